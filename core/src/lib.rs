@@ -1,0 +1,2 @@
+//! Serin core.
+#![no_std]
