@@ -71,7 +71,10 @@ def flag_problem(name, declared, stated, units):
 
 def unit_value(settings, units):
     """The unit's value; a spec with one unit need not name it."""
-    return units[settings.get("unit") or only(list(units))]
+    value = units[settings.get("unit") or only(list(units))]
+    if isinstance(value, str):
+        return value
+    return value["repeat"] * value["times"] + value.get("then", "")
 
 
 def split_problem(weights, place, stated, what):
