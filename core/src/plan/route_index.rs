@@ -1,0 +1,91 @@
+//! Host and path → rollout, the most specific one.
+
+use alloc::boxed::Box;
+use alloc::collections::BTreeMap;
+
+use super::RolloutId;
+use super::path_index::{PathIndex, PathIndexBuilder};
+use crate::spec::{HostMatch, PathMatch};
+
+/// The longest host name that DNS allows; a longer one matches no pattern.
+const LONGEST_HOST: usize = 253;
+
+/// Which rollout a request belongs to. The host decides first: exact, then the longest `*.` pattern,
+/// then rollouts for every host; within that the path: exact, then the longest prefix.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RouteIndex {
+    exact: BTreeMap<Box<str>, PathIndex>,
+    below: BTreeMap<Box<str>, PathIndex>,
+    any: PathIndex,
+}
+
+impl RouteIndex {
+    pub(crate) fn find(&self, host: &str, path: &str) -> Option<RolloutId> {
+        self.find_by_host(host, path)
+            .or_else(|| deepest(&self.any, path))
+    }
+
+    fn find_by_host(&self, host: &str, path: &str) -> Option<RolloutId> {
+        if host.len() > LONGEST_HOST {
+            return None;
+        }
+        if let Some(found) = self.exact.get(host).and_then(|index| deepest(index, path)) {
+            return Some(found);
+        }
+        if self.below.is_empty() {
+            return None;
+        }
+        let mut rest = host;
+        while let Some((_, parent)) = rest.split_once('.') {
+            if let Some(found) = self
+                .below
+                .get(parent)
+                .and_then(|index| deepest(index, path))
+            {
+                return Some(found);
+            }
+            rest = parent;
+        }
+        None
+    }
+}
+
+fn deepest(index: &PathIndex, path: &str) -> Option<RolloutId> {
+    let mut found = None;
+    index.walk(path, |list| found = list.first().or(found));
+    found.map(|number| RolloutId(*number))
+}
+
+/// Builds a [`RouteIndex`].
+#[derive(Default)]
+pub(crate) struct RouteIndexBuilder {
+    exact: BTreeMap<Box<str>, PathIndexBuilder>,
+    below: BTreeMap<Box<str>, PathIndexBuilder>,
+    any: PathIndexBuilder,
+}
+
+impl RouteIndexBuilder {
+    /// Sends requests for a host (every host when `None`) and path to a rollout.
+    pub(crate) fn add(&mut self, host: Option<&HostMatch>, path: &PathMatch, rollout: RolloutId) {
+        let builder = match host {
+            None => &mut self.any,
+            Some(HostMatch::Exact(name)) => self.exact.entry(name.as_str().into()).or_default(),
+            Some(HostMatch::Below(name)) => self.below.entry(name.as_str().into()).or_default(),
+        };
+        builder.add(path, rollout.0);
+    }
+
+    pub(crate) fn finish(self) -> RouteIndex {
+        let finish = |builders: BTreeMap<Box<str>, PathIndexBuilder>| {
+            builders
+                .into_iter()
+                .map(|(host, builder)| (host, builder.finish()))
+                .collect()
+        };
+        RouteIndex {
+            exact: finish(self.exact),
+            below: finish(self.below),
+            any: self.any.finish(),
+        }
+    }
+}
