@@ -118,8 +118,7 @@ fn compile(json: &[u8]) {
 fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])> + Clone) {
     let mut facts = Facts::gather(plan, pairs);
     facts.set_now(1_795_251_600_000);
-    let anonymous: Vec<_> = plan.anonymous_units(&facts).collect();
-    for unit in anonymous {
+    for unit in plan.anonymous_units(&facts) {
         facts.mint(unit, [7; 16]);
     }
     let mut decision = Decision::new(plan);

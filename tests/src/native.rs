@@ -4,7 +4,8 @@
 use crate::outcome::{self, Outcome};
 use crate::vector::{Case, Suite};
 use serde_json::Value;
-use serin_core::{Decision, Facts, InputKind, Plan, decide, is_reserved_header};
+use serin_core::plan::Input;
+use serin_core::{Decision, Facts, Plan, decide, is_reserved_header};
 
 /// The suite's spec, compiled; every error in one text if it is refused.
 pub fn plan(suite: &Suite) -> Result<Plan, String> {
@@ -30,14 +31,12 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
     let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let mut facts = Facts::gather(plan, pseudo.into_iter().chain(pairs));
     facts.set_now(case.now.unwrap_or_else(now));
-    let wanted: Vec<_> = plan.host_inputs(&facts).map(|input| (input.id, value(case, &input.kind))).collect();
-    for (id, value) in &wanted {
-        if let Some(value) = value {
-            facts.set(*id, value);
+    for input in plan.host_inputs(&facts) {
+        if let Some(value) = value(case, input.kind) {
+            facts.set(input, value);
         }
     }
-    let missing: Vec<_> = plan.anonymous_units(&facts).collect();
-    for unit in missing {
+    for unit in plan.anonymous_units(&facts) {
         facts.mint(unit, entropy);
     }
     let mut decision = Decision::new(plan);
@@ -50,26 +49,28 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
     Outcome {
         record: decision.record(plan),
         upstream: outcome::joined(upstream),
-        set_cookie: facts.set_cookies(plan).map(|cookie| cookie.to_string()).collect(),
+        set_cookie: facts.set_cookies(plan).collect(),
     }
 }
 
 /// What the host knows beside the request's fields.
-fn value(case: &Case, kind: &InputKind) -> Option<String> {
+fn value(case: &Case, input: &Input) -> Option<String> {
     let field = |name: &str| case.cf.get(name).cloned();
-    match kind {
-        InputKind::Ip => Some(case.ip().to_string()),
-        InputKind::Country => field("country"),
-        InputKind::Region => field("region"),
-        InputKind::City => field("city"),
-        InputKind::Asn => field("asn"),
-        InputKind::Colo => field("colo"),
-        InputKind::Jwt(claim) => case.jwt.get(claim.as_str()).and_then(|claim| match claim {
+    match input {
+        Input::Ip => Some(case.ip().to_string()),
+        Input::Country => field("country"),
+        Input::Region => field("region"),
+        Input::City => field("city"),
+        Input::Asn => field("asn"),
+        Input::Colo => field("colo"),
+        Input::Jwt(claim) => case.jwt.get(&**claim).and_then(|claim| match claim {
             Value::String(text) => Some(text.clone()),
             Value::Number(number) => Some(number.to_string()),
             Value::Bool(value) => Some(value.to_string()),
             _ => None,
         }),
+        // The others are in the request itself.
+        _ => None,
     }
 }
 
