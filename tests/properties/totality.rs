@@ -27,7 +27,7 @@ fn name() -> impl Strategy<Value = Vec<u8>> {
         "x-a", "x-b", "x-c", "x-staff", "x-beta", "x-plan", "x-list", "authorization", "x-serin-arm",
     ];
     prop_oneof![
-        8 => prop::sample::select(&known[..]).prop_map(|name| name.as_bytes().to_vec()),
+        8 => prop::sample::select(known.to_vec()).prop_map(|name| name.as_bytes().to_vec()),
         1 => prop::collection::vec(any::<u8>(), 0..12),
     ]
 }
