@@ -9,7 +9,6 @@ use serin_conformance::report::Report;
 use serin_conformance::upstream::{CASE_FIELD, Upstream};
 use serin_conformance::vector::{self, Case, Suite};
 use serin_conformance::{client, jwt, native};
-use serde_json::json;
 use serin_core::Plan;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -28,8 +27,8 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     let filter = envoy::path_from("SERIN_FILTER_WASM")?;
     let upstream = Upstream::start("upstream")?;
     let listeners = suites.iter().map(|suite| {
-        let spec = json!(suite.spec.to_string());
-        bootstrap::listener(&suite.name, &bootstrap::wasm(&filter, &spec), "upstream")
+        let filter = bootstrap::wasm(&filter, &suite.spec.to_string());
+        bootstrap::listener(&suite.name, &filter, "upstream")
     });
     let clusters = [("upstream", upstream.address)];
     let config = bootstrap::bootstrap(listeners.collect(), &clusters);

@@ -1,7 +1,7 @@
 //! HTTP/1.1 as plain bytes, because vectors hold requests that no client library would send.
 
 use crate::vector::Request;
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 

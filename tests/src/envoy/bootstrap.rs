@@ -14,6 +14,8 @@ const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 pub fn bootstrap(listeners: Vec<Value>, clusters: &[(&str, SocketAddr)]) -> Value {
     let clusters: Vec<Value> = clusters.iter().map(|(name, to)| cluster(name, *to)).collect();
     json!({
+        // Discovery wants a name, even from a file.
+        "node": {"id": "conformance", "cluster": "conformance"},
         "admin": {"address": address(0)},
         "static_resources": {"listeners": listeners, "clusters": clusters},
     })
@@ -51,16 +53,15 @@ pub fn listener(name: &str, filter: &Value, cluster: &str) -> Value {
     })
 }
 
-/// The wasm filter with its configuration: a text as it is, anything else as a Struct.
-pub fn wasm(filter: &Path, configuration: &Value) -> Value {
+/// The wasm filter with its configuration.
+pub fn wasm(filter: &Path, configuration: &str) -> Value {
     json!({"name": "serin", "typed_config": wasm_config(filter, configuration)})
 }
 
 /// The filter's configuration alone, as ECDS delivers it.
-pub fn wasm_config(filter: &Path, configuration: &Value) -> Value {
-    let kind = if configuration.is_string() { "StringValue" } else { "Struct" };
+pub fn wasm_config(filter: &Path, configuration: &str) -> Value {
     let configuration = json!({
-        "@type": format!("type.googleapis.com/google.protobuf.{kind}"),
+        "@type": "type.googleapis.com/google.protobuf.StringValue",
         "value": configuration,
     });
     json!({

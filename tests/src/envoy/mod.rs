@@ -50,7 +50,7 @@ impl Envoy {
     pub fn run(folder: PathBuf, directory: &Path, file: &Path, args: &[&str]) -> Result<Self, String> {
         let admin = folder.join("admin");
         let mut child = command(file)?
-            .args(["--concurrency", "2", "-l", "info", "--admin-address-path"])
+            .args(["--concurrency", "2", "-l", "warning", "--admin-address-path"])
             .arg(&admin)
             .arg("--log-path")
             .arg(folder.join("envoy.log"))
