@@ -46,7 +46,14 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-fn run(suite: &Suite, plan: &Plan, case: &Case, to: SocketAddr, upstream: &Upstream, report: &mut Report) {
+fn run(
+    suite: &Suite,
+    plan: &Plan,
+    case: &Case,
+    to: SocketAddr,
+    upstream: &Upstream,
+    report: &mut Report,
+) {
     let name = format!("{} / {}", suite.name, case.name);
     if !report.wants(&name) {
         return;
@@ -91,12 +98,18 @@ fn compare(plan: &Plan, case: &Case, expected: Outcome, seen: &Outcome) -> Resul
         return outcome::differences(&expected, seen);
     };
     if given == *wanted {
-        return Err(format!("the id {given} is the vector's: this entropy is not real"));
+        return Err(format!(
+            "the id {given} is the vector's: this entropy is not real"
+        ));
     }
     let shape = Outcome {
         record: seen.record.clone(),
         upstream: seen.upstream.clone(),
-        set_cookie: expected.set_cookie.iter().map(|line| line.replace(wanted, &given)).collect(),
+        set_cookie: expected
+            .set_cookie
+            .iter()
+            .map(|line| line.replace(wanted, &given))
+            .collect(),
     };
     outcome::differences(&shape, seen)?;
     let own = Case::entropy_of(&given);

@@ -42,7 +42,10 @@ fn record(plan: &Plan, unit: &str) -> Value {
 
 /// The variant a unit gets of a flag.
 fn variant(plan: &Plan, flag: &str, unit: &str) -> String {
-    record(plan, unit)["flags"][flag]["variant"].as_str().unwrap_or_default().to_string()
+    record(plan, unit)["flags"][flag]["variant"]
+        .as_str()
+        .unwrap_or_default()
+        .to_string()
 }
 
 /// A unit's bucket, as a split or a ramp of everybody states it.

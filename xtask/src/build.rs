@@ -32,9 +32,17 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     println!("build: the filter for {}", tools::FILTER_TARGET);
     let target = tools::FILTER_TARGET;
     shell::run(&mut shell::cargo(&[
-        "build", "--package", "serin-filter", "--target", target, "--profile", "wasm",
+        "build",
+        "--package",
+        "serin-filter",
+        "--target",
+        target,
+        "--profile",
+        "wasm",
     ]))?;
-    let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
+    let built = shell::target_dir()
+        .join(target)
+        .join("wasm/serin_filter.wasm");
     let wasm = std::fs::read(&built)
         .map_err(|error| format!("{} could not be read: {error}", built.display()))?;
     let pruned = prune::prune(&wasm)?;
@@ -46,7 +54,14 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
 /// Builds the `serin` command with the filter inside and leaves it in `dist/serin`.
 pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     println!("build: the serin command");
-    let mut cargo = shell::cargo(&["build", "--release", "--package", "serin-host-sim", "--bin", "serin"]);
+    let mut cargo = shell::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "serin-host-sim",
+        "--bin",
+        "serin",
+    ]);
     shell::run(cargo.env("SERIN_FILTER_WASM", filter))?;
     let serin = dist("serin")?;
     let built = shell::target_dir().join("release/serin");
@@ -75,6 +90,8 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome {
 
 fn summary(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or_default();
+    let size = std::fs::metadata(path)
+        .map(|data| data.len())
+        .unwrap_or_default();
     format!("dist/{name} ({} KB)", size.div_ceil(1000))
 }

@@ -37,7 +37,9 @@ fn main() -> ExitCode {
             print!("{HELP}");
             Ok(())
         }
-        other => Err(format!("there is no task '{other}'; `cargo xtask help` lists them")),
+        other => Err(format!(
+            "there is no task '{other}'; `cargo xtask help` lists them"
+        )),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

@@ -4,7 +4,9 @@
 
 use crate::shell::Outcome;
 use std::collections::BTreeSet;
-use wasmparser::{ElementItems, Export, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef};
+use wasmparser::{
+    ElementItems, Export, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef,
+};
 
 /// What a host needs from the filter; every other export goes.
 const EXPORTS: [&str; 11] = [
@@ -40,8 +42,10 @@ struct Module<'a> {
 
 /// The same module with only the exports a host needs, and without what nothing reaches.
 pub(crate) fn prune(wasm: &[u8]) -> Outcome<Vec<u8>> {
-    let module = read(wasm).map_err(|error| format!("the filter's wasm could not be read: {error}"))?;
-    let reached = reach(&module).map_err(|error| format!("the filter's code could not be read: {error}"))?;
+    let module =
+        read(wasm).map_err(|error| format!("the filter's wasm could not be read: {error}"))?;
+    let reached =
+        reach(&module).map_err(|error| format!("the filter's code could not be read: {error}"))?;
     let mut pruned = wasm.get(..HEADER_LENGTH).unwrap_or_default().to_vec();
     for (id, content) in &module.sections {
         match *id {
@@ -104,12 +108,20 @@ fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {
     let mut reached = module.roots.clone();
     let mut waiting: Vec<u32> = reached.iter().copied().collect();
     while let Some(function) = waiting.pop() {
-        let body = function.checked_sub(module.imported).and_then(|at| module.bodies.get(at as usize));
+        let body = function
+            .checked_sub(module.imported)
+            .and_then(|at| module.bodies.get(at as usize));
         let Some(body) = body else { continue };
         for operator in body.get_operators_reader()? {
-            let (Operator::Call { function_index: callee }
-            | Operator::ReturnCall { function_index: callee }
-            | Operator::RefFunc { function_index: callee }) = operator?
+            let (Operator::Call {
+                function_index: callee,
+            }
+            | Operator::ReturnCall {
+                function_index: callee,
+            }
+            | Operator::RefFunc {
+                function_index: callee,
+            }) = operator?
             else {
                 continue;
             };
@@ -142,7 +154,11 @@ fn code(module: &Module<'_>, reached: &BTreeSet<u32>) -> Vec<u8> {
     let mut content = Vec::new();
     number(&mut content, module.bodies.len());
     for (index, body) in (module.imported..).zip(&module.bodies) {
-        let bytes = if reached.contains(&index) { body.as_bytes() } else { &STUB };
+        let bytes = if reached.contains(&index) {
+            body.as_bytes()
+        } else {
+            &STUB
+        };
         number(&mut content, bytes.len());
         content.extend_from_slice(bytes);
     }

