@@ -98,11 +98,11 @@ fn bad_pointers_are_answered() {
         format!("(call $log (i32.const 2) (i32.const 0) {far})"),
         format!("(call $get (i32.const 0) {far} (i32.const 9) (i32.const 16) (i32.const 20))"),
         format!("(call $get (i32.const 0) @\":path\" {far} (i32.const 20))"),
-        format!("(call $get (i32.const 0) @\":path\" (i32.const 16) (i32.const -2))"),
+        "(call $get (i32.const 0) @\":path\" (i32.const 16) (i32.const -2))".to_owned(),
         format!("(call $pairs (i32.const 0) {far} (i32.const -2))"),
         format!("(call $set_pairs (i32.const 0) {far} (i32.const 100))"),
         format!("(call $add (i32.const 0) @\"x\" {far} (i32.const 100))"),
-        format!("(call $size (i32.const 0) (i32.const -1))"),
+        "(call $size (i32.const 0) (i32.const -1))".to_owned(),
         format!("(call $get_property {far} (i32.const 100) (i32.const 16) (i32.const 20))"),
         format!("(call $set_property @\"x\" {far} (i32.const 100))"),
         format!(
@@ -113,10 +113,10 @@ fn bad_pointers_are_answered() {
         ),
         format!("(call $set_shared @\"x\" {far} (i32.const 99) (i32.const 0))"),
         format!("(call $register {far} (i32.const 99) (i32.const 24))"),
-        format!("(call $register @\"x\" (i32.const -1))"),
+        "(call $register @\"x\" (i32.const -1))".to_owned(),
         format!("(call $define_metric (i32.const 0) {far} (i32.const 99) (i32.const 24))"),
-        format!("(call $define_metric (i32.const 0) @\"x\" (i32.const -1))"),
-        format!("(call $now (i32.const -1))"),
+        "(call $define_metric (i32.const 0) @\"x\" (i32.const -1))".to_owned(),
+        "(call $now (i32.const -1))".to_owned(),
         format!(
             "(call $reply (i32.const 200) {far} (i32.const 99) (i32.const 0) (i32.const 0)
             (i32.const 0) (i32.const 0) (i32.const -1))"
@@ -125,7 +125,7 @@ fn bad_pointers_are_answered() {
             "(call $foreign {far} (i32.const 99) (i32.const 0) (i32.const 0) (i32.const 0)
             (i32.const 0))"
         ),
-        format!("(call $status (i32.const -1) (i32.const 16) (i32.const 20))"),
+        "(call $status (i32.const -1) (i32.const 16) (i32.const 20))".to_owned(),
     ];
     let body: String = calls
         .iter()
