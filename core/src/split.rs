@@ -17,11 +17,7 @@ pub(crate) fn lay_out<T>(
     let mut end = 0_u32;
     for (name, weight) in weights {
         end = end.saturating_add(weight.millipercent());
-        list.extend(find(name).map(|to| Range {
-            end,
-            weight: *weight,
-            to,
-        }));
+        list.extend(find(name).map(|to| Range { end, weight: *weight, to }));
     }
     Ranges { list: list.into() }
 }

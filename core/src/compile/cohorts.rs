@@ -55,13 +55,7 @@ pub(crate) fn cohorts(spec: &Spec, names: &Names, errors: &mut Errors) -> Cohort
         if let Some(uses) = cohorts.uses.get_mut(id.index()) {
             *uses = resolved.uses;
         }
-        compiled.insert(
-            id,
-            Cohort {
-                name: name.into(),
-                condition: resolved.condition,
-            },
-        );
+        compiled.insert(id, Cohort { name: name.into(), condition: resolved.condition });
     }
     cohorts.plan = compiled.into_values().collect();
     cohorts
@@ -122,10 +116,7 @@ fn enter<'s>(
 }
 
 fn report_cycle(name: &str, stack: &[(&str, Vec<&str>)], errors: &mut Errors) {
-    let from = stack
-        .iter()
-        .position(|(open, _)| *open == name)
-        .unwrap_or(0);
+    let from = stack.iter().position(|(open, _)| *open == name).unwrap_or(0);
     let mut cycle = String::new();
     for (open, _) in stack.iter().skip(from) {
         cycle.push_str(open);
@@ -133,5 +124,5 @@ fn report_cycle(name: &str, stack: &[(&str, Vec<&str>)], errors: &mut Errors) {
     }
     let message = format!("the cohort is defined by itself: {cycle}{name}");
     let section = ROOT.key("cohorts");
-    errors.add(&section.key(name), ErrorKind::Conflict, message);
+    errors.add(&section.key(name), ErrorKind::Conflict, &message);
 }

@@ -72,11 +72,7 @@ impl FlagCompiler<'_> {
             Some(item) => format!("{flag}={item}"),
             None => format!("{flag}=\"{name}\""),
         };
-        Variant {
-            name: name.into(),
-            json: variant.json.as_str().into(),
-            member: member.into(),
-        }
+        Variant { name: name.into(), json: variant.json.as_str().into(), member: member.into() }
     }
 
     fn rule(
@@ -94,11 +90,7 @@ impl FlagCompiler<'_> {
             Some(name) => name.as_str().into(),
             None => format!("rules[{index}]").into(),
         };
-        Some(Rule {
-            name,
-            when,
-            outcome,
-        })
+        Some(Rule { name, when, outcome })
     }
 
     fn outcome(
@@ -109,38 +101,25 @@ impl FlagCompiler<'_> {
         errors: &mut Errors,
     ) -> Option<Outcome> {
         match outcome {
-            spec::Outcome::Serve(name) => self
-                .variant(name, &path.key("serve"), errors)
-                .map(Outcome::Serve),
-            spec::Outcome::Ramp {
-                variant,
-                share,
-                bucketing,
-            } => {
+            spec::Outcome::Serve(name) => {
+                self.variant(name, &path.key("serve"), errors).map(Outcome::Serve)
+            }
+            spec::Outcome::Ramp { variant, share, bucketing } => {
                 let here = path.key("ramp");
                 let variant = self.variant(variant, &here.key("variant"), errors);
                 let salt = self.name;
                 let bucketing =
-                    self.scope
-                        .bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
-                Some(Outcome::Ramp {
-                    variant: variant?,
-                    share: *share,
-                    bucketing: bucketing?,
-                })
+                    self.scope.bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
+                Some(Outcome::Ramp { variant: variant?, share: *share, bucketing: bucketing? })
             }
             spec::Outcome::Split { weights, bucketing } => {
                 let here = path.key("split");
                 let salt = self.name;
                 let bucketing =
-                    self.scope
-                        .bucketing(bucketing, Purpose::Split, salt, uses, path, errors);
+                    self.scope.bucketing(bucketing, Purpose::Split, salt, uses, path, errors);
                 let find = |name: &str| self.variant(name, &here.key(name), errors);
                 let ranges = split::lay_out(weights, find);
-                Some(Outcome::Split {
-                    ranges,
-                    bucketing: bucketing?,
-                })
+                Some(Outcome::Split { ranges, bucketing: bucketing? })
             }
         }
     }

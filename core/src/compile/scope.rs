@@ -87,11 +87,7 @@ impl Scope<'_> {
         }?;
         uses.add_unit(unit);
         let salt = given.salt.as_deref().unwrap_or(default_salt).into();
-        Some(Bucketing {
-            unit,
-            purpose,
-            salt,
-        })
+        Some(Bucketing { unit, purpose, salt })
     }
 
     fn default_unit(&self, path: &Path<'_>, errors: &mut Errors) -> Option<UnitId> {
@@ -101,7 +97,7 @@ impl Scope<'_> {
                 [] => "needs a unit, and the spec defines none under units".into(),
                 names => format!("needs a unit: {}", one_of(names.iter().copied())),
             };
-            errors.add(path, ErrorKind::Missing, message);
+            errors.add(path, ErrorKind::Missing, &message);
         }
         only
     }
@@ -114,33 +110,21 @@ impl Scope<'_> {
             if !uses.units.contains(&id) {
                 continue;
             }
-            inputs.extend(
-                sources
-                    .iter()
-                    .filter_map(|source| self.names.source_input(source)),
-            );
+            inputs.extend(sources.iter().filter_map(|source| self.names.source_input(source)));
             if matches!(sources.last(), Some(spec::UnitSource::Anonymous(_))) {
                 anonymous.push(id);
             }
         }
         let from_host = inputs.into_iter().filter(|id| self.names.is_from_host(*id));
-        Needs {
-            host_inputs: from_host.collect(),
-            anonymous: anonymous.into(),
-        }
+        Needs { host_inputs: from_host.collect(), anonymous: anonymous.into() }
     }
 
     /// Whether any condition looks at the clock.
     pub(crate) fn looks_at_time(&self, spec: &spec::Spec) -> bool {
         let mut found = false;
         each_condition(spec, &mut |condition| {
-            let of_time = matches!(
-                condition,
-                spec::Condition::Test {
-                    attribute: Attribute::Time,
-                    ..
-                }
-            );
+            let of_time =
+                matches!(condition, spec::Condition::Test { attribute: Attribute::Time, .. });
             found |= of_time;
         });
         found
@@ -170,14 +154,11 @@ pub(crate) fn unknown(
         (_, 0) => format!("there is no {what} {name_shown}, and none is defined"),
         (Some(near), _) => format!("there is no {what} {name_shown}, did you mean {near}?"),
         (None, count) if count <= SHOWN => {
-            format!(
-                "there is no {what} {name_shown}, use {}",
-                one_of(known.iter().copied())
-            )
+            format!("there is no {what} {name_shown}, use {}", one_of(known.iter().copied()))
         }
         (None, count) => format!("there is no {what} {name_shown} among the {count} defined"),
     };
-    errors.add(path, ErrorKind::Reference, message);
+    errors.add(path, ErrorKind::Reference, &message);
 }
 
 /// Resolves one condition and checks what it may cost.
@@ -188,32 +169,29 @@ pub(crate) fn resolve(
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Resolved {
-    let mut resolver = Resolver {
-        names,
-        cohorts,
-        uses: Uses::default(),
-        errors,
-    };
+    let mut resolver = Resolver { names, cohorts, uses: Uses::default(), errors };
     let (condition, cost) = resolver.condition(condition, path, 0);
     let uses = resolver.uses;
     if cost.depth > MAX_DEPTH {
-        let message = format!(
-            "nests {} deep with its cohorts, at most {MAX_DEPTH} are allowed",
-            cost.depth
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!(
+                "nests {} deep with its cohorts, at most {MAX_DEPTH} are allowed",
+                cost.depth
+            ),
         );
-        errors.add(path, ErrorKind::Limit, message);
     } else if cost.tests > MAX_TESTS {
-        let message = format!(
-            "means {} tests with its cohorts, at most {MAX_TESTS} are allowed",
-            cost.tests
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!(
+                "means {} tests with its cohorts, at most {MAX_TESTS} are allowed",
+                cost.tests
+            ),
         );
-        errors.add(path, ErrorKind::Limit, message);
     }
-    Resolved {
-        condition,
-        cost,
-        uses,
-    }
+    Resolved { condition, cost, uses }
 }
 
 struct Resolver<'r> {
@@ -233,13 +211,7 @@ impl Resolver<'_> {
     ) -> (Condition, Cost) {
         let level = level.saturating_add(1);
         if level > MAX_DEPTH.saturating_mul(2) {
-            return (
-                Condition::All(Box::default()),
-                Cost {
-                    depth: level,
-                    tests: 0,
-                },
-            );
+            return (Condition::All(Box::default()), Cost { depth: level, tests: 0 });
         }
         let (condition, inner) = match condition {
             spec::Condition::All(parts) => {
@@ -255,24 +227,12 @@ impl Resolver<'_> {
                 (Condition::Not(Box::new(part)), cost)
             }
             spec::Condition::Cohort(name) => self.cohort(name, &path.key("cohort")),
-            spec::Condition::Test {
-                attribute,
-                operators,
-            } => {
+            spec::Condition::Test { attribute, operators } => {
                 let tests = u32::try_from(operators.len()).unwrap_or(u32::MAX);
-                (
-                    self.test(attribute, operators, path),
-                    Cost { depth: 0, tests },
-                )
+                (self.test(attribute, operators, path), Cost { depth: 0, tests })
             }
         };
-        (
-            condition,
-            Cost {
-                depth: inner.depth.saturating_add(1),
-                tests: inner.tests,
-            },
-        )
+        (condition, Cost { depth: inner.depth.saturating_add(1), tests: inner.tests })
     }
 
     fn parts(
@@ -294,13 +254,7 @@ impl Resolver<'_> {
 
     fn cohort(&mut self, name: &str, path: &Path<'_>) -> (Condition, Cost) {
         let Some(id) = self.names.cohort(name) else {
-            unknown(
-                "cohort",
-                name,
-                &self.names.cohort_names(),
-                path,
-                self.errors,
-            );
+            unknown("cohort", name, &self.names.cohort_names(), path, self.errors);
             return (Condition::All(Box::default()), Cost::default());
         };
         if let Some(uses) = self.cohorts.uses(id) {
@@ -332,10 +286,6 @@ impl Resolver<'_> {
             Slot::Path | Slot::Host | Slot::Method | Slot::Time => {}
         }
         let operators = operators.into();
-        Condition::Test(Box::new(Test {
-            attribute: attribute.clone(),
-            slot,
-            operators,
-        }))
+        Condition::Test(Box::new(Test { attribute: attribute.clone(), slot, operators }))
     }
 }

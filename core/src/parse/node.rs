@@ -132,9 +132,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
-        Number::from_f64(value)
-            .map(Node::Number)
-            .ok_or_else(|| E::custom("a number out of range"))
+        Number::from_f64(value).map(Node::Number).ok_or_else(|| E::custom("a number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
@@ -189,9 +187,6 @@ mod tests {
     #[test]
     fn a_key_given_twice_is_refused() {
         let error = serde_json::from_str::<Node>(r#"{"a":1,"a":2}"#).unwrap_err();
-        assert!(
-            error.to_string().contains("the key \"a\" is given twice"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("the key \"a\" is given twice"), "{error}");
     }
 }

@@ -44,10 +44,7 @@ impl PathIndex {
     }
 
     fn child(&self, node: &Node, segment: &str) -> Option<&Node> {
-        let found = node
-            .children
-            .binary_search_by(|(known, _)| (**known).cmp(segment))
-            .ok()?;
+        let found = node.children.binary_search_by(|(known, _)| (**known).cmp(segment)).ok()?;
         self.nodes.get(node.children.get(found)?.1)
     }
 
@@ -93,11 +90,7 @@ impl PathIndexBuilder {
                 node = node.children.entry(segment.into()).or_default();
             }
         }
-        let list = if exact {
-            &mut node.exact
-        } else {
-            &mut node.below
-        };
+        let list = if exact { &mut node.exact } else { &mut node.below };
         // One owner's paths are added together, so a repetition is the latest entry.
         if list.last() != Some(&number) {
             list.push(number);
@@ -123,9 +116,7 @@ impl PathIndexBuilder {
                 exact: building.exact.into(),
             });
         }
-        PathIndex {
-            nodes: nodes.into(),
-        }
+        PathIndex { nodes: nodes.into() }
     }
 }
 
