@@ -162,7 +162,14 @@ fn is_plain(key: &str) -> bool {
 /// A piece of the user's text for an error: quoted, escaped, and cut when it is long.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
-    let mut shown: String = text.chars().take(SHOWN).flat_map(char::escape_debug).collect();
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN) {
+        match c {
+            '"' | '\\' => shown.extend(['\\', c]),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }

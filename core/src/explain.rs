@@ -1,7 +1,6 @@
 //! Watching a decision being made: an observer of the one code path, never a second evaluator.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,6 +12,7 @@ use crate::condition::Operator;
 use crate::decision::{ErrorCode, Reason};
 use crate::error::quoted;
 use crate::hash::Bucket;
+use crate::named::Named;
 use crate::parse::node::Node;
 use crate::value::share::Share;
 
@@ -89,7 +89,7 @@ pub struct Recorder {
 struct Step {
     depth: usize,
     text: String,
-    json: BTreeMap<String, Node>,
+    json: Named<Node>,
 }
 
 impl Recorder {
@@ -122,8 +122,11 @@ impl Recorder {
     }
 
     fn push(&mut self, depth: usize, kind: &str, text: String, fields: &[(&str, Node)]) {
-        let mut json = BTreeMap::from([("step".to_owned(), Node::Text(kind.to_owned()))]);
-        json.extend(fields.iter().map(|(name, node)| ((*name).to_owned(), node.clone())));
+        let mut json = Named::new();
+        json.insert("step".to_owned(), Node::Text(kind.to_owned()));
+        for (name, node) in fields {
+            json.insert((*name).to_owned(), node.clone());
+        }
         self.steps.push(Step { depth, text, json });
     }
 

@@ -1,15 +1,14 @@
 //! Compiles flags and where they are delivered.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::ROOT;
 use super::scope::{Scope, Uses, unknown};
 use crate::error::{Errors, Path};
 use crate::hash::Purpose;
+use crate::named::Named;
 use crate::plan::PathIndexBuilder;
 use crate::plan::{Flag, Outcome, PathIndex, Rule, Variant, VariantId};
 use crate::spec::{self, PathMatch, Spec};
@@ -132,15 +131,15 @@ impl FlagCompiler<'_> {
 
 /// A name's position in a sorted map; reports an unknown one.
 pub(crate) fn position<T>(
-    map: &BTreeMap<String, T>,
+    map: &Named<T>,
     what: &str,
     name: &str,
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<usize> {
-    let found = map.keys().position(|known| known == name);
+    let found = map.position(name);
     if found.is_none() && !name.is_empty() {
-        let known: Vec<&str> = map.keys().map(String::as_str).collect();
+        let known: Vec<&str> = map.names().collect();
         unknown(what, name, &known, path, errors);
     }
     found

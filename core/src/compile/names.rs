@@ -29,8 +29,8 @@ impl Names {
             }
         });
         Names {
-            units: spec.units.keys().cloned().collect(),
-            cohorts: spec.cohorts.keys().cloned().collect(),
+            units: spec.units.names().map(String::from).collect(),
+            cohorts: spec.cohorts.names().map(String::from).collect(),
             first_from_host: InputId(in_headers(&found)),
             inputs: found.into_iter().collect(),
         }

@@ -1,7 +1,6 @@
 //! Compiles rollouts and which requests are theirs.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -40,7 +39,8 @@ pub(crate) fn rollouts(
 #[derive(Default)]
 struct Routes<'s> {
     builder: RouteIndexBuilder,
-    owners: BTreeMap<(Option<&'s HostMatch>, PathMatch), &'s str>,
+    /// By position.
+    names: Vec<&'s str>,
 }
 
 impl<'s> Routes<'s> {
@@ -52,6 +52,7 @@ impl<'s> Routes<'s> {
         path: &Path<'_>,
         errors: &mut Errors,
     ) {
+        self.names.push(name);
         let every_host = [None];
         let every_path = [PathMatch::Prefix("/".into())];
         let hosts: Vec<Option<&HostMatch>> = matches.hosts.iter().map(Some).collect();
@@ -68,32 +69,19 @@ impl<'s> Routes<'s> {
             );
             return;
         }
-        let mut claimed_by: Option<&str> = None;
+        let mut claimed_by: Option<RolloutId> = None;
         for host in hosts {
             for pattern in paths {
-                let owner = *self.owners.entry((*host, owner_key(pattern))).or_insert(name);
-                if owner != name {
-                    claimed_by = Some(owner);
-                    continue;
-                }
-                self.builder.add(*host, pattern, rollout);
+                claimed_by = claimed_by.or(self.builder.add(*host, pattern, rollout));
             }
         }
-        if let Some(owner) = claimed_by {
+        if let Some(owner) = claimed_by.and_then(|id| self.names.get(id.index())) {
             errors.add(
                 path,
                 ErrorKind::Conflict,
                 &format_args!("matches the same host and path as rollouts.{owner}"),
             );
         }
-    }
-}
-
-/// Prefixes with and without a closing slash are the same.
-fn owner_key(path: &PathMatch) -> PathMatch {
-    match path {
-        PathMatch::Exact(text) => PathMatch::Exact(text.clone()),
-        PathMatch::Prefix(text) => PathMatch::Prefix(text.trim_end_matches('/').into()),
     }
 }
 
@@ -109,7 +97,7 @@ impl RolloutCompiler<'_> {
         let baseline_path = path.key("baseline");
         let baseline = self.arm(&self.rollout.baseline, &baseline_path, errors).unwrap_or(ArmId(0));
         let mode = self.mode(baseline, &mut uses, path, errors).unwrap_or(Mode::Fixed(baseline));
-        let arm = |(name, arm): (&alloc::string::String, &spec::Arm)| Arm {
+        let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
             name: name.as_str().into(),
             target: arm.target.as_str().into(),
         };
@@ -204,7 +192,7 @@ impl RolloutCompiler<'_> {
             }
             return Some(arm);
         }
-        let beside = || self.rollout.arms.keys().filter(|name| **name != self.rollout.baseline);
+        let beside = || self.rollout.arms.names().filter(|name| *name != self.rollout.baseline);
         let mut others = beside();
         let first = others.next();
         let chosen = match (first, others.next()) {
@@ -212,7 +200,7 @@ impl RolloutCompiler<'_> {
             _ => beside().find(|name| *name == "canary"),
         };
         let Some(chosen) = chosen else {
-            let names: Vec<&str> = beside().map(|name| name.as_str()).collect();
+            let names: Vec<&str> = beside().collect();
             let message = match names.as_slice() {
                 [] => "needs an arm beside the baseline".into(),
                 names => format!("needs arm: {}", one_of(names.iter().copied())),

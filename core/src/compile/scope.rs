@@ -1,7 +1,6 @@
 //! Resolves conditions, and knows what each of them costs and uses.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -11,7 +10,7 @@ use crate::attribute::Attribute;
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
 use crate::hash::Purpose;
 use crate::parse::reader::nearest;
-use crate::plan::{Bucketing, Condition, InputId, Needs, Slot, Test, UnitId};
+use crate::plan::{Bucketing, Condition, IdSet, InputId, Needs, Slot, Test, UnitId};
 use crate::spec;
 
 /// How deep conditions may nest, with the cohorts they name.
@@ -30,8 +29,10 @@ pub(crate) struct Cost {
 /// What evaluating a condition may look at.
 #[derive(Clone, Default)]
 pub(crate) struct Uses {
-    inputs: BTreeSet<InputId>,
-    units: BTreeSet<UnitId>,
+    /// Of input ids.
+    inputs: IdSet,
+    /// Of unit ids.
+    units: IdSet,
 }
 
 impl Uses {
@@ -41,7 +42,7 @@ impl Uses {
     }
 
     pub(crate) fn add_unit(&mut self, unit: UnitId) {
-        self.units.insert(unit);
+        self.units.insert(unit.0);
     }
 }
 
@@ -104,19 +105,24 @@ impl Scope<'_> {
 
     /// What a host must fetch for what is used. Units bring their sources with them.
     pub(crate) fn needs(&self, spec: &spec::Spec, uses: &Uses) -> Needs {
-        let mut inputs = uses.inputs.clone();
-        let mut anonymous = Vec::new();
+        let mut needs = Needs::default();
+        let mut add_input = |id: InputId| {
+            if self.names.is_from_host(id) {
+                needs.host_inputs.insert(id.0);
+            }
+        };
+        uses.inputs.iter().map(InputId).for_each(&mut add_input);
         for (sources, id) in spec.units.values().zip((0..).map(UnitId::new)) {
-            if !uses.units.contains(&id) {
+            if !uses.units.contains(id.0) {
                 continue;
             }
-            inputs.extend(sources.iter().filter_map(|source| self.names.source_input(source)));
+            let ids = sources.iter().filter_map(|source| self.names.source_input(source));
+            ids.for_each(&mut add_input);
             if matches!(sources.last(), Some(spec::UnitSource::Anonymous(_))) {
-                anonymous.push(id);
+                needs.anonymous.insert(id.0);
             }
         }
-        let from_host = inputs.into_iter().filter(|id| self.names.is_from_host(*id));
-        Needs { host_inputs: from_host.collect(), anonymous: anonymous.into() }
+        needs
     }
 
     /// Whether any condition looks at the clock.
@@ -280,7 +286,7 @@ impl Resolver<'_> {
         };
         match slot {
             Slot::Input(input) => {
-                self.uses.inputs.insert(input);
+                self.uses.inputs.insert(input.0);
             }
             Slot::Unit(unit) => self.uses.add_unit(unit),
             Slot::Path | Slot::Host | Slot::Method | Slot::Time => {}

@@ -1,8 +1,7 @@
 //! Reads the whole document.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::condition::condition;
@@ -13,6 +12,7 @@ use super::reader::{Object, entries, list, text, whole};
 use super::rollout::rollout;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
+use crate::named::Named;
 use crate::spec::{Deploy, Spec, UnitSource};
 
 /// The only format there is yet.
@@ -112,8 +112,8 @@ fn named<T>(
     check: fn(&str, &Path<'_>, &mut Errors),
     read: fn(&Node, &Path<'_>, &mut Errors) -> T,
     errors: &mut Errors,
-) -> BTreeMap<String, T> {
-    let mut things = BTreeMap::new();
+) -> Named<T> {
+    let mut things = Named::new();
     let Some(node) = object.get(field) else {
         return things;
     };
@@ -130,8 +130,8 @@ fn named<T>(
     things
 }
 
-fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<String, Vec<UnitSource>> {
-    let mut units = BTreeMap::new();
+fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Vec<UnitSource>> {
+    let mut units = Named::new();
     let Some(given) = entries(node, path, errors) else {
         return units;
     };

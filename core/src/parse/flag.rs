@@ -1,6 +1,5 @@
 //! Reads flags.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +10,7 @@ use super::node::Node;
 use super::reader::{Object, entries, list, share, text, word, wrong_type};
 use super::rollout::path_matches;
 use crate::error::{ErrorKind, Errors, Path};
+use crate::named::Named;
 use crate::spec::{Bucketing, Flag, FlagKind, FlagState, Outcome, Rule, Variant};
 use crate::structured_field;
 use crate::value::share::Share;
@@ -92,9 +92,9 @@ fn housekeeping(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<String, Variant> {
+fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Variant> {
     let Some(given) = entries(node, path, errors) else {
-        return BTreeMap::new();
+        return Named::new();
     };
     if given.is_empty() || given.len() > MAX_VARIANTS {
         errors.add(
@@ -104,7 +104,7 @@ fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<Strin
         );
     }
     let mut first: Option<(&str, &'static str)> = None;
-    let mut variants = BTreeMap::new();
+    let mut variants = Named::new();
     for (name, value) in given {
         let here = path.key(name);
         name::check(name, &here, errors);
@@ -196,15 +196,11 @@ pub(crate) fn bucketing(object: &Object<'_>, errors: &mut Errors) -> Bucketing {
 }
 
 /// Named weights in per cent that sum to 100.
-pub(crate) fn weights(
-    node: &Node,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) -> BTreeMap<String, Share> {
+pub(crate) fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Share> {
     let Some(given) = entries(node, path, errors) else {
-        return BTreeMap::new();
+        return Named::new();
     };
-    let mut weights = BTreeMap::new();
+    let mut weights = Named::new();
     for (name, value) in given {
         let weight = share(value, &path.key(name), errors).unwrap_or_default();
         weights.insert(name.clone(), weight);

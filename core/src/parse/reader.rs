@@ -1,18 +1,18 @@
 //! Reading a [`Node`] piece by piece: every reader notes what is wrong and goes on.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::node::{Node, number_text};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
+use crate::named::Named;
 use crate::value::decimal::Decimal;
 use crate::value::share::Share;
 
 /// An object whose fields are all known.
 pub(crate) struct Object<'n> {
-    entries: &'n BTreeMap<String, Node>,
+    entries: &'n Named<Node>,
     path: &'n Path<'n>,
 }
 
@@ -25,7 +25,7 @@ impl<'n> Object<'n> {
         errors: &mut Errors,
     ) -> Option<Self> {
         let entries = entries(node, path, errors)?;
-        for key in entries.keys().filter(|key| !known.contains(&key.as_str())) {
+        for key in entries.names().filter(|key| !known.contains(key)) {
             let hint = match nearest(key, known) {
                 Some(name) => format!("unknown field, did you mean {name}?"),
                 None => format!("unknown field, allowed here: {}", one_of(known.iter().copied())),
@@ -59,7 +59,7 @@ impl<'n> Object<'n> {
         choices: &[&'static str],
         errors: &mut Errors,
     ) -> Option<(&'static str, &'n Node)> {
-        let mut found = choices.iter().filter_map(|name| Some((*name, self.entries.get(*name)?)));
+        let mut found = choices.iter().filter_map(|name| Some((*name, self.entries.get(name)?)));
         let first = found.next();
         let second = found.next();
         if let (Some((a, _)), Some((b, _))) = (first, second) {
@@ -96,7 +96,7 @@ pub(crate) fn entries<'n>(
     node: &'n Node,
     path: &Path<'_>,
     errors: &mut Errors,
-) -> Option<&'n BTreeMap<String, Node>> {
+) -> Option<&'n Named<Node>> {
     match node {
         Node::Object(entries) => Some(entries),
         other => wrong_type(other, "an object", path, errors),

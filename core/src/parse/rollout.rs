@@ -1,6 +1,5 @@
 //! Reads rollouts and what they match.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -11,6 +10,7 @@ use super::node::Node;
 use super::reader::{Object, entries, list, share, text, wrong_type};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
+use crate::named::Named;
 use crate::spec::{Arm, HostMatch, Mode, PathMatch, Rollout, RouteMatch};
 
 const ROLLOUT: [&str; 8] =
@@ -38,14 +38,14 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
     }
 }
 
-fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<String, Arm> {
+fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Arm> {
     let Some(given) = entries(node, path, errors) else {
-        return BTreeMap::new();
+        return Named::new();
     };
     if given.is_empty() {
         errors.add(path, ErrorKind::Value, &"is empty, at least the baseline's arm is needed");
     }
-    let mut arms = BTreeMap::new();
+    let mut arms = Named::new();
     for (arm_name, value) in given {
         let here = path.key(arm_name);
         name::check(arm_name, &here, errors);

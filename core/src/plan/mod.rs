@@ -1,14 +1,15 @@
 //! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
 
+mod id_set;
 mod input;
 mod path_index;
 mod route_index;
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub(crate) use id_set::IdSet;
 pub(crate) use input::Inputs;
 pub use input::{HostInput, Input, InputId};
 pub(crate) use path_index::{PathIndex, PathIndexBuilder};
@@ -168,9 +169,9 @@ impl Plan {
         if !self.inputs.any_from_host {
             return Vec::new();
         }
-        let mut ids: BTreeSet<u32> = BTreeSet::new();
-        self.each_need(facts, |needs| ids.extend(needs.host_inputs.iter().map(|id| id.0)));
-        ids.into_iter().filter_map(|id| self.inputs.host_input(InputId(id))).collect()
+        let mut ids = IdSet::default();
+        self.each_need(facts, |needs| ids.extend(&needs.host_inputs));
+        ids.iter().filter_map(|id| self.inputs.host_input(InputId(id))).collect()
     }
 
     /// The units that this request's decision may need, that have no value yet and that may be given
@@ -179,10 +180,10 @@ impl Plan {
         if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
             return Vec::new();
         }
-        let mut ids: BTreeSet<u32> = BTreeSet::new();
-        self.each_need(facts, |needs| ids.extend(needs.anonymous.iter().map(|id| id.0)));
+        let mut ids = IdSet::default();
+        self.each_need(facts, |needs| ids.extend(&needs.anonymous));
         let missing = |unit: &UnitId| facts.unit(self, *unit).is_none();
-        ids.into_iter().map(UnitId).filter(missing).collect()
+        ids.iter().map(UnitId).filter(missing).collect()
     }
 
     /// Visits the needs of the request's rollout and of every flag its path delivers.
@@ -202,8 +203,10 @@ impl Plan {
 /// What evaluating something may look at beyond the header block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
-    pub(crate) host_inputs: Box<[InputId]>,
-    pub(crate) anonymous: Box<[UnitId]>,
+    /// Of [`InputId`]s.
+    pub(crate) host_inputs: IdSet,
+    /// Of [`UnitId`]s.
+    pub(crate) anonymous: IdSet,
 }
 
 /// Who is bucketed.

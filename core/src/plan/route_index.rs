@@ -72,13 +72,25 @@ pub(crate) struct RouteIndexBuilder {
 
 impl RouteIndexBuilder {
     /// Sends requests for a host (every host when `None`) and path to a rollout.
-    pub(crate) fn add(&mut self, host: Option<&HostMatch>, path: &PathMatch, rollout: RolloutId) {
+    /// Returns the rollout that has the very same host and path already, and then changes nothing.
+    pub(crate) fn add(
+        &mut self,
+        host: Option<&HostMatch>,
+        path: &PathMatch,
+        rollout: RolloutId,
+    ) -> Option<RolloutId> {
         let builder = match host {
             None => &mut self.any,
             Some(HostMatch::Exact(name)) => self.exact.entry(name.as_str().into()).or_default(),
             Some(HostMatch::Below(name)) => self.below.entry(name.as_str().into()).or_default(),
         };
-        builder.add(path, rollout.0);
+        let owners = builder.list(path);
+        match owners.first() {
+            Some(owner) if *owner != rollout.0 => return Some(RolloutId(*owner)),
+            Some(_) => {}
+            None => owners.push(rollout.0),
+        }
+        None
     }
 
     pub(crate) fn finish(self) -> RouteIndex {
