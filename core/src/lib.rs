@@ -1,2 +1,107 @@
-//! Serin core.
+//! Serin's decision core: which version of a service a request goes to, and which variant of each
+//! feature flag it gets.
+//!
+//! ```text
+//! spec text ──parse──▶ Spec ──compile──▶ Plan            once per config
+//! host ──plan's inputs──▶ Facts ──decide──▶ Decision ──▶ header fields, cookie, record
+//! ```
+//!
+//! The core is a pure function. It never reads a clock, an environment, randomness or a host: all of
+//! that comes in as facts. It does no I/O, keeps no state between requests, and knows no host. It
+//! is `no_std` and runs the same on every target, to the bit.
+//!
+//! ```
+//! use serin_core::{Decision, Facts, Plan, decide};
+//!
+//! let spec = br#"{
+//!   "formatVersion": 1,
+//!   "units": { "user": [ { "header": "x-user-id" } ] },
+//!   "rollouts": {
+//!     "shop": {
+//!       "arms": { "stable": { "target": "shop-v1" }, "canary": { "target": "shop-v2" } },
+//!       "baseline": "stable",
+//!       "canary": { "share": 25 }
+//!     }
+//!   }
+//! }"#;
+//! let plan = Plan::from_json(spec).expect("a good spec");
+//!
+//! let headers: [(&[u8], &[u8]); 4] = [
+//!     (b":method", b"GET"),
+//!     (b":authority", b"shop.example.com"),
+//!     (b":path", b"/"),
+//!     (b"x-user-id", b"ada"),
+//! ];
+//! let facts = Facts::gather(&plan, headers);
+//! let mut decision = Decision::new(&plan);
+//! decide(&plan, &facts, &mut decision);
+//!
+//! assert_eq!(decision.arm(&plan), Some(("shop", "canary")));
+//! ```
+//!
+//! A spec that is wrong is refused whole, with every mistake named:
+//!
+//! ```
+//! # use serin_core::Plan;
+//! let errors = Plan::from_json(br#"{ "formatVersion": 1, "rolouts": {}, "revision": -1 }"#).unwrap_err();
+//! assert_eq!(
+//!     errors.to_string(),
+//!     "rolouts: unknown field, did you mean rollouts?\n\
+//!      revision: -1 is not a whole number from 0 to 9007199254740991",
+//! );
+//! ```
 #![no_std]
+#![forbid(unsafe_code)]
+#![cfg_attr(
+    not(test),
+    deny(
+        clippy::unwrap_used,
+        clippy::expect_used,
+        clippy::panic,
+        clippy::unreachable,
+        clippy::indexing_slicing,
+        clippy::string_slice,
+        clippy::arithmetic_side_effects,
+        clippy::float_arithmetic,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss,
+        clippy::cast_possible_wrap
+    )
+)]
+
+extern crate alloc;
+
+mod anonymous;
+mod attribute;
+mod compile;
+mod condition;
+mod decide;
+mod decision;
+mod error;
+pub mod explain;
+mod facts;
+mod hash;
+pub mod headers;
+mod named;
+mod parse;
+pub mod plan;
+mod record;
+pub mod spec;
+mod split;
+mod structured_field;
+mod value;
+
+pub use attribute::Attribute;
+pub use condition::Operator;
+pub use decide::{decide, decide_with, evaluate_flag};
+pub use decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
+pub use error::{Error, ErrorKind, Errors};
+pub use explain::Recorder;
+pub use facts::Facts;
+pub use hash::{Bucket, HASH_VERSION, Purpose};
+pub use headers::is_reserved as is_reserved_header;
+pub use named::Named;
+pub use plan::Plan;
+pub use spec::Spec;
+pub use value::share::Share;
+pub use value::timestamp::Timestamp;

@@ -1,1 +1,20 @@
-//! Conformance.
+//! The conformance suite: one set of vectors, and what every host's runner shares.
+//!
+//! [`vector`] reads `vectors/*.json` (their format is described in `vectors/README.md`),
+//! [`outcome`] says what a host did with a request and how that differs from what a vector expects,
+//! [`native`] is the first host and the measure of the others, [`report`] counts and prints.
+//! With the feature `hosts` there are also the parts that real proxies need: a client that sends
+//! any bytes, upstreams that remember what they saw, signed tokens, and Envoy as a child process.
+
+#[cfg(feature = "hosts")]
+pub mod client;
+#[cfg(feature = "hosts")]
+pub mod envoy;
+#[cfg(feature = "hosts")]
+pub mod jwt;
+pub mod native;
+pub mod outcome;
+pub mod report;
+#[cfg(feature = "hosts")]
+pub mod upstream;
+pub mod vector;

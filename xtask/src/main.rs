@@ -1,2 +1,49 @@
-//! xtask
-fn main() {}
+//! `cargo xtask`: builds the wasm, runs the demo, the tests and the benches; nothing else.
+
+mod bench;
+mod build;
+mod prune;
+mod shell;
+mod test;
+mod tools;
+
+use std::process::ExitCode;
+
+const HELP: &str = "\
+Serin's tasks
+
+Usage: cargo xtask <TASK>
+
+  build         build what people deploy into dist/: serin-filter.wasm and the serin command
+  demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
+  test          do all set-up, then run every suite on every host: native, host-sim, Envoy
+  bench         measure decide, the wasm and the simulator; ends in one table
+  help          print this text
+
+Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
+build and to run the demo; the tests want python3 as well, which fetches Envoy.
+";
+
+fn main() -> ExitCode {
+    let mut args = std::env::args().skip(1);
+    let task = args.next().unwrap_or_default();
+    let rest: Vec<String> = args.collect();
+    let outcome = match task.as_str() {
+        "build" => build::task(),
+        "demo" => build::demo(&rest),
+        "test" => test::task(),
+        "bench" => bench::task(),
+        "help" | "--help" | "-h" | "" => {
+            print!("{HELP}");
+            Ok(())
+        }
+        other => Err(format!("there is no task '{other}'; `cargo xtask help` lists them")),
+    };
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(why) => {
+            eprintln!("xtask: {why}");
+            ExitCode::FAILURE
+        }
+    }
+}

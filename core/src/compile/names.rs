@@ -1,0 +1,156 @@
+//! Names → positions.
+
+use alloc::collections::BTreeSet;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::attribute::Attribute;
+use crate::plan::{CohortId, Input, InputId, Slot, UnitId};
+use crate::spec::{Condition, Mode, Spec, UnitSource};
+
+/// Every name a condition may use.
+pub(crate) struct Names {
+    // All sorted: a name's position is its id.
+    units: Vec<String>,
+    cohorts: Vec<String>,
+    inputs: Vec<Input>,
+    first_from_host: InputId,
+}
+
+impl Names {
+    pub(crate) fn new(spec: &Spec) -> Names {
+        let mut found = BTreeSet::new();
+        for source in spec.units.values().flatten() {
+            found.insert(source_input(source));
+        }
+        each_condition(spec, &mut |condition| {
+            if let Condition::Test { attribute, .. } = condition {
+                found.extend(attribute_input(attribute));
+            }
+        });
+        Names {
+            units: spec.units.names().map(String::from).collect(),
+            cohorts: spec.cohorts.names().map(String::from).collect(),
+            first_from_host: InputId(in_headers(&found)),
+            inputs: found.into_iter().collect(),
+        }
+    }
+
+    pub(crate) fn unit(&self, name: &str) -> Option<UnitId> {
+        position(&self.units, name).map(UnitId::new)
+    }
+
+    /// The unit to use where the spec names none: the only one there is.
+    pub(crate) fn only_unit(&self) -> Option<UnitId> {
+        (self.units.len() == 1).then_some(UnitId(0))
+    }
+
+    pub(crate) fn unit_names(&self) -> Vec<&str> {
+        self.units.iter().map(String::as_str).collect()
+    }
+
+    pub(crate) fn cohort(&self, name: &str) -> Option<CohortId> {
+        position(&self.cohorts, name).map(CohortId::new)
+    }
+
+    pub(crate) fn cohort_names(&self) -> Vec<&str> {
+        self.cohorts.iter().map(String::as_str).collect()
+    }
+
+    /// Where an attribute's value is among the facts; `None` for a unit that does not exist.
+    pub(crate) fn slot(&self, attribute: &Attribute) -> Option<Slot> {
+        match attribute {
+            Attribute::Unit(name) => self.unit(name).map(Slot::Unit),
+            Attribute::Path => Some(Slot::Path),
+            Attribute::Host => Some(Slot::Host),
+            Attribute::Method => Some(Slot::Method),
+            Attribute::Time => Some(Slot::Time),
+            other => {
+                let input = attribute_input(other)?;
+                self.input(&input).map(Slot::Input)
+            }
+        }
+    }
+
+    pub(crate) fn source_input(&self, source: &UnitSource) -> Option<InputId> {
+        self.input(&source_input(source))
+    }
+
+    fn input(&self, input: &Input) -> Option<InputId> {
+        let index = self.inputs.binary_search(input).ok()?;
+        u32::try_from(index).ok().map(InputId)
+    }
+
+    /// Whether the host fetches this input by its own means. Those sort after the others.
+    pub(crate) fn is_from_host(&self, id: InputId) -> bool {
+        id >= self.first_from_host
+    }
+
+    /// All inputs, sorted.
+    pub(crate) fn into_inputs(self) -> Vec<Input> {
+        self.inputs
+    }
+}
+
+/// A name's position in a sorted list.
+fn position(names: &[String], name: &str) -> Option<usize> {
+    names.binary_search_by(|known| known.as_str().cmp(name)).ok()
+}
+
+/// How many inputs the header block holds; in the sorted set they come first.
+fn in_headers(inputs: &BTreeSet<Input>) -> u32 {
+    let count = inputs.iter().filter(|input| input.is_in_headers()).count();
+    u32::try_from(count).unwrap_or(u32::MAX)
+}
+
+fn source_input(source: &UnitSource) -> Input {
+    match source {
+        UnitSource::Jwt(name) => Input::Jwt(name.as_str().into()),
+        UnitSource::Header(name) => Input::Header(name.as_str().into()),
+        UnitSource::Cookie(name) | UnitSource::Anonymous(name) => {
+            Input::Cookie(name.as_str().into())
+        }
+        UnitSource::Query(name) => Input::Query(name.as_str().into()),
+    }
+}
+
+fn attribute_input(attribute: &Attribute) -> Option<Input> {
+    Some(match attribute {
+        Attribute::Header(name) => Input::Header(name.as_str().into()),
+        Attribute::Cookie(name) => Input::Cookie(name.as_str().into()),
+        Attribute::Query(name) => Input::Query(name.as_str().into()),
+        Attribute::Jwt(name) => Input::Jwt(name.as_str().into()),
+        Attribute::Ip => Input::Ip,
+        Attribute::Country => Input::Country,
+        Attribute::Region => Input::Region,
+        Attribute::City => Input::City,
+        Attribute::Asn => Input::Asn,
+        Attribute::Colo => Input::Colo,
+        Attribute::Unit(_)
+        | Attribute::Path
+        | Attribute::Host
+        | Attribute::Method
+        | Attribute::Time => return None,
+    })
+}
+
+/// Visits every condition of a spec, those inside others too.
+pub(crate) fn each_condition<'s>(spec: &'s Spec, visit: &mut impl FnMut(&'s Condition)) {
+    let mut pending: Vec<&Condition> = spec.cohorts.values().collect();
+    for flag in spec.flags.values() {
+        pending.extend(flag.rules.iter().filter_map(|rule| rule.when.as_ref()));
+    }
+    for rollout in spec.rollouts.values() {
+        if let Mode::Canary { rings, .. } = &rollout.mode {
+            pending.extend(rings);
+        }
+    }
+    while let Some(condition) = pending.pop() {
+        visit(condition);
+        match condition {
+            Condition::All(parts) | Condition::Any(parts) => pending.extend(parts),
+            Condition::Not(part) => pending.push(part),
+            Condition::Cohort(_) | Condition::Test { .. } => {}
+        }
+    }
+}

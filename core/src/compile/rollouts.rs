@@ -1,0 +1,217 @@
+//! Compiles rollouts and which requests are theirs.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::ROOT;
+use super::flags::position;
+use super::scope::{Scope, Uses};
+use crate::error::{ErrorKind, Errors, Path, one_of};
+use crate::hash::Purpose;
+use crate::plan::RouteIndexBuilder;
+use crate::plan::{Arm, ArmId, Mode, Rollout, RolloutId, RouteIndex};
+use crate::spec::{self, HostMatch, PathMatch, Spec};
+use crate::split;
+use crate::value::share::Share;
+
+/// The most pairs of host and path that one rollout may match.
+const MAX_ROUTES: usize = 10_000;
+
+pub(crate) fn rollouts(
+    spec: &Spec,
+    scope: &Scope<'_>,
+    errors: &mut Errors,
+) -> (Box<[Rollout]>, RouteIndex) {
+    let section = ROOT.key("rollouts");
+    let mut routes = Routes::default();
+    let mut rollouts = Vec::with_capacity(spec.rollouts.len());
+    for ((name, rollout), number) in spec.rollouts.iter().zip(0_u32..) {
+        let path = section.key(name);
+        routes.add(name, &rollout.matches, RolloutId(number), &path.key("match"), errors);
+        let compiler = RolloutCompiler { name, rollout, scope };
+        rollouts.push(compiler.compile(spec, &path, errors));
+    }
+    (rollouts.into(), routes.builder.finish())
+}
+
+/// Who matches what, so that no two rollouts claim the same.
+#[derive(Default)]
+struct Routes<'s> {
+    builder: RouteIndexBuilder,
+    /// By position.
+    names: Vec<&'s str>,
+}
+
+impl<'s> Routes<'s> {
+    fn add(
+        &mut self,
+        name: &'s str,
+        matches: &'s spec::RouteMatch,
+        rollout: RolloutId,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) {
+        self.names.push(name);
+        let every_host = [None];
+        let every_path = [PathMatch::Prefix("/".into())];
+        let hosts: Vec<Option<&HostMatch>> = matches.hosts.iter().map(Some).collect();
+        let hosts = if hosts.is_empty() { &every_host[..] } else { &hosts[..] };
+        let paths = if matches.paths.is_empty() { &every_path[..] } else { &matches.paths[..] };
+        let count = hosts.len().saturating_mul(paths.len());
+        if count > MAX_ROUTES {
+            errors.add(
+                path,
+                ErrorKind::Limit,
+                &format_args!(
+                    "has {count} pairs of host and path, at most {MAX_ROUTES} are allowed"
+                ),
+            );
+            return;
+        }
+        let mut claimed_by: Option<RolloutId> = None;
+        for host in hosts {
+            for pattern in paths {
+                claimed_by = claimed_by.or(self.builder.add(*host, pattern, rollout));
+            }
+        }
+        if let Some(owner) = claimed_by.and_then(|id| self.names.get(id.index())) {
+            errors.add(
+                path,
+                ErrorKind::Conflict,
+                &format_args!("matches the same host and path as rollouts.{owner}"),
+            );
+        }
+    }
+}
+
+struct RolloutCompiler<'c> {
+    name: &'c str,
+    rollout: &'c spec::Rollout,
+    scope: &'c Scope<'c>,
+}
+
+impl RolloutCompiler<'_> {
+    fn compile(&self, spec: &Spec, path: &Path<'_>, errors: &mut Errors) -> Rollout {
+        let mut uses = Uses::default();
+        let baseline_path = path.key("baseline");
+        let baseline = self.arm(&self.rollout.baseline, &baseline_path, errors).unwrap_or(ArmId(0));
+        let mode = self.mode(baseline, &mut uses, path, errors).unwrap_or(Mode::Fixed(baseline));
+        let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
+            name: name.as_str().into(),
+            target: arm.target.as_str().into(),
+        };
+        Rollout {
+            name: self.name.into(),
+            arms: self.rollout.arms.iter().map(arm).collect(),
+            baseline,
+            mode,
+            needs: self.scope.needs(spec, &uses),
+        }
+    }
+
+    fn mode(
+        &self,
+        baseline: ArmId,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Option<Mode> {
+        match &self.rollout.mode {
+            spec::Mode::Baseline => Some(Mode::Fixed(baseline)),
+            spec::Mode::BlueGreen { active } => {
+                let here = path.key("blueGreen");
+                self.arm(active, &here.key("active"), errors).map(Mode::Fixed)
+            }
+            spec::Mode::Canary { arm, rings, share } => {
+                let here = path.key("canary");
+                let arm = self.canary_arm(arm.as_deref(), baseline, &here, errors);
+                let rings = self.rings(rings, uses, &here.key("rings"), errors);
+                let bucketing = self.canary_bucketing(*share, uses, path, errors);
+                Some(Mode::Canary { arm: arm?, rings, share: *share, bucketing })
+            }
+            spec::Mode::Split(weights) => {
+                let here = path.key("split");
+                let bucketing = self.bucketing(Purpose::Split, uses, path, errors);
+                let find = |name: &str| self.arm(name, &here.key(name), errors);
+                let ranges = split::lay_out(weights, find);
+                Some(Mode::Split { ranges, bucketing: bucketing? })
+            }
+        }
+    }
+
+    fn rings(
+        &self,
+        rings: &[spec::Condition],
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Box<[crate::plan::Condition]> {
+        let ring = |(index, ring)| self.scope.condition(ring, uses, &path.index(index), errors);
+        rings.iter().enumerate().map(ring).collect()
+    }
+
+    /// A canary for rings only buckets nobody, so it may do without a unit.
+    fn canary_bucketing(
+        &self,
+        share: Share,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Option<crate::plan::Bucketing> {
+        if share == Share::ZERO && self.rollout.bucketing.unit.is_none() {
+            return None;
+        }
+        self.bucketing(Purpose::Ramp, uses, path, errors)
+    }
+
+    fn bucketing(
+        &self,
+        purpose: Purpose,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Option<crate::plan::Bucketing> {
+        self.scope.bucketing(&self.rollout.bucketing, purpose, self.name, uses, path, errors)
+    }
+
+    /// The canary's arm: the one named, else the only one beside the baseline, else the one that is
+    /// called `canary`.
+    fn canary_arm(
+        &self,
+        given: Option<&str>,
+        baseline: ArmId,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Option<ArmId> {
+        if let Some(name) = given {
+            let here = path.key("arm");
+            let arm = self.arm(name, &here, errors)?;
+            if arm == baseline {
+                errors.add(&here, ErrorKind::Conflict, &"is the baseline, name another arm");
+            }
+            return Some(arm);
+        }
+        let beside = || self.rollout.arms.names().filter(|name| *name != self.rollout.baseline);
+        let mut others = beside();
+        let first = others.next();
+        let chosen = match (first, others.next()) {
+            (Some(only), None) => Some(only),
+            _ => beside().find(|name| *name == "canary"),
+        };
+        let Some(chosen) = chosen else {
+            let names: Vec<&str> = beside().collect();
+            let message = match names.as_slice() {
+                [] => "needs an arm beside the baseline".into(),
+                names => format!("needs arm: {}", one_of(names.iter().copied())),
+            };
+            errors.add(path, ErrorKind::Missing, &message);
+            return None;
+        };
+        self.arm(chosen, path, errors)
+    }
+
+    fn arm(&self, name: &str, path: &Path<'_>, errors: &mut Errors) -> Option<ArmId> {
+        position(&self.rollout.arms, "arm", name, path, errors).map(ArmId::new)
+    }
+}

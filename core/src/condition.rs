@@ -1,0 +1,189 @@
+//! Operators: what a condition demands of a value.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::value::cidr::{Cidr, parse_address};
+use crate::value::decimal::Decimal;
+use crate::value::glob::Glob;
+use crate::value::semver::VersionRange;
+use crate::value::timestamp::Timestamp;
+
+/// One operator with its operand. Lists mean any of them.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Operator(pub(crate) Check);
+
+/// An operator's meaning.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Check {
+    Equals(Scalar),
+    In(Box<[Scalar]>),
+    Prefix(Texts),
+    Suffix(Texts),
+    Contains(Texts),
+    Glob(Box<[Glob]>),
+    Exists(bool),
+    Cidr(Box<[Cidr]>),
+    Semver(Box<[VersionRange]>),
+    Less(Decimal),
+    LessOrEqual(Decimal),
+    Greater(Decimal),
+    GreaterOrEqual(Decimal),
+    /// Earlier than the moment.
+    Before(Timestamp),
+    /// At the moment or later, so that `before` and `after` of one moment share out all time.
+    After(Timestamp),
+}
+
+pub(crate) type Texts = Box<[Box<str>]>;
+
+/// A value to be equal to. A number is compared as a number, so `1.0` equals `1`.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Scalar {
+    Text(Box<str>),
+    Number(Decimal),
+    Bool(bool),
+}
+
+impl Scalar {
+    fn equals(&self, value: &str) -> bool {
+        match self {
+            Scalar::Text(text) => **text == *value,
+            Scalar::Number(number) => Decimal::parse(value) == Some(*number),
+            Scalar::Bool(true) => value == "true",
+            Scalar::Bool(false) => value == "false",
+        }
+    }
+}
+
+/// What an operator is given: an attribute's value.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Value<'v> {
+    /// The request has no such thing.
+    Missing,
+    /// A text.
+    Text(&'v str),
+    /// The moment of the decision.
+    Time(Timestamp),
+}
+
+impl Operator {
+    /// The operator's name in a spec.
+    pub fn name(&self) -> &'static str {
+        match self.0 {
+            Check::Equals(_) => "equals",
+            Check::In(_) => "in",
+            Check::Prefix(_) => "prefix",
+            Check::Suffix(_) => "suffix",
+            Check::Contains(_) => "contains",
+            Check::Glob(_) => "glob",
+            Check::Exists(_) => "exists",
+            Check::Cidr(_) => "cidr",
+            Check::Semver(_) => "semver",
+            Check::Less(_) => "lt",
+            Check::LessOrEqual(_) => "lte",
+            Check::Greater(_) => "gt",
+            Check::GreaterOrEqual(_) => "gte",
+            Check::Before(_) => "before",
+            Check::After(_) => "after",
+        }
+    }
+
+    /// Whether the value passes. A missing value passes `exists: false` only; a value of the wrong
+    /// form passes nothing but `exists: true`.
+    pub(crate) fn holds(&self, value: Value<'_>) -> bool {
+        match value {
+            Value::Missing => self.0 == Check::Exists(false),
+            Value::Text(text) => self.holds_text(text),
+            Value::Time(time) => self.holds_time(time),
+        }
+    }
+
+    fn holds_text(&self, text: &str) -> bool {
+        match &self.0 {
+            Check::Equals(scalar) => scalar.equals(text),
+            Check::In(scalars) => scalars.iter().any(|scalar| scalar.equals(text)),
+            Check::Prefix(parts) => parts.iter().any(|part| text.starts_with(&**part)),
+            Check::Suffix(parts) => parts.iter().any(|part| text.ends_with(&**part)),
+            Check::Contains(parts) => parts.iter().any(|part| text.contains(&**part)),
+            Check::Glob(globs) => globs.iter().any(|glob| glob.matches(text)),
+            Check::Exists(wanted) => *wanted,
+            Check::Cidr(networks) => parse_address(text)
+                .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
+            Check::Semver(ranges) => ranges.iter().any(|range| range.contains(text)),
+            Check::Less(bound) => number(text, |value| value < *bound),
+            Check::LessOrEqual(bound) => number(text, |value| value <= *bound),
+            Check::Greater(bound) => number(text, |value| value > *bound),
+            Check::GreaterOrEqual(bound) => number(text, |value| value >= *bound),
+            Check::Before(_) | Check::After(_) => {
+                Timestamp::parse(text).is_some_and(|time| self.holds_time(time))
+            }
+        }
+    }
+
+    fn holds_time(&self, time: Timestamp) -> bool {
+        match &self.0 {
+            Check::Before(bound) => time < *bound,
+            Check::After(bound) => time >= *bound,
+            Check::Exists(wanted) => *wanted,
+            _ => false,
+        }
+    }
+}
+
+fn number(text: &str, test: impl Fn(Decimal) -> bool) -> bool {
+    Decimal::parse(text).is_some_and(test)
+}
+
+impl fmt::Display for Scalar {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Scalar::Text(text) => f.write_str(&crate::error::quoted(text)),
+            Scalar::Number(number) => write!(f, "{number}"),
+            Scalar::Bool(value) => write!(f, "{value}"),
+        }
+    }
+}
+
+impl fmt::Display for Operator {
+    /// As a spec has it: `in ["CH", "LI"]`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.name())?;
+        f.write_str(" ")?;
+        match &self.0 {
+            Check::Equals(scalar) => write!(f, "{scalar}"),
+            Check::In(scalars) => several(f, scalars),
+            Check::Prefix(parts) | Check::Suffix(parts) | Check::Contains(parts) => {
+                let quoted: Vec<_> = parts.iter().map(|part| crate::error::quoted(part)).collect();
+                several(f, &quoted)
+            }
+            Check::Glob(globs) => several(f, globs),
+            Check::Exists(wanted) => write!(f, "{wanted}"),
+            Check::Cidr(networks) => several(f, networks),
+            Check::Semver(ranges) => several(f, ranges),
+            Check::Less(bound)
+            | Check::LessOrEqual(bound)
+            | Check::Greater(bound)
+            | Check::GreaterOrEqual(bound) => write!(f, "{bound}"),
+            Check::Before(moment) | Check::After(moment) => write!(f, "{moment}"),
+        }
+    }
+}
+
+/// One item alone, more of them in brackets; a long list is cut.
+fn several<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
+    const SHOWN: usize = 8;
+    if let [item] = items {
+        return write!(f, "{item}");
+    }
+    f.write_str("[")?;
+    for (index, item) in items.iter().take(SHOWN).enumerate() {
+        let comma = if index > 0 { ", " } else { "" };
+        write!(f, "{comma}{item}")?;
+    }
+    match items.len().saturating_sub(SHOWN) {
+        0 => f.write_str("]"),
+        more => write!(f, ", and {more} more]"),
+    }
+}

@@ -1,0 +1,277 @@
+//! The pure function: a plan and the facts of a request give a decision.
+
+use crate::condition::Value;
+use crate::decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
+use crate::explain::{Event, Group, Observer, Silent};
+use crate::facts::Facts;
+use crate::hash::Bucket;
+use crate::plan::{
+    ArmId, Bucketing, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, RolloutId, Rule, Slot,
+    Test, VariantId,
+};
+use crate::spec::FlagState;
+use crate::value::share::Share;
+
+/// Decides a request: which arm, and which variant of each flag its path delivers.
+///
+/// Total: whatever the facts, there is a decision. Allocates nothing when `decision` was made by
+/// [`Decision::new`] for this plan.
+pub fn decide(plan: &Plan, facts: &Facts<'_>, decision: &mut Decision) {
+    decide_with(plan, facts, decision, &mut Silent);
+}
+
+/// [`decide`], telling an observer every step in the order of evaluation.
+pub fn decide_with(
+    plan: &Plan,
+    facts: &Facts<'_>,
+    decision: &mut Decision,
+    observer: &mut impl Observer,
+) {
+    let mut evaluation = Evaluation { plan, facts, observer };
+    decision.rollout = evaluation.rollout();
+    decision.flags.clear();
+    let mut lists = 0_u32;
+    plan.deliveries.walk(facts.path(), |flags| {
+        lists = lists.saturating_add(u32::from(!flags.is_empty()));
+        decision.flags.extend(flags.iter().map(|id| undecided(FlagId(*id))));
+    });
+    if lists > 1 {
+        decision.flags.sort_unstable_by_key(|flag| flag.flag);
+        decision.flags.dedup_by_key(|flag| flag.flag);
+    }
+    for slot in &mut decision.flags {
+        *slot = evaluation.flag(slot.flag);
+    }
+}
+
+/// Decides one flag by itself, wherever it is delivered.
+pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecision {
+    Evaluation { plan, facts, observer: &mut Silent }.flag(flag)
+}
+
+fn undecided(flag: FlagId) -> FlagDecision {
+    FlagDecision {
+        flag,
+        variant: VariantId(0),
+        reason: Reason::Default,
+        error: None,
+        rule: None,
+        assignment: None,
+    }
+}
+
+struct Evaluation<'e, O> {
+    plan: &'e Plan,
+    facts: &'e Facts<'e>,
+    observer: &'e mut O,
+}
+
+impl<'e, O: Observer> Evaluation<'e, O> {
+    fn rollout(&mut self) -> Option<RolloutDecision> {
+        let (host, path) = (self.facts.host(), self.facts.path());
+        let id = self.plan.routes.find(host, path);
+        let Some((id, rollout)) = id.and_then(|id| Some((id, self.plan.rollout(id)?))) else {
+            self.observer.event(Event::NoRollout { host, path });
+            return None;
+        };
+        self.observer.event(Event::Rollout { name: rollout.name(), host, path });
+        let decision = self.arm(id, &rollout.mode, rollout.baseline);
+        if let Some(arm) = rollout.arm(decision.arm) {
+            let (reason, error) = (decision.reason, decision.error);
+            self.observer.event(Event::Arm { name: arm.name(), reason, error });
+        }
+        Some(decision)
+    }
+
+    fn arm(&mut self, rollout: RolloutId, mode: &Mode, baseline: ArmId) -> RolloutDecision {
+        let to =
+            |arm, reason| RolloutDecision { rollout, arm, reason, error: None, assignment: None };
+        let unit_missing = RolloutDecision {
+            error: Some(ErrorCode::TargetingKeyMissing),
+            ..to(baseline, Reason::Error)
+        };
+        match mode {
+            Mode::Fixed(arm) => to(*arm, Reason::Static),
+            Mode::Canary { arm, rings, share, bucketing } => {
+                for (index, ring) in rings.iter().enumerate() {
+                    self.observer.event(Event::Ring { index });
+                    if self.holds(ring) {
+                        return to(*arm, Reason::TargetingMatch);
+                    }
+                }
+                let Some(bucketing) = bucketing else {
+                    return to(baseline, Reason::Default);
+                };
+                let Some(assignment) = self.ramp(bucketing, *share) else {
+                    return unit_missing;
+                };
+                let inside = assignment.bucket.is_in(*share);
+                let arm = if inside { *arm } else { baseline };
+                RolloutDecision { assignment: Some(assignment), ..to(arm, Reason::Split) }
+            }
+            Mode::Split { ranges, bucketing } => match self.split(bucketing, ranges) {
+                Some((arm, assignment)) => {
+                    RolloutDecision { assignment: Some(assignment), ..to(arm, Reason::Split) }
+                }
+                None => unit_missing,
+            },
+        }
+    }
+
+    fn flag(&mut self, id: FlagId) -> FlagDecision {
+        let Some(flag) = self.plan.flag(id) else {
+            return undecided(id);
+        };
+        self.observer.event(Event::Flag { name: flag.name() });
+        let decision = self.variant(id, flag);
+        if let Some(variant) = flag.variant(decision.variant) {
+            self.observer.event(Event::Variant {
+                name: variant.name(),
+                json: variant.json(),
+                reason: decision.reason,
+                error: decision.error,
+            });
+        }
+        decision
+    }
+
+    fn variant(&mut self, id: FlagId, flag: &Flag) -> FlagDecision {
+        let default = FlagDecision { variant: flag.default_variant, ..undecided(id) };
+        if flag.state == FlagState::Disabled {
+            return FlagDecision { reason: Reason::Disabled, ..default };
+        }
+        if flag.rules.is_empty() {
+            return FlagDecision { reason: Reason::Static, ..default };
+        }
+        let mut unit_missing = false;
+        for (index, rule) in flag.rules.iter().enumerate() {
+            match self.rule(rule) {
+                Served::No => {}
+                Served::UnitMissing => unit_missing = true,
+                Served::Variant { variant, reason, assignment } => {
+                    let rule = Some(index);
+                    return FlagDecision { variant, reason, rule, assignment, ..default };
+                }
+            }
+        }
+        if unit_missing {
+            let error = Some(ErrorCode::TargetingKeyMissing);
+            return FlagDecision { reason: Reason::Error, error, ..default };
+        }
+        default
+    }
+
+    fn rule(&mut self, rule: &Rule) -> Served {
+        self.observer.event(Event::Rule { name: &rule.name });
+        if !rule.when.as_ref().is_none_or(|when| self.holds(when)) {
+            return Served::No;
+        }
+        match &rule.outcome {
+            Outcome::Serve(variant) => {
+                let reason = Reason::TargetingMatch;
+                Served::Variant { variant: *variant, reason, assignment: None }
+            }
+            Outcome::Ramp { variant, share, bucketing } => match self.ramp(bucketing, *share) {
+                Some(assignment) if assignment.bucket.is_in(*share) => {
+                    Served::by_bucket(*variant, assignment)
+                }
+                Some(_) => Served::No,
+                None => Served::UnitMissing,
+            },
+            Outcome::Split { ranges, bucketing } => match self.split(bucketing, ranges) {
+                Some((variant, assignment)) => Served::by_bucket(variant, assignment),
+                None => Served::UnitMissing,
+            },
+        }
+    }
+
+    /// The unit's bucket, to be compared with a share; `None` without a unit.
+    fn ramp(&mut self, bucketing: &Bucketing, share: Share) -> Option<Assignment> {
+        let bucket = self.bucket(bucketing)?;
+        self.observer.event(Event::Share { salt: &bucketing.salt, bucket, share });
+        Some(Assignment { unit: bucketing.unit, bucket, share })
+    }
+
+    /// What the unit's bucket chooses; `None` without a unit.
+    fn split<T: Copy>(
+        &mut self,
+        bucketing: &Bucketing,
+        ranges: &Ranges<T>,
+    ) -> Option<(T, Assignment)> {
+        let bucket = self.bucket(bucketing)?;
+        let range = ranges.find(bucket)?;
+        let start = range.end.saturating_sub(range.weight.millipercent());
+        self.observer.event(Event::Range { salt: &bucketing.salt, bucket, start, end: range.end });
+        Some((range.to, Assignment { unit: bucketing.unit, bucket, share: range.weight }))
+    }
+
+    fn bucket(&mut self, bucketing: &Bucketing) -> Option<Bucket> {
+        let value = self.facts.unit(self.plan, bucketing.unit);
+        let name = self.plan.unit(bucketing.unit)?.name();
+        self.observer.event(Event::Unit { name, value });
+        Some(Bucket::of(bucketing.purpose, &bucketing.salt, value?))
+    }
+
+    /// Evaluates a condition. Depth and cost are bounded by compile.
+    fn holds(&mut self, condition: &Condition) -> bool {
+        let group = match condition {
+            Condition::Test(test) => return self.test(test),
+            Condition::All(_) => Group::All,
+            Condition::Any(_) => Group::Any,
+            Condition::Not(_) => Group::Not,
+            Condition::Cohort(id) => {
+                let Some(cohort) = self.plan.cohort(*id) else {
+                    return false;
+                };
+                self.observer.event(Event::Open(Group::Cohort(&cohort.name)));
+                let holds = self.holds(&cohort.condition);
+                self.observer.event(Event::Close { holds });
+                return holds;
+            }
+        };
+        self.observer.event(Event::Open(group));
+        let holds = match condition {
+            Condition::All(parts) => parts.iter().all(|part| self.holds(part)),
+            Condition::Any(parts) => parts.iter().any(|part| self.holds(part)),
+            Condition::Not(part) => !self.holds(part),
+            Condition::Cohort(_) | Condition::Test(_) => false,
+        };
+        self.observer.event(Event::Close { holds });
+        holds
+    }
+
+    fn test(&mut self, test: &Test) -> bool {
+        let value = self.value(test.slot);
+        test.operators.iter().all(|operator| {
+            let holds = operator.holds(value);
+            let seen = Event::Test { attribute: &test.attribute, operator, value, holds };
+            self.observer.event(seen);
+            holds
+        })
+    }
+
+    fn value(&self, slot: Slot) -> Value<'e> {
+        let facts: &'e Facts<'e> = self.facts;
+        let text = match slot {
+            Slot::Time => return facts.now().map_or(Value::Missing, Value::Time),
+            Slot::Input(input) => facts.get(input),
+            Slot::Unit(unit) => facts.unit(self.plan, unit),
+            Slot::Path => Some(facts.path()).filter(|text| !text.is_empty()),
+            Slot::Host => Some(facts.host()).filter(|text| !text.is_empty()),
+            Slot::Method => Some(facts.method()).filter(|text| !text.is_empty()),
+        };
+        text.map_or(Value::Missing, Value::Text)
+    }
+}
+
+enum Served {
+    No,
+    UnitMissing,
+    Variant { variant: VariantId, reason: Reason, assignment: Option<Assignment> },
+}
+
+impl Served {
+    fn by_bucket(variant: VariantId, assignment: Assignment) -> Served {
+        Served::Variant { variant, reason: Reason::Split, assignment: Some(assignment) }
+    }
+}

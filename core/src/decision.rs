@@ -1,0 +1,128 @@
+//! What was decided, as positions in the plan: nothing is copied and nothing allocated.
+
+use alloc::vec::Vec;
+
+use crate::hash::Bucket;
+use crate::plan::{ArmId, FlagId, Plan, RolloutId, UnitId, VariantId};
+use crate::value::share::Share;
+
+/// Why a decision came out as it did: OpenFeature's resolution reasons.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    /// Nothing depends on the request.
+    Static,
+    /// No rule served anything.
+    Default,
+    /// A condition held: a rule's or a ring's.
+    TargetingMatch,
+    /// The unit's bucket decided.
+    Split,
+    /// The flag's kill switch.
+    Disabled,
+    /// Something was missing, see the error code.
+    Error,
+}
+
+impl Reason {
+    /// OpenFeature's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Reason::Static => "STATIC",
+            Reason::Default => "DEFAULT",
+            Reason::TargetingMatch => "TARGETING_MATCH",
+            Reason::Split => "SPLIT",
+            Reason::Disabled => "DISABLED",
+            Reason::Error => "ERROR",
+        }
+    }
+}
+
+/// What was missing: OpenFeature's error codes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ErrorCode {
+    /// None of the unit's sources is present.
+    TargetingKeyMissing,
+}
+
+impl ErrorCode {
+    /// OpenFeature's word for it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            ErrorCode::TargetingKeyMissing => "TARGETING_KEY_MISSING",
+        }
+    }
+}
+
+/// A unit's bucket against the share that decided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Assignment {
+    /// Who was bucketed.
+    pub unit: UnitId,
+    /// Into which bucket.
+    pub bucket: Bucket,
+    /// The ramp's share, or the chosen range's weight.
+    pub share: Share,
+}
+
+/// Which arm a request goes to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolloutDecision {
+    /// The rollout that the request belongs to.
+    pub rollout: RolloutId,
+    /// The arm chosen.
+    pub arm: ArmId,
+    /// Why.
+    pub reason: Reason,
+    /// What was missing.
+    pub error: Option<ErrorCode>,
+    /// The bucket, if one decided.
+    pub assignment: Option<Assignment>,
+}
+
+/// Which variant of a flag a request gets.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct FlagDecision {
+    /// The flag.
+    pub flag: FlagId,
+    /// The variant chosen.
+    pub variant: VariantId,
+    /// Why.
+    pub reason: Reason,
+    /// What was missing.
+    pub error: Option<ErrorCode>,
+    /// The rule that served, by position.
+    pub rule: Option<usize>,
+    /// The bucket, if one decided.
+    pub assignment: Option<Assignment>,
+}
+
+/// One request's decision. Reuse it: [`crate::decide`] clears it first and then does not allocate.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Decision {
+    pub(crate) rollout: Option<RolloutDecision>,
+    pub(crate) flags: Vec<FlagDecision>,
+}
+
+impl Decision {
+    /// With room for every flag that any path of the plan delivers.
+    pub fn new(plan: &Plan) -> Decision {
+        Decision { rollout: None, flags: Vec::with_capacity(plan.most_delivered) }
+    }
+
+    /// The arm, if the request belongs to a rollout.
+    pub fn rollout(&self) -> Option<&RolloutDecision> {
+        self.rollout.as_ref()
+    }
+
+    /// The flags that the request's path delivers, in the order of names.
+    pub fn flags(&self) -> &[FlagDecision] {
+        &self.flags
+    }
+
+    /// Names of the rollout and the arm, if the request belongs to one.
+    pub fn arm<'p>(&self, plan: &'p Plan) -> Option<(&'p str, &'p str)> {
+        let decided = self.rollout?;
+        let rollout = plan.rollout(decided.rollout)?;
+        Some((rollout.name(), rollout.arm(decided.arm)?.name()))
+    }
+}

@@ -1,0 +1,220 @@
+//! Errors of a spec: each one a path and a sentence, all of them at once.
+
+use alloc::borrow::ToOwned;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+/// More errors than this are counted, not kept: a spec comes from outside.
+const MAX_ERRORS: usize = 1000;
+
+/// What kind of mistake an [`Error`] is, for tools that group or filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum ErrorKind {
+    /// The text is not JSON, or an object names a key twice.
+    Syntax,
+    /// A field or operator that the format does not have.
+    UnknownField,
+    /// A required field is absent.
+    Missing,
+    /// The value has the wrong JSON type.
+    Type,
+    /// The type is right and the value is not allowed.
+    Value,
+    /// A name that nothing in the spec defines.
+    Reference,
+    /// Two parts of the spec contradict each other.
+    Conflict,
+    /// A bound of the format is exceeded.
+    Limit,
+}
+
+/// One mistake in a spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Error {
+    path: String,
+    kind: ErrorKind,
+    message: String,
+}
+
+impl Error {
+    /// Where it is, such as `flags.new-checkout.rules[1].split.on`; empty for the document itself.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// What kind of mistake it is.
+    pub fn kind(&self) -> ErrorKind {
+        self.kind
+    }
+
+    /// One sentence: what was given and what is allowed.
+    pub fn message(&self) -> &str {
+        &self.message
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.path.is_empty() {
+            return f.write_str(&self.message);
+        }
+        write!(f, "{}: {}", self.path, self.message)
+    }
+}
+
+impl core::error::Error for Error {}
+
+/// Every mistake of a spec, in the document's order of reading.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Errors {
+    list: Vec<Error>,
+    dropped: usize,
+}
+
+impl Errors {
+    pub(crate) fn new() -> Self {
+        Self::default()
+    }
+
+    pub(crate) fn add(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display) {
+        if self.list.len() >= MAX_ERRORS {
+            self.dropped = self.dropped.saturating_add(1);
+            return;
+        }
+        self.list.push(Error { path: path.to_string(), kind, message: message.to_string() });
+    }
+
+    /// The mistakes; at least one in an `Errors` that a caller receives.
+    pub fn iter(&self) -> impl Iterator<Item = &Error> {
+        self.list.iter()
+    }
+
+    /// How many mistakes there are, counting those beyond the kept thousand.
+    pub fn len(&self) -> usize {
+        self.list.len().saturating_add(self.dropped)
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.list.is_empty()
+    }
+}
+
+impl fmt::Display for Errors {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for (index, error) in self.list.iter().enumerate() {
+            if index > 0 {
+                f.write_str("\n")?;
+            }
+            write!(f, "{error}")?;
+        }
+        if self.dropped > 0 {
+            write!(f, "\nand {} more", self.dropped)?;
+        }
+        Ok(())
+    }
+}
+
+impl core::error::Error for Errors {}
+
+/// A place in the document, as a chain of borrowed steps: cheap until an error prints it.
+#[derive(Clone, Copy)]
+pub(crate) enum Path<'p> {
+    Root,
+    Key(&'p Path<'p>, &'p str),
+    Index(&'p Path<'p>, usize),
+}
+
+impl<'p> Path<'p> {
+    pub(crate) fn key(&'p self, key: &'p str) -> Path<'p> {
+        Path::Key(self, key)
+    }
+
+    pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
+        Path::Index(self, index)
+    }
+}
+
+impl fmt::Display for Path<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match *self {
+            Path::Root => Ok(()),
+            Path::Index(parent, index) => write!(f, "{parent}[{index}]"),
+            Path::Key(parent, key) => {
+                if !is_plain(key) {
+                    return write!(f, "{parent}[{}]", quoted(key));
+                }
+                if !matches!(parent, Path::Root) {
+                    write!(f, "{parent}.")?;
+                }
+                f.write_str(key)
+            }
+        }
+    }
+}
+
+fn is_plain(key: &str) -> bool {
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+}
+
+/// A piece of the user's text for an error: quoted, escaped, and cut when it is long.
+pub(crate) fn quoted(text: &str) -> String {
+    const SHOWN: usize = 60;
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN) {
+        match c {
+            '"' | '\\' => shown.extend(['\\', c]),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
+    if text.chars().nth(SHOWN).is_some() {
+        shown.push('…');
+    }
+    alloc::format!("\"{shown}\"")
+}
+
+/// `a, b or c`.
+pub(crate) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
+    let names: Vec<&str> = names.into_iter().collect();
+    match names.split_last() {
+        None => "nothing".to_owned(),
+        Some((last, [])) => (*last).to_owned(),
+        Some((last, rest)) => alloc::format!("{} or {last}", rest.join(", ")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn paths_read_like_the_document() {
+        let root = Path::Root;
+        let flags = root.key("flags");
+        let flag = flags.key("new-checkout");
+        let rules = flag.key("rules");
+        let rule = rules.index(1);
+        assert_eq!(rule.key("split").to_string(), "flags.new-checkout.rules[1].split");
+        assert_eq!(flags.key("a.b").to_string(), "flags[\"a.b\"]");
+        assert_eq!(root.to_string(), "");
+    }
+
+    #[test]
+    fn errors_beyond_the_bound_are_counted() {
+        let mut errors = Errors::new();
+        for _ in 0..MAX_ERRORS + 5 {
+            errors.add(&Path::Root, ErrorKind::Value, &"no");
+        }
+        assert_eq!(errors.len(), MAX_ERRORS + 5);
+        assert!(errors.to_string().ends_with("and 5 more"));
+    }
+
+    #[test]
+    fn quoting_cuts_and_escapes() {
+        assert_eq!(quoted("a\n"), "\"a\\n\"");
+        assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
+    }
+}

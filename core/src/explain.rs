@@ -1,0 +1,284 @@
+//! Watching a decision being made: an observer of the one code path, never a second evaluator.
+
+use alloc::borrow::ToOwned;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use crate::attribute::Attribute;
+pub use crate::condition::Value;
+
+use crate::condition::Operator;
+use crate::decision::{ErrorCode, Reason};
+use crate::error::quoted;
+use crate::hash::Bucket;
+use crate::named::Named;
+use crate::parse::node::Node;
+use crate::value::share::Share;
+
+/// Told every step of a decision, in the order of evaluation.
+pub trait Observer {
+    /// One step.
+    fn event(&mut self, event: Event<'_>);
+}
+
+/// Watches nothing; costs nothing.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Silent;
+
+impl Observer for Silent {
+    #[inline]
+    fn event(&mut self, _: Event<'_>) {}
+}
+
+/// A step of a decision. What is inside is for [`Recorder`].
+#[derive(Clone, Copy, Debug)]
+#[allow(missing_docs)]
+#[non_exhaustive]
+pub enum Event<'e> {
+    /// No rollout matches the request.
+    NoRollout { host: &'e str, path: &'e str },
+    /// A rollout matches; what follows chooses the arm.
+    Rollout { name: &'e str, host: &'e str, path: &'e str },
+    /// A ring is tried; its condition follows.
+    Ring { index: usize },
+    /// The arm that was chosen.
+    Arm { name: &'e str, reason: Reason, error: Option<ErrorCode> },
+    /// A flag is evaluated; what follows chooses the variant.
+    Flag { name: &'e str },
+    /// A rule is tried.
+    Rule { name: &'e str },
+    /// The variant that was chosen.
+    Variant { name: &'e str, json: &'e str, reason: Reason, error: Option<ErrorCode> },
+    /// Conditions that belong together begin.
+    Open(Group<'e>),
+    /// They end.
+    Close { holds: bool },
+    /// An attribute was looked at.
+    Test { attribute: &'e Attribute, operator: &'e Operator, value: Value<'e>, holds: bool },
+    /// A unit was looked up.
+    Unit { name: &'e str, value: Option<&'e str> },
+    /// A bucket was compared with a share.
+    Share { salt: &'e str, bucket: Bucket, share: Share },
+    /// A bucket chose a range.
+    Range { salt: &'e str, bucket: Bucket, start: u32, end: u32 },
+}
+
+/// What holds conditions together.
+#[derive(Clone, Copy, Debug)]
+pub enum Group<'e> {
+    /// Every one must hold.
+    All,
+    /// One must hold.
+    Any,
+    /// It must not hold.
+    Not,
+    /// The condition of a cohort.
+    Cohort(&'e str),
+}
+
+/// Keeps every step, as a text for people and as JSON for tools.
+#[derive(Clone, Debug, Default)]
+pub struct Recorder {
+    steps: Vec<Step>,
+    depth: usize,
+    open: Vec<usize>,
+}
+
+#[derive(Clone, Debug)]
+struct Step {
+    depth: usize,
+    text: String,
+    json: Named<Node>,
+}
+
+impl Recorder {
+    /// Nothing recorded yet.
+    pub fn new() -> Recorder {
+        Recorder::default()
+    }
+
+    /// One line a step, indented by nesting.
+    pub fn to_text(&self) -> String {
+        let mut out = String::new();
+        for step in &self.steps {
+            for _ in 0..step.depth {
+                out.push_str("  ");
+            }
+            out.push_str(&step.text);
+            out.push('\n');
+        }
+        out
+    }
+
+    /// A JSON list of objects: `step`, `depth`, and what the step saw.
+    pub fn to_json(&self) -> String {
+        let object = |step: &Step| {
+            let mut object = step.json.clone();
+            object.insert("depth".to_owned(), Node::Number(step.depth.into()));
+            Node::Object(object)
+        };
+        Node::List(self.steps.iter().map(object).collect()).canonical()
+    }
+
+    fn push(&mut self, depth: usize, kind: &str, text: String, fields: &[(&str, Node)]) {
+        let mut json = Named::new();
+        json.insert("step".to_owned(), Node::Text(kind.to_owned()));
+        for (name, node) in fields {
+            json.insert((*name).to_owned(), node.clone());
+        }
+        self.steps.push(Step { depth, text, json });
+    }
+
+    fn close(&mut self, holds: bool) {
+        self.depth = self.depth.saturating_sub(1);
+        let Some(step) = self.open.pop().and_then(|index| self.steps.get_mut(index)) else {
+            return;
+        };
+        step.text.push_str(if holds { ": yes" } else { ": no" });
+        step.json.insert("holds".to_owned(), Node::Bool(holds));
+    }
+}
+
+fn text(value: &str) -> Node {
+    Node::Text(value.to_owned())
+}
+
+fn number(value: u32) -> Node {
+    Node::Number(value.into())
+}
+
+fn outcome(reason: Reason, error: Option<ErrorCode>) -> (String, [(&'static str, Node); 2]) {
+    let code = error.map(ErrorCode::as_str);
+    let shown = match code {
+        Some(code) => format!("{} {code}", reason.as_str()),
+        None => reason.as_str().to_owned(),
+    };
+    let fields = [("reason", text(reason.as_str())), ("errorCode", code.map_or(Node::Null, text))];
+    (shown, fields)
+}
+
+/// `12.345`: a bucket on the scale of shares.
+fn percent(buckets: u32) -> String {
+    crate::value::decimal::Decimal::from_thousandths(buckets.into()).to_string()
+}
+
+impl Observer for Recorder {
+    fn event(&mut self, event: Event<'_>) {
+        match event {
+            Event::NoRollout { host, path } => {
+                let line =
+                    format!("no rollout matches host {} path {}", quoted(host), quoted(path));
+                self.push(0, "noRollout", line, &[("host", text(host)), ("path", text(path))]);
+            }
+            Event::Rollout { name, host, path } => {
+                let line =
+                    format!("rollout {name} matches host {} path {}", quoted(host), quoted(path));
+                let fields = [("name", text(name)), ("host", text(host)), ("path", text(path))];
+                self.push(0, "rollout", line, &fields);
+                self.depth = 1;
+            }
+            Event::Ring { index } => {
+                let shown = Node::Number(index.into());
+                self.push(1, "ring", format!("rings[{index}]"), &[("index", shown)]);
+                self.depth = 2;
+            }
+            Event::Arm { name, reason, error } => {
+                let (shown, [reason, code]) = outcome(reason, error);
+                let fields = [("name", text(name)), reason, code];
+                self.push(0, "arm", format!("→ arm {name} ({shown})"), &fields);
+            }
+            Event::Flag { name } => {
+                self.push(0, "flag", format!("flag {name}"), &[("name", text(name))]);
+                self.depth = 1;
+            }
+            Event::Rule { name } => {
+                self.push(1, "rule", format!("rule {name}"), &[("name", text(name))]);
+                self.depth = 2;
+            }
+            Event::Variant { name, json, reason, error } => {
+                let (shown, [reason, code]) = outcome(reason, error);
+                let fields = [("name", text(name)), ("value", text(json)), reason, code];
+                self.push(0, "variant", format!("→ variant {name} = {json} ({shown})"), &fields);
+            }
+            other => self.condition_event(other),
+        }
+    }
+}
+
+impl Recorder {
+    fn condition_event(&mut self, event: Event<'_>) {
+        let depth = self.depth;
+        match event {
+            Event::Open(group) => {
+                let (kind, line) = match group {
+                    Group::All => ("all", "all of".to_owned()),
+                    Group::Any => ("any", "any of".to_owned()),
+                    Group::Not => ("not", "not".to_owned()),
+                    Group::Cohort(name) => ("cohort", format!("cohort {name}")),
+                };
+                self.open.push(self.steps.len());
+                let name = if let Group::Cohort(name) = group { text(name) } else { Node::Null };
+                self.push(depth, kind, line, &[("name", name)]);
+                self.depth = depth.saturating_add(1);
+            }
+            Event::Close { holds } => self.close(holds),
+            Event::Test { attribute, operator, value, holds } => {
+                let answer = if holds { "yes" } else { "no" };
+                let (seen, json) = match value {
+                    Value::Missing => ("missing".to_owned(), Node::Null),
+                    Value::Text(value) => (quoted(value), text(value)),
+                    Value::Time(time) => (time.to_string(), text(&time.to_string())),
+                };
+                let fields = [
+                    ("attribute", text(&attribute.to_string())),
+                    ("operator", text(&operator.to_string())),
+                    ("value", json),
+                    ("holds", Node::Bool(holds)),
+                ];
+                let line = format!("{attribute} {operator}: {answer}, saw {seen}");
+                self.push(depth, "test", line, &fields);
+            }
+            Event::Unit { name, value } => {
+                let seen = value.map_or_else(|| "missing".to_owned(), quoted);
+                let fields = [("name", text(name)), ("value", value.map_or(Node::Null, text))];
+                self.push(depth, "unit", format!("unit {name} = {seen}"), &fields);
+            }
+            Event::Share { salt, bucket, share } => {
+                let holds = bucket.is_in(share);
+                let line = format!(
+                    "bucket {} (salt {}) {} share {}: {}",
+                    percent(bucket.number()),
+                    quoted(salt),
+                    if holds { "<" } else { "≥" },
+                    percent(share.millipercent()),
+                    if holds { "in" } else { "out" },
+                );
+                let fields = [
+                    ("salt", text(salt)),
+                    ("bucket", number(bucket.number())),
+                    ("share", number(share.millipercent())),
+                    ("holds", Node::Bool(holds)),
+                ];
+                self.push(depth, "share", line, &fields);
+            }
+            Event::Range { salt, bucket, start, end } => {
+                let line = format!(
+                    "bucket {} (salt {}) in {} to {}",
+                    percent(bucket.number()),
+                    quoted(salt),
+                    percent(start),
+                    percent(end),
+                );
+                let fields = [
+                    ("salt", text(salt)),
+                    ("bucket", number(bucket.number())),
+                    ("start", number(start)),
+                    ("end", number(end)),
+                ];
+                self.push(depth, "range", line, &fields);
+            }
+            _ => {}
+        }
+    }
+}

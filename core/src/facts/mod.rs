@@ -1,0 +1,136 @@
+//! What a host knows of a request, in the slots that the plan asks for.
+
+pub(crate) mod cookie;
+pub(crate) mod path;
+pub(crate) mod query;
+mod request;
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::anonymous;
+use crate::plan::{HostInput, Input, InputId, Plan, Source, UnitId};
+use crate::value::cidr::parse_address;
+use crate::value::timestamp::Timestamp;
+
+/// The facts of one request, borrowed from the host where possible. They belong to the plan they
+/// were gathered for.
+///
+/// A host fills them in this order: [`Facts::gather`], [`Facts::set_now`], [`Facts::set`] for each of
+/// [`Plan::host_inputs`], [`Facts::mint`] for each of [`Plan::anonymous_units`].
+#[derive(Clone, Debug, Default)]
+pub struct Facts<'a> {
+    method: &'a str,
+    host: Cow<'a, str>,
+    path: Cow<'a, str>,
+    secure: bool,
+    now: Option<Timestamp>,
+    /// Sorted by input. `None` is a value that was there and is not UTF-8: missing for good.
+    values: Vec<(InputId, Option<Cow<'a, str>>)>,
+    minted: Vec<(UnitId, String)>,
+}
+
+impl<'a> Facts<'a> {
+    /// Sets the moment of the decision, in ms since 1970-01-01T00:00:00Z.
+    pub fn set_now(&mut self, unix_ms: u64) {
+        self.now = Some(Timestamp::from_unix_ms(unix_ms));
+    }
+
+    /// Sets what the host knows for an input. An address may carry a port; one that can't be read
+    /// counts as missing, as does an empty value.
+    pub fn set(&mut self, input: HostInput<'_>, value: impl Into<Cow<'a, str>>) {
+        let value = value.into();
+        let value = match input.kind {
+            Input::Ip => {
+                parse_address(&value).map(|address| Cow::Owned(alloc::format!("{address}")))
+            }
+            _ if value.is_empty() => None,
+            _ => Some(value),
+        };
+        self.put(input.id, value);
+    }
+
+    /// Gives a unit that has no value a new id, from 16 bytes of the host's entropy. The id counts
+    /// for this very decision; [`Facts::set_cookies`] makes it last.
+    pub fn mint(&mut self, unit: UnitId, entropy: [u8; 16]) {
+        self.minted.push((unit, anonymous::id(entropy)));
+    }
+
+    /// The `Set-Cookie` values for the ids minted on this request.
+    pub fn set_cookies<'f>(&'f self, plan: &'f Plan) -> impl Iterator<Item = String> + 'f {
+        self.minted.iter().filter_map(|(unit, id)| {
+            let cookie = plan.unit(*unit)?.anonymous_cookie()?;
+            Some(anonymous::set_cookie(cookie, id, self.secure))
+        })
+    }
+
+    /// The method.
+    pub fn method(&self) -> &str {
+        self.method
+    }
+
+    /// The host in lower case, without a port.
+    pub fn host(&self) -> &str {
+        &self.host
+    }
+
+    /// The path without the query, normalised.
+    pub fn path(&self) -> &str {
+        &self.path
+    }
+
+    /// The moment of the decision.
+    pub fn now(&self) -> Option<Timestamp> {
+        self.now
+    }
+
+    /// The value in a slot.
+    #[inline]
+    pub(crate) fn get(&self, input: InputId) -> Option<&str> {
+        let found = self.values.iter().find(|(id, _)| *id >= input)?;
+        if found.0 != input {
+            return None;
+        }
+        found.1.as_deref()
+    }
+
+    /// A unit's value: the first of its sources that is present and not empty.
+    #[inline]
+    pub(crate) fn unit(&self, plan: &Plan, unit: UnitId) -> Option<&str> {
+        for source in plan.unit(unit)?.sources() {
+            let value = match source {
+                Source::Input(input) => self.get(*input),
+                Source::Anonymous { cookie, .. } => self
+                    .get(*cookie)
+                    .filter(|value| !value.is_empty())
+                    .or_else(|| self.minted(unit)),
+            };
+            if let Some(value) = value.filter(|value| !value.is_empty()) {
+                return Some(value);
+            }
+        }
+        None
+    }
+
+    fn minted(&self, unit: UnitId) -> Option<&str> {
+        let found = self.minted.iter().find(|(minted, _)| *minted == unit)?;
+        Some(found.1.as_str())
+    }
+
+    /// Where a slot is or would be.
+    fn slot(&self, input: InputId) -> Result<usize, usize> {
+        self.values.binary_search_by_key(&input, |(id, _)| *id)
+    }
+
+    fn put(&mut self, input: InputId, value: Option<Cow<'a, str>>) {
+        match self.slot(input) {
+            Ok(index) => {
+                if let Some(slot) = self.values.get_mut(index) {
+                    slot.1 = value;
+                }
+            }
+            Err(index) => self.values.insert(index, (input, value)),
+        }
+    }
+}

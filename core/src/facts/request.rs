@@ -1,0 +1,136 @@
+//! Request headers → facts: the one place where a header block is read, for every host.
+
+use alloc::borrow::Cow;
+use alloc::string::String;
+use core::str::from_utf8;
+
+use super::{Facts, cookie, path, query};
+use crate::plan::{InputId, Plan};
+
+impl<'a> Facts<'a> {
+    /// Reads a request's header block: pairs of name and value as the host has them, with the
+    /// pseudo-headers `:method`, `:scheme`, `:authority` and `:path`.
+    ///
+    /// Lines of one name are joined by `, `. A value that is not UTF-8 counts as missing.
+    pub fn gather(
+        plan: &Plan,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Facts<'a> {
+        let mut facts = Facts::default();
+        let mut host_header: Option<&'a [u8]> = None;
+        for (name, value) in headers {
+            match name {
+                b":method" => facts.method = from_utf8(value).unwrap_or(""),
+                b":scheme" => facts.secure = value.eq_ignore_ascii_case(b"https"),
+                b":authority" => facts.host = host(value),
+                b":path" => facts.read_target(plan, value),
+                _ => {
+                    if host_header.is_none() && name.eq_ignore_ascii_case(b"host") {
+                        host_header = Some(value);
+                    }
+                    facts.read_header(plan, name, value);
+                }
+            }
+        }
+        if facts.host.is_empty() {
+            facts.host = host_header.map(host).unwrap_or_default();
+        }
+        facts
+    }
+
+    fn read_target(&mut self, plan: &Plan, target: &'a [u8]) {
+        let target = before(target, b'#');
+        let path = before(target, b'?');
+        self.path = path::normalise(path);
+        let query = target.get(path.len().saturating_add(1)..).unwrap_or(&[]);
+        if plan.inputs.query.is_empty() {
+            return;
+        }
+        for (name, value) in query::pairs(query) {
+            let Some(name) = query::decode(name) else {
+                continue;
+            };
+            let Some(input) = plan.inputs.query(&name) else {
+                continue;
+            };
+            self.put_first(input, query::decode(value));
+        }
+    }
+
+    fn read_header(&mut self, plan: &Plan, name: &[u8], value: &'a [u8]) {
+        let is_cookie = name.eq_ignore_ascii_case(b"cookie");
+        if is_cookie && !plan.inputs.cookies.is_empty() {
+            for (name, value) in cookie::pairs(value) {
+                let Some(input) = plan.inputs.cookie(name) else {
+                    continue;
+                };
+                self.put_first(input, from_utf8(value).ok().map(Cow::Borrowed));
+            }
+        }
+        let Some(input) = plan.inputs.header(name) else {
+            return;
+        };
+        let value = from_utf8(value).ok();
+        let Ok(index) = self.slot(input) else {
+            self.put(input, value.map(Cow::Borrowed));
+            return;
+        };
+        let joint = if is_cookie { "; " } else { ", " };
+        if let Some(slot) = self.values.get_mut(index) {
+            slot.1 = slot.1.take().zip(value).map(|(first, next)| join(first, joint, next));
+        }
+    }
+
+    fn put_first(&mut self, input: InputId, value: Option<Cow<'a, str>>) {
+        if self.slot(input).is_err() {
+            self.put(input, value);
+        }
+    }
+}
+
+fn join<'a>(first: Cow<'a, str>, joint: &str, next: &str) -> Cow<'a, str> {
+    let mut joined: String = first.into_owned();
+    joined.push_str(joint);
+    joined.push_str(next);
+    Cow::Owned(joined)
+}
+
+fn before(text: &[u8], mark: u8) -> &[u8] {
+    text.split(|b| *b == mark).next().unwrap_or(text)
+}
+
+/// `Shop.Example.com:8443` → `shop.example.com`. Not UTF-8: no host.
+fn host(authority: &[u8]) -> Cow<'_, str> {
+    let Ok(text) = from_utf8(authority) else {
+        return Cow::Borrowed("");
+    };
+    let bracket = text.rfind(']').map_or(0, |index| index.saturating_add(1));
+    let (address, rest) = text.split_at_checked(bracket).unwrap_or(("", text));
+    let (name, _port) = rest.split_once(':').unwrap_or((rest, ""));
+    let length = address.len().saturating_add(name.len());
+    let bare = text.get(..length).unwrap_or(text);
+    let bare = bare.strip_suffix('.').unwrap_or(bare);
+    if bare.bytes().any(|b| b.is_ascii_uppercase()) {
+        return Cow::Owned(bare.to_ascii_lowercase());
+    }
+    Cow::Borrowed(bare)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_lose_their_port_and_case() {
+        for (given, wanted) in [
+            ("Shop.Example.com:8443", "shop.example.com"),
+            ("shop.example.com.", "shop.example.com"),
+            ("[2001:DB8::1]:443", "[2001:db8::1]"),
+            ("[2001:db8::1]", "[2001:db8::1]"),
+            ("", ""),
+        ] {
+            assert_eq!(host(given.as_bytes()), wanted);
+        }
+        assert_eq!(host(b"\xff"), "");
+    }
+}

@@ -1,0 +1,255 @@
+//! Reads conditions.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::name;
+use super::node::Node;
+use super::reader::{Object, boolean, decimal, list, nearest, text, texts, wrong_type};
+use crate::attribute::{Attribute, FAMILIES, PLAIN};
+use crate::condition::{Check, Operator, Scalar};
+use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
+use crate::spec::Condition;
+use crate::value::cidr::Cidr;
+use crate::value::glob::{Glob, MAX_PATTERN};
+use crate::value::semver::VersionRange;
+use crate::value::timestamp::Timestamp;
+
+/// The most items an operator's list may have.
+const MAX_ITEMS: usize = 10_000;
+
+const COMBINATORS: [&str; 5] = ["attribute", "all", "any", "not", "cohort"];
+const OPERATORS: [&str; 15] = [
+    "equals", "in", "prefix", "suffix", "contains", "glob", "exists", "cidr", "semver", "lt",
+    "lte", "gt", "gte", "before", "after",
+];
+const FIELDS: [&str; 20] = [
+    "attribute",
+    "all",
+    "any",
+    "not",
+    "cohort",
+    "equals",
+    "in",
+    "prefix",
+    "suffix",
+    "contains",
+    "glob",
+    "exists",
+    "cidr",
+    "semver",
+    "lt",
+    "lte",
+    "gt",
+    "gte",
+    "before",
+    "after",
+];
+
+/// What stands in for a condition that could not be read; the spec is refused then anyway.
+fn placeholder() -> Condition {
+    Condition::All(Vec::new())
+}
+
+/// Reads one condition. Depth is bounded by the JSON reader (128) and, tighter, by compile.
+pub(crate) fn condition(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Condition {
+    read(node, path, errors).unwrap_or_else(placeholder)
+}
+
+fn read(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> {
+    let object = Object::open(node, path, &FIELDS, errors)?;
+    let (kind, value) = object.only(&COMBINATORS, errors)?;
+    let here = path.key(kind);
+    if kind != "attribute" {
+        for name in OPERATORS.iter().filter(|name| object.get(name).is_some()) {
+            errors.add(
+                &path.key(name),
+                ErrorKind::Conflict,
+                &format_args!("an operator needs an attribute, it can't stand beside {kind}"),
+            );
+        }
+    }
+    match kind {
+        "all" => Some(Condition::All(conditions(value, &here, errors)?)),
+        "any" => Some(Condition::Any(conditions(value, &here, errors)?)),
+        "not" => Some(Condition::Not(Box::new(condition(value, &here, errors)))),
+        "cohort" => Some(Condition::Cohort(text(value, &here, errors)?.into())),
+        _ => test(&object, value, path, errors),
+    }
+}
+
+fn conditions(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Vec<Condition>> {
+    let items = list(node, path, errors)?;
+    if items.is_empty() {
+        errors.add(path, ErrorKind::Value, &"is an empty list, at least one condition is needed");
+    }
+    let read = |(index, item)| condition(item, &path.index(index), errors);
+    Some(items.iter().enumerate().map(read).collect())
+}
+
+fn test(
+    object: &Object<'_>,
+    value: &Node,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<Condition> {
+    let attribute = attribute(value, &path.key("attribute"), errors);
+    let mut operators = Vec::new();
+    let mut given = 0_usize;
+    for name in OPERATORS {
+        let Some(operand) = object.get(name) else {
+            continue;
+        };
+        given = given.saturating_add(1);
+        let here = path.key(name);
+        if attribute == Some(Attribute::Time) && !["exists", "before", "after"].contains(&name) {
+            let message = "the attribute time takes before, after and exists only";
+            errors.add(&here, ErrorKind::Conflict, &message);
+            continue;
+        }
+        operators.extend(check(name, operand, &here, errors).map(Operator));
+    }
+    if given == 0 {
+        errors.add(
+            path,
+            ErrorKind::Missing,
+            &format_args!("needs an operator: {}", one_of(OPERATORS)),
+        );
+    }
+    Some(Condition::Test { attribute: attribute?, operators })
+}
+
+fn attribute(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Attribute> {
+    let given = text(node, path, errors)?;
+    let attribute = Attribute::parse(given);
+    match &attribute {
+        Some(Attribute::Header(name) | Attribute::Cookie(name)) => {
+            name::check_token(name, path, errors);
+        }
+        Some(_) => {}
+        None => {
+            let plain: Vec<&str> = PLAIN.iter().map(|(name, _)| *name).collect();
+            let message = match nearest(given, &plain) {
+                Some(name) => format!("{} is no attribute, did you mean {name}?", quoted(given)),
+                None => format!(
+                    "{} is no attribute, allowed are {}, and {} followed by . and a name",
+                    quoted(given),
+                    one_of(plain),
+                    one_of(FAMILIES.iter().copied()),
+                ),
+            };
+            errors.add(path, ErrorKind::Value, &message);
+        }
+    }
+    attribute
+}
+
+fn check(name: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Check> {
+    Some(match name {
+        "equals" => Check::Equals(scalar(node, path, errors)?),
+        "in" => Check::In(scalars(node, path, errors)?),
+        "prefix" => Check::Prefix(parts(node, path, errors)),
+        "suffix" => Check::Suffix(parts(node, path, errors)),
+        "contains" => Check::Contains(parts(node, path, errors)),
+        "glob" => {
+            let rule = format!("a pattern of at most {MAX_PATTERN} bytes with * and ?");
+            Check::Glob(each(node, &rule, Glob::parse, path, errors))
+        }
+        "exists" => Check::Exists(boolean(node, path, errors)?),
+        "cidr" => {
+            let rule = "a network such as 10.0.0.0/8 or 2001:db8::/32";
+            Check::Cidr(each(node, rule, Cidr::parse, path, errors))
+        }
+        "semver" => {
+            let rule = "a range of versions such as >=1.2.0 <2.0.0, ^1.2 or ~1.2.3";
+            Check::Semver(each(node, rule, VersionRange::parse, path, errors))
+        }
+        "lt" => Check::Less(decimal(node, path, errors)?),
+        "lte" => Check::LessOrEqual(decimal(node, path, errors)?),
+        "gt" => Check::Greater(decimal(node, path, errors)?),
+        "gte" => Check::GreaterOrEqual(decimal(node, path, errors)?),
+        "before" => Check::Before(moment(node, path, errors)?),
+        _ => Check::After(moment(node, path, errors)?),
+    })
+}
+
+fn scalar(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Scalar> {
+    match node {
+        Node::Text(text) => Some(Scalar::Text(text.as_str().into())),
+        Node::Number(_) => decimal(node, path, errors).map(Scalar::Number),
+        Node::Bool(value) => Some(Scalar::Bool(*value)),
+        other => wrong_type(other, "a text, a number or a boolean", path, errors),
+    }
+}
+
+fn scalars(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Box<[Scalar]>> {
+    let items = list(node, path, errors)?;
+    if items.is_empty() {
+        errors.add(path, ErrorKind::Value, &"is an empty list, at least one value is needed");
+    }
+    bounded(items.len(), path, errors);
+    let read = |(index, item)| scalar(item, &path.index(index), errors);
+    Some(items.iter().enumerate().filter_map(read).collect())
+}
+
+fn parts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Box<[Box<str>]> {
+    let parts = texts(node, path, errors);
+    bounded(parts.len(), path, errors);
+    if parts.iter().any(|part| part.is_empty()) {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &"an empty text would match everything, use exists: true",
+        );
+    }
+    parts.into_iter().map(Box::from).collect()
+}
+
+/// Reads one text or several, each by `parse`; `rule` says what is allowed.
+fn each<T>(
+    node: &Node,
+    rule: &str,
+    parse: impl Fn(&str) -> Option<T>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Box<[T]> {
+    let items = texts(node, path, errors);
+    bounded(items.len(), path, errors);
+    let mut read = Vec::with_capacity(items.len());
+    for (index, item) in items.into_iter().enumerate() {
+        match parse(item) {
+            Some(value) => read.push(value),
+            None => {
+                let message = format!("{} is not {rule}", quoted(item));
+                let item_path = path.index(index);
+                let place = if matches!(node, Node::List(_)) { &item_path } else { path };
+                errors.add(place, ErrorKind::Value, &message);
+            }
+        }
+    }
+    read.into()
+}
+
+fn moment(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Timestamp> {
+    let given = text(node, path, errors)?;
+    let moment = Timestamp::parse(given);
+    if moment.is_none() {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{} is no moment, write 2026-11-21T09:00:00Z (RFC 3339)", quoted(given)),
+        );
+    }
+    moment
+}
+
+fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
+    if count > MAX_ITEMS {
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {count} items, at most {MAX_ITEMS} are allowed"),
+        );
+    }
+}

@@ -1,0 +1,195 @@
+//! Reads the whole document.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+
+use super::condition::condition;
+use super::flag::flag;
+use super::name;
+use super::node::Node;
+use super::reader::{Object, entries, list, text, whole};
+use super::rollout::rollout;
+use crate::error::{ErrorKind, Errors, Path};
+use crate::hash::digest;
+use crate::named::Named;
+use crate::spec::{Deploy, Spec, UnitSource};
+
+/// The only format there is yet.
+const FORMAT_VERSION: u64 = 1;
+/// The largest document, in bytes.
+pub(crate) const MAX_BYTES: usize = 16 << 20;
+/// The most units, and the most sources of one.
+const MAX_UNITS: usize = 64;
+const MAX_SOURCES: usize = 16;
+
+const DOCUMENT: [&str; 7] =
+    ["formatVersion", "revision", "deploy", "units", "cohorts", "flags", "rollouts"];
+
+impl Spec {
+    /// Reads a JSON document without compiling it.
+    ///
+    /// # Errors
+    /// Every mistake of form. Mistakes of meaning, such as unknown names, are [`crate::Plan`]'s.
+    pub fn from_json(json: &[u8]) -> Result<Spec, Errors> {
+        let mut errors = Errors::new();
+        let spec = document(json, &mut errors);
+        if errors.is_empty() { Ok(spec) } else { Err(errors) }
+    }
+}
+
+/// Reads JSON. What could not be read is noted and stands as a placeholder, so that compile can
+/// look for more mistakes.
+pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
+    let root = Path::Root;
+    if json.len() > MAX_BYTES {
+        let message = format!("is {} bytes long, at most {MAX_BYTES} are allowed", json.len());
+        errors.add(&root, ErrorKind::Limit, &format_args!("the document {message}"));
+        return Spec::default();
+    }
+    match serde_json::from_slice::<Node>(json) {
+        Ok(node) => spec(&node, errors),
+        Err(error) => {
+            errors.add(&root, ErrorKind::Syntax, &format_args!("not a JSON document: {error}"));
+            Spec::default()
+        }
+    }
+}
+
+fn spec(node: &Node, errors: &mut Errors) -> Spec {
+    let root = Path::Root;
+    let Some(object) = Object::open(node, &root, &DOCUMENT, errors) else {
+        return Spec::default();
+    };
+    format_version(&object, errors);
+    Spec {
+        revision: object
+            .get("revision")
+            .and_then(|node| whole(node, &root.key("revision"), errors))
+            .unwrap_or_default(),
+        deploy: object
+            .get("deploy")
+            .and_then(|node| deploy(node, &root.key("deploy"), errors))
+            .unwrap_or_default(),
+        units: object
+            .get("units")
+            .map(|node| units(node, &root.key("units"), errors))
+            .unwrap_or_default(),
+        cohorts: named(&object, "cohorts", name::check, condition, errors),
+        flags: named(&object, "flags", name::check_flag, flag, errors),
+        rollouts: named(&object, "rollouts", name::check, rollout, errors),
+        digest: digest(node.canonical().as_bytes()),
+    }
+}
+
+fn format_version(object: &Object<'_>, errors: &mut Errors) {
+    let Some(node) = object.required("formatVersion", errors) else {
+        return;
+    };
+    let root = Path::Root;
+    let path = root.key("formatVersion");
+    let Some(version) = whole(node, &path, errors) else {
+        return;
+    };
+    if version != FORMAT_VERSION {
+        errors.add(
+            &path,
+            ErrorKind::Value,
+            &format_args!("is {version}, this Serin reads {FORMAT_VERSION}"),
+        );
+    }
+}
+
+fn deploy(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Deploy> {
+    let object = Object::open(node, path, &["id", "gitSha"], errors)?;
+    Some(Deploy { id: object.text("id", errors), git_sha: object.text("gitSha", errors) })
+}
+
+/// A map of named things: checks each name, reads each value.
+fn named<T>(
+    object: &Object<'_>,
+    field: &str,
+    check: fn(&str, &Path<'_>, &mut Errors),
+    read: fn(&Node, &Path<'_>, &mut Errors) -> T,
+    errors: &mut Errors,
+) -> Named<T> {
+    let mut things = Named::new();
+    let Some(node) = object.get(field) else {
+        return things;
+    };
+    let root = Path::Root;
+    let path = root.key(field);
+    let Some(given) = entries(node, &path, errors) else {
+        return things;
+    };
+    for (name, value) in given {
+        let here = path.key(name);
+        check(name, &here, errors);
+        things.insert(name.clone(), read(value, &here, errors));
+    }
+    things
+}
+
+fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Vec<UnitSource>> {
+    let mut units = Named::new();
+    let Some(given) = entries(node, path, errors) else {
+        return units;
+    };
+    if given.len() > MAX_UNITS {
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {} units, at most {MAX_UNITS} are allowed", given.len()),
+        );
+    }
+    for (unit, value) in given {
+        let here = path.key(unit);
+        name::check(unit, &here, errors);
+        units.insert(unit.clone(), sources(value, &here, errors));
+    }
+    units
+}
+
+fn sources(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<UnitSource> {
+    let Some(items) = list(node, path, errors) else {
+        return Vec::new();
+    };
+    if items.is_empty() || items.len() > MAX_SOURCES {
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {} sources, allowed are 1 to {MAX_SOURCES}", items.len()),
+        );
+    }
+    let mut sources = Vec::with_capacity(items.len());
+    let last = items.len().saturating_sub(1);
+    for (index, item) in items.iter().enumerate() {
+        let here = path.index(index);
+        let source = source(item, &here, errors);
+        if matches!(source, Some(UnitSource::Anonymous(_))) && index != last {
+            let message = "anonymous always finds an id, so it must be the last source";
+            errors.add(&here, ErrorKind::Conflict, &message);
+        }
+        sources.extend(source);
+    }
+    sources
+}
+
+fn source(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<UnitSource> {
+    const KINDS: [&str; 5] = ["jwt", "header", "cookie", "query", "anonymous"];
+    let object = Object::open(node, path, &KINDS, errors)?;
+    let (kind, value) = object.only(&KINDS, errors)?;
+    let here = path.key(kind);
+    let name = text(value, &here, errors)?;
+    match kind {
+        "jwt" | "query" if !name.is_empty() => {}
+        _ => name::check_token(name, &here, errors),
+    }
+    Some(match kind {
+        "jwt" => UnitSource::Jwt(name.to_string()),
+        "header" => UnitSource::Header(name.to_ascii_lowercase()),
+        "cookie" => UnitSource::Cookie(name.to_string()),
+        "query" => UnitSource::Query(name.to_string()),
+        _ => UnitSource::Anonymous(name.to_string()),
+    })
+}

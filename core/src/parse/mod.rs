@@ -1,0 +1,9 @@
+//! Text → [`Spec`](crate::spec::Spec): reads the whole document and notes every mistake.
+
+pub(crate) mod condition;
+pub(crate) mod document;
+pub(crate) mod flag;
+pub(crate) mod name;
+pub(crate) mod node;
+pub(crate) mod reader;
+pub(crate) mod rollout;

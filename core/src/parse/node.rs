@@ -1,0 +1,190 @@
+//! The document as a tree that remembers what `serde_json::Value` forgets: keys given twice.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
+use serde_json::Number;
+
+use crate::named::Named;
+
+/// Any JSON value. Keys are sorted, because a protobuf `Struct` does not keep their order and the
+/// same spec must mean the same wherever it comes from.
+#[derive(Clone, Debug, PartialEq)]
+pub(crate) enum Node {
+    Null,
+    Bool(bool),
+    Number(Number),
+    Text(String),
+    List(Vec<Node>),
+    Object(Named<Node>),
+}
+
+impl Node {
+    /// The value's type in the words of an error message.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Node::Null => "null",
+            Node::Bool(_) => "a boolean",
+            Node::Number(_) => "a number",
+            Node::Text(_) => "a text",
+            Node::List(_) => "a list",
+            Node::Object(_) => "an object",
+        }
+    }
+
+    /// Canonical JSON: sorted keys, no spaces, integers without a fraction.
+    pub(crate) fn write_canonical(&self, out: &mut String) {
+        match self {
+            Node::Null => out.push_str("null"),
+            Node::Bool(true) => out.push_str("true"),
+            Node::Bool(false) => out.push_str("false"),
+            Node::Number(number) => out.push_str(&number_text(number)),
+            Node::Text(text) => write_json_text(text, out),
+            Node::List(items) => {
+                out.push('[');
+                for (index, item) in items.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    item.write_canonical(out);
+                }
+                out.push(']');
+            }
+            Node::Object(entries) => {
+                out.push('{');
+                for (index, (key, value)) in entries.iter().enumerate() {
+                    if index > 0 {
+                        out.push(',');
+                    }
+                    write_json_text(key, out);
+                    out.push(':');
+                    value.write_canonical(out);
+                }
+                out.push('}');
+            }
+        }
+    }
+
+    /// [`Node::write_canonical`] as a new text.
+    pub(crate) fn canonical(&self) -> String {
+        let mut out = String::new();
+        self.write_canonical(&mut out);
+        out
+    }
+}
+
+/// A number's shortest text. `42.0`, as a protobuf `Struct` may print it, is `42`.
+pub(crate) fn number_text(number: &Number) -> String {
+    let mut text = number.to_string();
+    if let Some(whole) = text.strip_suffix(".0") {
+        text.truncate(whole.len());
+    }
+    text
+}
+
+/// Appends `text` as a JSON string.
+pub(crate) fn write_json_text(text: &str, out: &mut String) {
+    out.push('"');
+    for c in text.chars() {
+        match c {
+            '"' => out.push_str("\\\""),
+            '\\' => out.push_str("\\\\"),
+            '\n' => out.push_str("\\n"),
+            '\r' => out.push_str("\\r"),
+            '\t' => out.push_str("\\t"),
+            c if c.is_ascii_control() => {
+                let code = u32::from(c);
+                out.push_str("\\u00");
+                for shift in [4, 0] {
+                    let digit = (code >> shift) & 0xf;
+                    out.push(char::from_digit(digit, 16).unwrap_or('0'));
+                }
+            }
+            c => out.push(c),
+        }
+    }
+    out.push('"');
+}
+
+struct NodeVisitor;
+
+impl<'de> Visitor<'de> for NodeVisitor {
+    type Value = Node;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a JSON value")
+    }
+
+    fn visit_unit<E>(self) -> Result<Node, E> {
+        Ok(Node::Null)
+    }
+
+    fn visit_bool<E>(self, value: bool) -> Result<Node, E> {
+        Ok(Node::Bool(value))
+    }
+
+    fn visit_i64<E>(self, value: i64) -> Result<Node, E> {
+        Ok(Node::Number(value.into()))
+    }
+
+    fn visit_u64<E>(self, value: u64) -> Result<Node, E> {
+        Ok(Node::Number(value.into()))
+    }
+
+    fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
+        Number::from_f64(value).map(Node::Number).ok_or_else(|| E::custom("a number out of range"))
+    }
+
+    fn visit_str<E>(self, value: &str) -> Result<Node, E> {
+        Ok(Node::Text(value.into()))
+    }
+
+    fn visit_string<E>(self, value: String) -> Result<Node, E> {
+        Ok(Node::Text(value))
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut items = Vec::new();
+        while let Some(item) = access.next_element()? {
+            items.push(item);
+        }
+        Ok(Node::List(items))
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry::<String, Node>()? {
+            entries.push(entry);
+        }
+        Named::from_unsorted(entries).map(Node::Object).map_err(|key| {
+            A::Error::custom(format_args!("the key {} is given twice", crate::error::quoted(&key)))
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Node {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(NodeVisitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn canonical_text_does_not_depend_on_order_or_spacing() {
+        let a: Node =
+            serde_json::from_str(r#"{"b": 42.0, "a": ["x\u0001\"", null, true]}"#).unwrap();
+        let b: Node = serde_json::from_str(r#"{"a":["x\u0001\"",null,true],"b":42}"#).unwrap();
+        assert_eq!(a.canonical(), b.canonical());
+        assert_eq!(b.canonical(), r#"{"a":["x\u0001\"",null,true],"b":42}"#);
+    }
+
+    #[test]
+    fn a_key_given_twice_is_refused() {
+        let error = serde_json::from_str::<Node>(r#"{"a":1,"a":2}"#).unwrap_err();
+        assert!(error.to_string().contains("the key \"a\" is given twice"), "{error}");
+    }
+}

@@ -1,0 +1,277 @@
+//! Reading a [`Node`] piece by piece: every reader notes what is wrong and goes on.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::node::{Node, number_text};
+use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
+use crate::named::Named;
+use crate::value::decimal::Decimal;
+use crate::value::share::Share;
+
+/// An object whose fields are all known.
+pub(crate) struct Object<'n> {
+    entries: &'n Named<Node>,
+    path: &'n Path<'n>,
+}
+
+impl<'n> Object<'n> {
+    /// Opens an object and reports every field that is not in `known`.
+    pub(crate) fn open(
+        node: &'n Node,
+        path: &'n Path<'n>,
+        known: &[&str],
+        errors: &mut Errors,
+    ) -> Option<Self> {
+        let entries = entries(node, path, errors)?;
+        for key in entries.names().filter(|key| !known.contains(key)) {
+            let hint = match nearest(key, known) {
+                Some(name) => format!("unknown field, did you mean {name}?"),
+                None => format!("unknown field, allowed here: {}", one_of(known.iter().copied())),
+            };
+            errors.add(&path.key(key), ErrorKind::UnknownField, &hint);
+        }
+        Some(Self { entries, path })
+    }
+
+    /// The field's value, if it is there.
+    pub(crate) fn get(&self, field: &str) -> Option<&'n Node> {
+        self.entries.get(field)
+    }
+
+    /// The field's value; reports its absence.
+    pub(crate) fn required(&self, field: &str, errors: &mut Errors) -> Option<&'n Node> {
+        let node = self.entries.get(field);
+        if node.is_none() {
+            errors.add(
+                self.path,
+                ErrorKind::Missing,
+                &format_args!("the field {field} is missing"),
+            );
+        }
+        node
+    }
+
+    /// The one field of `choices` that is there; reports none and several.
+    pub(crate) fn only(
+        &self,
+        choices: &[&'static str],
+        errors: &mut Errors,
+    ) -> Option<(&'static str, &'n Node)> {
+        let mut found = choices.iter().filter_map(|name| Some((*name, self.entries.get(name)?)));
+        let first = found.next();
+        let second = found.next();
+        if let (Some((a, _)), Some((b, _))) = (first, second) {
+            errors.add(
+                self.path,
+                ErrorKind::Conflict,
+                &format_args!("has both {a} and {b}, exactly one is allowed"),
+            );
+            return None;
+        }
+        if first.is_none() {
+            errors.add(
+                self.path,
+                ErrorKind::Missing,
+                &format_args!("needs exactly one of {}", one_of(choices.iter().copied())),
+            );
+        }
+        first
+    }
+
+    /// An optional text.
+    pub(crate) fn text(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        text(self.get(field)?, &self.path.key(field), errors).map(String::from)
+    }
+
+    /// A required text.
+    pub(crate) fn required_text(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        text(self.required(field, errors)?, &self.path.key(field), errors).map(String::from)
+    }
+}
+
+/// The entries of an object with free keys.
+pub(crate) fn entries<'n>(
+    node: &'n Node,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<&'n Named<Node>> {
+    match node {
+        Node::Object(entries) => Some(entries),
+        other => wrong_type(other, "an object", path, errors),
+    }
+}
+
+/// The items of a list.
+pub(crate) fn list<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n [Node]> {
+    match node {
+        Node::List(items) => Some(items),
+        other => wrong_type(other, "a list", path, errors),
+    }
+}
+
+/// A text.
+pub(crate) fn text<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
+    match node {
+        Node::Text(text) => Some(text),
+        other => wrong_type(other, "a text", path, errors),
+    }
+}
+
+/// A boolean.
+pub(crate) fn boolean(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<bool> {
+    match node {
+        Node::Bool(value) => Some(*value),
+        other => wrong_type(other, "true or false", path, errors),
+    }
+}
+
+/// One text or a list of at least one: how operators take their operands.
+pub(crate) fn texts<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Vec<&'n str> {
+    let Node::List(items) = node else {
+        return match node {
+            Node::Text(text) => alloc::vec![text.as_str()],
+            other => {
+                wrong_type::<()>(other, "a text or a list of texts", path, errors);
+                Vec::new()
+            }
+        };
+    };
+    if items.is_empty() {
+        errors.add(path, ErrorKind::Value, &"is an empty list, at least one text is needed");
+    }
+    let read = |(index, item)| text(item, &path.index(index), errors);
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+/// A decimal number with at most nine fractional digits.
+pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Decimal> {
+    let Node::Number(number) = node else {
+        return wrong_type(node, "a number", path, errors);
+    };
+    let value = Decimal::parse(&number_text(number));
+    if value.is_none() {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{number} has too many digits, at most nine after the point count"),
+        );
+    }
+    value
+}
+
+/// A whole number from 0 to 2⁵³−1, the largest that every JSON tool keeps exactly.
+pub(crate) fn whole(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+    const LARGEST: u64 = (1 << 53) - 1;
+    let Node::Number(number) = node else {
+        return wrong_type(node, "a whole number", path, errors);
+    };
+    let value = number_text(number).parse::<u64>().ok().filter(|value| *value <= LARGEST);
+    if value.is_none() {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{number} is not a whole number from 0 to {LARGEST}"),
+        );
+    }
+    value
+}
+
+/// A share in per cent, 0 to 100 in steps of 0.001.
+pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
+    let Node::Number(number) = node else {
+        return wrong_type(node, "a share in per cent", path, errors);
+    };
+    let share = Decimal::parse(&number_text(number)).and_then(Share::from_percent);
+    if share.is_none() {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!(
+                "{number} is not a share, allowed are 0 to 100 per cent in steps of 0.001"
+            ),
+        );
+    }
+    share
+}
+
+/// One of a few words.
+pub(crate) fn word<T: Copy>(
+    node: &Node,
+    words: &[(&str, T)],
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<T> {
+    let given = text(node, path, errors)?;
+    let found = words.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
+    if found.is_none() {
+        let allowed = one_of(words.iter().map(|(name, _)| *name));
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{} is not allowed, use {allowed}", quoted(given)),
+        );
+    }
+    found
+}
+
+pub(crate) fn wrong_type<T>(
+    node: &Node,
+    wanted: &str,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<T> {
+    errors.add(path, ErrorKind::Type, &format_args!("is {}, must be {wanted}", node.kind()));
+    None
+}
+
+/// The candidate that `given` most likely meant: at most two edits away.
+pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
+    const LONGEST: usize = 40;
+    if given.len() > LONGEST {
+        return None;
+    }
+    let allowed = if given.chars().count() < 4 { 1 } else { 2 };
+    let near = candidates.iter().filter(|candidate| candidate.len() <= LONGEST);
+    let scored = near.map(|candidate| (edits(given, candidate), *candidate));
+    scored.filter(|(edits, _)| *edits <= allowed).min().map(|(_, candidate)| candidate)
+}
+
+/// Levenshtein's distance, ASCII case ignored.
+fn edits(a: &str, b: &str) -> usize {
+    let b: Vec<char> = b.chars().collect();
+    let mut row: Vec<usize> = (0..=b.len()).collect();
+    for (line, x) in a.chars().enumerate() {
+        let mut diagonal = line;
+        let mut left = line.saturating_add(1);
+        let mut next = Vec::with_capacity(row.len());
+        next.push(left);
+        for (y, above) in b.iter().zip(row.iter().skip(1)) {
+            let change = usize::from(!x.eq_ignore_ascii_case(y));
+            let best = diagonal
+                .saturating_add(change)
+                .min(above.saturating_add(1))
+                .min(left.saturating_add(1));
+            next.push(best);
+            left = best;
+            diagonal = *above;
+        }
+        row = next;
+    }
+    row.last().copied().unwrap_or(0)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nearest_finds_typing_mistakes_only() {
+        let known = ["suffix", "prefix", "equals", "lt", "lte"];
+        assert_eq!(nearest("sufix", &known), Some("suffix"));
+        assert_eq!(nearest("Equals", &known), Some("equals"));
+        assert_eq!(nearest("regex", &known), None);
+        assert_eq!(nearest("le", &known), Some("lt"));
+    }
+}

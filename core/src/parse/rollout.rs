@@ -1,0 +1,211 @@
+//! Reads rollouts and what they match.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::condition::condition;
+use super::flag::{bucketing, weights};
+use super::name;
+use super::node::Node;
+use super::reader::{Object, entries, list, share, text, wrong_type};
+use crate::error::{ErrorKind, Errors, Path, quoted};
+use crate::facts::path::normalise;
+use crate::named::Named;
+use crate::spec::{Arm, HostMatch, Mode, PathMatch, Rollout, RouteMatch};
+
+const ROLLOUT: [&str; 8] =
+    ["match", "unit", "salt", "arms", "baseline", "canary", "blueGreen", "split"];
+const MODES: [&str; 3] = ["canary", "blueGreen", "split"];
+/// The most hosts and the most paths one rollout may match.
+const MAX_MATCHES: usize = 1000;
+
+pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Rollout {
+    let Some(object) = Object::open(node, path, &ROLLOUT, errors) else {
+        return Rollout::default();
+    };
+    Rollout {
+        matches: object
+            .get("match")
+            .map(|node| route_match(node, &path.key("match"), errors))
+            .unwrap_or_default(),
+        bucketing: bucketing(&object, errors),
+        arms: object
+            .required("arms", errors)
+            .map(|node| arms(node, &path.key("arms"), errors))
+            .unwrap_or_default(),
+        baseline: object.required_text("baseline", errors).unwrap_or_default(),
+        mode: mode(&object, path, errors),
+    }
+}
+
+fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Arm> {
+    let Some(given) = entries(node, path, errors) else {
+        return Named::new();
+    };
+    if given.is_empty() {
+        errors.add(path, ErrorKind::Value, &"is empty, at least the baseline's arm is needed");
+    }
+    let mut arms = Named::new();
+    for (arm_name, value) in given {
+        let here = path.key(arm_name);
+        name::check(arm_name, &here, errors);
+        let object = Object::open(value, &here, &["target"], errors);
+        let target = object.and_then(|object| object.required_text("target", errors));
+        if target.as_deref() == Some("") {
+            errors.add(&here.key("target"), ErrorKind::Value, &"is empty, name an upstream");
+        }
+        arms.insert(arm_name.clone(), Arm { target: target.unwrap_or_default() });
+    }
+    arms
+}
+
+fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {
+    if MODES.iter().all(|mode| object.get(mode).is_none()) {
+        return Mode::Baseline;
+    }
+    let Some((kind, node)) = object.only(&MODES, errors) else {
+        return Mode::Baseline;
+    };
+    let here = path.key(kind);
+    let mode = match kind {
+        "canary" => canary(node, &here, errors),
+        "blueGreen" => blue_green(node, &here, errors),
+        _ => Some(Mode::Split(weights(node, &here, errors))),
+    };
+    mode.unwrap_or_default()
+}
+
+fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
+    let object = Object::open(node, path, &["arm", "rings", "share"], errors)?;
+    let arm = object.text("arm", errors);
+    let given = object.get("share");
+    let share = given.and_then(|node| share(node, &path.key("share"), errors));
+    let mut rings = Vec::new();
+    if let Some(node) = object.get("rings") {
+        let here = path.key("rings");
+        for (index, item) in list(node, &here, errors)?.iter().enumerate() {
+            rings.push(condition(item, &here.index(index), errors));
+        }
+    }
+    if given.is_none() && rings.is_empty() {
+        errors.add(path, ErrorKind::Missing, &"needs a share, rings, or both");
+    }
+    Some(Mode::Canary { arm, rings, share: share.unwrap_or_default() })
+}
+
+fn blue_green(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
+    let object = Object::open(node, path, &["active"], errors)?;
+    Some(Mode::BlueGreen { active: object.required_text("active", errors)? })
+}
+
+fn route_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> RouteMatch {
+    let Some(object) = Object::open(node, path, &["hosts", "paths"], errors) else {
+        return RouteMatch::default();
+    };
+    let paths = object.get("paths").map(|node| path_matches(node, &path.key("paths"), errors));
+    let hosts = object.get("hosts").map(|node| host_matches(node, &path.key("hosts"), errors));
+    for (field, empty) in [
+        ("hosts", hosts.as_ref().is_some_and(Vec::is_empty)),
+        ("paths", paths.as_ref().is_some_and(Vec::is_empty)),
+    ] {
+        if empty && matches!(object.get(field), Some(Node::List(items)) if items.is_empty()) {
+            errors.add(
+                &path.key(field),
+                ErrorKind::Value,
+                &format_args!(
+                    "is an empty list and would match nothing, leave {field} out to match all"
+                ),
+            );
+        }
+    }
+    RouteMatch { hosts: hosts.unwrap_or_default(), paths: paths.unwrap_or_default() }
+}
+
+fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<HostMatch> {
+    let Some(items) = list(node, path, errors) else {
+        return Vec::new();
+    };
+    bounded(items.len(), path, errors);
+    let mut hosts = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let here = path.index(index);
+        let Some(given) = text(item, &here, errors) else {
+            continue;
+        };
+        match host_match(given) {
+            Some(host) => hosts.push(host),
+            None => {
+                errors.add(&here, ErrorKind::Value, &format_args!(
+                    "{} is no host, write shop.example.com or *.example.com, without scheme, port or path",
+                    quoted(given)
+                ));
+            }
+        }
+    }
+    hosts
+}
+
+fn host_match(text: &str) -> Option<HostMatch> {
+    let lower = text.to_ascii_lowercase();
+    let (below, name) = match lower.strip_prefix("*.") {
+        Some(name) => (true, name),
+        None => (false, lower.as_str()),
+    };
+    let address = name.starts_with('[') && name.ends_with(']') && !below;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if name.is_empty() || (!address && !name.bytes().all(plain)) {
+        return None;
+    }
+    let name = name.to_string();
+    Some(if below { HostMatch::Below(name) } else { HostMatch::Exact(name) })
+}
+
+/// A list of paths: `"/feed"` and `{ prefix: /feed }` are one, `{ exact: /feed }` the other kind.
+pub(crate) fn path_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<PathMatch> {
+    let Some(items) = list(node, path, errors) else {
+        return Vec::new();
+    };
+    bounded(items.len(), path, errors);
+    let read = |(index, item)| path_match(item, &path.index(index), errors);
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+fn path_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<PathMatch> {
+    match node {
+        Node::Text(text) => Some(PathMatch::Prefix(pattern(text, path, errors)?)),
+        Node::Object(_) => {
+            let object = Object::open(node, path, &["prefix", "exact"], errors)?;
+            let (kind, value) = object.only(&["prefix", "exact"], errors)?;
+            let here = path.key(kind);
+            let pattern = pattern(text(value, &here, errors)?, &here, errors)?;
+            Some(if kind == "exact" {
+                PathMatch::Exact(pattern)
+            } else {
+                PathMatch::Prefix(pattern)
+            })
+        }
+        other => wrong_type(other, "a path, { prefix: PATH } or { exact: PATH }", path, errors),
+    }
+}
+
+fn pattern(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<String> {
+    const LONGEST: usize = 2048;
+    if !given.starts_with('/') || given.contains(['?', '#', '*']) || given.len() > LONGEST {
+        errors.add(path, ErrorKind::Value, &format_args!(
+            "{} is no path, write /feed: it begins with /, has no ?, # or * and at most {LONGEST} bytes",
+            quoted(given)
+        ));
+        return None;
+    }
+    Some(normalise(given.as_bytes()).into_owned())
+}
+
+fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
+    if count > MAX_MATCHES {
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {count} items, at most {MAX_MATCHES} are allowed"),
+        );
+    }
+}

@@ -1,0 +1,108 @@
+//! What a plan's decisions look at.
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+use core::cmp::Ordering;
+
+/// An input's position in the plan.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct InputId(pub(crate) u32);
+
+/// One thing to know about a request. The first three are in the header block, the others come
+/// from the host: their order says so.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Input {
+    /// A header field, name in lower case.
+    Header(Box<str>),
+    /// A cookie.
+    Cookie(Box<str>),
+    /// A query parameter.
+    Query(Box<str>),
+    /// A claim of a verified token: a text as it is, a number or boolean as JSON writes it.
+    Jwt(Box<str>),
+    /// The client's address, with or without a port.
+    Ip,
+    /// The client's country, ISO 3166-1 alpha-2.
+    Country,
+    /// The client's region.
+    Region,
+    /// The client's city.
+    City,
+    /// The number of the client's autonomous system.
+    Asn,
+    /// The data centre that took the request.
+    Colo,
+}
+
+impl Input {
+    /// Whether [`crate::Facts::gather`] finds it in the header block.
+    pub(crate) fn is_in_headers(&self) -> bool {
+        matches!(self, Input::Header(_) | Input::Cookie(_) | Input::Query(_))
+    }
+}
+
+/// An input that the host fetches by its own means.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HostInput<'p> {
+    pub(crate) id: InputId,
+    /// What it is.
+    pub kind: &'p Input,
+}
+
+/// A plan's inputs, indexed for reading a header block in one pass.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Inputs {
+    /// Sorted; an [`InputId`] is a position here.
+    all: Box<[Input]>,
+    /// Names and ids, sorted by name.
+    pub(crate) headers: Box<[(Box<str>, InputId)]>,
+    pub(crate) cookies: Box<[(Box<str>, InputId)]>,
+    pub(crate) query: Box<[(Box<str>, InputId)]>,
+    pub(crate) any_from_host: bool,
+    pub(crate) time: bool,
+}
+
+impl Inputs {
+    /// From a sorted list without duplicates.
+    pub(crate) fn new(all: Vec<Input>, time: bool) -> Inputs {
+        let named = |pick: fn(&Input) -> Option<&Box<str>>| -> Box<[(Box<str>, InputId)]> {
+            let ids = all.iter().zip(0_u32..);
+            ids.filter_map(|(input, id)| Some((pick(input)?.clone(), InputId(id)))).collect()
+        };
+        Inputs {
+            headers: named(|input| if let Input::Header(name) = input { Some(name) } else { None }),
+            cookies: named(|input| if let Input::Cookie(name) = input { Some(name) } else { None }),
+            query: named(|input| if let Input::Query(name) = input { Some(name) } else { None }),
+            any_from_host: all.iter().any(|input| !input.is_in_headers()),
+            time,
+            all: all.into(),
+        }
+    }
+
+    pub(crate) fn host_input(&self, id: InputId) -> Option<HostInput<'_>> {
+        let kind = self.all.get(usize::try_from(id.0).ok()?)?;
+        Some(HostInput { id, kind })
+    }
+
+    /// A header field's id; its name may be in any case.
+    pub(crate) fn header(&self, name: &[u8]) -> Option<InputId> {
+        find(&self.headers, |known| compare_lower(known.as_bytes(), name))
+    }
+
+    pub(crate) fn cookie(&self, name: &[u8]) -> Option<InputId> {
+        find(&self.cookies, |known| known.as_bytes().cmp(name))
+    }
+
+    pub(crate) fn query(&self, name: &str) -> Option<InputId> {
+        find(&self.query, |known| known.cmp(name))
+    }
+}
+
+fn find(names: &[(Box<str>, InputId)], compare: impl Fn(&str) -> Ordering) -> Option<InputId> {
+    let index = names.binary_search_by(|(known, _)| compare(known)).ok()?;
+    names.get(index).map(|(_, id)| *id)
+}
+
+fn compare_lower(known: &[u8], name: &[u8]) -> Ordering {
+    known.iter().copied().cmp(name.iter().map(u8::to_ascii_lowercase))
+}

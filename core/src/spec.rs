@@ -1,0 +1,244 @@
+//! The document as written, typed. No logic: reading is `parse`'s work, meaning is `compile`'s.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use crate::attribute::Attribute;
+use crate::condition::Operator;
+use crate::named::Named;
+use crate::value::share::Share;
+
+/// A whole document. Maps are sorted by name, so equal documents are equal whatever their order.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Spec {
+    /// Grows with every change that ships.
+    pub revision: u64,
+    /// Which deploy this is, echoed in records.
+    pub deploy: Deploy,
+    /// Who is bucketed: each unit's sources, the first one present counts.
+    pub units: Named<Vec<UnitSource>>,
+    /// Named conditions.
+    pub cohorts: Named<Condition>,
+    /// Feature flags.
+    pub flags: Named<Flag>,
+    /// Changes of version on routes.
+    pub rollouts: Named<Rollout>,
+    /// XXH3-64 of the canonical JSON, see [`crate::Plan::digest`].
+    pub digest: u64,
+}
+
+/// Which deploy a spec belongs to. Says nothing to the decision.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Deploy {
+    /// The deploy's own name.
+    pub id: Option<String>,
+    /// The commit it was built from.
+    pub git_sha: Option<String>,
+}
+
+/// Where a unit's value may come from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum UnitSource {
+    /// A claim of a token that the host has verified.
+    Jwt(String),
+    /// A request header field, name in lower case.
+    Header(String),
+    /// A cookie.
+    Cookie(String),
+    /// A query parameter.
+    Query(String),
+    /// An id that Serin mints and keeps in the cookie of this name. Always the last source.
+    Anonymous(String),
+}
+
+/// When something applies.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Condition {
+    /// Every one holds.
+    All(Vec<Condition>),
+    /// At least one holds.
+    Any(Vec<Condition>),
+    /// It does not hold.
+    Not(Box<Condition>),
+    /// The cohort of this name.
+    Cohort(String),
+    /// An attribute of the request passes every operator.
+    Test {
+        /// What is looked at.
+        attribute: Attribute,
+        /// What must be true of it.
+        operators: Vec<Operator>,
+    },
+}
+
+/// Why a flag exists; decides which housekeeping it needs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FlagKind {
+    /// Hides unfinished work until it ships; needs an owner and an expiry.
+    Release,
+    /// Compares variants; needs an owner and an expiry.
+    Experiment,
+    /// An operator's switch.
+    Ops,
+    /// Who may use something.
+    Permission,
+}
+
+/// A flag's switch.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum FlagState {
+    /// Rules decide.
+    #[default]
+    Enabled,
+    /// The kill switch: everybody gets the default variant.
+    Disabled,
+}
+
+/// A feature flag.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Flag {
+    /// Why it exists.
+    pub kind: Option<FlagKind>,
+    /// Who answers for it.
+    pub owner: Option<String>,
+    /// What it is for.
+    pub purpose: Option<String>,
+    /// The date it should be gone by, as written.
+    pub expires: Option<String>,
+    /// The kill switch.
+    pub state: FlagState,
+    /// The values it can take, all of one JSON type.
+    pub variants: Named<Variant>,
+    /// The variant when no rule serves one.
+    pub default_variant: String,
+    /// Tried in order, the first that serves wins.
+    pub rules: Vec<Rule>,
+    /// Where its value travels upstream; `None` is everywhere.
+    pub deliver: Option<Vec<PathMatch>>,
+}
+
+/// A flag's value.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Variant {
+    /// Canonical JSON.
+    pub json: String,
+    /// The value as a bare item of Structured Fields, if such an item can carry it.
+    pub item: Option<String>,
+}
+
+/// One rule of a flag.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Rule {
+    /// For records and explanations; `rules[i]` when absent.
+    pub name: Option<String>,
+    /// Whom it is for; everybody when absent.
+    pub when: Option<Condition>,
+    /// What they get.
+    pub outcome: Outcome,
+}
+
+/// What a rule serves.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Outcome {
+    /// One variant.
+    Serve(String),
+    /// One variant to a share of the units; the others go on to the next rule.
+    Ramp {
+        /// The variant.
+        variant: String,
+        /// To how many.
+        share: Share,
+        /// Who is bucketed and how.
+        bucketing: Bucketing,
+    },
+    /// One of several variants to every unit.
+    Split {
+        /// Each variant's weight; they sum to 100 %.
+        weights: Named<Share>,
+        /// Who is bucketed and how.
+        bucketing: Bucketing,
+    },
+}
+
+/// Who is bucketed, and with which salt.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Bucketing {
+    /// The unit; may be absent when the spec has just one.
+    pub unit: Option<String>,
+    /// The salt; the flag's or rollout's name when absent.
+    pub salt: Option<String>,
+}
+
+/// A change of version on a route.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Rollout {
+    /// Which requests it is for.
+    pub matches: RouteMatch,
+    /// Who is bucketed and how.
+    pub bucketing: Bucketing,
+    /// The versions.
+    pub arms: Named<Arm>,
+    /// The arm that takes everything nothing else takes.
+    pub baseline: String,
+    /// How the other arms get their traffic.
+    pub mode: Mode,
+}
+
+/// One version's upstream.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Arm {
+    /// The upstream's name in the host: a cluster, subset, origin or binding.
+    pub target: String,
+}
+
+/// How a rollout shares its traffic.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub enum Mode {
+    /// Everything to the baseline.
+    #[default]
+    Baseline,
+    /// Rings first, then a share of the units.
+    Canary {
+        /// The arm; the only one beside the baseline when absent.
+        arm: Option<String>,
+        /// Whoever is in one of these gets the canary whatever the share.
+        rings: Vec<Condition>,
+        /// Of everybody else.
+        share: Share,
+    },
+    /// Everything to one arm.
+    BlueGreen {
+        /// That arm.
+        active: String,
+    },
+    /// Each arm's weight; they sum to 100 %.
+    Split(Named<Share>),
+}
+
+/// Which requests a rollout is for: any of the hosts and any of the paths.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RouteMatch {
+    /// Hosts; every host when empty.
+    pub hosts: Vec<HostMatch>,
+    /// Paths; every path when empty.
+    pub paths: Vec<PathMatch>,
+}
+
+/// A pattern for the host, in lower case and without a port.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum HostMatch {
+    /// This host.
+    Exact(String),
+    /// `*.example.com`: every host below `example.com`, given here without `*.`.
+    Below(String),
+}
+
+/// A pattern for the path, normalised as request paths are.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum PathMatch {
+    /// This path.
+    Exact(String),
+    /// This path and everything below it, by whole segments.
+    Prefix(String),
+}

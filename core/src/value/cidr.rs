@@ -1,0 +1,110 @@
+//! IP networks.
+
+use core::fmt;
+use core::net::{IpAddr, Ipv6Addr};
+
+/// An IP network. IPv4 and IPv6 never match each other; an IPv4-mapped IPv6 address is IPv4.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Cidr {
+    address: IpAddr,
+    prefix: u8,
+}
+
+impl Cidr {
+    /// Reads `10.0.0.0/8` or a single address. Bits outside the prefix may be set; they don't count.
+    pub(crate) fn parse(text: &str) -> Option<Cidr> {
+        let (address, prefix) = match text.split_once('/') {
+            Some((address, prefix)) => (address, Some(prefix)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().ok()?;
+        let widest = if address.is_ipv4() { 32 } else { 128 };
+        let prefix = match prefix {
+            None => widest,
+            Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok()?,
+            Some(_) => return None,
+        };
+        (prefix <= widest).then_some(Cidr { address, prefix })
+    }
+
+    /// Whether the address lies in the network.
+    pub(crate) fn contains(&self, address: IpAddr) -> bool {
+        let (network, address, width) = match (self.address, address) {
+            (IpAddr::V4(a), IpAddr::V4(b)) => {
+                (u128::from(a.to_bits()), u128::from(b.to_bits()), 32)
+            }
+            (IpAddr::V6(a), IpAddr::V6(b)) => (a.to_bits(), b.to_bits(), 128_u32),
+            _ => return false,
+        };
+        let ignored = width.saturating_sub(u32::from(self.prefix));
+        let differing = network ^ address;
+        differing.checked_shr(ignored).unwrap_or(0) == 0
+    }
+}
+
+impl fmt::Display for Cidr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}/{}", self.address, self.prefix)
+    }
+}
+
+/// Reads an address as hosts give it: with or without a port, a scope, or IPv4 mapped into IPv6.
+pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
+    let bare = match text.strip_prefix('[') {
+        Some(rest) => rest.split_once(']')?.0,
+        None if text.bytes().filter(|b| *b == b':').count() == 1 => text.split_once(':')?.0,
+        None => text,
+    };
+    let bare = bare.split_once('%').map_or(bare, |(address, _)| address);
+    let address: IpAddr = bare.parse().ok()?;
+    Some(match address {
+        IpAddr::V6(v6) => unmap(v6),
+        v4 => v4,
+    })
+}
+
+fn unmap(address: Ipv6Addr) -> IpAddr {
+    address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn inside(network: &str, address: &str) -> bool {
+        Cidr::parse(network).unwrap().contains(parse_address(address).unwrap())
+    }
+
+    #[test]
+    fn networks_contain_their_addresses() {
+        assert!(inside("10.0.0.0/8", "10.255.0.1"));
+        assert!(!inside("10.0.0.0/8", "11.0.0.1"));
+        assert!(inside("0.0.0.0/0", "203.0.113.9"));
+        assert!(!inside("0.0.0.0/0", "2001:db8::1"));
+        assert!(inside("2001:db8::/32", "2001:db8:ffff::1"));
+        assert!(!inside("2001:db8::/33", "2001:db8:ffff::1"));
+        assert!(inside("::/0", "2001:db8::1"));
+        assert!(inside("192.0.2.7", "192.0.2.7"));
+        assert!(inside("10.1.2.3/8", "10.9.9.9"));
+    }
+
+    #[test]
+    fn addresses_come_in_many_dresses() {
+        for text in ["192.0.2.7", "192.0.2.7:8080", "::ffff:192.0.2.7", "[::ffff:192.0.2.7]:443"] {
+            assert_eq!(parse_address(text), "192.0.2.7".parse().ok(), "{text}");
+        }
+        for text in ["2001:db8::1", "[2001:db8::1]:443", "[2001:db8::1]", "2001:db8::1%eth0"] {
+            assert_eq!(parse_address(text), "2001:db8::1".parse().ok(), "{text}");
+        }
+        for text in ["", "localhost", "1.2.3", "1.2.3.4.5", "[1.2.3.4", "/tmp/socket"] {
+            assert_eq!(parse_address(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn refuses_what_is_no_network() {
+        for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10/8", "::/129", "a/8"] {
+            assert_eq!(Cidr::parse(text), None, "{text}");
+        }
+    }
+}

@@ -1,0 +1,257 @@
+//! The only file that calls the host.
+//!
+//! The SDK's own wrappers panic on a status they don't list and on names that are not UTF-8, and copy
+//! every header twice. These return an `Option` and lend out one buffer.
+#![allow(unsafe_code)]
+
+use core::ptr::null_mut;
+
+/// proxy-wasm ABI 0.2.1, `proxy_map_type_t`.
+const REQUEST_HEADERS: u32 = 0;
+const RESPONSE_HEADERS: u32 = 2;
+/// `proxy_buffer_type_t`.
+const PLUGIN_CONFIGURATION: u32 = 7;
+/// `proxy_metric_type_t`.
+const COUNTER: u32 = 0;
+const GAUGE: u32 = 1;
+/// `proxy_status_t`.
+const OK: u32 = 0;
+
+/// `proxy_log_level_t`, as far as it is used.
+#[derive(Clone, Copy)]
+#[repr(u32)]
+pub(crate) enum Level {
+    Info = 2,
+    Warn = 3,
+    Error = 4,
+}
+
+#[link(wasm_import_module = "env")]
+unsafe extern "C" {
+    fn proxy_log(level: u32, text: *const u8, length: usize) -> u32;
+    fn proxy_get_current_time_nanoseconds(time: *mut u64) -> u32;
+    fn proxy_get_buffer_bytes(
+        buffer: u32,
+        start: usize,
+        most: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
+    fn proxy_get_header_map_pairs(map: u32, data: *mut *mut u8, length: *mut usize) -> u32;
+    fn proxy_add_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_length: usize,
+        value: *const u8,
+        value_length: usize,
+    ) -> u32;
+    fn proxy_replace_header_map_value(
+        map: u32,
+        key: *const u8,
+        key_length: usize,
+        value: *const u8,
+        value_length: usize,
+    ) -> u32;
+    fn proxy_remove_header_map_value(map: u32, key: *const u8, key_length: usize) -> u32;
+    fn proxy_get_property(
+        path: *const u8,
+        path_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
+    fn proxy_set_property(
+        path: *const u8,
+        path_length: usize,
+        value: *const u8,
+        value_length: usize,
+    ) -> u32;
+    fn proxy_define_metric(kind: u32, name: *const u8, length: usize, id: *mut u32) -> u32;
+    fn proxy_increment_metric(id: u32, offset: i64) -> u32;
+    fn proxy_record_metric(id: u32, value: u64) -> u32;
+}
+
+#[cfg(target_os = "wasi")]
+pub(crate) fn run_constructors() {
+    unsafe extern "C" {
+        fn __wasm_call_ctors();
+    }
+    // SAFETY: the linker provides it for reactors, and `_initialize` is called once.
+    unsafe { __wasm_call_ctors() }
+}
+
+/// Takes over what the host allocated in this module's memory.
+///
+/// # Safety
+/// `data` and `length` must be as a successful host call set them. The host allocated through
+/// `proxy_on_memory_allocate`, which is a boxed slice of exactly `length` bytes.
+unsafe fn take(data: *mut u8, length: usize) -> Vec<u8> {
+    if data.is_null() || length == 0 {
+        return Vec::new();
+    }
+    // SAFETY: by the contract above.
+    unsafe { Vec::from_raw_parts(data, length, length) }
+}
+
+/// Writes a line to the host's log.
+pub(crate) fn log(level: Level, text: &str) {
+    // SAFETY: pointer and length are of one live text.
+    unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
+}
+
+/// The host's clock, in ms since 1970-01-01T00:00:00Z.
+pub(crate) fn now_ms() -> Option<u64> {
+    let mut nanoseconds = 0_u64;
+    // SAFETY: the host writes one u64.
+    let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
+    (status == OK).then_some(nanoseconds / 1_000_000)
+}
+
+/// The plugin's configuration.
+pub(crate) fn configuration() -> Option<Vec<u8>> {
+    let (mut data, mut length) = (null_mut(), 0);
+    // SAFETY: the host sets data and length together.
+    unsafe {
+        let status = proxy_get_buffer_bytes(
+            PLUGIN_CONFIGURATION,
+            0,
+            usize::MAX >> 1,
+            &raw mut data,
+            &raw mut length,
+        );
+        (status == OK).then(|| take(data, length))
+    }
+}
+
+/// The request's header block, in one buffer.
+pub(crate) fn request_headers() -> Option<HeaderBlock> {
+    let (mut data, mut length) = (null_mut(), 0);
+    // SAFETY: the host sets data and length together.
+    unsafe {
+        let status = proxy_get_header_map_pairs(REQUEST_HEADERS, &raw mut data, &raw mut length);
+        (status == OK).then(|| HeaderBlock(take(data, length)))
+    }
+}
+
+/// A serialised header map: the count, then the lengths of each name and value, then names and
+/// values with a zero byte behind each. All numbers are little-endian `u32`.
+pub(crate) struct HeaderBlock(Vec<u8>);
+
+impl HeaderBlock {
+    /// Names and values; ends early where the block is malformed.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let count = number(&self.0, 0).unwrap_or(0);
+        let mut lengths = 4_usize;
+        let mut position = count.saturating_mul(8).saturating_add(4);
+        (0..count).map_while(move |_| {
+            let name = self.text(number(&self.0, lengths)?, &mut position)?;
+            let value = self.text(number(&self.0, lengths.saturating_add(4))?, &mut position)?;
+            lengths = lengths.saturating_add(8);
+            Some((name, value))
+        })
+    }
+
+    fn text(&self, length: usize, position: &mut usize) -> Option<&[u8]> {
+        let end = position.checked_add(length)?;
+        let text = self.0.get(*position..end)?;
+        *position = end.checked_add(1)?;
+        Some(text)
+    }
+}
+
+fn number(bytes: &[u8], at: usize) -> Option<usize> {
+    let field = bytes.get(at..at.checked_add(4)?)?;
+    usize::try_from(u32::from_le_bytes(field.try_into().ok()?)).ok()
+}
+
+/// Sets a request header, replacing any of that name.
+pub(crate) fn set_request_header(name: &str, value: &str) {
+    // SAFETY: pointers and lengths are of live texts.
+    unsafe {
+        proxy_replace_header_map_value(
+            REQUEST_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    };
+}
+
+/// Removes every request header of that name.
+pub(crate) fn remove_request_header(name: &[u8]) {
+    // SAFETY: pointer and length are of a live slice.
+    unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) };
+}
+
+/// Adds a response header beside those of that name.
+pub(crate) fn add_response_header(name: &str, value: &str) {
+    // SAFETY: pointers and lengths are of live texts.
+    unsafe {
+        proxy_add_header_map_value(
+            RESPONSE_HEADERS,
+            name.as_ptr(),
+            name.len(),
+            value.as_ptr(),
+            value.len(),
+        )
+    };
+}
+
+/// A property of the stream, by the segments of its path.
+pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
+    let path = path.join("\0");
+    let (mut data, mut length) = (null_mut(), 0);
+    // SAFETY: the path is live; the host sets data and length together.
+    unsafe {
+        let status = proxy_get_property(path.as_ptr(), path.len(), &raw mut data, &raw mut length);
+        (status == OK).then(|| take(data, length))
+    }
+}
+
+/// Keeps a value with the stream, as filter state in Envoy.
+pub(crate) fn set_property(name: &str, value: &str) {
+    // SAFETY: pointers and lengths are of live texts.
+    unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+/// A metric that the host keeps, shared by all VMs of the process.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Metric(u32);
+
+impl Metric {
+    /// A counter.
+    pub(crate) fn counter(name: &str) -> Option<Metric> {
+        define(COUNTER, name)
+    }
+
+    /// A gauge.
+    pub(crate) fn gauge(name: &str) -> Option<Metric> {
+        define(GAUGE, name)
+    }
+
+    /// Adds one.
+    pub(crate) fn increment(self) {
+        // SAFETY: plain numbers.
+        unsafe { proxy_increment_metric(self.0, 1) };
+    }
+
+    /// Sets the value.
+    pub(crate) fn record(self, value: u64) {
+        // SAFETY: plain numbers.
+        unsafe { proxy_record_metric(self.0, value) };
+    }
+}
+
+fn define(kind: u32, name: &str) -> Option<Metric> {
+    let mut id = 0;
+    // SAFETY: the name is live; the host writes one u32.
+    let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
+    (status == OK).then_some(Metric(id))
+}
+
+/// 128 bits of the host's entropy.
+pub(crate) fn entropy() -> Option<[u8; 16]> {
+    let mut bytes = [0_u8; 16];
+    getrandom::fill(&mut bytes).ok()?;
+    Some(bytes)
+}

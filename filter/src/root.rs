@@ -1,0 +1,80 @@
+//! The plugin: reads the spec and keeps the last good plan.
+
+use std::rc::Rc;
+
+use proxy_wasm::traits::{Context, HttpContext, RootContext};
+use proxy_wasm::types::ContextType;
+use serin_core::Plan;
+
+use crate::active::Active;
+use crate::host::{self, Level, Metric};
+use crate::http::Http;
+
+/// The state of one plugin in one VM.
+#[derive(Default)]
+pub(crate) struct Root {
+    active: Option<Rc<Active>>,
+}
+
+impl Context for Root {}
+
+impl RootContext for Root {
+    /// `false` makes the host refuse the config; a plan already in force stays.
+    fn on_configure(&mut self, _size: usize) -> bool {
+        let json = host::configuration().unwrap_or_default();
+        if json.trim_ascii().is_empty() {
+            let kept = if self.active.is_some() {
+                "the running plan stays"
+            } else {
+                "all requests go to the baseline"
+            };
+            host::log(Level::Warn, &format!("serin: no spec is configured, {kept}"));
+            return true;
+        }
+        match Plan::from_json(&json) {
+            Ok(plan) => {
+                self.activate(plan);
+                true
+            }
+            Err(errors) => {
+                for error in errors.iter() {
+                    host::log(Level::Error, &format!("serin: {error}"));
+                }
+                let kept = match &self.active {
+                    Some(active) => format!("revision {} stays in force", active.plan.revision()),
+                    None => "there is no plan to fall back to".to_owned(),
+                };
+                let count = errors.len();
+                let noun = if count == 1 { "error" } else { "errors" };
+                host::log(Level::Error, &format!("serin: spec refused, {count} {noun}; {kept}"));
+                false
+            }
+        }
+    }
+
+    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(Http::new(self.active.clone())))
+    }
+
+    fn get_type(&self) -> Option<ContextType> {
+        Some(ContextType::HttpContext)
+    }
+}
+
+impl Root {
+    fn activate(&mut self, plan: Plan) {
+        if self.active.as_ref().is_some_and(|active| active.plan.digest() == plan.digest()) {
+            return;
+        }
+        let (revision, digest) = (plan.revision(), plan.digest());
+        let (rollouts, flags) = (plan.rollouts().len(), plan.flags().len());
+        let line = format!(
+            "serin: revision {revision} ({digest}) in force, {rollouts} rollouts, {flags} flags"
+        );
+        host::log(Level::Info, &line);
+        if let Some(gauge) = Metric::gauge("serin.revision") {
+            gauge.record(revision);
+        }
+        self.active = Some(Rc::new(Active::new(plan)));
+    }
+}

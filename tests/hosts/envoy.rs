@@ -1,0 +1,115 @@
+//! Every vector through the filter in real Envoy: one process, one listener a suite.
+
+mod envoy_robustness;
+
+use serin_conformance::client::Message;
+use serin_conformance::envoy::{self, Envoy, bootstrap};
+use serin_conformance::outcome::{self, Outcome};
+use serin_conformance::report::Report;
+use serin_conformance::upstream::{CASE_FIELD, Upstream};
+use serin_conformance::vector::{self, Case, Suite};
+use serin_conformance::{client, jwt, native};
+use serin_core::Plan;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let mut report = Report::new("Envoy");
+    if let Err(why) = vectors(&mut report) {
+        report.ran("all vectors", Err(why));
+    }
+    envoy_robustness::run(&mut report);
+    report.finish()
+}
+
+fn vectors(report: &mut Report) -> Result<(), String> {
+    let suites = vector::load()?;
+    let filter = envoy::path_from("SERIN_FILTER_WASM")?;
+    let upstream = Upstream::start("upstream")?;
+    let listeners = suites.iter().map(|suite| {
+        let filter = bootstrap::wasm(&filter, &suite.spec.to_string());
+        bootstrap::listener(&suite.name, &filter, "upstream")
+    });
+    let clusters = [("upstream", upstream.address)];
+    let config = bootstrap::bootstrap(listeners.collect(), &clusters);
+    let envoy = Envoy::start(envoy::folder("vectors")?, &config)?;
+    for suite in &suites {
+        let plan = native::plan(suite)?;
+        let to = envoy.listener(&suite.name)?;
+        for case in &suite.cases {
+            run(suite, &plan, case, to, &upstream, report);
+        }
+    }
+    if report.any_failed() {
+        println!("Envoy's log ends in\n{}", envoy.log());
+    }
+    Ok(())
+}
+
+fn run(suite: &Suite, plan: &Plan, case: &Case, to: SocketAddr, upstream: &Upstream, report: &mut Report) {
+    let name = format!("{} / {}", suite.name, case.name);
+    if !report.wants(&name) {
+        return;
+    }
+    if let Some(reason) = case.skip.get("envoy") {
+        return report.skip(&name, reason);
+    }
+    let outcome = send(case, to, upstream).and_then(|seen| {
+        let expected = outcome::expected(case, native::revision(suite), plan.digest());
+        compare(plan, case, expected, &seen)
+    });
+    report.ran(&name, outcome);
+}
+
+fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, String> {
+    let token = format!("Bearer {}", jwt::token(&case.jwt));
+    let mut further = vec![(CASE_FIELD, "this")];
+    if case.request.scheme == "https" {
+        // Envoy believes the proxy in front of it, as it does behind any load balancer.
+        further.push(("x-forwarded-proto", "https"));
+    }
+    if !case.jwt.is_empty() {
+        further.push(("authorization", &token));
+    }
+    let response = client::send(to, Some(case.ip()), &case.request, &further)?;
+    let seen = upstream.take("this");
+    let seen = seen.ok_or_else(|| format!("no upstream saw it; {}", describe(&response)))?;
+    Ok(Outcome {
+        record: response.field(bootstrap::RECORD_FIELD).unwrap_or_default(),
+        upstream: outcome::joined(seen),
+        set_cookie: response.all("set-cookie"),
+    })
+}
+
+/// Envoy's entropy is its own: where an id was minted, the decision must be the one that native
+/// Rust takes with that very id, and the cookie must be as expected but for the id.
+fn compare(plan: &Plan, case: &Case, expected: Outcome, seen: &Outcome) -> Result<(), String> {
+    let Some(cookie) = seen.set_cookie.first() else {
+        return outcome::differences(&expected, seen);
+    };
+    let (Some(wanted), Some(given)) = (&case.entropy, id(cookie)) else {
+        return outcome::differences(&expected, seen);
+    };
+    if given == *wanted {
+        return Err(format!("the id {given} is the vector's: this entropy is not real"));
+    }
+    let shape = Outcome {
+        record: seen.record.clone(),
+        upstream: seen.upstream.clone(),
+        set_cookie: expected.set_cookie.iter().map(|line| line.replace(wanted, &given)).collect(),
+    };
+    outcome::differences(&shape, seen)?;
+    let own = Case::entropy_of(&given);
+    outcome::differences(&native::decide_case(plan, case, own), seen)
+}
+
+/// The 32 hexadecimal digits of `NAME=ID; …`.
+fn id(cookie: &str) -> Option<String> {
+    let id = cookie.split_once('=')?.1.split(';').next()?;
+    let hexadecimal = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
+    hexadecimal.then(|| id.to_string())
+}
+
+fn describe(response: &Message) -> String {
+    format!("the client got {} {}", response.start, response.text())
+}

@@ -1,0 +1,189 @@
+//! Nothing a client sends and nothing a spec holds makes the core panic, and whatever comes out is
+//! one of the things that can.
+
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use serin_conformance::{native, vector};
+use serin_core::{Decision, Facts, Plan, decide};
+use std::sync::OnceLock;
+
+/// The specs of all vectors: every construct there is.
+fn plans() -> &'static [(Value, Plan)] {
+    static PLANS: OnceLock<Vec<(Value, Plan)>> = OnceLock::new();
+    PLANS.get_or_init(|| {
+        let suites = vector::load().unwrap_or_else(|why| panic!("{why}"));
+        let plan = |suite: vector::Suite| {
+            let plan = native::plan(&suite).unwrap_or_else(|why| panic!("{why}"));
+            (suite.spec, plan)
+        };
+        suites.into_iter().map(plan).collect()
+    })
+}
+
+/// Names the specs look at, and some they do not.
+fn name() -> impl Strategy<Value = Vec<u8>> {
+    let known = [
+        ":path", ":authority", ":method", ":scheme", "x-user-id", "x-tenant-id", "cookie", "x-v",
+        "x-a", "x-b", "x-c", "x-staff", "x-beta", "x-plan", "x-list", "authorization", "x-serin-arm",
+    ];
+    prop_oneof![
+        8 => prop::sample::select(known.to_vec()).prop_map(|name| name.as_bytes().to_vec()),
+        1 => prop::collection::vec(any::<u8>(), 0..12),
+    ]
+}
+
+fn value() -> impl Strategy<Value = Vec<u8>> {
+    prop_oneof![
+        prop::collection::vec(any::<u8>(), 0..40),
+        "[ -~]{0,40}".prop_map(String::into_bytes),
+        "\\PC{0,20}".prop_map(String::into_bytes),
+        "(/|%2e|%2F|%zz|\\.|\\.\\.|a|é|;|\\?|=|&|\\+){0,24}".prop_map(String::into_bytes),
+        "(uid|serin_id|plan|=|;| |\"|,|c-1){0,24}".prop_map(String::into_bytes),
+        "[0-9.:,/v-]{0,24}".prop_map(String::into_bytes),
+    ]
+}
+
+fn pairs() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
+    prop::collection::vec((name(), value()), 0..12)
+}
+
+/// A JSON value made of the words that specs are made of.
+fn json_value() -> impl Strategy<Value = Value> {
+    let words = [
+        "formatVersion", "revision", "units", "cohorts", "flags", "rollouts", "user", "header", "jwt",
+        "cookie", "anonymous", "attribute", "equals", "in", "cidr", "glob", "semver", "any", "all",
+        "not", "cohort", "kind", "ops", "release", "variants", "defaultVariant", "on", "off", "rules",
+        "when", "serve", "split", "ramp", "share", "unit", "salt", "deliver", "paths", "match", "hosts",
+        "arms", "baseline", "canary", "rings", "blueGreen", "active", "target", "prefix", "exact",
+        "/feed", "*.example.com", "10.0.0.0/8", ">=1.2", "2026-11-21T09:00:00Z", "header.x", "time", "",
+    ];
+    let word = prop::sample::select(words.to_vec()).prop_map(String::from);
+    let leaf = prop_oneof![
+        Just(Value::Null),
+        any::<bool>().prop_map(Value::from),
+        any::<i64>().prop_map(Value::from),
+        any::<f64>().prop_map(Value::from),
+        (0u32..=100).prop_map(Value::from),
+        word.clone().prop_map(Value::from),
+        "\\PC{0,12}".prop_map(Value::from),
+    ];
+    leaf.prop_recursive(6, 64, 6, move |inner| {
+        prop_oneof![
+            prop::collection::vec(inner.clone(), 0..6).prop_map(Value::from),
+            prop::collection::vec((word.clone(), inner), 0..6)
+                .prop_map(|entries| Value::Object(entries.into_iter().collect::<Map<_, _>>())),
+        ]
+    })
+}
+
+/// Replaces or removes the node that `steps` lead to.
+fn mutate(node: &mut Value, steps: &[prop::sample::Index], new: &Option<Value>) {
+    let count = match node {
+        Value::Array(items) => items.len(),
+        Value::Object(entries) => entries.len(),
+        _ => 0,
+    };
+    let Some((step, rest)) = steps.split_first().filter(|_| count > 0) else {
+        *node = new.clone().unwrap_or(Value::Null);
+        return;
+    };
+    let at = step.index(count);
+    match node {
+        Value::Array(items) if rest.is_empty() && new.is_none() => drop(items.remove(at)),
+        Value::Array(items) => mutate(&mut items[at], rest, new),
+        Value::Object(entries) => {
+            let key = entries.keys().nth(at).cloned().unwrap_or_default();
+            if rest.is_empty() && new.is_none() {
+                entries.remove(&key);
+            } else if let Some(inner) = entries.get_mut(&key) {
+                mutate(inner, rest, new);
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Compiles; a refusal says something, a plan decides.
+fn compile(json: &[u8]) {
+    match Plan::from_json(json) {
+        Err(errors) => assert!(!errors.to_string().trim().is_empty()),
+        Ok(plan) => {
+            let pairs = [(&b":path"[..], &b"/"[..]), (b"x-user-id", b"ana")];
+            check_decision(&plan, pairs.into_iter());
+        }
+    }
+}
+
+/// Decides, and checks that what comes out is one of the things that can.
+fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])> + Clone) {
+    let mut facts = Facts::gather(plan, pairs);
+    facts.set_now(1_795_251_600_000);
+    for unit in plan.anonymous_units(&facts) {
+        facts.mint(unit, [7; 16]);
+    }
+    let mut decision = Decision::new(plan);
+    decide(plan, &facts, &mut decision);
+    let text = decision.record(plan);
+    let record: Value = serde_json::from_str(&text).expect("the record is JSON");
+    let reasons = ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED", "ERROR"];
+    let parts = record["flags"].as_object().cloned().unwrap_or_default();
+    for part in parts.values().chain(record.get("rollout")) {
+        let reason = part["reason"].as_str().unwrap_or_default();
+        assert!(reasons.contains(&reason), "{text}");
+        if let Some(bucket) = part["bucket"].as_u64() {
+            assert!(bucket < 100_000 && part["share"].as_u64().is_some_and(|share| share <= 100_000));
+        }
+    }
+    decision.request_headers(plan, |name, value| {
+        assert!(serin_core::is_reserved_header(name.as_bytes()), "{name}");
+        assert!(value.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{name}: {value}");
+    });
+    let mut again = Decision::new(plan);
+    decide(plan, &facts, &mut again);
+    assert_eq!(text, again.record(plan));
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(512))]
+
+    #[test]
+    fn decide_is_total(pairs in pairs()) {
+        for (_, plan) in plans() {
+            check_decision(plan, pairs.iter().map(|(name, value)| (&name[..], &value[..])));
+        }
+    }
+
+    #[test]
+    fn compile_takes_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+        compile(&bytes);
+    }
+
+    #[test]
+    fn compile_takes_any_json(value in json_value()) {
+        compile(value.to_string().as_bytes());
+        let spec = json!({"formatVersion": 1, "units": value, "flags": value, "rollouts": value});
+        compile(spec.to_string().as_bytes());
+    }
+
+    #[test]
+    fn compile_takes_good_specs_gone_bad(
+        which in any::<prop::sample::Index>(),
+        steps in prop::collection::vec(any::<prop::sample::Index>(), 1..9),
+        new in prop::option::of(json_value()),
+    ) {
+        let (spec, _) = which.get(plans());
+        let mut spec = spec.clone();
+        mutate(&mut spec, &steps, &new);
+        compile(spec.to_string().as_bytes());
+    }
+}
+
+/// Depth is bounded: a bomb is refused, not a stack overflow.
+#[test]
+fn deep_nesting_is_refused() {
+    for (open, close) in [("{\"not\":", "}"), ("{\"all\":[", "]}"), ("[", "]")] {
+        let condition = format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
+        let spec = format!("{{\"formatVersion\":1,\"cohorts\":{{\"c\":{condition}}}}}");
+        assert!(Plan::from_json(spec.as_bytes()).is_err());
+    }
+}

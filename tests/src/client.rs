@@ -1,0 +1,151 @@
+//! HTTP/1.1 as plain bytes, because vectors hold requests that no client library would send.
+
+use crate::vector::Request;
+use std::io::{BufRead, BufReader, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::time::Duration;
+
+/// Names in lower case and values as bytes, in order.
+pub type Fields = Vec<(String, Vec<u8>)>;
+
+/// Longer than any answer takes, shorter than anybody's patience.
+const PATIENCE: Duration = Duration::from_secs(20);
+
+/// A request or a response.
+pub struct Message {
+    /// The request line or the status line.
+    pub start: String,
+    /// The header fields.
+    pub fields: Fields,
+    /// The body.
+    pub body: Vec<u8>,
+}
+
+impl Message {
+    /// The response's status, 0 if it has none.
+    pub fn status(&self) -> u16 {
+        self.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default()
+    }
+
+    /// The first value of a field, bytes that are not UTF-8 replaced.
+    pub fn field(&self, name: &str) -> Option<String> {
+        let found = self.fields.iter().find(|(field, _)| field == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
+    }
+
+    /// Every value of a field.
+    pub fn all(&self, name: &str) -> Vec<String> {
+        let found = self.fields.iter().filter(|(field, _)| field == name);
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
+    }
+
+    /// The body as text.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.body).into_owned()
+    }
+}
+
+/// Sends a vector's request with further fields, by a connection of its own. `client` is the
+/// address the proxy is to believe, told by the PROXY protocol.
+pub fn send(
+    to: SocketAddr,
+    client: Option<&str>,
+    request: &Request,
+    further: &[(&str, &str)],
+) -> Result<Message, String> {
+    let mut bytes = Vec::new();
+    if let Some(client) = client {
+        let (family, own) = if client.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
+        bytes.extend_from_slice(format!("PROXY {family} {client} {own} 40000 80\r\n").as_bytes());
+    }
+    let Request { method, path, authority, .. } = request;
+    let start = format!("{method} {path} HTTP/1.1\r\nhost: {authority}\r\n");
+    bytes.extend_from_slice(start.as_bytes());
+    for (name, value) in request.fields() {
+        bytes.extend_from_slice(name.as_bytes());
+        bytes.extend_from_slice(b": ");
+        bytes.extend_from_slice(&value);
+        bytes.extend_from_slice(b"\r\n");
+    }
+    for (name, value) in further {
+        bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
+    }
+    if matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
+        bytes.extend_from_slice(b"content-length: 0\r\n");
+    }
+    bytes.extend_from_slice(b"connection: close\r\n\r\n");
+    exchange(to, &bytes, method == "HEAD").map_err(|error| format!("no answer from {to}: {error}"))
+}
+
+/// A plain GET of a path.
+pub fn get(to: SocketAddr, path: &str) -> Result<Message, String> {
+    let bytes = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
+    exchange(to, bytes.as_bytes(), false).map_err(|error| format!("no answer from {to}: {error}"))
+}
+
+fn exchange(to: SocketAddr, bytes: &[u8], head: bool) -> std::io::Result<Message> {
+    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    stream.set_write_timeout(Some(PATIENCE))?;
+    stream.write_all(bytes)?;
+    read_message(&mut BufReader::new(stream), head)
+}
+
+/// Reads one message. `bare` says that it has no body whatever its fields say, unless it is chunked
+/// or has a length and is a request.
+pub(crate) fn read_message(reader: &mut impl BufRead, bare: bool) -> std::io::Result<Message> {
+    let start = String::from_utf8_lossy(&line(reader)?).into_owned();
+    let mut message = Message { start, fields: Vec::new(), body: Vec::new() };
+    loop {
+        let line = line(reader)?;
+        if line.is_empty() {
+            break;
+        }
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at(colon);
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
+        message.fields.push((name, value));
+    }
+    if bare && message.start.starts_with("HTTP/") {
+        return Ok(message);
+    }
+    body(reader, &mut message)?;
+    Ok(message)
+}
+
+fn body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Result<()> {
+    if message.field("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
+        loop {
+            let size = String::from_utf8_lossy(&line(reader)?).into_owned();
+            let size = usize::from_str_radix(size.trim(), 16).unwrap_or_default();
+            let mut chunk = vec![0; size];
+            reader.read_exact(&mut chunk)?;
+            message.body.extend_from_slice(&chunk);
+            line(reader)?;
+            if size == 0 {
+                return Ok(());
+            }
+        }
+    }
+    let length = message.field("content-length").and_then(|length| length.parse().ok());
+    if let Some(length) = length {
+        message.body = vec![0; length];
+        return reader.read_exact(&mut message.body);
+    }
+    if message.start.starts_with("HTTP/") {
+        reader.read_to_end(&mut message.body)?;
+    }
+    Ok(())
+}
+
+fn line(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+    let mut line = Vec::new();
+    if reader.read_until(b'\n', &mut line)? == 0 {
+        return Err(std::io::ErrorKind::UnexpectedEof.into());
+    }
+    while line.ends_with(b"\n") || line.ends_with(b"\r") {
+        line.pop();
+    }
+    Ok(line)
+}

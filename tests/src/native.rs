@@ -1,0 +1,80 @@
+//! The first host: `serin-core` in this process. The vectors say what it must do, and it is the
+//! measure of every other host where entropy is real.
+
+use crate::outcome::{self, Outcome};
+use crate::vector::{Case, Suite};
+use serde_json::Value;
+use serin_core::plan::Input;
+use serin_core::{Decision, Facts, Plan, decide, is_reserved_header};
+
+/// The suite's spec, compiled; every error in one text if it is refused.
+pub fn plan(suite: &Suite) -> Result<Plan, String> {
+    let json = suite.spec.to_string();
+    Plan::from_json(json.as_bytes()).map_err(|errors| format!("{}: {errors}", suite.name))
+}
+
+/// The suite's revision.
+pub fn revision(suite: &Suite) -> u64 {
+    suite.spec.get("revision").and_then(Value::as_u64).unwrap_or_default()
+}
+
+/// Decides a case with the entropy given.
+pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
+    let request = &case.request;
+    let fields = request.fields();
+    let pseudo = [
+        (&b":method"[..], request.method.as_bytes()),
+        (b":scheme", request.scheme.as_bytes()),
+        (b":authority", request.authority.as_bytes()),
+        (b":path", request.path.as_bytes()),
+    ];
+    let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
+    let mut facts = Facts::gather(plan, pseudo.into_iter().chain(pairs));
+    facts.set_now(case.now.unwrap_or_else(now));
+    for input in plan.host_inputs(&facts) {
+        if let Some(value) = value(case, input.kind) {
+            facts.set(input, value);
+        }
+    }
+    for unit in plan.anonymous_units(&facts) {
+        facts.mint(unit, entropy);
+    }
+    let mut decision = Decision::new(plan);
+    decide(plan, &facts, &mut decision);
+    let mut upstream: Vec<(String, Vec<u8>)> =
+        fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes())).cloned().collect();
+    decision.request_headers(plan, |name, value| {
+        upstream.push((name.to_string(), value.as_bytes().to_vec()));
+    });
+    Outcome {
+        record: decision.record(plan),
+        upstream: outcome::joined(upstream),
+        set_cookie: facts.set_cookies(plan).collect(),
+    }
+}
+
+/// What the host knows beside the request's fields.
+fn value(case: &Case, input: &Input) -> Option<String> {
+    let field = |name: &str| case.cf.get(name).cloned();
+    match input {
+        Input::Ip => Some(case.ip().to_string()),
+        Input::Country => field("country"),
+        Input::Region => field("region"),
+        Input::City => field("city"),
+        Input::Asn => field("asn"),
+        Input::Colo => field("colo"),
+        Input::Jwt(claim) => case.jwt.get(&**claim).and_then(|claim| match claim {
+            Value::String(text) => Some(text.clone()),
+            Value::Number(number) => Some(number.to_string()),
+            Value::Bool(value) => Some(value.to_string()),
+            _ => None,
+        }),
+        // The others are in the request itself.
+        _ => None,
+    }
+}
+
+fn now() -> u64 {
+    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+    since.map(|since| since.as_millis() as u64).unwrap_or_default()
+}

@@ -1,0 +1,166 @@
+//! Makes the filter's wasm smaller and cheaper to run. The proxy-wasm SDK exports every callback
+//! there is, and a host calls each one that is exported: those the filter leaves empty go, then
+//! the functions nothing can reach any more, then names and producers.
+
+use crate::shell::Outcome;
+use std::collections::BTreeSet;
+use wasmparser::{ElementItems, Export, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef};
+
+/// What a host needs from the filter; every other export goes.
+const EXPORTS: [&str; 11] = [
+    "memory",
+    "_initialize",
+    "proxy_abi_version_0_2_1",
+    "proxy_on_memory_allocate",
+    "proxy_on_vm_start",
+    "proxy_on_configure",
+    "proxy_on_context_create",
+    "proxy_on_request_headers",
+    "proxy_on_response_headers",
+    "proxy_on_log",
+    "proxy_on_delete",
+];
+
+const CUSTOM_SECTION: u8 = 0;
+const EXPORT_SECTION: u8 = 7;
+const CODE_SECTION: u8 = 10;
+const HEADER_LENGTH: usize = 8;
+/// No locals, `unreachable`, `end`: takes an unreachable function's place, so no index moves.
+const STUB: [u8; 3] = [0x00, 0x00, 0x0b];
+
+/// What of a module decides which functions can be reached.
+#[derive(Default)]
+struct Module<'a> {
+    imported: u32,
+    exports: Vec<Export<'a>>,
+    roots: BTreeSet<u32>,
+    bodies: Vec<FunctionBody<'a>>,
+    sections: Vec<(u8, &'a [u8])>,
+}
+
+/// The same module with only the exports a host needs, and without what nothing reaches.
+pub(crate) fn prune(wasm: &[u8]) -> Outcome<Vec<u8>> {
+    let module = read(wasm).map_err(|error| format!("the filter's wasm could not be read: {error}"))?;
+    let reached = reach(&module).map_err(|error| format!("the filter's code could not be read: {error}"))?;
+    let mut pruned = wasm.get(..HEADER_LENGTH).unwrap_or_default().to_vec();
+    for (id, content) in &module.sections {
+        match *id {
+            CUSTOM_SECTION => {}
+            EXPORT_SECTION => section(&mut pruned, EXPORT_SECTION, &exports(&module)),
+            CODE_SECTION => section(&mut pruned, CODE_SECTION, &code(&module, &reached)),
+            other => section(&mut pruned, other, content),
+        }
+    }
+    Ok(pruned)
+}
+
+fn read(wasm: &[u8]) -> wasmparser::Result<Module<'_>> {
+    let mut module = Module::default();
+    for payload in Parser::new(0).parse_all(wasm) {
+        let payload = payload?;
+        if let Some((id, range)) = payload.as_section() {
+            let content = wasm.get(range.start as usize..range.end as usize);
+            module.sections.push((id, content.unwrap_or_default()));
+        }
+        match payload {
+            Payload::ImportSection(imports) => {
+                for import in imports.into_imports() {
+                    module.imported += u32::from(matches!(import?.ty, TypeRef::Func(_)));
+                }
+            }
+            Payload::ExportSection(exports) => {
+                for export in exports {
+                    let export = export?;
+                    if !EXPORTS.contains(&export.name) {
+                        continue;
+                    }
+                    if export.kind == ExternalKind::Func {
+                        module.roots.insert(export.index);
+                    }
+                    module.exports.push(export);
+                }
+            }
+            Payload::StartSection { func, .. } => {
+                module.roots.insert(func);
+            }
+            // A function in a table can be called from anywhere.
+            Payload::ElementSection(elements) => {
+                for element in elements {
+                    if let ElementItems::Functions(functions) = element?.items {
+                        for function in functions {
+                            module.roots.insert(function?);
+                        }
+                    }
+                }
+            }
+            Payload::CodeSectionEntry(body) => module.bodies.push(body),
+            _ => {}
+        }
+    }
+    Ok(module)
+}
+
+fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {
+    let mut reached = module.roots.clone();
+    let mut waiting: Vec<u32> = reached.iter().copied().collect();
+    while let Some(function) = waiting.pop() {
+        let body = function.checked_sub(module.imported).and_then(|at| module.bodies.get(at as usize));
+        let Some(body) = body else { continue };
+        for operator in body.get_operators_reader()? {
+            let (Operator::Call { function_index: callee }
+            | Operator::ReturnCall { function_index: callee }
+            | Operator::RefFunc { function_index: callee }) = operator?
+            else {
+                continue;
+            };
+            if reached.insert(callee) {
+                waiting.push(callee);
+            }
+        }
+    }
+    Ok(reached)
+}
+
+fn exports(module: &Module<'_>) -> Vec<u8> {
+    let mut content = Vec::new();
+    number(&mut content, module.exports.len());
+    for export in &module.exports {
+        number(&mut content, export.name.len());
+        content.extend_from_slice(export.name.as_bytes());
+        content.push(match export.kind {
+            ExternalKind::Table => 1,
+            ExternalKind::Memory => 2,
+            ExternalKind::Global => 3,
+            _ => 0,
+        });
+        number(&mut content, export.index as usize);
+    }
+    content
+}
+
+fn code(module: &Module<'_>, reached: &BTreeSet<u32>) -> Vec<u8> {
+    let mut content = Vec::new();
+    number(&mut content, module.bodies.len());
+    for (index, body) in (module.imported..).zip(&module.bodies) {
+        let bytes = if reached.contains(&index) { body.as_bytes() } else { &STUB };
+        number(&mut content, bytes.len());
+        content.extend_from_slice(bytes);
+    }
+    content
+}
+
+fn section(module: &mut Vec<u8>, id: u8, content: &[u8]) {
+    module.push(id);
+    number(module, content.len());
+    module.extend_from_slice(content);
+}
+
+/// An unsigned LEB128, as wasm counts everything.
+fn number(bytes: &mut Vec<u8>, value: usize) {
+    let mut rest = value;
+    while rest >= 0x80 {
+        bytes.push((rest & 0x7f) as u8 | 0x80);
+        rest >>= 7;
+    }
+    bytes.push(rest as u8);
+}

