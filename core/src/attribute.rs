@@ -69,10 +69,7 @@ impl Attribute {
                 _ => None,
             };
         }
-        PLAIN
-            .iter()
-            .find(|(name, _)| *name == text)
-            .map(|(_, attribute)| attribute.clone())
+        PLAIN.iter().find(|(name, _)| *name == text).map(|(_, attribute)| attribute.clone())
     }
 }
 

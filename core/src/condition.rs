@@ -155,10 +155,7 @@ impl fmt::Display for Operator {
             Check::Equals(scalar) => write!(f, "{scalar}"),
             Check::In(scalars) => several(f, scalars),
             Check::Prefix(parts) | Check::Suffix(parts) | Check::Contains(parts) => {
-                let quoted: Vec<_> = parts
-                    .iter()
-                    .map(|part| crate::error::quoted(part))
-                    .collect();
+                let quoted: Vec<_> = parts.iter().map(|part| crate::error::quoted(part)).collect();
                 several(f, &quoted)
             }
             Check::Glob(globs) => several(f, globs),

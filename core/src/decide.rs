@@ -27,19 +27,13 @@ pub fn decide_with(
     decision: &mut Decision,
     observer: &mut impl Observer,
 ) {
-    let mut evaluation = Evaluation {
-        plan,
-        facts,
-        observer,
-    };
+    let mut evaluation = Evaluation { plan, facts, observer };
     decision.rollout = evaluation.rollout();
     decision.flags.clear();
     let mut lists = 0_u32;
     plan.deliveries.walk(facts.path(), |flags| {
         lists = lists.saturating_add(u32::from(!flags.is_empty()));
-        decision
-            .flags
-            .extend(flags.iter().map(|id| undecided(FlagId(*id))));
+        decision.flags.extend(flags.iter().map(|id| undecided(FlagId(*id))));
     });
     if lists > 1 {
         decision.flags.sort_unstable_by_key(|flag| flag.flag);
@@ -52,12 +46,7 @@ pub fn decide_with(
 
 /// Decides one flag by itself, wherever it is delivered.
 pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecision {
-    Evaluation {
-        plan,
-        facts,
-        observer: &mut Silent,
-    }
-    .flag(flag)
+    Evaluation { plan, facts, observer: &mut Silent }.flag(flag)
 }
 
 fn undecided(flag: FlagId) -> FlagDecision {
@@ -85,43 +74,25 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             self.observer.event(Event::NoRollout { host, path });
             return None;
         };
-        self.observer.event(Event::Rollout {
-            name: rollout.name(),
-            host,
-            path,
-        });
+        self.observer.event(Event::Rollout { name: rollout.name(), host, path });
         let decision = self.arm(id, &rollout.mode, rollout.baseline);
         if let Some(arm) = rollout.arm(decision.arm) {
             let (reason, error) = (decision.reason, decision.error);
-            self.observer.event(Event::Arm {
-                name: arm.name(),
-                reason,
-                error,
-            });
+            self.observer.event(Event::Arm { name: arm.name(), reason, error });
         }
         Some(decision)
     }
 
     fn arm(&mut self, rollout: RolloutId, mode: &Mode, baseline: ArmId) -> RolloutDecision {
-        let to = |arm, reason| RolloutDecision {
-            rollout,
-            arm,
-            reason,
-            error: None,
-            assignment: None,
-        };
+        let to =
+            |arm, reason| RolloutDecision { rollout, arm, reason, error: None, assignment: None };
         let unit_missing = RolloutDecision {
             error: Some(ErrorCode::TargetingKeyMissing),
             ..to(baseline, Reason::Error)
         };
         match mode {
             Mode::Fixed(arm) => to(*arm, Reason::Static),
-            Mode::Canary {
-                arm,
-                rings,
-                share,
-                bucketing,
-            } => {
+            Mode::Canary { arm, rings, share, bucketing } => {
                 for (index, ring) in rings.iter().enumerate() {
                     self.observer.event(Event::Ring { index });
                     if self.holds(ring) {
@@ -136,16 +107,12 @@ impl<'e, O: Observer> Evaluation<'e, O> {
                 };
                 let inside = assignment.bucket.is_in(*share);
                 let arm = if inside { *arm } else { baseline };
-                RolloutDecision {
-                    assignment: Some(assignment),
-                    ..to(arm, Reason::Split)
-                }
+                RolloutDecision { assignment: Some(assignment), ..to(arm, Reason::Split) }
             }
             Mode::Split { ranges, bucketing } => match self.split(bucketing, ranges) {
-                Some((arm, assignment)) => RolloutDecision {
-                    assignment: Some(assignment),
-                    ..to(arm, Reason::Split)
-                },
+                Some((arm, assignment)) => {
+                    RolloutDecision { assignment: Some(assignment), ..to(arm, Reason::Split) }
+                }
                 None => unit_missing,
             },
         }
@@ -169,50 +136,27 @@ impl<'e, O: Observer> Evaluation<'e, O> {
     }
 
     fn variant(&mut self, id: FlagId, flag: &Flag) -> FlagDecision {
-        let default = FlagDecision {
-            variant: flag.default_variant,
-            ..undecided(id)
-        };
+        let default = FlagDecision { variant: flag.default_variant, ..undecided(id) };
         if flag.state == FlagState::Disabled {
-            return FlagDecision {
-                reason: Reason::Disabled,
-                ..default
-            };
+            return FlagDecision { reason: Reason::Disabled, ..default };
         }
         if flag.rules.is_empty() {
-            return FlagDecision {
-                reason: Reason::Static,
-                ..default
-            };
+            return FlagDecision { reason: Reason::Static, ..default };
         }
         let mut unit_missing = false;
         for (index, rule) in flag.rules.iter().enumerate() {
             match self.rule(rule) {
                 Served::No => {}
                 Served::UnitMissing => unit_missing = true,
-                Served::Variant {
-                    variant,
-                    reason,
-                    assignment,
-                } => {
+                Served::Variant { variant, reason, assignment } => {
                     let rule = Some(index);
-                    return FlagDecision {
-                        variant,
-                        reason,
-                        rule,
-                        assignment,
-                        ..default
-                    };
+                    return FlagDecision { variant, reason, rule, assignment, ..default };
                 }
             }
         }
         if unit_missing {
             let error = Some(ErrorCode::TargetingKeyMissing);
-            return FlagDecision {
-                reason: Reason::Error,
-                error,
-                ..default
-            };
+            return FlagDecision { reason: Reason::Error, error, ..default };
         }
         default
     }
@@ -225,17 +169,9 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         match &rule.outcome {
             Outcome::Serve(variant) => {
                 let reason = Reason::TargetingMatch;
-                Served::Variant {
-                    variant: *variant,
-                    reason,
-                    assignment: None,
-                }
+                Served::Variant { variant: *variant, reason, assignment: None }
             }
-            Outcome::Ramp {
-                variant,
-                share,
-                bucketing,
-            } => match self.ramp(bucketing, *share) {
+            Outcome::Ramp { variant, share, bucketing } => match self.ramp(bucketing, *share) {
                 Some(assignment) if assignment.bucket.is_in(*share) => {
                     Served::by_bucket(*variant, assignment)
                 }
@@ -252,16 +188,8 @@ impl<'e, O: Observer> Evaluation<'e, O> {
     /// The unit's bucket, to be compared with a share; `None` without a unit.
     fn ramp(&mut self, bucketing: &Bucketing, share: Share) -> Option<Assignment> {
         let bucket = self.bucket(bucketing)?;
-        self.observer.event(Event::Share {
-            salt: &bucketing.salt,
-            bucket,
-            share,
-        });
-        Some(Assignment {
-            unit: bucketing.unit,
-            bucket,
-            share,
-        })
+        self.observer.event(Event::Share { salt: &bucketing.salt, bucket, share });
+        Some(Assignment { unit: bucketing.unit, bucket, share })
     }
 
     /// What the unit's bucket chooses; `None` without a unit.
@@ -273,20 +201,8 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         let bucket = self.bucket(bucketing)?;
         let range = ranges.find(bucket)?;
         let start = range.end.saturating_sub(range.weight.millipercent());
-        self.observer.event(Event::Range {
-            salt: &bucketing.salt,
-            bucket,
-            start,
-            end: range.end,
-        });
-        Some((
-            range.to,
-            Assignment {
-                unit: bucketing.unit,
-                bucket,
-                share: range.weight,
-            },
-        ))
+        self.observer.event(Event::Range { salt: &bucketing.salt, bucket, start, end: range.end });
+        Some((range.to, Assignment { unit: bucketing.unit, bucket, share: range.weight }))
     }
 
     fn bucket(&mut self, bucketing: &Bucketing) -> Option<Bucket> {
@@ -307,8 +223,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
                 let Some(cohort) = self.plan.cohort(*id) else {
                     return false;
                 };
-                self.observer
-                    .event(Event::Open(Group::Cohort(&cohort.name)));
+                self.observer.event(Event::Open(Group::Cohort(&cohort.name)));
                 let holds = self.holds(&cohort.condition);
                 self.observer.event(Event::Close { holds });
                 return holds;
@@ -329,12 +244,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         let value = self.value(test.slot);
         test.operators.iter().all(|operator| {
             let holds = operator.holds(value);
-            let seen = Event::Test {
-                attribute: &test.attribute,
-                operator,
-                value,
-                holds,
-            };
+            let seen = Event::Test { attribute: &test.attribute, operator, value, holds };
             self.observer.event(seen);
             holds
         })
@@ -357,19 +267,11 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 enum Served {
     No,
     UnitMissing,
-    Variant {
-        variant: VariantId,
-        reason: Reason,
-        assignment: Option<Assignment>,
-    },
+    Variant { variant: VariantId, reason: Reason, assignment: Option<Assignment> },
 }
 
 impl Served {
     fn by_bucket(variant: VariantId, assignment: Assignment) -> Served {
-        Served::Variant {
-            variant,
-            reason: Reason::Split,
-            assignment: Some(assignment),
-        }
+        Served::Variant { variant, reason: Reason::Split, assignment: Some(assignment) }
     }
 }

@@ -106,10 +106,7 @@ pub struct Decision {
 impl Decision {
     /// With room for every flag that any path of the plan delivers.
     pub fn new(plan: &Plan) -> Decision {
-        Decision {
-            rollout: None,
-            flags: Vec::with_capacity(plan.most_delivered),
-        }
+        Decision { rollout: None, flags: Vec::with_capacity(plan.most_delivered) }
     }
 
     /// The arm, if the request belongs to a rollout.

@@ -78,16 +78,12 @@ impl Errors {
         Self::default()
     }
 
-    pub(crate) fn add(&mut self, path: &Path<'_>, kind: ErrorKind, message: impl Into<String>) {
+    pub(crate) fn add(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display) {
         if self.list.len() >= MAX_ERRORS {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        self.list.push(Error {
-            path: path.to_string(),
-            kind,
-            message: message.into(),
-        });
+        self.list.push(Error { path: path.to_string(), kind, message: message.to_string() });
     }
 
     /// The mistakes; at least one in an `Errors` that a caller receives.
@@ -160,20 +156,20 @@ impl fmt::Display for Path<'_> {
 }
 
 fn is_plain(key: &str) -> bool {
-    !key.is_empty()
-        && key
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
+    !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
 /// A piece of the user's text for an error: quoted, escaped, and cut when it is long.
 pub(crate) fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
-    let mut shown: String = text
-        .chars()
-        .take(SHOWN)
-        .flat_map(char::escape_debug)
-        .collect();
+    let mut shown = String::new();
+    for c in text.chars().take(SHOWN) {
+        match c {
+            '"' | '\\' => shown.extend(['\\', c]),
+            c if c.is_control() => shown.extend(c.escape_default()),
+            c => shown.push(c),
+        }
+    }
     if text.chars().nth(SHOWN).is_some() {
         shown.push('…');
     }
@@ -201,10 +197,7 @@ mod tests {
         let flag = flags.key("new-checkout");
         let rules = flag.key("rules");
         let rule = rules.index(1);
-        assert_eq!(
-            rule.key("split").to_string(),
-            "flags.new-checkout.rules[1].split"
-        );
+        assert_eq!(rule.key("split").to_string(), "flags.new-checkout.rules[1].split");
         assert_eq!(flags.key("a.b").to_string(), "flags[\"a.b\"]");
         assert_eq!(root.to_string(), "");
     }
@@ -213,7 +206,7 @@ mod tests {
     fn errors_beyond_the_bound_are_counted() {
         let mut errors = Errors::new();
         for _ in 0..MAX_ERRORS + 5 {
-            errors.add(&Path::Root, ErrorKind::Value, "no");
+            errors.add(&Path::Root, ErrorKind::Value, &"no");
         }
         assert_eq!(errors.len(), MAX_ERRORS + 5);
         assert!(errors.to_string().ends_with("and 5 more"));

@@ -1,7 +1,6 @@
 //! Watching a decision being made: an observer of the one code path, never a second evaluator.
 
 use alloc::borrow::ToOwned;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,6 +12,7 @@ use crate::condition::Operator;
 use crate::decision::{ErrorCode, Reason};
 use crate::error::quoted;
 use crate::hash::Bucket;
+use crate::named::Named;
 use crate::parse::node::Node;
 use crate::value::share::Share;
 
@@ -39,59 +39,29 @@ pub enum Event<'e> {
     /// No rollout matches the request.
     NoRollout { host: &'e str, path: &'e str },
     /// A rollout matches; what follows chooses the arm.
-    Rollout {
-        name: &'e str,
-        host: &'e str,
-        path: &'e str,
-    },
+    Rollout { name: &'e str, host: &'e str, path: &'e str },
     /// A ring is tried; its condition follows.
     Ring { index: usize },
     /// The arm that was chosen.
-    Arm {
-        name: &'e str,
-        reason: Reason,
-        error: Option<ErrorCode>,
-    },
+    Arm { name: &'e str, reason: Reason, error: Option<ErrorCode> },
     /// A flag is evaluated; what follows chooses the variant.
     Flag { name: &'e str },
     /// A rule is tried.
     Rule { name: &'e str },
     /// The variant that was chosen.
-    Variant {
-        name: &'e str,
-        json: &'e str,
-        reason: Reason,
-        error: Option<ErrorCode>,
-    },
+    Variant { name: &'e str, json: &'e str, reason: Reason, error: Option<ErrorCode> },
     /// Conditions that belong together begin.
     Open(Group<'e>),
     /// They end.
     Close { holds: bool },
     /// An attribute was looked at.
-    Test {
-        attribute: &'e Attribute,
-        operator: &'e Operator,
-        value: Value<'e>,
-        holds: bool,
-    },
+    Test { attribute: &'e Attribute, operator: &'e Operator, value: Value<'e>, holds: bool },
     /// A unit was looked up.
-    Unit {
-        name: &'e str,
-        value: Option<&'e str>,
-    },
+    Unit { name: &'e str, value: Option<&'e str> },
     /// A bucket was compared with a share.
-    Share {
-        salt: &'e str,
-        bucket: Bucket,
-        share: Share,
-    },
+    Share { salt: &'e str, bucket: Bucket, share: Share },
     /// A bucket chose a range.
-    Range {
-        salt: &'e str,
-        bucket: Bucket,
-        start: u32,
-        end: u32,
-    },
+    Range { salt: &'e str, bucket: Bucket, start: u32, end: u32 },
 }
 
 /// What holds conditions together.
@@ -119,7 +89,7 @@ pub struct Recorder {
 struct Step {
     depth: usize,
     text: String,
-    json: BTreeMap<String, Node>,
+    json: Named<Node>,
 }
 
 impl Recorder {
@@ -152,12 +122,11 @@ impl Recorder {
     }
 
     fn push(&mut self, depth: usize, kind: &str, text: String, fields: &[(&str, Node)]) {
-        let mut json = BTreeMap::from([("step".to_owned(), Node::Text(kind.to_owned()))]);
-        json.extend(
-            fields
-                .iter()
-                .map(|(name, node)| ((*name).to_owned(), node.clone())),
-        );
+        let mut json = Named::new();
+        json.insert("step".to_owned(), Node::Text(kind.to_owned()));
+        for (name, node) in fields {
+            json.insert((*name).to_owned(), node.clone());
+        }
         self.steps.push(Step { depth, text, json });
     }
 
@@ -185,10 +154,7 @@ fn outcome(reason: Reason, error: Option<ErrorCode>) -> (String, [(&'static str,
         Some(code) => format!("{} {code}", reason.as_str()),
         None => reason.as_str().to_owned(),
     };
-    let fields = [
-        ("reason", text(reason.as_str())),
-        ("errorCode", code.map_or(Node::Null, text)),
-    ];
+    let fields = [("reason", text(reason.as_str())), ("errorCode", code.map_or(Node::Null, text))];
     (shown, fields)
 }
 
@@ -201,29 +167,14 @@ impl Observer for Recorder {
     fn event(&mut self, event: Event<'_>) {
         match event {
             Event::NoRollout { host, path } => {
-                let line = format!(
-                    "no rollout matches host {} path {}",
-                    quoted(host),
-                    quoted(path)
-                );
-                self.push(
-                    0,
-                    "noRollout",
-                    line,
-                    &[("host", text(host)), ("path", text(path))],
-                );
+                let line =
+                    format!("no rollout matches host {} path {}", quoted(host), quoted(path));
+                self.push(0, "noRollout", line, &[("host", text(host)), ("path", text(path))]);
             }
             Event::Rollout { name, host, path } => {
-                let line = format!(
-                    "rollout {name} matches host {} path {}",
-                    quoted(host),
-                    quoted(path)
-                );
-                let fields = [
-                    ("name", text(name)),
-                    ("host", text(host)),
-                    ("path", text(path)),
-                ];
+                let line =
+                    format!("rollout {name} matches host {} path {}", quoted(host), quoted(path));
+                let fields = [("name", text(name)), ("host", text(host)), ("path", text(path))];
                 self.push(0, "rollout", line, &fields);
                 self.depth = 1;
             }
@@ -232,11 +183,7 @@ impl Observer for Recorder {
                 self.push(1, "ring", format!("rings[{index}]"), &[("index", shown)]);
                 self.depth = 2;
             }
-            Event::Arm {
-                name,
-                reason,
-                error,
-            } => {
+            Event::Arm { name, reason, error } => {
                 let (shown, [reason, code]) = outcome(reason, error);
                 let fields = [("name", text(name)), reason, code];
                 self.push(0, "arm", format!("→ arm {name} ({shown})"), &fields);
@@ -249,20 +196,10 @@ impl Observer for Recorder {
                 self.push(1, "rule", format!("rule {name}"), &[("name", text(name))]);
                 self.depth = 2;
             }
-            Event::Variant {
-                name,
-                json,
-                reason,
-                error,
-            } => {
+            Event::Variant { name, json, reason, error } => {
                 let (shown, [reason, code]) = outcome(reason, error);
                 let fields = [("name", text(name)), ("value", text(json)), reason, code];
-                self.push(
-                    0,
-                    "variant",
-                    format!("→ variant {name} = {json} ({shown})"),
-                    &fields,
-                );
+                self.push(0, "variant", format!("→ variant {name} = {json} ({shown})"), &fields);
             }
             other => self.condition_event(other),
         }
@@ -281,21 +218,12 @@ impl Recorder {
                     Group::Cohort(name) => ("cohort", format!("cohort {name}")),
                 };
                 self.open.push(self.steps.len());
-                let name = if let Group::Cohort(name) = group {
-                    text(name)
-                } else {
-                    Node::Null
-                };
+                let name = if let Group::Cohort(name) = group { text(name) } else { Node::Null };
                 self.push(depth, kind, line, &[("name", name)]);
                 self.depth = depth.saturating_add(1);
             }
             Event::Close { holds } => self.close(holds),
-            Event::Test {
-                attribute,
-                operator,
-                value,
-                holds,
-            } => {
+            Event::Test { attribute, operator, value, holds } => {
                 let answer = if holds { "yes" } else { "no" };
                 let (seen, json) = match value {
                     Value::Missing => ("missing".to_owned(), Node::Null),
@@ -313,17 +241,10 @@ impl Recorder {
             }
             Event::Unit { name, value } => {
                 let seen = value.map_or_else(|| "missing".to_owned(), quoted);
-                let fields = [
-                    ("name", text(name)),
-                    ("value", value.map_or(Node::Null, text)),
-                ];
+                let fields = [("name", text(name)), ("value", value.map_or(Node::Null, text))];
                 self.push(depth, "unit", format!("unit {name} = {seen}"), &fields);
             }
-            Event::Share {
-                salt,
-                bucket,
-                share,
-            } => {
+            Event::Share { salt, bucket, share } => {
                 let holds = bucket.is_in(share);
                 let line = format!(
                     "bucket {} (salt {}) {} share {}: {}",
@@ -341,12 +262,7 @@ impl Recorder {
                 ];
                 self.push(depth, "share", line, &fields);
             }
-            Event::Range {
-                salt,
-                bucket,
-                start,
-                end,
-            } => {
+            Event::Range { salt, bucket, start, end } => {
                 let line = format!(
                     "bucket {} (salt {}) in {} to {}",
                     percent(bucket.number()),

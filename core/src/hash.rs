@@ -97,36 +97,20 @@ mod tests {
     #[test]
     fn the_hash_is_pinned() {
         // From the reference implementation in Python, package xxhash.
-        assert_eq!(
-            hash(Purpose::Ramp, "new-checkout", "user-1"),
-            0x5714b322e07f0242
-        );
-        assert_eq!(
-            hash(Purpose::Split, "new-checkout", "user-1"),
-            0x224f9c3c0203298d
-        );
+        assert_eq!(hash(Purpose::Ramp, "new-checkout", "user-1"), 0x5714b322e07f0242);
+        assert_eq!(hash(Purpose::Split, "new-checkout", "user-1"), 0x224f9c3c0203298d);
         assert_eq!(hash(Purpose::Ramp, "", ""), 0x9e51ad6d2f3e695c);
         assert_eq!(hash(Purpose::Ramp, "größe", "日本語"), 0x2925ea62e8ce229f);
-        assert_eq!(
-            hash(Purpose::Ramp, "s", &"x".repeat(1000)),
-            0x6b6e35dc53d5eac2
-        );
+        assert_eq!(hash(Purpose::Ramp, "s", &"x".repeat(1000)), 0x6b6e35dc53d5eac2);
     }
 
     #[test]
     fn one_piece_and_many_pieces_agree() {
         for length in 0..400 {
             let unit: String = "ab".repeat(length);
-            let parts: [&[u8]; 4] = [
-                &super::length("salt"),
-                b"salt",
-                &super::length(&unit),
-                unit.as_bytes(),
-            ];
-            assert_eq!(
-                hash(Purpose::Split, "salt", &unit),
-                hash_long(Purpose::Split, parts)
-            );
+            let parts: [&[u8]; 4] =
+                [&super::length("salt"), b"salt", &super::length(&unit), unit.as_bytes()];
+            assert_eq!(hash(Purpose::Split, "salt", &unit), hash_long(Purpose::Split, parts));
         }
     }
 }

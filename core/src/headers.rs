@@ -16,8 +16,7 @@ pub const FLAGS: &str = "serin-flags";
 /// `x-serin-…` and `serin-…`.
 pub fn is_reserved(name: &[u8]) -> bool {
     let begins = |prefix: &[u8]| {
-        name.get(..prefix.len())
-            .is_some_and(|start| start.eq_ignore_ascii_case(prefix))
+        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
     };
     begins(b"x-serin-") || begins(b"serin-")
 }
@@ -57,12 +56,7 @@ mod tests {
 
     #[test]
     fn reserved_names() {
-        for name in [
-            "x-serin-arm",
-            "X-Serin-Anything",
-            "serin-flags",
-            "Serin-Decision",
-        ] {
+        for name in ["x-serin-arm", "X-Serin-Anything", "serin-flags", "Serin-Decision"] {
             assert!(is_reserved(name.as_bytes()), "{name}");
         }
         for name in ["x-serinus", "serin", "x-request-id", ""] {

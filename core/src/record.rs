@@ -23,17 +23,9 @@ impl Decision {
     }
 
     fn write_record(&self, plan: &Plan, out: &mut String) -> fmt::Result {
-        write!(
-            out,
-            "{{\"revision\":{},\"digest\":\"{}\"",
-            plan.revision(),
-            plan.digest()
-        )?;
+        write!(out, "{{\"revision\":{},\"digest\":\"{}\"", plan.revision(), plan.digest())?;
         if let (Some(decided), Some((rollout, arm))) = (&self.rollout, self.arm(plan)) {
-            write!(
-                out,
-                ",\"rollout\":{{\"name\":\"{rollout}\",\"arm\":\"{arm}\""
-            )?;
+            write!(out, ",\"rollout\":{{\"name\":\"{rollout}\",\"arm\":\"{arm}\"")?;
             reason(decided.reason, decided.error, out)?;
             assignment(plan, decided.assignment, out)?;
             out.push('}');
@@ -54,9 +46,7 @@ fn flag(plan: &Plan, decided: &FlagDecision, out: &mut String) -> fmt::Result {
     let Some(flag) = plan.flag(decided.flag) else {
         return Ok(());
     };
-    let variant = flag
-        .variant(decided.variant)
-        .map_or("", |variant| variant.name());
+    let variant = flag.variant(decided.variant).map_or("", |variant| variant.name());
     write!(out, "\"{}\":{{\"variant\":\"{variant}\"", flag.name())?;
     reason(decided.reason, decided.error, out)?;
     let rule: Option<&Rule> = decided.rule.and_then(|index| flag.rules.get(index));
@@ -82,8 +72,5 @@ fn assignment(plan: &Plan, assignment: Option<Assignment>, out: &mut String) -> 
     };
     let unit = plan.unit(assignment.unit).map_or("", |unit| unit.name());
     let (bucket, share) = (assignment.bucket.number(), assignment.share.millipercent());
-    write!(
-        out,
-        ",\"unit\":\"{unit}\",\"bucket\":{bucket},\"share\":{share}"
-    )
+    write!(out, ",\"unit\":\"{unit}\",\"bucket\":{bucket},\"share\":{share}")
 }

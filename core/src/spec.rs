@@ -1,12 +1,12 @@
 //! The document as written, typed. No logic: reading is `parse`'s work, meaning is `compile`'s.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attribute::Attribute;
 use crate::condition::Operator;
+use crate::named::Named;
 use crate::value::share::Share;
 
 /// A whole document. Maps are sorted by name, so equal documents are equal whatever their order.
@@ -17,13 +17,13 @@ pub struct Spec {
     /// Which deploy this is, echoed in records.
     pub deploy: Deploy,
     /// Who is bucketed: each unit's sources, the first one present counts.
-    pub units: BTreeMap<String, Vec<UnitSource>>,
+    pub units: Named<Vec<UnitSource>>,
     /// Named conditions.
-    pub cohorts: BTreeMap<String, Condition>,
+    pub cohorts: Named<Condition>,
     /// Feature flags.
-    pub flags: BTreeMap<String, Flag>,
+    pub flags: Named<Flag>,
     /// Changes of version on routes.
-    pub rollouts: BTreeMap<String, Rollout>,
+    pub rollouts: Named<Rollout>,
     /// XXH3-64 of the canonical JSON, see [`crate::Plan::digest`].
     pub digest: u64,
 }
@@ -109,7 +109,7 @@ pub struct Flag {
     /// The kill switch.
     pub state: FlagState,
     /// The values it can take, all of one JSON type.
-    pub variants: BTreeMap<String, Variant>,
+    pub variants: Named<Variant>,
     /// The variant when no rule serves one.
     pub default_variant: String,
     /// Tried in order, the first that serves wins.
@@ -155,7 +155,7 @@ pub enum Outcome {
     /// One of several variants to every unit.
     Split {
         /// Each variant's weight; they sum to 100 %.
-        weights: BTreeMap<String, Share>,
+        weights: Named<Share>,
         /// Who is bucketed and how.
         bucketing: Bucketing,
     },
@@ -178,7 +178,7 @@ pub struct Rollout {
     /// Who is bucketed and how.
     pub bucketing: Bucketing,
     /// The versions.
-    pub arms: BTreeMap<String, Arm>,
+    pub arms: Named<Arm>,
     /// The arm that takes everything nothing else takes.
     pub baseline: String,
     /// How the other arms get their traffic.
@@ -213,7 +213,7 @@ pub enum Mode {
         active: String,
     },
     /// Each arm's weight; they sum to 100 %.
-    Split(BTreeMap<String, Share>),
+    Split(Named<Share>),
 }
 
 /// Which requests a rollout is for: any of the hosts and any of the paths.

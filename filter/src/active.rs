@@ -21,17 +21,9 @@ impl Active {
             Metric::counter(&format!("serin.rollout.{rollout}.arm.{arm}.requests"))
         };
         let requests = plan.rollouts().iter().map(|rollout| {
-            rollout
-                .arms()
-                .iter()
-                .map(|arm| counter(rollout.name(), arm.name()))
-                .collect()
+            rollout.arms().iter().map(|arm| counter(rollout.name(), arm.name())).collect()
         });
-        Active {
-            requests: requests.collect(),
-            decision: RefCell::new(Decision::new(&plan)),
-            plan,
-        }
+        Active { requests: requests.collect(), decision: RefCell::new(Decision::new(&plan)), plan }
     }
 
     /// Counts a request for its arm.

@@ -6,12 +6,7 @@ use serin_core::{Facts, Plan};
 use crate::host::{self, HeaderBlock};
 
 /// Where Envoy's `jwt_authn` filter keeps a verified token, with `payload_in_metadata: payload`.
-const JWT: [&str; 4] = [
-    "metadata",
-    "filter_metadata",
-    "envoy.filters.http.jwt_authn",
-    "payload",
-];
+const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload"];
 
 /// Everything that deciding this request may look at, and nothing more.
 pub(crate) fn gather<'a>(plan: &Plan, headers: &'a HeaderBlock) -> Facts<'a> {

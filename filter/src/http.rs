@@ -18,10 +18,7 @@ pub(crate) struct Http {
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Http {
-        Http {
-            active,
-            set_cookies: Vec::new(),
-        }
+        Http { active, set_cookies: Vec::new() }
     }
 }
 

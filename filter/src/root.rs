@@ -28,10 +28,7 @@ impl RootContext for Root {
             } else {
                 "all requests go to the baseline"
             };
-            host::log(
-                Level::Warn,
-                &format!("serin: no spec is configured, {kept}"),
-            );
+            host::log(Level::Warn, &format!("serin: no spec is configured, {kept}"));
             return true;
         }
         match Plan::from_json(&json) {
@@ -49,10 +46,7 @@ impl RootContext for Root {
                 };
                 let count = errors.len();
                 let noun = if count == 1 { "error" } else { "errors" };
-                host::log(
-                    Level::Error,
-                    &format!("serin: spec refused, {count} {noun}; {kept}"),
-                );
+                host::log(Level::Error, &format!("serin: spec refused, {count} {noun}; {kept}"));
                 false
             }
         }
@@ -69,11 +63,7 @@ impl RootContext for Root {
 
 impl Root {
     fn activate(&mut self, plan: Plan) {
-        if self
-            .active
-            .as_ref()
-            .is_some_and(|active| active.plan.digest() == plan.digest())
-        {
+        if self.active.as_ref().is_some_and(|active| active.plan.digest() == plan.digest()) {
             return;
         }
         let (revision, digest) = (plan.revision(), plan.digest());

@@ -1,7 +1,6 @@
 //! Compiles cohorts: refuses cycles and bounds what evaluating one may cost.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -42,7 +41,7 @@ pub(crate) fn cohorts(spec: &Spec, names: &Names, errors: &mut Errors) -> Cohort
         cohorts.uses.push(Uses::default());
     }
     let section = ROOT.key("cohorts");
-    let mut compiled: BTreeMap<CohortId, Cohort> = BTreeMap::new();
+    let mut compiled: Vec<Option<Cohort>> = spec.cohorts.iter().map(|_| None).collect();
     for name in order(spec, errors) {
         let (Some(condition), Some(id)) = (spec.cohorts.get(name), names.cohort(name)) else {
             continue;
@@ -55,40 +54,47 @@ pub(crate) fn cohorts(spec: &Spec, names: &Names, errors: &mut Errors) -> Cohort
         if let Some(uses) = cohorts.uses.get_mut(id.index()) {
             *uses = resolved.uses;
         }
-        compiled.insert(
-            id,
-            Cohort {
-                name: name.into(),
-                condition: resolved.condition,
-            },
-        );
+        if let Some(slot) = compiled.get_mut(id.index()) {
+            *slot = Some(Cohort { name: name.into(), condition: resolved.condition });
+        }
     }
-    cohorts.plan = compiled.into_values().collect();
+    cohorts.plan = compiled.into_iter().flatten().collect();
     cohorts
 }
 
 #[derive(Clone, Copy, PartialEq)]
 enum Mark {
+    New,
     Open,
     Done,
+}
+
+fn marked(name: &str, spec: &Spec, marks: &[Mark]) -> Option<Mark> {
+    marks.get(spec.cohorts.position(name)?).copied()
+}
+
+fn mark(name: &str, mark: Mark, spec: &Spec, marks: &mut [Mark]) {
+    if let Some(slot) = spec.cohorts.position(name).and_then(|index| marks.get_mut(index)) {
+        *slot = mark;
+    }
 }
 
 /// The cohorts' names, each after those it names. Reports cycles. Depth-first without recursion:
 /// a chain may be as long as the spec.
 fn order<'s>(spec: &'s Spec, errors: &mut Errors) -> Vec<&'s str> {
     let mut order = Vec::new();
-    let mut marks: BTreeMap<&str, Mark> = BTreeMap::new();
-    for start in spec.cohorts.keys() {
+    let mut marks: Vec<Mark> = spec.cohorts.iter().map(|_| Mark::New).collect();
+    for start in spec.cohorts.names() {
         let mut stack: Vec<(&str, Vec<&str>)> = Vec::new();
         enter(start, spec, &mut marks, &mut stack);
         while let Some((name, waiting)) = stack.last_mut() {
             let Some(next) = waiting.pop() else {
-                marks.insert(name, Mark::Done);
+                mark(name, Mark::Done, spec, &mut marks);
                 order.push(*name);
                 stack.pop();
                 continue;
             };
-            if marks.get(next) == Some(&Mark::Open) {
+            if marked(next, spec, &marks) == Some(Mark::Open) {
                 report_cycle(next, &stack, errors);
             } else {
                 enter(next, spec, &mut marks, &mut stack);
@@ -101,13 +107,14 @@ fn order<'s>(spec: &'s Spec, errors: &mut Errors) -> Vec<&'s str> {
 fn enter<'s>(
     name: &'s str,
     spec: &'s Spec,
-    marks: &mut BTreeMap<&'s str, Mark>,
+    marks: &mut [Mark],
     stack: &mut Vec<(&'s str, Vec<&'s str>)>,
 ) {
-    let Some(condition) = spec.cohorts.get(name).filter(|_| !marks.contains_key(name)) else {
+    let Some(condition) = spec.cohorts.get(name) else { return };
+    if marked(name, spec, marks) != Some(Mark::New) {
         return;
-    };
-    marks.insert(name, Mark::Open);
+    }
+    mark(name, Mark::Open, spec, marks);
     let mut named = Vec::new();
     let mut pending = alloc::vec![condition];
     while let Some(condition) = pending.pop() {
@@ -122,10 +129,7 @@ fn enter<'s>(
 }
 
 fn report_cycle(name: &str, stack: &[(&str, Vec<&str>)], errors: &mut Errors) {
-    let from = stack
-        .iter()
-        .position(|(open, _)| *open == name)
-        .unwrap_or(0);
+    let from = stack.iter().position(|(open, _)| *open == name).unwrap_or(0);
     let mut cycle = String::new();
     for (open, _) in stack.iter().skip(from) {
         cycle.push_str(open);
@@ -133,5 +137,5 @@ fn report_cycle(name: &str, stack: &[(&str, Vec<&str>)], errors: &mut Errors) {
     }
     let message = format!("the cohort is defined by itself: {cycle}{name}");
     let section = ROOT.key("cohorts");
-    errors.add(&section.key(name), ErrorKind::Conflict, message);
+    errors.add(&section.key(name), ErrorKind::Conflict, &message);
 }

@@ -1,15 +1,14 @@
 //! Compiles flags and where they are delivered.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::ROOT;
 use super::scope::{Scope, Uses, unknown};
 use crate::error::{Errors, Path};
 use crate::hash::Purpose;
+use crate::named::Named;
 use crate::plan::PathIndexBuilder;
 use crate::plan::{Flag, Outcome, PathIndex, Rule, Variant, VariantId};
 use crate::spec::{self, PathMatch, Spec};
@@ -72,11 +71,7 @@ impl FlagCompiler<'_> {
             Some(item) => format!("{flag}={item}"),
             None => format!("{flag}=\"{name}\""),
         };
-        Variant {
-            name: name.into(),
-            json: variant.json.as_str().into(),
-            member: member.into(),
-        }
+        Variant { name: name.into(), json: variant.json.as_str().into(), member: member.into() }
     }
 
     fn rule(
@@ -94,11 +89,7 @@ impl FlagCompiler<'_> {
             Some(name) => name.as_str().into(),
             None => format!("rules[{index}]").into(),
         };
-        Some(Rule {
-            name,
-            when,
-            outcome,
-        })
+        Some(Rule { name, when, outcome })
     }
 
     fn outcome(
@@ -109,38 +100,25 @@ impl FlagCompiler<'_> {
         errors: &mut Errors,
     ) -> Option<Outcome> {
         match outcome {
-            spec::Outcome::Serve(name) => self
-                .variant(name, &path.key("serve"), errors)
-                .map(Outcome::Serve),
-            spec::Outcome::Ramp {
-                variant,
-                share,
-                bucketing,
-            } => {
+            spec::Outcome::Serve(name) => {
+                self.variant(name, &path.key("serve"), errors).map(Outcome::Serve)
+            }
+            spec::Outcome::Ramp { variant, share, bucketing } => {
                 let here = path.key("ramp");
                 let variant = self.variant(variant, &here.key("variant"), errors);
                 let salt = self.name;
                 let bucketing =
-                    self.scope
-                        .bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
-                Some(Outcome::Ramp {
-                    variant: variant?,
-                    share: *share,
-                    bucketing: bucketing?,
-                })
+                    self.scope.bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
+                Some(Outcome::Ramp { variant: variant?, share: *share, bucketing: bucketing? })
             }
             spec::Outcome::Split { weights, bucketing } => {
                 let here = path.key("split");
                 let salt = self.name;
                 let bucketing =
-                    self.scope
-                        .bucketing(bucketing, Purpose::Split, salt, uses, path, errors);
+                    self.scope.bucketing(bucketing, Purpose::Split, salt, uses, path, errors);
                 let find = |name: &str| self.variant(name, &here.key(name), errors);
                 let ranges = split::lay_out(weights, find);
-                Some(Outcome::Split {
-                    ranges,
-                    bucketing: bucketing?,
-                })
+                Some(Outcome::Split { ranges, bucketing: bucketing? })
             }
         }
     }
@@ -153,15 +131,15 @@ impl FlagCompiler<'_> {
 
 /// A name's position in a sorted map; reports an unknown one.
 pub(crate) fn position<T>(
-    map: &BTreeMap<String, T>,
+    map: &Named<T>,
     what: &str,
     name: &str,
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<usize> {
-    let found = map.keys().position(|known| known == name);
+    let found = map.position(name);
     if found.is_none() && !name.is_empty() {
-        let known: Vec<&str> = map.keys().map(String::as_str).collect();
+        let known: Vec<&str> = map.names().collect();
         unknown(what, name, &known, path, errors);
     }
     found

@@ -20,10 +20,7 @@ use scope::Scope;
 pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
     let names = Names::new(spec);
     let cohorts = cohorts::cohorts(spec, &names, errors);
-    let scope = Scope {
-        names: &names,
-        cohorts: &cohorts,
-    };
+    let scope = Scope { names: &names, cohorts: &cohorts };
     let (rollouts, routes) = rollouts::rollouts(spec, &scope, errors);
     let (flags, deliveries) = flags::flags(spec, &scope, errors);
     let time = scope.looks_at_time(spec);
@@ -49,18 +46,14 @@ fn units(spec: &Spec, names: &Names) -> Box<[Unit]> {
         let source = |source: &UnitSource| {
             let input = names.source_input(source)?;
             Some(match source {
-                UnitSource::Anonymous(name) => Source::Anonymous {
-                    cookie: input,
-                    name: name.as_str().into(),
-                },
+                UnitSource::Anonymous(name) => {
+                    Source::Anonymous { cookie: input, name: name.as_str().into() }
+                }
                 _ => Source::Input(input),
             })
         };
         let sources = sources.iter().filter_map(source).collect();
-        units.push(Unit {
-            name: name.as_str().into(),
-            sources,
-        });
+        units.push(Unit { name: name.as_str().into(), sources });
     }
     units.into()
 }

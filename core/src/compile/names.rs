@@ -1,6 +1,7 @@
 //! Names → positions.
 
-use alloc::collections::{BTreeMap, BTreeSet};
+use alloc::collections::BTreeSet;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attribute::Attribute;
@@ -9,9 +10,10 @@ use crate::spec::{Condition, Mode, Spec, UnitSource};
 
 /// Every name a condition may use.
 pub(crate) struct Names {
-    units: BTreeMap<alloc::string::String, UnitId>,
-    cohorts: BTreeMap<alloc::string::String, CohortId>,
-    inputs: BTreeMap<Input, InputId>,
+    // All sorted: a name's position is its id.
+    units: Vec<String>,
+    cohorts: Vec<String>,
+    inputs: Vec<Input>,
     first_from_host: InputId,
 }
 
@@ -27,43 +29,32 @@ impl Names {
             }
         });
         Names {
-            units: spec
-                .units
-                .keys()
-                .cloned()
-                .zip((0..).map(UnitId::new))
-                .collect(),
-            cohorts: spec
-                .cohorts
-                .keys()
-                .cloned()
-                .zip((0..).map(CohortId::new))
-                .collect(),
+            units: spec.units.names().map(String::from).collect(),
+            cohorts: spec.cohorts.names().map(String::from).collect(),
             first_from_host: InputId(in_headers(&found)),
-            inputs: found.into_iter().zip((0..).map(InputId)).collect(),
+            inputs: found.into_iter().collect(),
         }
     }
 
     pub(crate) fn unit(&self, name: &str) -> Option<UnitId> {
-        self.units.get(name).copied()
+        position(&self.units, name).map(UnitId::new)
     }
 
     /// The unit to use where the spec names none: the only one there is.
     pub(crate) fn only_unit(&self) -> Option<UnitId> {
-        let mut units = self.units.values();
-        units.next().copied().filter(|_| units.next().is_none())
+        (self.units.len() == 1).then_some(UnitId(0))
     }
 
     pub(crate) fn unit_names(&self) -> Vec<&str> {
-        self.units.keys().map(|name| name.as_str()).collect()
+        self.units.iter().map(String::as_str).collect()
     }
 
     pub(crate) fn cohort(&self, name: &str) -> Option<CohortId> {
-        self.cohorts.get(name).copied()
+        position(&self.cohorts, name).map(CohortId::new)
     }
 
     pub(crate) fn cohort_names(&self) -> Vec<&str> {
-        self.cohorts.keys().map(|name| name.as_str()).collect()
+        self.cohorts.iter().map(String::as_str).collect()
     }
 
     /// Where an attribute's value is among the facts; `None` for a unit that does not exist.
@@ -76,13 +67,18 @@ impl Names {
             Attribute::Time => Some(Slot::Time),
             other => {
                 let input = attribute_input(other)?;
-                self.inputs.get(&input).copied().map(Slot::Input)
+                self.input(&input).map(Slot::Input)
             }
         }
     }
 
     pub(crate) fn source_input(&self, source: &UnitSource) -> Option<InputId> {
-        self.inputs.get(&source_input(source)).copied()
+        self.input(&source_input(source))
+    }
+
+    fn input(&self, input: &Input) -> Option<InputId> {
+        let index = self.inputs.binary_search(input).ok()?;
+        u32::try_from(index).ok().map(InputId)
     }
 
     /// Whether the host fetches this input by its own means. Those sort after the others.
@@ -92,8 +88,13 @@ impl Names {
 
     /// All inputs, sorted.
     pub(crate) fn into_inputs(self) -> Vec<Input> {
-        self.inputs.into_keys().collect()
+        self.inputs
     }
+}
+
+/// A name's position in a sorted list.
+fn position(names: &[String], name: &str) -> Option<usize> {
+    names.binary_search_by(|known| known.as_str().cmp(name)).ok()
 }
 
 /// How many inputs the header block holds; in the sorted set they come first.

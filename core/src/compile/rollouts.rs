@@ -1,7 +1,6 @@
 //! Compiles rollouts and which requests are theirs.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -29,18 +28,8 @@ pub(crate) fn rollouts(
     let mut rollouts = Vec::with_capacity(spec.rollouts.len());
     for ((name, rollout), number) in spec.rollouts.iter().zip(0_u32..) {
         let path = section.key(name);
-        routes.add(
-            name,
-            &rollout.matches,
-            RolloutId(number),
-            &path.key("match"),
-            errors,
-        );
-        let compiler = RolloutCompiler {
-            name,
-            rollout,
-            scope,
-        };
+        routes.add(name, &rollout.matches, RolloutId(number), &path.key("match"), errors);
+        let compiler = RolloutCompiler { name, rollout, scope };
         rollouts.push(compiler.compile(spec, &path, errors));
     }
     (rollouts.into(), routes.builder.finish())
@@ -50,7 +39,8 @@ pub(crate) fn rollouts(
 #[derive(Default)]
 struct Routes<'s> {
     builder: RouteIndexBuilder,
-    owners: BTreeMap<(Option<&'s HostMatch>, PathMatch), &'s str>,
+    /// By position.
+    names: Vec<&'s str>,
 }
 
 impl<'s> Routes<'s> {
@@ -62,52 +52,36 @@ impl<'s> Routes<'s> {
         path: &Path<'_>,
         errors: &mut Errors,
     ) {
+        self.names.push(name);
         let every_host = [None];
         let every_path = [PathMatch::Prefix("/".into())];
         let hosts: Vec<Option<&HostMatch>> = matches.hosts.iter().map(Some).collect();
-        let hosts = if hosts.is_empty() {
-            &every_host[..]
-        } else {
-            &hosts[..]
-        };
-        let paths = if matches.paths.is_empty() {
-            &every_path[..]
-        } else {
-            &matches.paths[..]
-        };
+        let hosts = if hosts.is_empty() { &every_host[..] } else { &hosts[..] };
+        let paths = if matches.paths.is_empty() { &every_path[..] } else { &matches.paths[..] };
         let count = hosts.len().saturating_mul(paths.len());
         if count > MAX_ROUTES {
-            let message =
-                format!("has {count} pairs of host and path, at most {MAX_ROUTES} are allowed");
-            errors.add(path, ErrorKind::Limit, message);
+            errors.add(
+                path,
+                ErrorKind::Limit,
+                &format_args!(
+                    "has {count} pairs of host and path, at most {MAX_ROUTES} are allowed"
+                ),
+            );
             return;
         }
-        let mut claimed_by: Option<&str> = None;
+        let mut claimed_by: Option<RolloutId> = None;
         for host in hosts {
             for pattern in paths {
-                let owner = *self
-                    .owners
-                    .entry((*host, owner_key(pattern)))
-                    .or_insert(name);
-                if owner != name {
-                    claimed_by = Some(owner);
-                    continue;
-                }
-                self.builder.add(*host, pattern, rollout);
+                claimed_by = claimed_by.or(self.builder.add(*host, pattern, rollout));
             }
         }
-        if let Some(owner) = claimed_by {
-            let message = format!("matches the same host and path as rollouts.{owner}");
-            errors.add(path, ErrorKind::Conflict, message);
+        if let Some(owner) = claimed_by.and_then(|id| self.names.get(id.index())) {
+            errors.add(
+                path,
+                ErrorKind::Conflict,
+                &format_args!("matches the same host and path as rollouts.{owner}"),
+            );
         }
-    }
-}
-
-/// Prefixes with and without a closing slash are the same.
-fn owner_key(path: &PathMatch) -> PathMatch {
-    match path {
-        PathMatch::Exact(text) => PathMatch::Exact(text.clone()),
-        PathMatch::Prefix(text) => PathMatch::Prefix(text.trim_end_matches('/').into()),
     }
 }
 
@@ -121,13 +95,9 @@ impl RolloutCompiler<'_> {
     fn compile(&self, spec: &Spec, path: &Path<'_>, errors: &mut Errors) -> Rollout {
         let mut uses = Uses::default();
         let baseline_path = path.key("baseline");
-        let baseline = self
-            .arm(&self.rollout.baseline, &baseline_path, errors)
-            .unwrap_or(ArmId(0));
-        let mode = self
-            .mode(baseline, &mut uses, path, errors)
-            .unwrap_or(Mode::Fixed(baseline));
-        let arm = |(name, arm): (&alloc::string::String, &spec::Arm)| Arm {
+        let baseline = self.arm(&self.rollout.baseline, &baseline_path, errors).unwrap_or(ArmId(0));
+        let mode = self.mode(baseline, &mut uses, path, errors).unwrap_or(Mode::Fixed(baseline));
+        let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
             name: name.as_str().into(),
             target: arm.target.as_str().into(),
         };
@@ -151,30 +121,21 @@ impl RolloutCompiler<'_> {
             spec::Mode::Baseline => Some(Mode::Fixed(baseline)),
             spec::Mode::BlueGreen { active } => {
                 let here = path.key("blueGreen");
-                self.arm(active, &here.key("active"), errors)
-                    .map(Mode::Fixed)
+                self.arm(active, &here.key("active"), errors).map(Mode::Fixed)
             }
             spec::Mode::Canary { arm, rings, share } => {
                 let here = path.key("canary");
                 let arm = self.canary_arm(arm.as_deref(), baseline, &here, errors);
                 let rings = self.rings(rings, uses, &here.key("rings"), errors);
                 let bucketing = self.canary_bucketing(*share, uses, path, errors);
-                Some(Mode::Canary {
-                    arm: arm?,
-                    rings,
-                    share: *share,
-                    bucketing,
-                })
+                Some(Mode::Canary { arm: arm?, rings, share: *share, bucketing })
             }
             spec::Mode::Split(weights) => {
                 let here = path.key("split");
                 let bucketing = self.bucketing(Purpose::Split, uses, path, errors);
                 let find = |name: &str| self.arm(name, &here.key(name), errors);
                 let ranges = split::lay_out(weights, find);
-                Some(Mode::Split {
-                    ranges,
-                    bucketing: bucketing?,
-                })
+                Some(Mode::Split { ranges, bucketing: bucketing? })
             }
         }
     }
@@ -211,14 +172,7 @@ impl RolloutCompiler<'_> {
         path: &Path<'_>,
         errors: &mut Errors,
     ) -> Option<crate::plan::Bucketing> {
-        self.scope.bucketing(
-            &self.rollout.bucketing,
-            purpose,
-            self.name,
-            uses,
-            path,
-            errors,
-        )
+        self.scope.bucketing(&self.rollout.bucketing, purpose, self.name, uses, path, errors)
     }
 
     /// The canary's arm: the one named, else the only one beside the baseline, else the one that is
@@ -234,20 +188,11 @@ impl RolloutCompiler<'_> {
             let here = path.key("arm");
             let arm = self.arm(name, &here, errors)?;
             if arm == baseline {
-                errors.add(
-                    &here,
-                    ErrorKind::Conflict,
-                    "is the baseline, name another arm",
-                );
+                errors.add(&here, ErrorKind::Conflict, &"is the baseline, name another arm");
             }
             return Some(arm);
         }
-        let beside = || {
-            self.rollout
-                .arms
-                .keys()
-                .filter(|name| **name != self.rollout.baseline)
-        };
+        let beside = || self.rollout.arms.names().filter(|name| *name != self.rollout.baseline);
         let mut others = beside();
         let first = others.next();
         let chosen = match (first, others.next()) {
@@ -255,12 +200,12 @@ impl RolloutCompiler<'_> {
             _ => beside().find(|name| *name == "canary"),
         };
         let Some(chosen) = chosen else {
-            let names: Vec<&str> = beside().map(|name| name.as_str()).collect();
+            let names: Vec<&str> = beside().collect();
             let message = match names.as_slice() {
                 [] => "needs an arm beside the baseline".into(),
                 names => format!("needs arm: {}", one_of(names.iter().copied())),
             };
-            errors.add(path, ErrorKind::Missing, message);
+            errors.add(path, ErrorKind::Missing, &message);
             return None;
         };
         self.arm(chosen, path, errors)

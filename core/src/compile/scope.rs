@@ -1,7 +1,6 @@
 //! Resolves conditions, and knows what each of them costs and uses.
 
 use alloc::boxed::Box;
-use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::vec::Vec;
 
@@ -11,7 +10,7 @@ use crate::attribute::Attribute;
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
 use crate::hash::Purpose;
 use crate::parse::reader::nearest;
-use crate::plan::{Bucketing, Condition, InputId, Needs, Slot, Test, UnitId};
+use crate::plan::{Bucketing, Condition, IdSet, InputId, Needs, Slot, Test, UnitId};
 use crate::spec;
 
 /// How deep conditions may nest, with the cohorts they name.
@@ -30,8 +29,10 @@ pub(crate) struct Cost {
 /// What evaluating a condition may look at.
 #[derive(Clone, Default)]
 pub(crate) struct Uses {
-    inputs: BTreeSet<InputId>,
-    units: BTreeSet<UnitId>,
+    /// Of input ids.
+    inputs: IdSet,
+    /// Of unit ids.
+    units: IdSet,
 }
 
 impl Uses {
@@ -41,7 +42,7 @@ impl Uses {
     }
 
     pub(crate) fn add_unit(&mut self, unit: UnitId) {
-        self.units.insert(unit);
+        self.units.insert(unit.0);
     }
 }
 
@@ -87,11 +88,7 @@ impl Scope<'_> {
         }?;
         uses.add_unit(unit);
         let salt = given.salt.as_deref().unwrap_or(default_salt).into();
-        Some(Bucketing {
-            unit,
-            purpose,
-            salt,
-        })
+        Some(Bucketing { unit, purpose, salt })
     }
 
     fn default_unit(&self, path: &Path<'_>, errors: &mut Errors) -> Option<UnitId> {
@@ -101,46 +98,39 @@ impl Scope<'_> {
                 [] => "needs a unit, and the spec defines none under units".into(),
                 names => format!("needs a unit: {}", one_of(names.iter().copied())),
             };
-            errors.add(path, ErrorKind::Missing, message);
+            errors.add(path, ErrorKind::Missing, &message);
         }
         only
     }
 
     /// What a host must fetch for what is used. Units bring their sources with them.
     pub(crate) fn needs(&self, spec: &spec::Spec, uses: &Uses) -> Needs {
-        let mut inputs = uses.inputs.clone();
-        let mut anonymous = Vec::new();
+        let mut needs = Needs::default();
+        let mut add_input = |id: InputId| {
+            if self.names.is_from_host(id) {
+                needs.host_inputs.insert(id.0);
+            }
+        };
+        uses.inputs.iter().map(InputId).for_each(&mut add_input);
         for (sources, id) in spec.units.values().zip((0..).map(UnitId::new)) {
-            if !uses.units.contains(&id) {
+            if !uses.units.contains(id.0) {
                 continue;
             }
-            inputs.extend(
-                sources
-                    .iter()
-                    .filter_map(|source| self.names.source_input(source)),
-            );
+            let ids = sources.iter().filter_map(|source| self.names.source_input(source));
+            ids.for_each(&mut add_input);
             if matches!(sources.last(), Some(spec::UnitSource::Anonymous(_))) {
-                anonymous.push(id);
+                needs.anonymous.insert(id.0);
             }
         }
-        let from_host = inputs.into_iter().filter(|id| self.names.is_from_host(*id));
-        Needs {
-            host_inputs: from_host.collect(),
-            anonymous: anonymous.into(),
-        }
+        needs
     }
 
     /// Whether any condition looks at the clock.
     pub(crate) fn looks_at_time(&self, spec: &spec::Spec) -> bool {
         let mut found = false;
         each_condition(spec, &mut |condition| {
-            let of_time = matches!(
-                condition,
-                spec::Condition::Test {
-                    attribute: Attribute::Time,
-                    ..
-                }
-            );
+            let of_time =
+                matches!(condition, spec::Condition::Test { attribute: Attribute::Time, .. });
             found |= of_time;
         });
         found
@@ -170,14 +160,11 @@ pub(crate) fn unknown(
         (_, 0) => format!("there is no {what} {name_shown}, and none is defined"),
         (Some(near), _) => format!("there is no {what} {name_shown}, did you mean {near}?"),
         (None, count) if count <= SHOWN => {
-            format!(
-                "there is no {what} {name_shown}, use {}",
-                one_of(known.iter().copied())
-            )
+            format!("there is no {what} {name_shown}, use {}", one_of(known.iter().copied()))
         }
         (None, count) => format!("there is no {what} {name_shown} among the {count} defined"),
     };
-    errors.add(path, ErrorKind::Reference, message);
+    errors.add(path, ErrorKind::Reference, &message);
 }
 
 /// Resolves one condition and checks what it may cost.
@@ -188,32 +175,29 @@ pub(crate) fn resolve(
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Resolved {
-    let mut resolver = Resolver {
-        names,
-        cohorts,
-        uses: Uses::default(),
-        errors,
-    };
+    let mut resolver = Resolver { names, cohorts, uses: Uses::default(), errors };
     let (condition, cost) = resolver.condition(condition, path, 0);
     let uses = resolver.uses;
     if cost.depth > MAX_DEPTH {
-        let message = format!(
-            "nests {} deep with its cohorts, at most {MAX_DEPTH} are allowed",
-            cost.depth
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!(
+                "nests {} deep with its cohorts, at most {MAX_DEPTH} are allowed",
+                cost.depth
+            ),
         );
-        errors.add(path, ErrorKind::Limit, message);
     } else if cost.tests > MAX_TESTS {
-        let message = format!(
-            "means {} tests with its cohorts, at most {MAX_TESTS} are allowed",
-            cost.tests
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!(
+                "means {} tests with its cohorts, at most {MAX_TESTS} are allowed",
+                cost.tests
+            ),
         );
-        errors.add(path, ErrorKind::Limit, message);
     }
-    Resolved {
-        condition,
-        cost,
-        uses,
-    }
+    Resolved { condition, cost, uses }
 }
 
 struct Resolver<'r> {
@@ -233,13 +217,7 @@ impl Resolver<'_> {
     ) -> (Condition, Cost) {
         let level = level.saturating_add(1);
         if level > MAX_DEPTH.saturating_mul(2) {
-            return (
-                Condition::All(Box::default()),
-                Cost {
-                    depth: level,
-                    tests: 0,
-                },
-            );
+            return (Condition::All(Box::default()), Cost { depth: level, tests: 0 });
         }
         let (condition, inner) = match condition {
             spec::Condition::All(parts) => {
@@ -255,24 +233,12 @@ impl Resolver<'_> {
                 (Condition::Not(Box::new(part)), cost)
             }
             spec::Condition::Cohort(name) => self.cohort(name, &path.key("cohort")),
-            spec::Condition::Test {
-                attribute,
-                operators,
-            } => {
+            spec::Condition::Test { attribute, operators } => {
                 let tests = u32::try_from(operators.len()).unwrap_or(u32::MAX);
-                (
-                    self.test(attribute, operators, path),
-                    Cost { depth: 0, tests },
-                )
+                (self.test(attribute, operators, path), Cost { depth: 0, tests })
             }
         };
-        (
-            condition,
-            Cost {
-                depth: inner.depth.saturating_add(1),
-                tests: inner.tests,
-            },
-        )
+        (condition, Cost { depth: inner.depth.saturating_add(1), tests: inner.tests })
     }
 
     fn parts(
@@ -294,13 +260,7 @@ impl Resolver<'_> {
 
     fn cohort(&mut self, name: &str, path: &Path<'_>) -> (Condition, Cost) {
         let Some(id) = self.names.cohort(name) else {
-            unknown(
-                "cohort",
-                name,
-                &self.names.cohort_names(),
-                path,
-                self.errors,
-            );
+            unknown("cohort", name, &self.names.cohort_names(), path, self.errors);
             return (Condition::All(Box::default()), Cost::default());
         };
         if let Some(uses) = self.cohorts.uses(id) {
@@ -326,16 +286,12 @@ impl Resolver<'_> {
         };
         match slot {
             Slot::Input(input) => {
-                self.uses.inputs.insert(input);
+                self.uses.inputs.insert(input.0);
             }
             Slot::Unit(unit) => self.uses.add_unit(unit),
             Slot::Path | Slot::Host | Slot::Method | Slot::Time => {}
         }
         let operators = operators.into();
-        Condition::Test(Box::new(Test {
-            attribute: attribute.clone(),
-            slot,
-            operators,
-        }))
+        Condition::Test(Box::new(Test { attribute: attribute.clone(), slot, operators }))
     }
 }

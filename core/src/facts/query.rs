@@ -6,14 +6,11 @@ use alloc::vec::Vec;
 
 /// Name and value of each parameter, still encoded; a name alone has an empty value.
 pub(crate) fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
-    query
-        .split(|b| *b == b'&')
-        .filter(|pair| !pair.is_empty())
-        .map(|pair| {
-            let mark = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
-            let (name, value) = pair.split_at_checked(mark).unwrap_or((pair, &[]));
-            (name, value.get(1..).unwrap_or(&[]))
-        })
+    query.split(|b| *b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
+        let mark = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
+        let (name, value) = pair.split_at_checked(mark).unwrap_or((pair, &[]));
+        (name, value.get(1..).unwrap_or(&[]))
+    })
 }
 
 /// `+` is a blank, `%XX` a byte. `None` if the result is not UTF-8.
@@ -59,10 +56,7 @@ mod tests {
             .collect();
         let value = |index: usize| read[index].1.as_deref();
         assert_eq!(read.len(), 5);
-        assert_eq!(
-            (value(0), value(1), value(2)),
-            (Some("1"), Some(""), Some("x y z"))
-        );
+        assert_eq!((value(0), value(1), value(2)), (Some("1"), Some(""), Some("x y z")));
         assert_eq!((value(3), value(4)), (Some("%zz%4"), None));
     }
 }

@@ -77,11 +77,7 @@ impl<'a> Facts<'a> {
         };
         let joint = if is_cookie { "; " } else { ", " };
         if let Some(slot) = self.values.get_mut(index) {
-            slot.1 = slot
-                .1
-                .take()
-                .zip(value)
-                .map(|(first, next)| join(first, joint, next));
+            slot.1 = slot.1.take().zip(value).map(|(first, next)| join(first, joint, next));
         }
     }
 

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::name;
@@ -64,8 +63,11 @@ fn read(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> 
     let here = path.key(kind);
     if kind != "attribute" {
         for name in OPERATORS.iter().filter(|name| object.get(name).is_some()) {
-            let message = format!("an operator needs an attribute, it can't stand beside {kind}");
-            errors.add(&path.key(name), ErrorKind::Conflict, message);
+            errors.add(
+                &path.key(name),
+                ErrorKind::Conflict,
+                &format_args!("an operator needs an attribute, it can't stand beside {kind}"),
+            );
         }
     }
     match kind {
@@ -80,11 +82,7 @@ fn read(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> 
 fn conditions(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Vec<Condition>> {
     let items = list(node, path, errors)?;
     if items.is_empty() {
-        errors.add(
-            path,
-            ErrorKind::Value,
-            "is an empty list, at least one condition is needed",
-        );
+        errors.add(path, ErrorKind::Value, &"is an empty list, at least one condition is needed");
     }
     let read = |(index, item)| condition(item, &path.index(index), errors);
     Some(items.iter().enumerate().map(read).collect())
@@ -107,19 +105,19 @@ fn test(
         let here = path.key(name);
         if attribute == Some(Attribute::Time) && !["exists", "before", "after"].contains(&name) {
             let message = "the attribute time takes before, after and exists only";
-            errors.add(&here, ErrorKind::Conflict, message);
+            errors.add(&here, ErrorKind::Conflict, &message);
             continue;
         }
         operators.extend(check(name, operand, &here, errors).map(Operator));
     }
     if given == 0 {
-        let message = format!("needs an operator: {}", one_of(OPERATORS));
-        errors.add(path, ErrorKind::Missing, message);
+        errors.add(
+            path,
+            ErrorKind::Missing,
+            &format_args!("needs an operator: {}", one_of(OPERATORS)),
+        );
     }
-    Some(Condition::Test {
-        attribute: attribute?,
-        operators,
-    })
+    Some(Condition::Test { attribute: attribute?, operators })
 }
 
 fn attribute(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Attribute> {
@@ -141,7 +139,7 @@ fn attribute(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Attrib
                     one_of(FAMILIES.iter().copied()),
                 ),
             };
-            errors.add(path, ErrorKind::Value, message);
+            errors.add(path, ErrorKind::Value, &message);
         }
     }
     attribute
@@ -188,11 +186,7 @@ fn scalar(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Scalar> {
 fn scalars(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Box<[Scalar]>> {
     let items = list(node, path, errors)?;
     if items.is_empty() {
-        errors.add(
-            path,
-            ErrorKind::Value,
-            "is an empty list, at least one value is needed",
-        );
+        errors.add(path, ErrorKind::Value, &"is an empty list, at least one value is needed");
     }
     bounded(items.len(), path, errors);
     let read = |(index, item)| scalar(item, &path.index(index), errors);
@@ -206,7 +200,7 @@ fn parts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Box<[Box<str>]> {
         errors.add(
             path,
             ErrorKind::Value,
-            "an empty text would match everything, use exists: true",
+            &"an empty text would match everything, use exists: true",
         );
     }
     parts.into_iter().map(Box::from).collect()
@@ -229,12 +223,8 @@ fn each<T>(
             None => {
                 let message = format!("{} is not {rule}", quoted(item));
                 let item_path = path.index(index);
-                let place = if matches!(node, Node::List(_)) {
-                    &item_path
-                } else {
-                    path
-                };
-                errors.add(place, ErrorKind::Value, message);
+                let place = if matches!(node, Node::List(_)) { &item_path } else { path };
+                errors.add(place, ErrorKind::Value, &message);
             }
         }
     }
@@ -245,18 +235,21 @@ fn moment(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Timestamp
     let given = text(node, path, errors)?;
     let moment = Timestamp::parse(given);
     if moment.is_none() {
-        let message: String = format!(
-            "{} is no moment, write 2026-11-21T09:00:00Z (RFC 3339)",
-            quoted(given)
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{} is no moment, write 2026-11-21T09:00:00Z (RFC 3339)", quoted(given)),
         );
-        errors.add(path, ErrorKind::Value, message);
     }
     moment
 }
 
 fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
     if count > MAX_ITEMS {
-        let message = format!("has {count} items, at most {MAX_ITEMS} are allowed");
-        errors.add(path, ErrorKind::Limit, message);
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {count} items, at most {MAX_ITEMS} are allowed"),
+        );
     }
 }

@@ -1,8 +1,7 @@
 //! Reads the whole document.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::condition::condition;
@@ -13,6 +12,7 @@ use super::reader::{Object, entries, list, text, whole};
 use super::rollout::rollout;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
+use crate::named::Named;
 use crate::spec::{Deploy, Spec, UnitSource};
 
 /// The only format there is yet.
@@ -23,15 +23,8 @@ pub(crate) const MAX_BYTES: usize = 16 << 20;
 const MAX_UNITS: usize = 64;
 const MAX_SOURCES: usize = 16;
 
-const DOCUMENT: [&str; 7] = [
-    "formatVersion",
-    "revision",
-    "deploy",
-    "units",
-    "cohorts",
-    "flags",
-    "rollouts",
-];
+const DOCUMENT: [&str; 7] =
+    ["formatVersion", "revision", "deploy", "units", "cohorts", "flags", "rollouts"];
 
 impl Spec {
     /// Reads a JSON document without compiling it.
@@ -41,11 +34,7 @@ impl Spec {
     pub fn from_json(json: &[u8]) -> Result<Spec, Errors> {
         let mut errors = Errors::new();
         let spec = document(json, &mut errors);
-        if errors.is_empty() {
-            Ok(spec)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(spec) } else { Err(errors) }
     }
 }
 
@@ -54,21 +43,14 @@ impl Spec {
 pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
     let root = Path::Root;
     if json.len() > MAX_BYTES {
-        let message = format!(
-            "is {} bytes long, at most {MAX_BYTES} are allowed",
-            json.len()
-        );
-        errors.add(&root, ErrorKind::Limit, format!("the document {message}"));
+        let message = format!("is {} bytes long, at most {MAX_BYTES} are allowed", json.len());
+        errors.add(&root, ErrorKind::Limit, &format_args!("the document {message}"));
         return Spec::default();
     }
     match serde_json::from_slice::<Node>(json) {
         Ok(node) => spec(&node, errors),
         Err(error) => {
-            errors.add(
-                &root,
-                ErrorKind::Syntax,
-                format!("not a JSON document: {error}"),
-            );
+            errors.add(&root, ErrorKind::Syntax, &format_args!("not a JSON document: {error}"));
             Spec::default()
         }
     }
@@ -110,17 +92,17 @@ fn format_version(object: &Object<'_>, errors: &mut Errors) {
         return;
     };
     if version != FORMAT_VERSION {
-        let message = format!("is {version}, this Serin reads {FORMAT_VERSION}");
-        errors.add(&path, ErrorKind::Value, message);
+        errors.add(
+            &path,
+            ErrorKind::Value,
+            &format_args!("is {version}, this Serin reads {FORMAT_VERSION}"),
+        );
     }
 }
 
 fn deploy(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Deploy> {
     let object = Object::open(node, path, &["id", "gitSha"], errors)?;
-    Some(Deploy {
-        id: object.text("id", errors),
-        git_sha: object.text("gitSha", errors),
-    })
+    Some(Deploy { id: object.text("id", errors), git_sha: object.text("gitSha", errors) })
 }
 
 /// A map of named things: checks each name, reads each value.
@@ -130,8 +112,8 @@ fn named<T>(
     check: fn(&str, &Path<'_>, &mut Errors),
     read: fn(&Node, &Path<'_>, &mut Errors) -> T,
     errors: &mut Errors,
-) -> BTreeMap<String, T> {
-    let mut things = BTreeMap::new();
+) -> Named<T> {
+    let mut things = Named::new();
     let Some(node) = object.get(field) else {
         return things;
     };
@@ -148,14 +130,17 @@ fn named<T>(
     things
 }
 
-fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<String, Vec<UnitSource>> {
-    let mut units = BTreeMap::new();
+fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Vec<UnitSource>> {
+    let mut units = Named::new();
     let Some(given) = entries(node, path, errors) else {
         return units;
     };
     if given.len() > MAX_UNITS {
-        let message = format!("has {} units, at most {MAX_UNITS} are allowed", given.len());
-        errors.add(path, ErrorKind::Limit, message);
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {} units, at most {MAX_UNITS} are allowed", given.len()),
+        );
     }
     for (unit, value) in given {
         let here = path.key(unit);
@@ -170,11 +155,11 @@ fn sources(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<UnitSource>
         return Vec::new();
     };
     if items.is_empty() || items.len() > MAX_SOURCES {
-        let message = format!(
-            "has {} sources, allowed are 1 to {MAX_SOURCES}",
-            items.len()
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {} sources, allowed are 1 to {MAX_SOURCES}", items.len()),
         );
-        errors.add(path, ErrorKind::Limit, message);
     }
     let mut sources = Vec::with_capacity(items.len());
     let last = items.len().saturating_sub(1);
@@ -183,7 +168,7 @@ fn sources(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<UnitSource>
         let source = source(item, &here, errors);
         if matches!(source, Some(UnitSource::Anonymous(_))) && index != last {
             let message = "anonymous always finds an id, so it must be the last source";
-            errors.add(&here, ErrorKind::Conflict, message);
+            errors.add(&here, ErrorKind::Conflict, &message);
         }
         sources.extend(source);
     }

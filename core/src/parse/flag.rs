@@ -1,6 +1,5 @@
 //! Reads flags.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -11,6 +10,7 @@ use super::node::Node;
 use super::reader::{Object, entries, list, share, text, word, wrong_type};
 use super::rollout::path_matches;
 use crate::error::{ErrorKind, Errors, Path};
+use crate::named::Named;
 use crate::spec::{Bucketing, Flag, FlagKind, FlagState, Outcome, Rule, Variant};
 use crate::structured_field;
 use crate::value::share::Share;
@@ -33,10 +33,8 @@ const KINDS: [(&str, FlagKind); 4] = [
     ("ops", FlagKind::Ops),
     ("permission", FlagKind::Permission),
 ];
-const STATES: [(&str, FlagState); 2] = [
-    ("enabled", FlagState::Enabled),
-    ("disabled", FlagState::Disabled),
-];
+const STATES: [(&str, FlagState); 2] =
+    [("enabled", FlagState::Enabled), ("disabled", FlagState::Disabled)];
 /// The most variants a flag may have, and the most rules.
 const MAX_VARIANTS: usize = 256;
 const MAX_RULES: usize = 1000;
@@ -46,9 +44,7 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
         return Flag::default();
     };
     let flag = Flag {
-        kind: object
-            .get("kind")
-            .and_then(|node| word(node, &KINDS, &path.key("kind"), errors)),
+        kind: object.get("kind").and_then(|node| word(node, &KINDS, &path.key("kind"), errors)),
         owner: object.text("owner", errors),
         purpose: object.text("purpose", errors),
         expires: object.text("expires", errors),
@@ -60,16 +56,12 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
             .required("variants", errors)
             .map(|node| variants(node, &path.key("variants"), errors))
             .unwrap_or_default(),
-        default_variant: object
-            .required_text("defaultVariant", errors)
-            .unwrap_or_default(),
+        default_variant: object.required_text("defaultVariant", errors).unwrap_or_default(),
         rules: object
             .get("rules")
             .map(|node| rules(node, &path.key("rules"), errors))
             .unwrap_or_default(),
-        deliver: object
-            .get("deliver")
-            .map(|node| deliver(node, &path.key("deliver"), errors)),
+        deliver: object.get("deliver").map(|node| deliver(node, &path.key("deliver"), errors)),
     };
     housekeeping(&flag, path, errors);
     flag
@@ -77,16 +69,12 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
 
 /// A flag that is meant to go away says who answers for it and when it goes.
 fn housekeeping(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
-    if let Some(expires) = flag
-        .expires
-        .as_deref()
-        .filter(|text| Timestamp::parse(text).is_none())
-    {
-        let message = format!(
-            "{} is no date, write 2026-12-31",
-            crate::error::quoted(expires)
+    if let Some(expires) = flag.expires.as_deref().filter(|text| Timestamp::parse(text).is_none()) {
+        errors.add(
+            &path.key("expires"),
+            ErrorKind::Value,
+            &format_args!("{} is no date, write 2026-12-31", crate::error::quoted(expires)),
         );
-        errors.add(&path.key("expires"), ErrorKind::Value, message);
     }
     let kind = match flag.kind {
         Some(FlagKind::Release) => "release",
@@ -95,25 +83,28 @@ fn housekeeping(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
     };
     for (field, given) in [("owner", &flag.owner), ("expires", &flag.expires)] {
         if given.is_none() {
-            let message = format!("the field {field} is missing, a flag of kind {kind} needs it");
-            errors.add(path, ErrorKind::Missing, message);
+            errors.add(
+                path,
+                ErrorKind::Missing,
+                &format_args!("the field {field} is missing, a flag of kind {kind} needs it"),
+            );
         }
     }
 }
 
-fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<String, Variant> {
+fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Variant> {
     let Some(given) = entries(node, path, errors) else {
-        return BTreeMap::new();
+        return Named::new();
     };
     if given.is_empty() || given.len() > MAX_VARIANTS {
-        let message = format!(
-            "has {} variants, allowed are 1 to {MAX_VARIANTS}",
-            given.len()
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {} variants, allowed are 1 to {MAX_VARIANTS}", given.len()),
         );
-        errors.add(path, ErrorKind::Limit, message);
     }
     let mut first: Option<(&str, &'static str)> = None;
-    let mut variants = BTreeMap::new();
+    let mut variants = Named::new();
     for (name, value) in given {
         let here = path.key(name);
         name::check(name, &here, errors);
@@ -121,16 +112,13 @@ fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<Strin
         if *value == Node::Null {
             wrong_type::<()>(value, "a value", &here, errors);
         } else if kind != value.kind() {
-            let message = format!(
-                "is {}, but {other} is {kind}: a flag has one type",
-                value.kind()
+            errors.add(
+                &here,
+                ErrorKind::Type,
+                &format_args!("is {}, but {other} is {kind}: a flag has one type", value.kind()),
             );
-            errors.add(&here, ErrorKind::Type, message);
         }
-        let variant = Variant {
-            json: value.canonical(),
-            item: structured_field::bare_item(value),
-        };
+        let variant = Variant { json: value.canonical(), item: structured_field::bare_item(value) };
         variants.insert(name.clone(), variant);
     }
     variants
@@ -151,15 +139,14 @@ fn rules(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
         return Vec::new();
     };
     if items.len() > MAX_RULES {
-        let message = format!("has {} rules, at most {MAX_RULES} are allowed", items.len());
-        errors.add(path, ErrorKind::Limit, message);
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {} rules, at most {MAX_RULES} are allowed", items.len()),
+        );
     }
     // A rule that can't be read keeps its place, so that later paths still fit.
-    let unreadable = || Rule {
-        name: None,
-        when: None,
-        outcome: Outcome::Serve(String::new()),
-    };
+    let unreadable = || Rule { name: None, when: None, outcome: Outcome::Serve(String::new()) };
     let read = |(index, item)| rule(item, &path.index(index), errors).unwrap_or_else(unreadable);
     items.iter().enumerate().map(read).collect()
 }
@@ -171,21 +158,16 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
     if let Some(name) = &name {
         name::check(name, &path.key("name"), errors);
     }
-    let when = object
-        .get("when")
-        .map(|node| condition(node, &path.key("when"), errors));
+    let when = object.get("when").map(|node| condition(node, &path.key("when"), errors));
     let (kind, value) = object.only(&["serve", "split", "ramp"], errors)?;
     let here = path.key(kind);
     if kind != "split" {
-        for field in ["unit", "salt"]
-            .iter()
-            .filter(|field| object.get(field).is_some())
-        {
+        for field in ["unit", "salt"].iter().filter(|field| object.get(field).is_some()) {
             let message = match kind {
                 "ramp" => format!("belongs inside ramp: ramp: {{ {field}: … }}"),
                 _ => format!("serve needs no {field}: nothing is bucketed"),
             };
-            errors.add(&path.key(field), ErrorKind::Conflict, message);
+            errors.add(&path.key(field), ErrorKind::Conflict, &message);
         }
     }
     let outcome = match kind {
@@ -196,11 +178,7 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
         },
         _ => ramp(value, &here, errors)?,
     };
-    Some(Rule {
-        name,
-        when,
-        outcome,
-    })
+    Some(Rule { name, when, outcome })
 }
 
 fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Outcome> {
@@ -209,31 +187,20 @@ fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Outcome> {
     let given = object.required("share", errors);
     let share = given.and_then(|node| share(node, &path.key("share"), errors));
     let bucketing = bucketing(&object, errors);
-    Some(Outcome::Ramp {
-        variant: variant?,
-        share: share?,
-        bucketing,
-    })
+    Some(Outcome::Ramp { variant: variant?, share: share?, bucketing })
 }
 
 /// `unit` and `salt` of anything that buckets.
 pub(crate) fn bucketing(object: &Object<'_>, errors: &mut Errors) -> Bucketing {
-    Bucketing {
-        unit: object.text("unit", errors),
-        salt: object.text("salt", errors),
-    }
+    Bucketing { unit: object.text("unit", errors), salt: object.text("salt", errors) }
 }
 
 /// Named weights in per cent that sum to 100.
-pub(crate) fn weights(
-    node: &Node,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) -> BTreeMap<String, Share> {
+pub(crate) fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Share> {
     let Some(given) = entries(node, path, errors) else {
-        return BTreeMap::new();
+        return Named::new();
     };
-    let mut weights = BTreeMap::new();
+    let mut weights = Named::new();
     for (name, value) in given {
         let weight = share(value, &path.key(name), errors).unwrap_or_default();
         weights.insert(name.clone(), weight);
@@ -242,8 +209,11 @@ pub(crate) fn weights(
     let sum: u32 = weights.values().map(|weight| weight.millipercent()).sum();
     if all_numbers && sum != Share::ALL.millipercent() {
         let sum = crate::value::decimal::Decimal::from_thousandths(sum.into());
-        let message = format!("the weights sum to {sum}, they must sum to 100");
-        errors.add(path, ErrorKind::Value, message);
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("the weights sum to {sum}, they must sum to 100"),
+        );
     }
     weights
 }

@@ -1,7 +1,5 @@
 //! Which names a spec may give. They travel in header fields and metric names, so they are plain.
 
-use alloc::format;
-
 use crate::error::{ErrorKind, Errors, Path, quoted};
 
 /// The longest name, in bytes.
@@ -11,11 +9,14 @@ pub(crate) const MAX_NAME: usize = 64;
 pub(crate) fn check(name: &str, path: &Path<'_>, errors: &mut Errors) {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if name.is_empty() || name.len() > MAX_NAME || !name.bytes().all(plain) {
-        let message = format!(
-            "{} is not a name, allowed are 1 to {MAX_NAME} letters, digits, - and _",
-            quoted(name)
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!(
+                "{} is not a name, allowed are 1 to {MAX_NAME} letters, digits, - and _",
+                quoted(name)
+            ),
         );
-        errors.add(path, ErrorKind::Value, message);
     }
 }
 
@@ -25,12 +26,15 @@ pub(crate) fn check_flag(name: &str, path: &Path<'_>, errors: &mut Errors) {
     let rest = |b: u8| first(b) || b.is_ascii_digit() || matches!(b, b'_' | b'-' | b'.');
     let valid = name.bytes().next().is_some_and(first) && name.bytes().all(rest);
     if !valid || name.len() > MAX_NAME {
-        let message = format!(
-            "{} is not a flag's name, allowed are 1 to {MAX_NAME} of a-z, 0-9, _, -, . and *, \
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!(
+                "{} is not a flag's name, allowed are 1 to {MAX_NAME} of a-z, 0-9, _, -, . and *, \
              beginning with a letter or *",
-            quoted(name)
+                quoted(name)
+            ),
         );
-        errors.add(path, ErrorKind::Value, message);
     }
 }
 
@@ -39,10 +43,13 @@ pub(crate) fn check_token(name: &str, path: &Path<'_>, errors: &mut Errors) {
     const LONGEST: usize = 256;
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || name.len() > LONGEST || !name.bytes().all(token) {
-        let message = format!(
-            "{} is not the name of a header field or cookie (1 to {LONGEST} token characters)",
-            quoted(name)
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!(
+                "{} is not the name of a header field or cookie (1 to {LONGEST} token characters)",
+                quoted(name)
+            ),
         );
-        errors.add(path, ErrorKind::Value, message);
     }
 }

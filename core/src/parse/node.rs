@@ -1,11 +1,12 @@
 //! The document as a tree that remembers what `serde_json::Value` forgets: keys given twice.
 
-use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
+
+use crate::named::Named;
 
 /// Any JSON value. Keys are sorted, because a protobuf `Struct` does not keep their order and the
 /// same spec must mean the same wherever it comes from.
@@ -16,7 +17,7 @@ pub(crate) enum Node {
     Number(Number),
     Text(String),
     List(Vec<Node>),
-    Object(BTreeMap<String, Node>),
+    Object(Named<Node>),
 }
 
 impl Node {
@@ -132,9 +133,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_f64<E: serde::de::Error>(self, value: f64) -> Result<Node, E> {
-        Number::from_f64(value)
-            .map(Node::Number)
-            .ok_or_else(|| E::custom("a number out of range"))
+        Number::from_f64(value).map(Node::Number).ok_or_else(|| E::custom("a number out of range"))
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
@@ -154,16 +153,13 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_map<A: MapAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
-        let mut entries = BTreeMap::new();
-        while let Some((key, value)) = access.next_entry::<String, Node>()? {
-            if entries.contains_key(&key) {
-                let message =
-                    alloc::format!("the key {} is given twice", crate::error::quoted(&key));
-                return Err(A::Error::custom(message));
-            }
-            entries.insert(key, value);
+        let mut entries = Vec::new();
+        while let Some(entry) = access.next_entry::<String, Node>()? {
+            entries.push(entry);
         }
-        Ok(Node::Object(entries))
+        Named::from_unsorted(entries).map(Node::Object).map_err(|key| {
+            A::Error::custom(format_args!("the key {} is given twice", crate::error::quoted(&key)))
+        })
     }
 }
 
@@ -189,9 +185,6 @@ mod tests {
     #[test]
     fn a_key_given_twice_is_refused() {
         let error = serde_json::from_str::<Node>(r#"{"a":1,"a":2}"#).unwrap_err();
-        assert!(
-            error.to_string().contains("the key \"a\" is given twice"),
-            "{error}"
-        );
+        assert!(error.to_string().contains("the key \"a\" is given twice"), "{error}");
     }
 }

@@ -1,18 +1,18 @@
 //! Reading a [`Node`] piece by piece: every reader notes what is wrong and goes on.
 
-use alloc::collections::BTreeMap;
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::node::{Node, number_text};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
+use crate::named::Named;
 use crate::value::decimal::Decimal;
 use crate::value::share::Share;
 
 /// An object whose fields are all known.
 pub(crate) struct Object<'n> {
-    entries: &'n BTreeMap<String, Node>,
+    entries: &'n Named<Node>,
     path: &'n Path<'n>,
 }
 
@@ -25,15 +25,12 @@ impl<'n> Object<'n> {
         errors: &mut Errors,
     ) -> Option<Self> {
         let entries = entries(node, path, errors)?;
-        for key in entries.keys().filter(|key| !known.contains(&key.as_str())) {
+        for key in entries.names().filter(|key| !known.contains(key)) {
             let hint = match nearest(key, known) {
                 Some(name) => format!("unknown field, did you mean {name}?"),
-                None => format!(
-                    "unknown field, allowed here: {}",
-                    one_of(known.iter().copied())
-                ),
+                None => format!("unknown field, allowed here: {}", one_of(known.iter().copied())),
             };
-            errors.add(&path.key(key), ErrorKind::UnknownField, hint);
+            errors.add(&path.key(key), ErrorKind::UnknownField, &hint);
         }
         Some(Self { entries, path })
     }
@@ -50,7 +47,7 @@ impl<'n> Object<'n> {
             errors.add(
                 self.path,
                 ErrorKind::Missing,
-                format!("the field {field} is missing"),
+                &format_args!("the field {field} is missing"),
             );
         }
         node
@@ -62,19 +59,23 @@ impl<'n> Object<'n> {
         choices: &[&'static str],
         errors: &mut Errors,
     ) -> Option<(&'static str, &'n Node)> {
-        let mut found = choices
-            .iter()
-            .filter_map(|name| Some((*name, self.entries.get(*name)?)));
+        let mut found = choices.iter().filter_map(|name| Some((*name, self.entries.get(name)?)));
         let first = found.next();
         let second = found.next();
         if let (Some((a, _)), Some((b, _))) = (first, second) {
-            let message = format!("has both {a} and {b}, exactly one is allowed");
-            errors.add(self.path, ErrorKind::Conflict, message);
+            errors.add(
+                self.path,
+                ErrorKind::Conflict,
+                &format_args!("has both {a} and {b}, exactly one is allowed"),
+            );
             return None;
         }
         if first.is_none() {
-            let message = format!("needs exactly one of {}", one_of(choices.iter().copied()));
-            errors.add(self.path, ErrorKind::Missing, message);
+            errors.add(
+                self.path,
+                ErrorKind::Missing,
+                &format_args!("needs exactly one of {}", one_of(choices.iter().copied())),
+            );
         }
         first
     }
@@ -95,7 +96,7 @@ pub(crate) fn entries<'n>(
     node: &'n Node,
     path: &Path<'_>,
     errors: &mut Errors,
-) -> Option<&'n BTreeMap<String, Node>> {
+) -> Option<&'n Named<Node>> {
     match node {
         Node::Object(entries) => Some(entries),
         other => wrong_type(other, "an object", path, errors),
@@ -138,11 +139,7 @@ pub(crate) fn texts<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) ->
         };
     };
     if items.is_empty() {
-        errors.add(
-            path,
-            ErrorKind::Value,
-            "is an empty list, at least one text is needed",
-        );
+        errors.add(path, ErrorKind::Value, &"is an empty list, at least one text is needed");
     }
     let read = |(index, item)| text(item, &path.index(index), errors);
     items.iter().enumerate().filter_map(read).collect()
@@ -155,8 +152,11 @@ pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opti
     };
     let value = Decimal::parse(&number_text(number));
     if value.is_none() {
-        let message = format!("{number} has too many digits, at most nine after the point count");
-        errors.add(path, ErrorKind::Value, message);
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{number} has too many digits, at most nine after the point count"),
+        );
     }
     value
 }
@@ -167,13 +167,13 @@ pub(crate) fn whole(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
     let Node::Number(number) = node else {
         return wrong_type(node, "a whole number", path, errors);
     };
-    let value = number_text(number)
-        .parse::<u64>()
-        .ok()
-        .filter(|value| *value <= LARGEST);
+    let value = number_text(number).parse::<u64>().ok().filter(|value| *value <= LARGEST);
     if value.is_none() {
-        let message = format!("{number} is not a whole number from 0 to {LARGEST}");
-        errors.add(path, ErrorKind::Value, message);
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{number} is not a whole number from 0 to {LARGEST}"),
+        );
     }
     value
 }
@@ -185,9 +185,13 @@ pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
     };
     let share = Decimal::parse(&number_text(number)).and_then(Share::from_percent);
     if share.is_none() {
-        let message =
-            format!("{number} is not a share, allowed are 0 to 100 per cent in steps of 0.001");
-        errors.add(path, ErrorKind::Value, message);
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!(
+                "{number} is not a share, allowed are 0 to 100 per cent in steps of 0.001"
+            ),
+        );
     }
     share
 }
@@ -200,14 +204,14 @@ pub(crate) fn word<T: Copy>(
     errors: &mut Errors,
 ) -> Option<T> {
     let given = text(node, path, errors)?;
-    let found = words
-        .iter()
-        .find(|(name, _)| *name == given)
-        .map(|(_, value)| *value);
+    let found = words.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
     if found.is_none() {
         let allowed = one_of(words.iter().map(|(name, _)| *name));
-        let message = format!("{} is not allowed, use {allowed}", quoted(given));
-        errors.add(path, ErrorKind::Value, message);
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{} is not allowed, use {allowed}", quoted(given)),
+        );
     }
     found
 }
@@ -218,11 +222,7 @@ pub(crate) fn wrong_type<T>(
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<T> {
-    errors.add(
-        path,
-        ErrorKind::Type,
-        format!("is {}, must be {wanted}", node.kind()),
-    );
+    errors.add(path, ErrorKind::Type, &format_args!("is {}, must be {wanted}", node.kind()));
     None
 }
 
@@ -233,14 +233,9 @@ pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str
         return None;
     }
     let allowed = if given.chars().count() < 4 { 1 } else { 2 };
-    let near = candidates
-        .iter()
-        .filter(|candidate| candidate.len() <= LONGEST);
+    let near = candidates.iter().filter(|candidate| candidate.len() <= LONGEST);
     let scored = near.map(|candidate| (edits(given, candidate), *candidate));
-    scored
-        .filter(|(edits, _)| *edits <= allowed)
-        .min()
-        .map(|(_, candidate)| candidate)
+    scored.filter(|(edits, _)| *edits <= allowed).min().map(|(_, candidate)| candidate)
 }
 
 /// Levenshtein's distance, ASCII case ignored.

@@ -1,7 +1,5 @@
 //! Reads rollouts and what they match.
 
-use alloc::collections::BTreeMap;
-use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
@@ -12,18 +10,11 @@ use super::node::Node;
 use super::reader::{Object, entries, list, share, text, wrong_type};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
+use crate::named::Named;
 use crate::spec::{Arm, HostMatch, Mode, PathMatch, Rollout, RouteMatch};
 
-const ROLLOUT: [&str; 8] = [
-    "match",
-    "unit",
-    "salt",
-    "arms",
-    "baseline",
-    "canary",
-    "blueGreen",
-    "split",
-];
+const ROLLOUT: [&str; 8] =
+    ["match", "unit", "salt", "arms", "baseline", "canary", "blueGreen", "split"];
 const MODES: [&str; 3] = ["canary", "blueGreen", "split"];
 /// The most hosts and the most paths one rollout may match.
 const MAX_MATCHES: usize = 1000;
@@ -47,36 +38,23 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
     }
 }
 
-fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> BTreeMap<String, Arm> {
+fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Arm> {
     let Some(given) = entries(node, path, errors) else {
-        return BTreeMap::new();
+        return Named::new();
     };
     if given.is_empty() {
-        errors.add(
-            path,
-            ErrorKind::Value,
-            "is empty, at least the baseline's arm is needed",
-        );
+        errors.add(path, ErrorKind::Value, &"is empty, at least the baseline's arm is needed");
     }
-    let mut arms = BTreeMap::new();
+    let mut arms = Named::new();
     for (arm_name, value) in given {
         let here = path.key(arm_name);
         name::check(arm_name, &here, errors);
         let object = Object::open(value, &here, &["target"], errors);
         let target = object.and_then(|object| object.required_text("target", errors));
         if target.as_deref() == Some("") {
-            errors.add(
-                &here.key("target"),
-                ErrorKind::Value,
-                "is empty, name an upstream",
-            );
+            errors.add(&here.key("target"), ErrorKind::Value, &"is empty, name an upstream");
         }
-        arms.insert(
-            arm_name.clone(),
-            Arm {
-                target: target.unwrap_or_default(),
-            },
-        );
+        arms.insert(arm_name.clone(), Arm { target: target.unwrap_or_default() });
     }
     arms
 }
@@ -110,46 +88,37 @@ fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
         }
     }
     if given.is_none() && rings.is_empty() {
-        errors.add(path, ErrorKind::Missing, "needs a share, rings, or both");
+        errors.add(path, ErrorKind::Missing, &"needs a share, rings, or both");
     }
-    Some(Mode::Canary {
-        arm,
-        rings,
-        share: share.unwrap_or_default(),
-    })
+    Some(Mode::Canary { arm, rings, share: share.unwrap_or_default() })
 }
 
 fn blue_green(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     let object = Object::open(node, path, &["active"], errors)?;
-    Some(Mode::BlueGreen {
-        active: object.required_text("active", errors)?,
-    })
+    Some(Mode::BlueGreen { active: object.required_text("active", errors)? })
 }
 
 fn route_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> RouteMatch {
     let Some(object) = Object::open(node, path, &["hosts", "paths"], errors) else {
         return RouteMatch::default();
     };
-    let paths = object
-        .get("paths")
-        .map(|node| path_matches(node, &path.key("paths"), errors));
-    let hosts = object
-        .get("hosts")
-        .map(|node| host_matches(node, &path.key("hosts"), errors));
+    let paths = object.get("paths").map(|node| path_matches(node, &path.key("paths"), errors));
+    let hosts = object.get("hosts").map(|node| host_matches(node, &path.key("hosts"), errors));
     for (field, empty) in [
         ("hosts", hosts.as_ref().is_some_and(Vec::is_empty)),
         ("paths", paths.as_ref().is_some_and(Vec::is_empty)),
     ] {
         if empty && matches!(object.get(field), Some(Node::List(items)) if items.is_empty()) {
-            let message =
-                format!("is an empty list and would match nothing, leave {field} out to match all");
-            errors.add(&path.key(field), ErrorKind::Value, message);
+            errors.add(
+                &path.key(field),
+                ErrorKind::Value,
+                &format_args!(
+                    "is an empty list and would match nothing, leave {field} out to match all"
+                ),
+            );
         }
     }
-    RouteMatch {
-        hosts: hosts.unwrap_or_default(),
-        paths: paths.unwrap_or_default(),
-    }
+    RouteMatch { hosts: hosts.unwrap_or_default(), paths: paths.unwrap_or_default() }
 }
 
 fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<HostMatch> {
@@ -166,11 +135,10 @@ fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<HostMa
         match host_match(given) {
             Some(host) => hosts.push(host),
             None => {
-                let message = format!(
+                errors.add(&here, ErrorKind::Value, &format_args!(
                     "{} is no host, write shop.example.com or *.example.com, without scheme, port or path",
                     quoted(given)
-                );
-                errors.add(&here, ErrorKind::Value, message);
+                ));
             }
         }
     }
@@ -189,11 +157,7 @@ fn host_match(text: &str) -> Option<HostMatch> {
         return None;
     }
     let name = name.to_string();
-    Some(if below {
-        HostMatch::Below(name)
-    } else {
-        HostMatch::Exact(name)
-    })
+    Some(if below { HostMatch::Below(name) } else { HostMatch::Exact(name) })
 }
 
 /// A list of paths: `"/feed"` and `{ prefix: /feed }` are one, `{ exact: /feed }` the other kind.
@@ -220,23 +184,17 @@ fn path_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<PathM
                 PathMatch::Prefix(pattern)
             })
         }
-        other => wrong_type(
-            other,
-            "a path, { prefix: PATH } or { exact: PATH }",
-            path,
-            errors,
-        ),
+        other => wrong_type(other, "a path, { prefix: PATH } or { exact: PATH }", path, errors),
     }
 }
 
 fn pattern(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<String> {
     const LONGEST: usize = 2048;
     if !given.starts_with('/') || given.contains(['?', '#', '*']) || given.len() > LONGEST {
-        let message = format!(
+        errors.add(path, ErrorKind::Value, &format_args!(
             "{} is no path, write /feed: it begins with /, has no ?, # or * and at most {LONGEST} bytes",
             quoted(given)
-        );
-        errors.add(path, ErrorKind::Value, message);
+        ));
         return None;
     }
     Some(normalise(given.as_bytes()).into_owned())
@@ -244,7 +202,10 @@ fn pattern(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<String> 
 
 fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
     if count > MAX_MATCHES {
-        let message = format!("has {count} items, at most {MAX_MATCHES} are allowed");
-        errors.add(path, ErrorKind::Limit, message);
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {count} items, at most {MAX_MATCHES} are allowed"),
+        );
     }
 }

@@ -67,31 +67,12 @@ impl Inputs {
     pub(crate) fn new(all: Vec<Input>, time: bool) -> Inputs {
         let named = |pick: fn(&Input) -> Option<&Box<str>>| -> Box<[(Box<str>, InputId)]> {
             let ids = all.iter().zip(0_u32..);
-            ids.filter_map(|(input, id)| Some((pick(input)?.clone(), InputId(id))))
-                .collect()
+            ids.filter_map(|(input, id)| Some((pick(input)?.clone(), InputId(id)))).collect()
         };
         Inputs {
-            headers: named(|input| {
-                if let Input::Header(name) = input {
-                    Some(name)
-                } else {
-                    None
-                }
-            }),
-            cookies: named(|input| {
-                if let Input::Cookie(name) = input {
-                    Some(name)
-                } else {
-                    None
-                }
-            }),
-            query: named(|input| {
-                if let Input::Query(name) = input {
-                    Some(name)
-                } else {
-                    None
-                }
-            }),
+            headers: named(|input| if let Input::Header(name) = input { Some(name) } else { None }),
+            cookies: named(|input| if let Input::Cookie(name) = input { Some(name) } else { None }),
+            query: named(|input| if let Input::Query(name) = input { Some(name) } else { None }),
             any_from_host: all.iter().any(|input| !input.is_in_headers()),
             time,
             all: all.into(),
@@ -123,8 +104,5 @@ fn find(names: &[(Box<str>, InputId)], compare: impl Fn(&str) -> Ordering) -> Op
 }
 
 fn compare_lower(known: &[u8], name: &[u8]) -> Ordering {
-    known
-        .iter()
-        .copied()
-        .cmp(name.iter().map(u8::to_ascii_lowercase))
+    known.iter().copied().cmp(name.iter().map(u8::to_ascii_lowercase))
 }

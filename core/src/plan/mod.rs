@@ -1,5 +1,6 @@
 //! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
 
+mod id_set;
 mod input;
 mod path_index;
 mod route_index;
@@ -8,6 +9,7 @@ use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub(crate) use id_set::IdSet;
 pub(crate) use input::Inputs;
 pub use input::{HostInput, Input, InputId};
 pub(crate) use path_index::{PathIndex, PathIndexBuilder};
@@ -93,11 +95,7 @@ impl Plan {
         let mut errors = Errors::new();
         let spec = crate::parse::document::document(json, &mut errors);
         let plan = crate::compile::compile(&spec, &mut errors);
-        if errors.is_empty() {
-            Ok(plan)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 
     /// Compiles a spec.
@@ -107,11 +105,7 @@ impl Plan {
     pub fn new(spec: &Spec) -> Result<Plan, Errors> {
         let mut errors = Errors::new();
         let plan = crate::compile::compile(spec, &mut errors);
-        if errors.is_empty() {
-            Ok(plan)
-        } else {
-            Err(errors)
-        }
+        if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 
     /// The spec's revision.
@@ -175,31 +169,21 @@ impl Plan {
         if !self.inputs.any_from_host {
             return Vec::new();
         }
-        let mut ids: Vec<InputId> = Vec::new();
-        self.each_need(facts, |needs| ids.extend_from_slice(&needs.host_inputs));
-        ids.sort_unstable();
-        ids.dedup();
-        ids.into_iter()
-            .filter_map(|id| self.inputs.host_input(id))
-            .collect()
+        let mut ids = IdSet::default();
+        self.each_need(facts, |needs| ids.extend(&needs.host_inputs));
+        ids.iter().filter_map(|id| self.inputs.host_input(InputId(id))).collect()
     }
 
     /// The units that this request's decision may need, that have no value yet and that may be given
     /// an anonymous id.
     pub fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
-        let mut units: Vec<UnitId> = Vec::new();
-        if self
-            .units
-            .iter()
-            .all(|unit| unit.anonymous_cookie().is_none())
-        {
-            return units;
+        if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
+            return Vec::new();
         }
-        self.each_need(facts, |needs| units.extend_from_slice(&needs.anonymous));
-        units.sort_unstable();
-        units.dedup();
-        units.retain(|unit| facts.unit(self, *unit).is_none());
-        units
+        let mut ids = IdSet::default();
+        self.each_need(facts, |needs| ids.extend(&needs.anonymous));
+        let missing = |unit: &UnitId| facts.unit(self, *unit).is_none();
+        ids.iter().map(UnitId).filter(missing).collect()
     }
 
     /// Visits the needs of the request's rollout and of every flag its path delivers.
@@ -219,8 +203,10 @@ impl Plan {
 /// What evaluating something may look at beyond the header block.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
-    pub(crate) host_inputs: Box<[InputId]>,
-    pub(crate) anonymous: Box<[UnitId]>,
+    /// Of [`InputId`]s.
+    pub(crate) host_inputs: IdSet,
+    /// Of [`UnitId`]s.
+    pub(crate) anonymous: IdSet,
 }
 
 /// Who is bucketed.
@@ -318,10 +304,7 @@ impl<T: Copy> Ranges<T> {
     /// The range a bucket lies in.
     #[inline]
     pub(crate) fn find(&self, bucket: Bucket) -> Option<Range<T>> {
-        self.list
-            .iter()
-            .find(|range| bucket.number() < range.end)
-            .copied()
+        self.list.iter().find(|range| bucket.number() < range.end).copied()
     }
 }
 
@@ -386,15 +369,8 @@ pub(crate) struct Rule {
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     Serve(VariantId),
-    Ramp {
-        variant: VariantId,
-        share: Share,
-        bucketing: Bucketing,
-    },
-    Split {
-        ranges: Ranges<VariantId>,
-        bucketing: Bucketing,
-    },
+    Ramp { variant: VariantId, share: Share, bucketing: Bucketing },
+    Split { ranges: Ranges<VariantId>, bucketing: Bucketing },
 }
 
 /// A rollout.
@@ -452,14 +428,6 @@ impl Arm {
 #[derive(Clone, Debug)]
 pub(crate) enum Mode {
     Fixed(ArmId),
-    Canary {
-        arm: ArmId,
-        rings: Box<[Condition]>,
-        share: Share,
-        bucketing: Option<Bucketing>,
-    },
-    Split {
-        ranges: Ranges<ArmId>,
-        bucketing: Bucketing,
-    },
+    Canary { arm: ArmId, rings: Box<[Condition]>, share: Share, bucketing: Option<Bucketing> },
+    Split { ranges: Ranges<ArmId>, bucketing: Bucketing },
 }

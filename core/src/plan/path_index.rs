@@ -44,10 +44,7 @@ impl PathIndex {
     }
 
     fn child(&self, node: &Node, segment: &str) -> Option<&Node> {
-        let found = node
-            .children
-            .binary_search_by(|(known, _)| (**known).cmp(segment))
-            .ok()?;
+        let found = node.children.binary_search_by(|(known, _)| (**known).cmp(segment)).ok()?;
         self.nodes.get(node.children.get(found)?.1)
     }
 
@@ -67,15 +64,10 @@ impl PathIndex {
     }
 }
 
-/// Builds a [`PathIndex`].
+/// Builds a [`PathIndex`]: a node of the tree, with those below it.
 #[derive(Default)]
 pub(crate) struct PathIndexBuilder {
-    root: Building,
-}
-
-#[derive(Default)]
-struct Building {
-    children: BTreeMap<Box<str>, Building>,
+    children: BTreeMap<Box<str>, PathIndexBuilder>,
     below: Vec<u32>,
     exact: Vec<u32>,
 }
@@ -83,31 +75,32 @@ struct Building {
 impl PathIndexBuilder {
     /// Adds a number under a path.
     pub(crate) fn add(&mut self, path: &PathMatch, number: u32) {
-        let (text, exact) = match path {
-            PathMatch::Exact(text) => (text.as_str(), true),
-            PathMatch::Prefix(text) => (text.trim_end_matches('/'), false),
-        };
-        let mut node = &mut self.root;
-        if let Some(rest) = text.strip_prefix('/') {
-            for segment in rest.split('/') {
-                node = node.children.entry(segment.into()).or_default();
-            }
-        }
-        let list = if exact {
-            &mut node.exact
-        } else {
-            &mut node.below
-        };
+        let list = self.list(path);
         // One owner's paths are added together, so a repetition is the latest entry.
         if list.last() != Some(&number) {
             list.push(number);
         }
     }
 
+    /// What stands under a path. Prefixes with and without a closing slash are the same.
+    pub(crate) fn list(&mut self, path: &PathMatch) -> &mut Vec<u32> {
+        let (text, exact) = match path {
+            PathMatch::Exact(text) => (text.as_str(), true),
+            PathMatch::Prefix(text) => (text.trim_end_matches('/'), false),
+        };
+        let mut node = self;
+        if let Some(rest) = text.strip_prefix('/') {
+            for segment in rest.split('/') {
+                node = node.children.entry(segment.into()).or_default();
+            }
+        }
+        if exact { &mut node.exact } else { &mut node.below }
+    }
+
     /// Lays the tree out, breadth first, so that depth costs no stack.
     pub(crate) fn finish(self) -> PathIndex {
         let mut nodes: Vec<Node> = Vec::new();
-        let mut pending = alloc::collections::VecDeque::from([self.root]);
+        let mut pending = alloc::collections::VecDeque::from([self]);
         // The root takes place 0; each child takes the next free place when its parent is laid out.
         let mut next = 1_usize;
         while let Some(building) = pending.pop_front() {
@@ -123,9 +116,7 @@ impl PathIndexBuilder {
                 exact: building.exact.into(),
             });
         }
-        PathIndex {
-            nodes: nodes.into(),
-        }
+        PathIndex { nodes: nodes.into() }
     }
 }
 

@@ -64,9 +64,7 @@ pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
 }
 
 fn unmap(address: Ipv6Addr) -> IpAddr {
-    address
-        .to_ipv4_mapped()
-        .map_or(IpAddr::V6(address), IpAddr::V4)
+    address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
 }
 
 #[cfg(test)]
@@ -74,9 +72,7 @@ mod tests {
     use super::*;
 
     fn inside(network: &str, address: &str) -> bool {
-        Cidr::parse(network)
-            .unwrap()
-            .contains(parse_address(address).unwrap())
+        Cidr::parse(network).unwrap().contains(parse_address(address).unwrap())
     }
 
     #[test]
@@ -94,45 +90,20 @@ mod tests {
 
     #[test]
     fn addresses_come_in_many_dresses() {
-        for text in [
-            "192.0.2.7",
-            "192.0.2.7:8080",
-            "::ffff:192.0.2.7",
-            "[::ffff:192.0.2.7]:443",
-        ] {
+        for text in ["192.0.2.7", "192.0.2.7:8080", "::ffff:192.0.2.7", "[::ffff:192.0.2.7]:443"] {
             assert_eq!(parse_address(text), "192.0.2.7".parse().ok(), "{text}");
         }
-        for text in [
-            "2001:db8::1",
-            "[2001:db8::1]:443",
-            "[2001:db8::1]",
-            "2001:db8::1%eth0",
-        ] {
+        for text in ["2001:db8::1", "[2001:db8::1]:443", "[2001:db8::1]", "2001:db8::1%eth0"] {
             assert_eq!(parse_address(text), "2001:db8::1".parse().ok(), "{text}");
         }
-        for text in [
-            "",
-            "localhost",
-            "1.2.3",
-            "1.2.3.4.5",
-            "[1.2.3.4",
-            "/tmp/socket",
-        ] {
+        for text in ["", "localhost", "1.2.3", "1.2.3.4.5", "[1.2.3.4", "/tmp/socket"] {
             assert_eq!(parse_address(text), None, "{text}");
         }
     }
 
     #[test]
     fn refuses_what_is_no_network() {
-        for text in [
-            "",
-            "10.0.0.0/33",
-            "10.0.0.0/",
-            "10.0.0.0/+8",
-            "10/8",
-            "::/129",
-            "a/8",
-        ] {
+        for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10/8", "::/129", "a/8"] {
             assert_eq!(Cidr::parse(text), None, "{text}");
         }
     }

@@ -33,11 +33,7 @@ impl Decimal {
             let digit = i128::from(digit.wrapping_sub(b'0'));
             value = value.checked_mul(10)?.checked_add(digit)?;
         }
-        Some(Decimal(if negative {
-            value.checked_neg()?
-        } else {
-            value
-        }))
+        Some(Decimal(if negative { value.checked_neg()? } else { value }))
     }
 
     /// The number times 1,000, if that is whole.
@@ -86,18 +82,7 @@ mod tests {
 
     #[test]
     fn refuses_what_is_not_a_plain_decimal() {
-        for text in [
-            "",
-            "-",
-            ".5",
-            "5.",
-            "1e3",
-            "+1",
-            " 1",
-            "0x1",
-            "1.0000000001",
-            "١",
-        ] {
+        for text in ["", "-", ".5", "5.", "1e3", "+1", " 1", "0x1", "1.0000000001", "١"] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
         assert_eq!(Decimal::parse(&"9".repeat(22)), None);

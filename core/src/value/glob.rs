@@ -42,10 +42,7 @@ impl Glob {
                 steps.push(step);
             }
         }
-        Some(Glob {
-            text: String::from(text).into(),
-            steps: steps.into(),
-        })
+        Some(Glob { text: String::from(text).into(), steps: steps.into() })
     }
 
     /// Whether the whole value fits. On a mismatch only the latest `*` takes one character more,

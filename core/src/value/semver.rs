@@ -35,18 +35,11 @@ fn read(text: &str, partial: bool) -> Option<(Version<'_>, usize)> {
     if !complete && (!partial || pre.is_some() || build.is_some()) {
         return None;
     }
-    Some((
-        Version {
-            core,
-            pre: pre.unwrap_or(""),
-        },
-        given,
-    ))
+    Some((Version { core, pre: pre.unwrap_or("") }, given))
 }
 
 fn split_identifiers(text: &str, mark: char) -> (&str, Option<&str>) {
-    text.split_once(mark)
-        .map_or((text, None), |(before, after)| (before, Some(after)))
+    text.split_once(mark).map_or((text, None), |(before, after)| (before, Some(after)))
 }
 
 fn read_number(digits: &str) -> Option<u64> {
@@ -62,9 +55,7 @@ fn identifiers_valid(list: &str, ordered: bool) -> bool {
     list.split('.').all(|identifier| {
         let numeric = identifier.bytes().all(|b| b.is_ascii_digit());
         let padded = numeric && identifier.len() > 1 && identifier.starts_with('0');
-        let plain = identifier
-            .bytes()
-            .all(|b| b.is_ascii_alphanumeric() || b == b'-');
+        let plain = identifier.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
         !identifier.is_empty() && plain && !(ordered && padded)
     })
 }
@@ -142,20 +133,13 @@ impl VersionRange {
         while let Some(word) = words.next() {
             let digits = word.trim_start_matches(['<', '>', '=', '^', '~']);
             let (operator, _) = word.split_at_checked(word.len().checked_sub(digits.len())?)?;
-            let version = if digits.is_empty() {
-                words.next()?
-            } else {
-                digits
-            };
+            let version = if digits.is_empty() { words.next()? } else { digits };
             add_bounds(operator, version, &mut bounds)?;
         }
         if bounds.is_empty() || bounds.len() > MOST {
             return None;
         }
-        Some(VersionRange {
-            text: String::from(text).into(),
-            bounds: bounds.into(),
-        })
+        Some(VersionRange { text: String::from(text).into(), bounds: bounds.into() })
     }
 
     /// Whether the value is a version inside the range.
@@ -169,21 +153,11 @@ impl VersionRange {
 
 impl Bound {
     fn new(comparison: Comparison, core: [u64; 3], pre: &str) -> Bound {
-        Bound {
-            comparison,
-            core,
-            pre: pre.into(),
-        }
+        Bound { comparison, core, pre: pre.into() }
     }
 
     fn allows(&self, version: &Version<'_>) -> bool {
-        let order = compare(
-            version,
-            &Version {
-                core: self.core,
-                pre: &self.pre,
-            },
-        );
+        let order = compare(version, &Version { core: self.core, pre: &self.pre });
         match self.comparison {
             Comparison::Less => order == Ordering::Less,
             Comparison::LessOrEqual => order != Ordering::Greater,
@@ -200,13 +174,7 @@ fn add_bounds(operator: &str, version: &str, bounds: &mut Vec<Bound>) -> Option<
     let complete = given == 3;
     let from = |comparison| Bound::new(comparison, version.core, version.pre);
     // The lowest of all versions that begin with the next number: its pre-release `0`.
-    let below = |place: usize| {
-        Some(Bound::new(
-            Comparison::Less,
-            raise(version.core, place)?,
-            "0",
-        ))
-    };
+    let below = |place: usize| Some(Bound::new(Comparison::Less, raise(version.core, place)?, "0"));
     let at = |place: usize| {
         let core = raise(version.core, place)?;
         Some(Bound::new(Comparison::GreaterOrEqual, core, ""))
@@ -223,12 +191,7 @@ fn add_bounds(operator: &str, version: &str, bounds: &mut Vec<Bound>) -> Option<
         "" | "=" => bounds.extend([from(Comparison::GreaterOrEqual), below(last)?]),
         "~" => bounds.extend([from(Comparison::GreaterOrEqual), below(last.min(1))?]),
         "^" => {
-            let fixed = version
-                .core
-                .iter()
-                .position(|n| *n > 0)
-                .unwrap_or(2)
-                .min(last);
+            let fixed = version.core.iter().position(|n| *n > 0).unwrap_or(2).min(last);
             bounds.extend([from(Comparison::GreaterOrEqual), below(fixed)?]);
         }
         _ => return None,
@@ -282,18 +245,16 @@ mod tests {
 
     #[test]
     fn values_that_are_no_versions_are_outside() {
-        for value in [
-            "", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "x", "1.2.3 ", "-1.0.0",
-        ] {
+        for value in
+            ["", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "x", "1.2.3 ", "-1.0.0"]
+        {
             assert!(!inside(">=0.0.0-0", value), "{value}");
         }
     }
 
     #[test]
     fn refuses_what_is_no_range() {
-        for range in [
-            "", " ", "abc", ">>1.0.0", "=>1.0.0", ">=", "1.2.x", "1.2-rc",
-        ] {
+        for range in ["", " ", "abc", ">>1.0.0", "=>1.0.0", ">=", "1.2.x", "1.2-rc"] {
             assert_eq!(VersionRange::parse(range), None, "{range}");
         }
     }

@@ -16,11 +16,7 @@ impl Share {
 
     /// A share from units of 0.001 %, 0 to 100,000; `None` above that.
     pub const fn from_millipercent(value: u32) -> Option<Share> {
-        if value > Self::ALL.0 {
-            None
-        } else {
-            Some(Share(value))
-        }
+        if value > Self::ALL.0 { None } else { Some(Share(value)) }
     }
 
     /// A share from per cent; `None` outside 0 to 100 or finer than 0.001.

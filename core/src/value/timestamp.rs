@@ -36,13 +36,8 @@ impl Timestamp {
         let clock = rest.clock()?;
         let fraction = rest.fraction()?;
         let offset = rest.offset()?;
-        let ms = midnight
-            .checked_add(clock)?
-            .checked_add(fraction)?
-            .checked_sub(offset)?;
-        rest.0
-            .is_empty()
-            .then_some(Timestamp(u64::try_from(ms).ok()?))
+        let ms = midnight.checked_add(clock)?.checked_add(fraction)?.checked_sub(offset)?;
+        rest.0.is_empty().then_some(Timestamp(u64::try_from(ms).ok()?))
     }
 }
 
@@ -74,10 +69,7 @@ impl Rest<'_> {
         self.byte(b':')?;
         let second = self.digits(2).filter(|second| *second <= 60)?;
         let minutes = hour.checked_mul(60)?.checked_add(minute)?;
-        minutes
-            .checked_mul(60)?
-            .checked_add(second)?
-            .checked_mul(1000)
+        minutes.checked_mul(60)?.checked_add(second)?.checked_mul(1000)
     }
 
     /// `.123456` in milliseconds, cut; 0 when there is none.
@@ -102,11 +94,7 @@ impl Rest<'_> {
         if self.byte(b'Z').or_else(|| self.byte(b'z')).is_some() {
             return Some(0);
         }
-        let sign = if self.byte(b'+').is_some() {
-            1
-        } else {
-            self.byte(b'-').map(|()| -1)?
-        };
+        let sign = if self.byte(b'+').is_some() { 1 } else { self.byte(b'-').map(|()| -1)? };
         let hours = self.digits(2).filter(|hours| *hours < 24)?;
         self.byte(b':')?;
         let minutes = self.digits(2).filter(|minutes| *minutes < 60)?;
@@ -130,11 +118,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     if day < 1 || day > longest {
         return None;
     }
-    let year = if month <= 2 {
-        year.checked_sub(1)?
-    } else {
-        year
-    };
+    let year = if month <= 2 { year.checked_sub(1)? } else { year };
     let era = year.checked_div_euclid(400)?;
     let year_of_era = year.checked_rem_euclid(400)?;
     let shifted = month.checked_add(9)?.checked_rem(12)?;
@@ -148,9 +132,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
         .checked_add(year_of_era.checked_div(4)?)?
         .checked_sub(year_of_era.checked_div(100)?)?
         .checked_add(day_of_year)?;
-    era.checked_mul(146_097)?
-        .checked_add(day_of_era)?
-        .checked_sub(719_468)
+    era.checked_mul(146_097)?.checked_add(day_of_era)?.checked_sub(719_468)
 }
 
 impl fmt::Display for Timestamp {
@@ -158,18 +140,12 @@ impl fmt::Display for Timestamp {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = i64::try_from(self.0).unwrap_or(i64::MAX);
         let part = |value: i64, unit: i64, modulus: i64| {
-            value
-                .checked_div_euclid(unit)
-                .and_then(|v| v.checked_rem_euclid(modulus))
-                .unwrap_or(0)
+            value.checked_div_euclid(unit).and_then(|v| v.checked_rem_euclid(modulus)).unwrap_or(0)
         };
         let (year, month, day) = civil(total.checked_div_euclid(DAY_MS).unwrap_or(0));
         let (hour, minute) = (part(total, 3_600_000, 24), part(total, 60_000, 60));
         let (second, ms) = (part(total, 1000, 60), part(total, 1, 1000));
-        write!(
-            f,
-            "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}"
-        )?;
+        write!(f, "{year:04}-{month:02}-{day:02}T{hour:02}:{minute:02}:{second:02}")?;
         if ms > 0 {
             write!(f, ".{ms:03}")?;
         }
@@ -198,21 +174,9 @@ fn civil(days: i64) -> (i64, i64, i64) {
     let shifted = div(day_of_year.saturating_mul(5).saturating_add(2), 153);
     let month_start = div(shifted.saturating_mul(153).saturating_add(2), 5);
     let day = day_of_year.saturating_sub(month_start).saturating_add(1);
-    let month = if shifted < 10 {
-        shifted.saturating_add(3)
-    } else {
-        shifted.saturating_sub(9)
-    };
+    let month = if shifted < 10 { shifted.saturating_add(3) } else { shifted.saturating_sub(9) };
     let year = year_of_era.saturating_add(era.saturating_mul(400));
-    (
-        if month <= 2 {
-            year.saturating_add(1)
-        } else {
-            year
-        },
-        month,
-        day,
-    )
+    (if month <= 2 { year.saturating_add(1) } else { year }, month, day)
 }
 
 #[cfg(test)]
@@ -256,11 +220,7 @@ mod tests {
 
     #[test]
     fn prints_what_it_reads() {
-        for text in [
-            "1970-01-01T00:00:00Z",
-            "2026-11-21T09:00:00.007Z",
-            "2000-02-29T23:59:59Z",
-        ] {
+        for text in ["1970-01-01T00:00:00Z", "2026-11-21T09:00:00.007Z", "2000-02-29T23:59:59Z"] {
             assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         }
     }
