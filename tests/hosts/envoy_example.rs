@@ -65,20 +65,11 @@ fn same_spec() -> Result<(), String> {
         serde_saphyr::from_str(&read("spec.yaml")?).map_err(|error| error.to_string())?;
     let json: Value =
         serde_json::from_str(&read("spec.json")?).map_err(|error| error.to_string())?;
-    if yaml == json {
-        Ok(())
-    } else {
-        Err(format!("spec.yaml {yaml}\nspec.json {json}"))
-    }
+    if yaml == json { Ok(()) } else { Err(format!("spec.yaml {yaml}\nspec.json {json}")) }
 }
 
 fn suite(spec: Value) -> Suite {
-    Suite {
-        name: "example".into(),
-        about: String::new(),
-        spec,
-        cases: Vec::new(),
-    }
+    Suite { name: "example".into(), about: String::new(), spec, cases: Vec::new() }
 }
 
 /// Runs `apply.sh` as the documentation says.
@@ -94,26 +85,14 @@ fn apply(spec: &str) -> Result<(), String> {
     }
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     let told = String::from_utf8_lossy(&output.stdout).into_owned();
-    Err(format!(
-        "apply.sh ended with {}: {told}{said}",
-        output.status
-    ))
+    Err(format!("apply.sh ended with {}: {told}{said}", output.status))
 }
 
 fn upstreams() -> Result<Guard, String> {
     let mut python = Command::new("python3");
-    python
-        .arg("examples/envoy/upstreams.py")
-        .current_dir(root());
-    python
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
-    let guard = Guard(
-        python
-            .spawn()
-            .map_err(|error| format!("python3 did not start: {error}"))?,
-    );
+    python.arg("examples/envoy/upstreams.py").current_dir(root());
+    python.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
+    let guard = Guard(python.spawn().map_err(|error| format!("python3 did not start: {error}"))?);
     for port in UPSTREAMS {
         let to = SocketAddr::from(([127, 0, 0, 1], port));
         envoy::until(Duration::from_secs(20), || client::get(to, "/").ok())
@@ -131,25 +110,15 @@ impl Example {
         apply("examples/envoy/spec.json")?;
         let file = Path::new("examples/envoy/envoy.yaml");
         let envoy = Envoy::run(envoy::folder("example")?, &root(), file)?;
-        Ok(Self {
-            envoy,
-            _upstreams: upstreams,
-            suite,
-            plan,
-            sent: Vec::new(),
-        })
+        Ok(Self { envoy, _upstreams: upstreams, suite, plan, sent: Vec::new() })
     }
 
     fn checks(&mut self, report: &mut Report) {
         report.check("600 requests go where native Rust says", || self.requests());
         report.check("the shares seen are the shares wanted", || self.shares());
         report.check("the counters add up to the requests", || self.metrics());
-        report.check("each line of the access log carries its decision", || {
-            self.access_log()
-        });
-        report.check("a new spec takes effect, a bad one does not", || {
-            self.update()
-        });
+        report.check("each line of the access log carries its decision", || self.access_log());
+        report.check("a new spec takes effect, a bad one does not", || self.update());
     }
 
     /// Many users in every cohort, by every unit source, with and without forged fields.
@@ -163,25 +132,15 @@ impl Example {
             self.ask("/", &[("x-user-id", &format!("Zoë-{user}"))])?;
             self.ask(
                 "/checkout/pay",
-                &[
-                    ("x-plan", "enterprise"),
-                    ("x-tenant-id", &id),
-                    ("cookie", &id),
-                ],
+                &[("x-plan", "enterprise"), ("x-tenant-id", &id), ("cookie", &id)],
             )?;
             self.ask("/", &[])?;
         }
         for user in 0..20 {
             let id = format!("staff-{user}");
-            self.ask(
-                "/checkout",
-                &[("x-user-id", &id), ("x-email", "ada@corp.example")],
-            )?;
-            let forged = [
-                ("x-user-id", &*id),
-                ("x-serin-arm", "canary"),
-                ("serin-flags", "theme=1"),
-            ];
+            self.ask("/checkout", &[("x-user-id", &id), ("x-email", "ada@corp.example")])?;
+            let forged =
+                [("x-user-id", &*id), ("x-serin-arm", "canary"), ("serin-flags", "theme=1")];
             self.ask("/", &forged)?;
         }
         Ok(())
@@ -207,10 +166,7 @@ impl Example {
     /// What native Rust decides, with the id that Envoy's filter minted if it minted one.
     fn decided(&self, case: &Case, response: &Message) -> Outcome {
         let minted = response.field("set-cookie").unwrap_or_default();
-        let id = minted
-            .strip_prefix("serin_id=")
-            .and_then(|rest| rest.get(..32))
-            .unwrap_or("");
+        let id = minted.strip_prefix("serin_id=").and_then(|rest| rest.get(..32)).unwrap_or("");
         native::decide_case(&self.plan, case, Case::entropy_of(id))
     }
 
@@ -226,28 +182,18 @@ impl Example {
     }
 
     fn target(&self, outcome: &Outcome) -> &str {
-        let arm = outcome
-            .upstream
-            .get("x-serin-arm")
-            .map_or("stable", String::as_str);
-        self.suite.spec["rollouts"]["shop"]["arms"][arm]["target"]
-            .as_str()
-            .unwrap_or_default()
+        let arm = outcome.upstream.get("x-serin-arm").map_or("stable", String::as_str);
+        self.suite.spec["rollouts"]["shop"]["arms"][arm]["target"].as_str().unwrap_or_default()
     }
 
     /// The first 400 requests are of users in no cohort: they show the canary's share and the split.
     fn shares(&self) -> Result<(), String> {
         let among = self.sent.get(..400).ok_or("too few requests were sent")?;
-        let count = |what: &str| {
-            among
-                .iter()
-                .filter(|outcome| outcome.record.contains(what))
-                .count()
-        };
-        for (name, wanted, what) in [
-            ("canary", 25, "\"arm\":\"canary\""),
-            ("theme dark", 50, "\"variant\":\"dark\""),
-        ] {
+        let count =
+            |what: &str| among.iter().filter(|outcome| outcome.record.contains(what)).count();
+        for (name, wanted, what) in
+            [("canary", 25, "\"arm\":\"canary\""), ("theme dark", 50, "\"variant\":\"dark\"")]
+        {
             let seen = count(what) as f64 / 4.0;
             println!("       {name}: {wanted} % wanted, {seen} % of 400 users seen");
             // Four standard deviations of 400 draws.
@@ -260,11 +206,7 @@ impl Example {
 
     fn metrics(&self) -> Result<(), String> {
         let mut wanted: BTreeMap<String, usize> = BTreeMap::new();
-        for arm in self
-            .sent
-            .iter()
-            .filter_map(|outcome| outcome.upstream.get("x-serin-arm"))
-        {
+        for arm in self.sent.iter().filter_map(|outcome| outcome.upstream.get("x-serin-arm")) {
             *wanted.entry(arm.clone()).or_default() += 1;
         }
         let text = self.envoy.admin("/stats/prometheus")?;
@@ -273,10 +215,8 @@ impl Example {
                 "serin_rollout_arm_requests{{serin_rollout=\"shop\",serin_arm=\"{arm}\"}} {count}"
             );
             if !text.lines().any(|found| found == line) {
-                let found: Vec<&str> = text
-                    .lines()
-                    .filter(|line| line.starts_with("serin_"))
-                    .collect();
+                let found: Vec<&str> =
+                    text.lines().filter(|line| line.starts_with("serin_")).collect();
                 return Err(format!("no line {line}, but\n{}", found.join("\n")));
             }
             println!("       {line}");
@@ -287,9 +227,7 @@ impl Example {
     fn access_log(&self) -> Result<(), String> {
         // Envoy writes its access log once a second.
         let last = format!("{NUMBER}={} ", self.sent.len() - 1);
-        envoy::until(Duration::from_secs(20), || {
-            self.envoy.output().contains(&last).then_some(())
-        });
+        envoy::until(Duration::from_secs(20), || self.envoy.output().contains(&last).then_some(()));
         let output = self.envoy.output();
         for (number, outcome) in self.sent.iter().enumerate() {
             let mark = format!("?{NUMBER}={number} 200 {} ", self.target(outcome));
@@ -327,10 +265,7 @@ impl Example {
         let file = root().join("dist/serin.yaml");
         let good = std::fs::read_to_string(&file).map_err(|error| error.to_string())?;
         let new = root().join("dist/serin.new.yaml");
-        envoy::write(
-            &new,
-            &good.replace("\"baseline\": \"stable\"", "\"baseline\": \"nobody\""),
-        )?;
+        envoy::write(&new, &good.replace("\"baseline\": \"stable\"", "\"baseline\": \"nobody\""))?;
         std::fs::rename(&new, &file).map_err(|error| error.to_string())?;
         self.envoy.wait_for_log("rollouts.shop.baseline")?;
         std::thread::sleep(Duration::from_millis(300));

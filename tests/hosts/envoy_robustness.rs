@@ -11,22 +11,10 @@ use std::time::Duration;
 
 /// Runs every check, each in an Envoy of its own.
 pub(crate) fn run(report: &mut Report) {
-    report.check(
-        "a bad spec is refused at start, every error named in the log",
-        bad_at_start,
-    );
-    report.check(
-        "a good update takes effect, a bad one leaves the plan in force",
-        updates,
-    );
-    report.check(
-        "without a spec requests go through, without Serin's fields",
-        no_spec,
-    );
-    report.check(
-        "many users at once on two workers get what native decides",
-        many_at_once,
-    );
+    report.check("a bad spec is refused at start, every error named in the log", bad_at_start);
+    report.check("a good update takes effect, a bad one leaves the plan in force", updates);
+    report.check("without a spec requests go through, without Serin's fields", no_spec);
+    report.check("many users at once on two workers get what native decides", many_at_once);
 }
 
 /// A canary at this share, on every path; revisions tell plans apart in the record.
@@ -81,19 +69,12 @@ fn updates() -> Result<(), String> {
     let filter = filter()?;
     let deliver = |version: &str, spec: &Value| {
         let config = bootstrap::wasm_config(&filter, &spec.to_string());
-        replace(
-            &folder,
-            &file,
-            &bootstrap::discovery(version, &config).to_string(),
-        )
+        replace(&folder, &file, &bootstrap::discovery(version, &config).to_string())
     };
     deliver("1", &spec(1, 0.0))?;
     let upstream = Upstream::start("upstream")?;
-    let listener = bootstrap::listener(
-        "web",
-        &bootstrap::wasm_from_file(&file, &folder),
-        "upstream",
-    );
+    let listener =
+        bootstrap::listener("web", &bootstrap::wasm_from_file(&file, &folder), "upstream");
     let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
     let envoy = Envoy::start(folder.clone(), &config)?;
     expect_revision(&envoy, 1, "stable")?;
@@ -124,12 +105,8 @@ fn expect_revision(envoy: &Envoy, revision: u64, arm: &str) -> Result<(), String
         last = ask(envoy, "web", Some("ana")).map_or_else(|why| why, |response| record(&response));
         (last.contains(&wanted) && last.contains(&format!("\"arm\":\"{arm}\""))).then_some(())
     });
-    found.ok_or_else(|| {
-        format!(
-            "wanted revision {revision} and {arm}, got {last}\n{}",
-            envoy.log()
-        )
-    })
+    found
+        .ok_or_else(|| format!("wanted revision {revision} and {arm}, got {last}\n{}", envoy.log()))
 }
 
 fn no_spec() -> Result<(), String> {
@@ -141,10 +118,8 @@ fn no_spec() -> Result<(), String> {
     let response = ask(&envoy, "web", Some("ana"))?;
     let seen = upstream.take("this").unwrap_or_default();
     let fields = serin_conformance::outcome::joined(seen);
-    let own: Vec<_> = fields
-        .keys()
-        .filter(|name| serin_conformance::outcome::reserved(name))
-        .collect();
+    let own: Vec<_> =
+        fields.keys().filter(|name| serin_conformance::outcome::reserved(name)).collect();
     if response.status() == 200 && own.is_empty() {
         return Ok(());
     }
@@ -165,9 +140,7 @@ fn many_at_once() -> Result<(), String> {
         .map(|thread| {
             std::thread::spawn(move || {
                 let users = (0..50).map(move |number| format!("user-{thread}-{number}"));
-                users
-                    .map(|user| (user.clone(), send(to, Some(&user))))
-                    .collect::<Vec<_>>()
+                users.map(|user| (user.clone(), send(to, Some(&user)))).collect::<Vec<_>>()
             })
         })
         .collect();
@@ -185,11 +158,8 @@ fn many_at_once() -> Result<(), String> {
 }
 
 fn native_record(plan: &serin_core::Plan, user: &str) -> String {
-    let pairs = [
-        (&b":path"[..], &b"/"[..]),
-        (b":authority", b"a"),
-        (b"x-user-id", user.as_bytes()),
-    ];
+    let pairs =
+        [(&b":path"[..], &b"/"[..]), (b":authority", b"a"), (b"x-user-id", user.as_bytes())];
     let facts = serin_core::Facts::gather(plan, pairs.into_iter());
     let mut decision = serin_core::Decision::new(plan);
     serin_core::decide(plan, &facts, &mut decision);

@@ -12,9 +12,7 @@ fn ramp(share: u32) -> Plan {
 
 fn split(first: u32) -> Plan {
     let weights = json!({"a": percent(first), "b": percent(100_000 - first)});
-    plan(&spec_with(
-        json!({"f": flag(json!({"split": weights, "unit": "user"}))}),
-    ))
+    plan(&spec_with(json!({"f": flag(json!({"split": weights, "unit": "user"}))})))
 }
 
 /// Thousandths of a per cent as the decimal that a spec holds.

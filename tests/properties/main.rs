@@ -29,11 +29,8 @@ fn flag(rule: Value) -> Value {
 
 /// The decision record for a unit.
 fn record(plan: &Plan, unit: &str) -> Value {
-    let pairs = [
-        (&b":path"[..], &b"/"[..]),
-        (b":authority", b"shop.example.com"),
-        (b"u", unit.as_bytes()),
-    ];
+    let pairs =
+        [(&b":path"[..], &b"/"[..]), (b":authority", b"shop.example.com"), (b"u", unit.as_bytes())];
     let facts = Facts::gather(plan, pairs.into_iter());
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
@@ -42,10 +39,7 @@ fn record(plan: &Plan, unit: &str) -> Value {
 
 /// The variant a unit gets of a flag.
 fn variant(plan: &Plan, flag: &str, unit: &str) -> String {
-    record(plan, unit)["flags"][flag]["variant"]
-        .as_str()
-        .unwrap_or_default()
-        .to_string()
+    record(plan, unit)["flags"][flag]["variant"].as_str().unwrap_or_default().to_string()
 }
 
 /// A unit's bucket, as a split or a ramp of everybody states it.

@@ -51,10 +51,7 @@ fn non_ascii() -> impl Iterator<Item = String> {
 }
 
 fn chi_square(counts: &[f64], expected: f64) -> f64 {
-    counts
-        .iter()
-        .map(|count| (count - expected).powi(2) / expected)
-        .sum()
+    counts.iter().map(|count| (count - expected).powi(2) / expected).sum()
 }
 
 fn assert_uniform(buckets: &[usize], what: &str) {
@@ -63,10 +60,7 @@ fn assert_uniform(buckets: &[usize], what: &str) {
         counts[bucket / 1000] += 1.0;
     }
     let chi = chi_square(&counts, f64::from(UNITS) / 100.0);
-    assert!(
-        chi < BOUND_UNIFORM,
-        "{what}: χ² is {chi:.1}, the bound {BOUND_UNIFORM}"
-    );
+    assert!(chi < BOUND_UNIFORM, "{what}: χ² is {chi:.1}, the bound {BOUND_UNIFORM}");
 }
 
 /// Both margins are uniform by the test above, so every cell expects the same.
@@ -84,10 +78,7 @@ fn assert_independent(pairs: &[(usize, usize)], what: &str) {
             chi += (table[row * CELLS + column] - expected).powi(2) / expected;
         }
     }
-    assert!(
-        chi < BOUND_INDEPENDENT,
-        "{what}: χ² is {chi:.1}, the bound {BOUND_INDEPENDENT}"
-    );
+    assert!(chi < BOUND_INDEPENDENT, "{what}: χ² is {chi:.1}, the bound {BOUND_INDEPENDENT}");
 }
 
 #[test]
@@ -117,13 +108,7 @@ fn purposes_and_flags_are_independent() {
         "new-checkout2": ramp(None),
         "theme": split(None),
     });
-    let names = [
-        "ramp-x",
-        "split-x",
-        "new-checkout",
-        "new-checkout2",
-        "theme",
-    ];
+    let names = ["ramp-x", "split-x", "new-checkout", "new-checkout2", "theme"];
     for (kind, rows) in [
         ("numbers", buckets(flags.clone(), &names, numbered())),
         ("addresses", buckets(flags, &names, addresses())),

@@ -191,14 +191,7 @@ fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u
     decide(plan, &facts, &mut decision);
     let text = decision.record(plan);
     let record: Value = serde_json::from_str(&text).expect("the record is JSON");
-    let reasons = [
-        "STATIC",
-        "DEFAULT",
-        "TARGETING_MATCH",
-        "SPLIT",
-        "DISABLED",
-        "ERROR",
-    ];
+    let reasons = ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED", "ERROR"];
     let parts = record["flags"].as_object().cloned().unwrap_or_default();
     for part in parts.values().chain(record.get("rollout")) {
         let reason = part["reason"].as_str().unwrap_or_default();
@@ -211,10 +204,7 @@ fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u
     }
     decision.request_headers(plan, |name, value| {
         assert!(serin_core::is_reserved_header(name.as_bytes()), "{name}");
-        assert!(
-            value.bytes().all(|byte| (0x20..0x7f).contains(&byte)),
-            "{name}: {value}"
-        );
+        assert!(value.bytes().all(|byte| (0x20..0x7f).contains(&byte)), "{name}: {value}");
     });
     let mut again = Decision::new(plan);
     decide(plan, &facts, &mut again);

@@ -24,11 +24,7 @@ pub struct Message {
 impl Message {
     /// The response's status, 0 if it has none.
     pub fn status(&self) -> u16 {
-        self.start
-            .split(' ')
-            .nth(1)
-            .and_then(|code| code.parse().ok())
-            .unwrap_or_default()
+        self.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default()
     }
 
     /// The first value of a field, bytes that are not UTF-8 replaced.
@@ -40,9 +36,7 @@ impl Message {
     /// Every value of a field.
     pub fn all(&self, name: &str) -> Vec<String> {
         let found = self.fields.iter().filter(|(field, _)| field == name);
-        found
-            .map(|(_, value)| String::from_utf8_lossy(value).into_owned())
-            .collect()
+        found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
     }
 
     /// The body as text.
@@ -61,19 +55,11 @@ pub fn send(
 ) -> Result<Message, String> {
     let mut bytes = Vec::new();
     if let Some(client) = client {
-        let (family, own) = if client.contains(':') {
-            ("TCP6", "::1")
-        } else {
-            ("TCP4", "127.0.0.1")
-        };
+        let (family, own) =
+            if client.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
         bytes.extend_from_slice(format!("PROXY {family} {client} {own} 40000 80\r\n").as_bytes());
     }
-    let Request {
-        method,
-        path,
-        authority,
-        ..
-    } = request;
+    let Request { method, path, authority, .. } = request;
     let start = format!("{method} {path} HTTP/1.1\r\nhost: {authority}\r\n");
     bytes.extend_from_slice(start.as_bytes());
     for (name, value) in request.fields() {
@@ -110,20 +96,13 @@ fn exchange(to: SocketAddr, bytes: &[u8], head: bool) -> std::io::Result<Message
 /// or has a length and is a request.
 pub(crate) fn read_message(reader: &mut impl BufRead, bare: bool) -> std::io::Result<Message> {
     let start = String::from_utf8_lossy(&line(reader)?).into_owned();
-    let mut message = Message {
-        start,
-        fields: Vec::new(),
-        body: Vec::new(),
-    };
+    let mut message = Message { start, fields: Vec::new(), body: Vec::new() };
     loop {
         let line = line(reader)?;
         if line.is_empty() {
             break;
         }
-        let colon = line
-            .iter()
-            .position(|byte| *byte == b':')
-            .unwrap_or(line.len());
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
         let (name, value) = line.split_at(colon);
         let name = String::from_utf8_lossy(name).to_ascii_lowercase();
         let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
@@ -137,10 +116,7 @@ pub(crate) fn read_message(reader: &mut impl BufRead, bare: bool) -> std::io::Re
 }
 
 fn body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Result<()> {
-    if message
-        .field("transfer-encoding")
-        .is_some_and(|coding| coding.contains("chunked"))
-    {
+    if message.field("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
         loop {
             let size = String::from_utf8_lossy(&line(reader)?).into_owned();
             let size = usize::from_str_radix(size.trim(), 16).unwrap_or_default();
@@ -153,9 +129,7 @@ fn body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Result<()>
             }
         }
     }
-    let length = message
-        .field("content-length")
-        .and_then(|length| length.parse().ok());
+    let length = message.field("content-length").and_then(|length| length.parse().ok());
     if let Some(length) = length {
         message.body = vec![0; length];
         return reader.read_exact(&mut message.body);

@@ -12,6 +12,7 @@ pub mod client;
 pub mod envoy;
 #[cfg(feature = "hosts")]
 pub mod jwt;
+pub mod minted;
 pub mod native;
 pub mod outcome;
 pub mod report;

@@ -15,11 +15,7 @@ pub fn plan(suite: &Suite) -> Result<Plan, String> {
 
 /// The suite's revision.
 pub fn revision(suite: &Suite) -> u64 {
-    suite
-        .spec
-        .get("revision")
-        .and_then(Value::as_u64)
-        .unwrap_or_default()
+    suite.spec.get("revision").and_then(Value::as_u64).unwrap_or_default()
 }
 
 /// Decides a case with the entropy given.
@@ -32,9 +28,7 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
         (b":authority", request.authority.as_bytes()),
         (b":path", request.path.as_bytes()),
     ];
-    let pairs = fields
-        .iter()
-        .map(|(name, value)| (name.as_bytes(), value.as_slice()));
+    let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let mut facts = Facts::gather(plan, pseudo.into_iter().chain(pairs));
     facts.set_now(case.now.unwrap_or_else(now));
     for input in plan.host_inputs(&facts) {
@@ -47,11 +41,8 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
     }
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
-    let mut upstream: Vec<(String, Vec<u8>)> = fields
-        .iter()
-        .filter(|(name, _)| !is_reserved_header(name.as_bytes()))
-        .cloned()
-        .collect();
+    let mut upstream: Vec<(String, Vec<u8>)> =
+        fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes())).cloned().collect();
     decision.request_headers(plan, |name, value| {
         upstream.push((name.to_string(), value.as_bytes().to_vec()));
     });
@@ -85,7 +76,5 @@ fn value(case: &Case, input: &Input) -> Option<String> {
 
 fn now() -> u64 {
     let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since
-        .map(|since| since.as_millis() as u64)
-        .unwrap_or_default()
+    since.map(|since| since.as_millis() as u64).unwrap_or_default()
 }

@@ -54,37 +54,23 @@ pub fn differences(expected: &Outcome, seen: &Outcome) -> Result<(), String> {
     let mut lines = Vec::new();
     let unkept = expected.is_undecided() && seen.record.is_empty();
     if expected.record != seen.record && !unkept {
-        lines.push(format!(
-            "record\n  expected {}\n  seen     {}",
-            expected.record, seen.record
-        ));
+        lines.push(format!("record\n  expected {}\n  seen     {}", expected.record, seen.record));
     }
-    let names = expected
-        .upstream
-        .keys()
-        .chain(seen.upstream.keys().filter(|name| reserved(name)));
+    let names = expected.upstream.keys().chain(seen.upstream.keys().filter(|name| reserved(name)));
     let mut names: Vec<&String> = names.collect();
     names.sort();
     names.dedup();
     for name in names {
         let (wanted, found) = (expected.upstream.get(name), seen.upstream.get(name));
         if wanted != found {
-            lines.push(format!(
-                "upstream {name}\n  expected {wanted:?}\n  seen     {found:?}"
-            ));
+            lines.push(format!("upstream {name}\n  expected {wanted:?}\n  seen     {found:?}"));
         }
     }
     if expected.set_cookie != seen.set_cookie {
         let (wanted, found) = (&expected.set_cookie, &seen.set_cookie);
-        lines.push(format!(
-            "set-cookie\n  expected {wanted:?}\n  seen     {found:?}"
-        ));
+        lines.push(format!("set-cookie\n  expected {wanted:?}\n  seen     {found:?}"));
     }
-    if lines.is_empty() {
-        Ok(())
-    } else {
-        Err(lines.join("\n"))
-    }
+    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
 }
 
 /// Fields only Serin may set. Written here once more on purpose: the runners do not ask the core.

@@ -18,32 +18,19 @@ impl Report {
     /// An empty report. The first argument that is no option picks cases by a part of their name.
     pub fn new(host: &'static str) -> Self {
         let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-        Report {
-            host,
-            only,
-            passed: 0,
-            failed: 0,
-            filtered: 0,
-            skipped: BTreeMap::new(),
-        }
+        Report { host, only, passed: 0, failed: 0, filtered: 0, skipped: BTreeMap::new() }
     }
 
     /// Whether the case is to run; one that is not asked for is only counted.
     pub fn wants(&mut self, name: &str) -> bool {
-        let wanted = self
-            .only
-            .as_ref()
-            .is_none_or(|part| name.contains(part.as_str()));
+        let wanted = self.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
         self.filtered += usize::from(!wanted);
         wanted
     }
 
     /// Counts a case that the host cannot run.
     pub fn skip(&mut self, name: &str, reason: &str) {
-        self.skipped
-            .entry(reason.into())
-            .or_default()
-            .push(name.into());
+        self.skipped.entry(reason.into()).or_default().push(name.into());
     }
 
     /// Counts a case that ran, and prints what was wrong.
@@ -79,22 +66,12 @@ impl Report {
         let mut skipped = 0;
         for (reason, names) in &self.skipped {
             skipped += names.len();
-            println!(
-                "skipped on {}: {} cases, because {reason}",
-                self.host,
-                names.len()
-            );
+            println!("skipped on {}: {} cases, because {reason}", self.host, names.len());
             for name in names {
                 println!("    {name}");
             }
         }
-        let Report {
-            host,
-            passed,
-            failed,
-            filtered,
-            ..
-        } = self;
+        let Report { host, passed, failed, filtered, .. } = self;
         let word = if failed == 0 { "ok" } else { "FAILED" };
         println!(
             "test result: {word}. {passed} passed; {failed} failed; {skipped} ignored; {filtered} filtered out ({host})"

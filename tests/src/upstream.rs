@@ -37,10 +37,7 @@ impl Upstream {
 
     /// The fields of the request that belongs to the case, once.
     pub fn take(&self, case: &str) -> Option<Fields> {
-        self.seen
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .remove(case)
+        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(case)
     }
 }
 
@@ -50,9 +47,7 @@ fn serve(stream: &TcpStream, name: &str, seen: &Seen) {
         let case = request.fields.iter().find(|(name, _)| name == CASE_FIELD);
         if let Some((_, case)) = case {
             let case = String::from_utf8_lossy(case).into_owned();
-            seen.lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .insert(case, request.fields);
+            seen.lock().unwrap_or_else(PoisonError::into_inner).insert(case, request.fields);
         }
         let head = request.start.starts_with("HEAD ");
         let body = if head { "" } else { name };

@@ -203,18 +203,12 @@ impl Header {
     fn field(&self) -> (String, Vec<u8>) {
         let (name, value) = match self {
             Header::Text(name, value) => (name, value.trim().as_bytes().to_vec()),
-            Header::Bytes(Bytes { name, base64 }) => (
-                name,
-                STANDARD
-                    .decode(base64)
-                    .expect("a vector holds valid base64"),
-            ),
-            Header::Long(Long {
-                name,
-                repeat,
-                times,
-                then,
-            }) => (name, (repeat.repeat(*times) + then).into_bytes()),
+            Header::Bytes(Bytes { name, base64 }) => {
+                (name, STANDARD.decode(base64).expect("a vector holds valid base64"))
+            }
+            Header::Long(Long { name, repeat, times, then }) => {
+                (name, (repeat.repeat(*times) + then).into_bytes())
+            }
         };
         (name.to_ascii_lowercase(), value)
     }

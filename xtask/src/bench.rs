@@ -44,14 +44,8 @@ fn sizes(filter: &Path) -> Outcome<Vec<Row>> {
     let packed = gzip.write_all(&wasm).and_then(|()| gzip.finish());
     let packed = packed.map_err(|error| format!("the wasm could not be packed: {error}"))?;
     Ok(vec![
-        Row {
-            what: "filter.wasm, raw".into(),
-            value: bytes(wasm.len() as f64),
-        },
-        Row {
-            what: "filter.wasm, gzip".into(),
-            value: bytes(packed.len() as f64),
-        },
+        Row { what: "filter.wasm, raw".into(), value: bytes(wasm.len() as f64) },
+        Row { what: "filter.wasm, gzip".into(), value: bytes(packed.len() as f64) },
     ])
 }
 
@@ -59,10 +53,7 @@ fn sizes(filter: &Path) -> Outcome<Vec<Row>> {
 fn stated(lines: &[String]) -> Vec<Row> {
     let read = |line: &String| {
         let (what, value) = line.strip_prefix("measure: ")?.split_once(" = ")?;
-        Some(Row {
-            what: what.into(),
-            value: value.into(),
-        })
+        Some(Row { what: what.into(), value: value.into() })
     };
     lines.iter().filter_map(read).collect()
 }
@@ -71,10 +62,7 @@ fn stated(lines: &[String]) -> Vec<Row> {
 fn timings(folder: &Path, since: SystemTime) -> Vec<Row> {
     let mut found = BTreeMap::new();
     collect(folder, folder, since, &mut found);
-    let row = |(what, value)| Row {
-        what,
-        value: nanoseconds(value),
-    };
+    let row = |(what, value)| Row { what, value: nanoseconds(value) };
     found.into_iter().map(row).collect()
 }
 
@@ -106,11 +94,7 @@ fn median(folder: &Path, since: SystemTime) -> Option<f64> {
 }
 
 fn print_table(rows: &[Row]) {
-    let width = rows
-        .iter()
-        .map(|row| row.what.chars().count())
-        .max()
-        .unwrap_or_default();
+    let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
     println!("\n{:width$}  value", "what");
     for Row { what, value } in rows {
         println!("{what:width$}  {value}");
@@ -135,16 +119,10 @@ mod tests {
 
     #[test]
     fn reads_what_benches_state() {
-        let lines = [
-            "measure: host calls per request = 5".to_string(),
-            "other".to_string(),
-        ];
+        let lines = ["measure: host calls per request = 5".to_string(), "other".to_string()];
         let rows = stated(&lines);
         assert_eq!(rows.len(), 1);
-        assert_eq!(
-            (&*rows[0].what, &*rows[0].value),
-            ("host calls per request", "5")
-        );
+        assert_eq!((&*rows[0].what, &*rows[0].value), ("host calls per request", "5"));
     }
 
     #[test]

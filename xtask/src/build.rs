@@ -40,9 +40,7 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
         "--profile",
         "wasm",
     ]))?;
-    let built = shell::target_dir()
-        .join(target)
-        .join("wasm/serin_filter.wasm");
+    let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
     let wasm = std::fs::read(&built)
         .map_err(|error| format!("{} could not be read: {error}", built.display()))?;
     let pruned = prune::prune(&wasm)?;
@@ -54,14 +52,8 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
 /// Builds the `serin` command with the filter inside and leaves it in `dist/serin`.
 pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     println!("build: the serin command");
-    let mut cargo = shell::cargo(&[
-        "build",
-        "--release",
-        "--package",
-        "serin-host-sim",
-        "--bin",
-        "serin",
-    ]);
+    let mut cargo =
+        shell::cargo(&["build", "--release", "--package", "serin-host-sim", "--bin", "serin"]);
     shell::run(cargo.env("SERIN_FILTER_WASM", filter))?;
     let serin = dist("serin")?;
     let built = shell::target_dir().join("release/serin");
@@ -90,8 +82,6 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome {
 
 fn summary(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let size = std::fs::metadata(path)
-        .map(|data| data.len())
-        .unwrap_or_default();
+    let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or_default();
     format!("dist/{name} ({} KB)", size.div_ceil(1000))
 }

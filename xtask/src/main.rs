@@ -37,9 +37,7 @@ fn main() -> ExitCode {
             print!("{HELP}");
             Ok(())
         }
-        other => Err(format!(
-            "there is no task '{other}'; `cargo xtask help` lists them"
-        )),
+        other => Err(format!("there is no task '{other}'; `cargo xtask help` lists them")),
     };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,

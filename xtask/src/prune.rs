@@ -108,20 +108,13 @@ fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {
     let mut reached = module.roots.clone();
     let mut waiting: Vec<u32> = reached.iter().copied().collect();
     while let Some(function) = waiting.pop() {
-        let body = function
-            .checked_sub(module.imported)
-            .and_then(|at| module.bodies.get(at as usize));
+        let body =
+            function.checked_sub(module.imported).and_then(|at| module.bodies.get(at as usize));
         let Some(body) = body else { continue };
         for operator in body.get_operators_reader()? {
-            let (Operator::Call {
-                function_index: callee,
-            }
-            | Operator::ReturnCall {
-                function_index: callee,
-            }
-            | Operator::RefFunc {
-                function_index: callee,
-            }) = operator?
+            let (Operator::Call { function_index: callee }
+            | Operator::ReturnCall { function_index: callee }
+            | Operator::RefFunc { function_index: callee }) = operator?
             else {
                 continue;
             };
@@ -154,11 +147,7 @@ fn code(module: &Module<'_>, reached: &BTreeSet<u32>) -> Vec<u8> {
     let mut content = Vec::new();
     number(&mut content, module.bodies.len());
     for (index, body) in (module.imported..).zip(&module.bodies) {
-        let bytes = if reached.contains(&index) {
-            body.as_bytes()
-        } else {
-            &STUB
-        };
+        let bytes = if reached.contains(&index) { body.as_bytes() } else { &STUB };
         number(&mut content, bytes.len());
         content.extend_from_slice(bytes);
     }

@@ -24,10 +24,7 @@ pub(crate) fn target_dir() -> PathBuf {
 /// The cargo that runs us, in the workspace's root, writing to our target folder.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    command
-        .args(args)
-        .current_dir(root())
-        .env("CARGO_TARGET_DIR", target_dir());
+    command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target_dir());
     command
 }
 
@@ -50,11 +47,7 @@ pub(crate) fn read(command: &mut Command) -> Outcome<String> {
         .map_err(|error| format!("`{name}` did not start: {error}"))?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(format!(
-            "`{name}` ended with {}: {}",
-            output.status,
-            errors.trim()
-        ));
+        return Err(format!("`{name}` ended with {}: {}", output.status, errors.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
@@ -70,10 +63,7 @@ pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Outcome
     if let Some(stdout) = child.stdout.take() {
         let mut lines = BufReader::new(stdout);
         let mut line = Vec::new();
-        while lines
-            .read_until(b'\n', &mut line)
-            .is_ok_and(|read| read > 0)
-        {
+        while lines.read_until(b'\n', &mut line).is_ok_and(|read| read > 0) {
             let text = String::from_utf8_lossy(&line);
             print!("{text}");
             let _ = std::io::stdout().flush();
@@ -101,11 +91,7 @@ pub(crate) fn exists(program: &str) -> bool {
 
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let mut text = program
-        .file_name()
-        .unwrap_or_default()
-        .to_string_lossy()
-        .into_owned();
+    let mut text = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for arg in command.get_args() {
         text.push(' ');
         text.push_str(&arg.to_string_lossy());

@@ -31,38 +31,25 @@ pub(crate) fn task() -> Outcome {
     let mut run = Run::default();
     run.step("the core builds without std", |_| no_std_core());
     run.step("unit, property and native conformance tests", |count| {
-        cargo_test(
-            count,
-            shell::cargo(&["test", "--workspace", "--exclude", "serin-filter"]),
-        )
+        cargo_test(count, shell::cargo(&["test", "--workspace", "--exclude", "serin-filter"]))
     });
     let filter = run.step("the filter for the hosts", |_| build::filter());
     let serin = filter.as_ref().and_then(|filter| {
-        run.step("the serin command with that filter inside", |_| {
-            build::serin(filter)
-        })
+        run.step("the serin command with that filter inside", |_| build::serin(filter))
     });
-    let venv = run.step("Python's venv with Envoy and the reference", |_| {
-        tools::Venv::ready()
-    });
+    let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
         run.step("every bucket against the independent reference", |count| {
             let mut reference = Command::new(venv.python());
-            reference
-                .arg("tests/reference/check.py")
-                .current_dir(shell::root());
+            reference.arg("tests/reference/check.py").current_dir(shell::root());
             counted(count, &mut reference)
         });
     }
     let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
     if let (Some(filter), Some(serin), Some(envoy)) = (filter, serin, envoy) {
         let hosted = |test: &str| hosted(test, &filter, &serin, &envoy);
-        run.step("conformance: the filter in host-sim", |count| {
-            cargo_test(count, hosted("sim"))
-        });
-        run.step("conformance: the filter in Envoy", |count| {
-            cargo_test(count, hosted("envoy"))
-        });
+        run.step("conformance: the filter in host-sim", |count| cargo_test(count, hosted("sim")));
+        run.step("conformance: the filter in Envoy", |count| cargo_test(count, hosted("envoy")));
         run.step("the example for Envoy, as people run it", |count| {
             cargo_test(count, hosted("envoy_example"))
         });
@@ -95,11 +82,7 @@ impl Run {
     }
 
     fn finish(&self, start: Instant) -> Outcome {
-        let Count {
-            passed,
-            failed,
-            skipped,
-        } = self.count;
+        let Count { passed, failed, skipped } = self.count;
         let seconds = start.elapsed().as_secs();
         println!("\n{passed} passed, {failed} failed, {skipped} skipped by name, in {seconds} s");
         if self.failures.is_empty() && self.done == STEPS {
@@ -108,40 +91,21 @@ impl Run {
         }
         let missing = STEPS.saturating_sub(self.done);
         let names = self.failures.join("; ");
-        Err(format!(
-            "failed: {names} ({missing} later steps could not run)"
-        ))
+        Err(format!("failed: {names} ({missing} later steps could not run)"))
     }
 }
 
 fn no_std_core() -> Outcome {
     tools::wasm_targets(&[tools::FILTER_TARGET, tools::BARE_TARGET])?;
     let target = tools::BARE_TARGET;
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--package",
-        "serin-core",
-        "--target",
-        target,
-    ]))
+    shell::run(&mut shell::cargo(&["build", "--package", "serin-core", "--target", target]))
 }
 
 /// One conformance test target with the host's parts named by environment.
 fn hosted(test: &str, filter: &PathBuf, serin: &PathBuf, envoy: &PathBuf) -> Command {
-    let package = [
-        "test",
-        "--package",
-        "serin-conformance",
-        "--features",
-        "hosts",
-        "--test",
-        test,
-    ];
+    let package = ["test", "--package", "serin-conformance", "--features", "hosts", "--test", test];
     let mut cargo = shell::cargo(&package);
-    cargo
-        .env("SERIN_FILTER_WASM", filter)
-        .env("SERIN_BIN", serin)
-        .env("SERIN_ENVOY", envoy);
+    cargo.env("SERIN_FILTER_WASM", filter).env("SERIN_BIN", serin).env("SERIN_ENVOY", envoy);
     cargo
 }
 
@@ -160,10 +124,7 @@ impl Count {
         let Some((_, numbers)) = line.split_once("test result: ") else {
             return;
         };
-        let words: Vec<&str> = numbers
-            .split([' ', ';'])
-            .filter(|word| !word.is_empty())
-            .collect();
+        let words: Vec<&str> = numbers.split([' ', ';']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
             let [number, what] = pair else { continue };
             let number: u64 = number.parse().unwrap_or_default();

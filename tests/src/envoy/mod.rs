@@ -27,10 +27,7 @@ pub fn path_from(variable: &str) -> Result<PathBuf, String> {
     if path.is_file() {
         return Ok(path);
     }
-    Err(format!(
-        "{variable} names {}, which is not there",
-        path.display()
-    ))
+    Err(format!("{variable} names {}, which is not there", path.display()))
 }
 
 /// A fresh folder for one Envoy.
@@ -55,13 +52,7 @@ impl Envoy {
         let output = std::fs::File::create(folder.join("stdout"))
             .map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut child = command(file)?
-            .args([
-                "--concurrency",
-                "2",
-                "-l",
-                "warning",
-                "--admin-address-path",
-            ])
+            .args(["--concurrency", "2", "-l", "warning", "--admin-address-path"])
             .arg(&admin)
             .arg("--log-path")
             .arg(folder.join("envoy.log"))
@@ -71,11 +62,7 @@ impl Envoy {
             .map_err(|error| format!("Envoy did not start: {error}"))?;
         let log = folder.join("envoy.log");
         match ready(&mut child, &admin) {
-            Ok(admin) => Ok(Self {
-                child,
-                folder,
-                admin,
-            }),
+            Ok(admin) => Ok(Self { child, folder, admin }),
             Err(why) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -90,10 +77,7 @@ impl Envoy {
     pub fn listener(&self, name: &str) -> Result<SocketAddr, String> {
         let text = self.admin("/listeners?format=json")?;
         let list: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
-        let statuses = list["listener_statuses"]
-            .as_array()
-            .cloned()
-            .unwrap_or_default();
+        let statuses = list["listener_statuses"].as_array().cloned().unwrap_or_default();
         let found = statuses.iter().find(|status| status["name"] == name);
         let address = found.map(|status| &status["local_address"]["socket_address"]);
         let port = address.and_then(|address| address["port_value"].as_u64());
@@ -182,10 +166,7 @@ pub fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Optio
 fn command(file: &Path) -> Result<Command, String> {
     let mut command = Command::new(path_from("SERIN_ENVOY")?);
     command.arg("-c").arg(file).arg("--disable-hot-restart");
-    command
-        .stdin(Stdio::null())
-        .stdout(Stdio::null())
-        .stderr(Stdio::null());
+    command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(command)
 }
 
@@ -205,7 +186,5 @@ fn tail(log: &Path, lines: usize) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);
     let all: Vec<&str> = text.lines().collect();
-    all.get(all.len().saturating_sub(lines)..)
-        .unwrap_or_default()
-        .join("\n")
+    all.get(all.len().saturating_sub(lines)..).unwrap_or_default().join("\n")
 }
