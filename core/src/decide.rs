@@ -30,15 +30,16 @@ pub fn decide_with(
     let mut evaluation = Evaluation { plan, facts, observer };
     decision.rollout = evaluation.rollout();
     decision.flags.clear();
-    let mut lists = 0_u32;
     plan.deliveries.walk(facts.path(), |flags| {
-        lists = lists.saturating_add(u32::from(!flags.is_empty()));
-        decision.flags.extend(flags.iter().map(|id| undecided(FlagId(*id))));
+        for id in flags.iter().map(|id| FlagId(*id)) {
+            // Each list is sorted, so that only those after the first have to look for a place.
+            if decision.flags.last().is_none_or(|last| last.flag < id) {
+                decision.flags.push(undecided(id));
+            } else if let Err(at) = decision.flags.binary_search_by_key(&id, |flag| flag.flag) {
+                decision.flags.insert(at, undecided(id));
+            }
+        }
     });
-    if lists > 1 {
-        decision.flags.sort_unstable_by_key(|flag| flag.flag);
-        decision.flags.dedup_by_key(|flag| flag.flag);
-    }
     for slot in &mut decision.flags {
         *slot = evaluation.flag(slot.flag);
     }

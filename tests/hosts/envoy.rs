@@ -46,7 +46,14 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-fn run(suite: &Suite, plan: &Plan, case: &Case, to: SocketAddr, upstream: &Upstream, report: &mut Report) {
+fn run(
+    suite: &Suite,
+    plan: &Plan,
+    case: &Case,
+    to: SocketAddr,
+    upstream: &Upstream,
+    report: &mut Report,
+) {
     let name = format!("{} / {}", suite.name, case.name);
     if !report.wants(&name) {
         return;

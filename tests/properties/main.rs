@@ -29,11 +29,8 @@ fn flag(rule: Value) -> Value {
 
 /// The decision record for a unit.
 fn record(plan: &Plan, unit: &str) -> Value {
-    let pairs = [
-        (&b":path"[..], &b"/"[..]),
-        (b":authority", b"shop.example.com"),
-        (b"u", unit.as_bytes()),
-    ];
+    let pairs =
+        [(&b":path"[..], &b"/"[..]), (b":authority", b"shop.example.com"), (b"u", unit.as_bytes())];
     let facts = Facts::gather(plan, pairs.into_iter());
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);

@@ -32,7 +32,13 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     println!("build: the filter for {}", tools::FILTER_TARGET);
     let target = tools::FILTER_TARGET;
     shell::run(&mut shell::cargo(&[
-        "build", "--package", "serin-filter", "--target", target, "--profile", "wasm",
+        "build",
+        "--package",
+        "serin-filter",
+        "--target",
+        target,
+        "--profile",
+        "wasm",
     ]))?;
     let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
     let wasm = std::fs::read(&built)
@@ -46,7 +52,8 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
 /// Builds the `serin` command with the filter inside and leaves it in `dist/serin`.
 pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     println!("build: the serin command");
-    let mut cargo = shell::cargo(&["build", "--release", "--package", "serin-host-sim", "--bin", "serin"]);
+    let mut cargo =
+        shell::cargo(&["build", "--release", "--package", "serin-host-sim", "--bin", "serin"]);
     shell::run(cargo.env("SERIN_FILTER_WASM", filter))?;
     let serin = dist("serin")?;
     let built = shell::target_dir().join("release/serin");
@@ -55,6 +62,17 @@ pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     std::fs::copy(&built, &serin)
         .map_err(|error| format!("{} could not be copied: {error}", built.display()))?;
     Ok(serin)
+}
+
+/// Compiler flags that keep this machine's paths out of the wasm, so that it comes out the same
+/// on every machine.
+fn remapped_paths() -> String {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
+    let sources = std::fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    let folders = sources.map(|entry| entry.path()).chain([shell::root()]);
+    let flag = |folder: PathBuf| format!("'--remap-path-prefix={}/='", folder.display());
+    folders.map(flag).collect::<Vec<_>>().join(",")
 }
 
 fn dist(name: &str) -> Outcome<PathBuf> {

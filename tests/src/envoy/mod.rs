@@ -47,7 +47,12 @@ impl Envoy {
     }
 
     /// Starts Envoy in a directory on a configuration file, with further arguments.
-    pub fn run(folder: PathBuf, directory: &Path, file: &Path, args: &[&str]) -> Result<Self, String> {
+    pub fn run(
+        folder: PathBuf,
+        directory: &Path,
+        file: &Path,
+        args: &[&str],
+    ) -> Result<Self, String> {
         let admin = folder.join("admin");
         let mut child = command(file)?
             .args(["--concurrency", "2", "-l", "warning", "--admin-address-path"])
