@@ -31,6 +31,7 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     tools::wasm_targets(&[tools::FILTER_TARGET])?;
     println!("build: the filter for {}", tools::FILTER_TARGET);
     let target = tools::FILTER_TARGET;
+    let flags = format!("target.{target}.rustflags=[{}]", remapped_paths());
     shell::run(&mut shell::cargo(&[
         "build",
         "--package",
@@ -39,6 +40,8 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
         target,
         "--profile",
         "wasm",
+        "--config",
+        &flags,
     ]))?;
     let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
     let wasm = std::fs::read(&built)
@@ -62,6 +65,17 @@ pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     std::fs::copy(&built, &serin)
         .map_err(|error| format!("{} could not be copied: {error}", built.display()))?;
     Ok(serin)
+}
+
+/// Compiler flags that keep this machine's paths out of the wasm, so that it comes out the same
+/// on every machine.
+fn remapped_paths() -> String {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
+    let sources = std::fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    let folders = sources.map(|entry| entry.path());
+    let flag = |folder: PathBuf| format!("'--remap-path-prefix={}/='", folder.display());
+    folders.map(flag).collect::<Vec<_>>().join(",")
 }
 
 fn dist(name: &str) -> Outcome<PathBuf> {
