@@ -22,9 +22,7 @@ pub struct SystemClock;
 
 impl Clock for SystemClock {
     fn now_nanos(&self) -> u64 {
-        let since = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
         u64::try_from(since.as_nanos()).unwrap_or(u64::MAX)
     }
 }
@@ -41,8 +39,7 @@ impl VirtualClock {
 
     /// Sets the clock, forwards or backwards, without running what was due in between.
     pub fn set_millis(&self, millis: u64) {
-        self.0
-            .store(millis.saturating_mul(1_000_000), Ordering::SeqCst);
+        self.0.store(millis.saturating_mul(1_000_000), Ordering::SeqCst);
     }
 }
 

@@ -39,9 +39,7 @@ pub enum FailPolicy {
 impl FailPolicy {
     /// Envoy's default for reloading.
     pub fn reload() -> Self {
-        Self::FailReload {
-            base: Duration::from_secs(1),
-        }
+        Self::FailReload { base: Duration::from_secs(1) }
     }
 }
 

@@ -16,18 +16,11 @@ pub(crate) enum Kind {
     /// An export that every filter needs is missing or has another type.
     Export(String),
     /// The guest trapped in a callback.
-    Trap {
-        callback: &'static str,
-        message: String,
-    },
+    Trap { callback: &'static str, message: String },
     /// The guest ran longer than one call may.
     Deadline { callback: &'static str, millis: u64 },
     /// The guest trapped after it had been refused more memory.
-    Memory {
-        callback: &'static str,
-        limit: usize,
-        message: String,
-    },
+    Memory { callback: &'static str, limit: usize, message: String },
     /// The guest imports something no host offers, and called it.
     UnknownImport { module: String, name: String },
     /// The guest returned false from `proxy_on_vm_start`.
@@ -75,10 +68,7 @@ impl Error {
 
     /// The guest said no to its configuration.
     pub fn is_refused(&self) -> bool {
-        matches!(
-            self.kind,
-            Kind::ConfigurationRefused { .. } | Kind::StartRefused { .. }
-        )
+        matches!(self.kind, Kind::ConfigurationRefused { .. } | Kind::StartRefused { .. })
     }
 
     /// What the guest logged while it refused its configuration.
@@ -99,16 +89,9 @@ impl fmt::Display for Error {
                 write!(f, "the guest trapped in {callback}: {message}")
             }
             Kind::Deadline { callback, millis } => {
-                write!(
-                    f,
-                    "the guest did not return from {callback} within {millis} ms"
-                )
+                write!(f, "the guest did not return from {callback} within {millis} ms")
             }
-            Kind::Memory {
-                callback,
-                limit,
-                message,
-            } => write!(
+            Kind::Memory { callback, limit, message } => write!(
                 f,
                 "the guest reached its memory limit of {limit} bytes in {callback}: {message}"
             ),

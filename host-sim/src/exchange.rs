@@ -23,9 +23,7 @@ enum Answer {
 
 impl Worker {
     pub(crate) fn stream(&self, id: u32) -> Option<&StreamContext> {
-        self.state()
-            .stream_of(id)
-            .or_else(|| self.orphans.get(&id).map(|stream| &**stream))
+        self.state().stream_of(id).or_else(|| self.orphans.get(&id).map(|stream| &**stream))
     }
 
     pub(crate) fn stream_mut(&mut self, id: u32) -> Option<&mut StreamContext> {
@@ -63,14 +61,12 @@ impl Worker {
             self.create(id);
         }
         let (name, callback) = match direction {
-            Direction::Request => (
-                "proxy_on_request_headers",
-                self.vm.exports.request_headers.clone(),
-            ),
-            Direction::Response => (
-                "proxy_on_response_headers",
-                self.vm.exports.response_headers.clone(),
-            ),
+            Direction::Request => {
+                ("proxy_on_request_headers", self.vm.exports.request_headers.clone())
+            }
+            Direction::Response => {
+                ("proxy_on_response_headers", self.vm.exports.response_headers.clone())
+            }
         };
         let answer = self.ask(id, direction, |worker| match &callback {
             HeadersCallback::Missing => None,
@@ -127,19 +123,13 @@ impl Worker {
         half.body_open = true;
         let (size, end) = (count(half.chunk.len()), u32::from(half.ended));
         let (name, callback) = match direction {
-            Direction::Request => (
-                "proxy_on_request_body",
-                self.vm.exports.request_body.clone(),
-            ),
-            Direction::Response => (
-                "proxy_on_response_body",
-                self.vm.exports.response_body.clone(),
-            ),
+            Direction::Request => ("proxy_on_request_body", self.vm.exports.request_body.clone()),
+            Direction::Response => {
+                ("proxy_on_response_body", self.vm.exports.response_body.clone())
+            }
         };
         let answer = self.ask(id, direction, |worker| {
-            callback
-                .as_ref()
-                .map(|call| worker.vm.call(name, id, call, (id, size, end)))
+            callback.as_ref().map(|call| worker.vm.call(name, id, call, (id, size, end)))
         });
         let Some(half) = self.stream_mut(id).map(|stream| stream.half_mut(direction)) else {
             return;
@@ -178,19 +168,15 @@ impl Worker {
         half.trailers = Some(map);
         half.trailers_open = true;
         let (name, callback) = match direction {
-            Direction::Request => (
-                "proxy_on_request_trailers",
-                self.vm.exports.request_trailers.clone(),
-            ),
-            Direction::Response => (
-                "proxy_on_response_trailers",
-                self.vm.exports.response_trailers.clone(),
-            ),
+            Direction::Request => {
+                ("proxy_on_request_trailers", self.vm.exports.request_trailers.clone())
+            }
+            Direction::Response => {
+                ("proxy_on_response_trailers", self.vm.exports.response_trailers.clone())
+            }
         };
         let answer = self.ask(id, direction, |worker| {
-            callback
-                .as_ref()
-                .map(|call| worker.vm.call(name, id, call, (id, count)))
+            callback.as_ref().map(|call| worker.vm.call(name, id, call, (id, count)))
         });
         let Some(half) = self.stream_mut(id).map(|stream| stream.half_mut(direction)) else {
             return;
@@ -214,9 +200,7 @@ impl Worker {
         }
         // A stream that was answered because the VM failed is not shown to it again, nor is a
         // response without a request.
-        let told = self
-            .stream(id)
-            .is_some_and(|stream| stream.created && !stream.failed);
+        let told = self.stream(id).is_some_and(|stream| stream.created && !stream.failed);
         if !told && direction == Direction::Response {
             return Answer::Skip;
         }
@@ -254,14 +238,7 @@ impl Worker {
         }
         if first {
             let details = "wasm_fail_stream".to_owned();
-            self.local_reply(
-                id,
-                Reply {
-                    status: 503,
-                    details,
-                    ..Reply::default()
-                },
-            );
+            self.local_reply(id, Reply { status: 503, details, ..Reply::default() });
         }
         Answer::Failed
     }
@@ -279,9 +256,7 @@ impl Worker {
         }
         let root = stream.root;
         if let Some(create) = self.vm.exports.context_create.clone() {
-            let _ = self
-                .vm
-                .call("proxy_on_context_create", id, &create, (id, root));
+            let _ = self.vm.call("proxy_on_context_create", id, &create, (id, root));
             self.settle();
         }
     }
@@ -298,17 +273,9 @@ impl Worker {
             half.buffering = false;
             half.stopped = Stopped::Body;
         }
-        let body = if status == 413 {
-            "Payload Too Large"
-        } else {
-            "Internal Server Error"
-        };
-        let reply = Reply {
-            status,
-            details: details.to_owned(),
-            body: body.into(),
-            ..Reply::default()
-        };
+        let body = if status == 413 { "Payload Too Large" } else { "Internal Server Error" };
+        let reply =
+            Reply { status, details: details.to_owned(), body: body.into(), ..Reply::default() };
         self.local_reply(id, reply);
     }
 
@@ -366,10 +333,8 @@ impl Worker {
         let direct = stream.response.headers.is_some() || !alive || stream.failed;
         let (headers, body) = render(stream.request.headers.as_ref(), &reply);
         let end = body.is_empty();
-        stream.local_reply = Some(LocalReplyState {
-            details: reply.details,
-            grpc_status: reply.grpc_status,
-        });
+        stream.local_reply =
+            Some(LocalReplyState { details: reply.details, grpc_status: reply.grpc_status });
         stream.response = Half::default();
         if stream.request.stopped == Stopped::No {
             stream.request.stopped = Stopped::Headers;
@@ -380,9 +345,7 @@ impl Worker {
             (half.out, half.ended, half.end_sent) = (body, true, true);
         } else {
             self.headers(id, Direction::Response, headers, end);
-            let again = self
-                .stream(id)
-                .is_none_or(|stream| stream.response.end_sent);
+            let again = self.stream(id).is_none_or(|stream| stream.response.end_sent);
             if !end && !again {
                 self.body(id, Direction::Response, body, true);
             }
@@ -410,9 +373,7 @@ impl Worker {
                 }
                 None => state.call_status = (Status::BrokenConnection as u32, "reset"),
             }
-            let _ = self
-                .vm
-                .call("proxy_on_http_call_response", root, &callback, params);
+            let _ = self.vm.call("proxy_on_http_call_response", root, &callback, params);
             // Actions come last: what was asked for must still find the streams as they were.
             self.settle();
             self.state_mut().call_response = None;

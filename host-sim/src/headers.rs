@@ -51,10 +51,7 @@ impl HeaderMap {
         K: AsRef<[u8]>,
         V: AsRef<[u8]>,
     {
-        let mut map = Self {
-            request: true,
-            ..Self::default()
-        };
+        let mut map = Self { request: true, ..Self::default() };
         for (name, value) in pairs {
             map.add(name, value);
         }
@@ -64,32 +61,23 @@ impl HeaderMap {
     /// The first value of a name.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = self.canonical(name.as_ref());
-        self.pairs
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map(|(_, value)| value.as_slice())
+        self.pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_slice())
     }
 
     /// The first value of a name as text; none if it is not UTF-8.
     pub fn get_str(&self, name: impl AsRef<[u8]>) -> Option<&str> {
-        self.get(name)
-            .and_then(|value| std::str::from_utf8(value).ok())
+        self.get(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
     /// All values of a name, in order.
     pub fn get_all<'a>(&'a self, name: impl AsRef<[u8]>) -> impl Iterator<Item = &'a [u8]> + 'a {
         let name = self.canonical(name.as_ref());
-        self.pairs
-            .iter()
-            .filter(move |(known, _)| *known == name)
-            .map(|(_, value)| &value[..])
+        self.pairs.iter().filter(move |(known, _)| *known == name).map(|(_, value)| &value[..])
     }
 
     /// Names and values in order.
     pub fn iter(&self) -> impl ExactSizeIterator<Item = (&[u8], &[u8])> + Clone {
-        self.pairs
-            .iter()
-            .map(|(name, value)| (name.as_slice(), value.as_slice()))
+        self.pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()))
     }
 
     /// How many lines there are.
@@ -134,11 +122,7 @@ impl HeaderMap {
             self.pairs.push(pair);
             return;
         }
-        let end = self
-            .pairs
-            .iter()
-            .position(|(name, _)| !is_pseudo(name))
-            .unwrap_or(self.len());
+        let end = self.pairs.iter().position(|(name, _)| !is_pseudo(name)).unwrap_or(self.len());
         self.pairs.insert(end, pair);
     }
 
@@ -191,21 +175,13 @@ mod tests {
 
     fn text(map: &HeaderMap) -> Vec<String> {
         map.iter()
-            .map(|(k, v)| {
-                format!(
-                    "{}={}",
-                    String::from_utf8_lossy(k),
-                    String::from_utf8_lossy(v)
-                )
-            })
+            .map(|(k, v)| format!("{}={}", String::from_utf8_lossy(k), String::from_utf8_lossy(v)))
             .collect()
     }
 
     #[test]
     fn pseudo_headers_come_first() {
-        let mut map: HeaderMap = [("X-A", "1"), (":path", "/"), ("x-a", "2")]
-            .into_iter()
-            .collect();
+        let mut map: HeaderMap = [("X-A", "1"), (":path", "/"), ("x-a", "2")].into_iter().collect();
         map.add(":method", "GET");
         assert_eq!(text(&map), [":path=/", ":method=GET", "x-a=1", "x-a=2"]);
         assert_eq!(map.get("x-A"), Some(&b"1"[..]));
@@ -214,9 +190,8 @@ mod tests {
 
     #[test]
     fn slots_join_and_replace_moves_to_the_end() {
-        let mut map: HeaderMap = [("via", "a"), ("x", "1"), ("via", "b"), ("x", "2")]
-            .into_iter()
-            .collect();
+        let mut map: HeaderMap =
+            [("via", "a"), ("x", "1"), ("via", "b"), ("x", "2")].into_iter().collect();
         assert_eq!(text(&map), ["via=a,b", "x=1", "x=2"]);
         map.replace("X", "3");
         map.replace("via", "c");

@@ -45,32 +45,17 @@ pub(crate) struct LogBook {
 
 impl LogBook {
     pub(crate) fn new(keep: usize, line_bytes: usize, sink: Option<Sink>) -> Self {
-        Self {
-            lines: Mutex::default(),
-            keep,
-            line_bytes,
-            sink,
-        }
+        Self { lines: Mutex::default(), keep, line_bytes, sink }
     }
 
     pub(crate) fn guest(&self, level: LogLevel, message: &[u8], worker: usize) {
         let kept = &message[..message.len().min(self.line_bytes)];
         let message = String::from_utf8_lossy(kept).into_owned();
-        self.push(LogLine {
-            level,
-            message,
-            worker,
-            by_host: false,
-        });
+        self.push(LogLine { level, message, worker, by_host: false });
     }
 
     pub(crate) fn host(&self, level: LogLevel, message: String, worker: usize) {
-        self.push(LogLine {
-            level,
-            message,
-            worker,
-            by_host: true,
-        });
+        self.push(LogLine { level, message, worker, by_host: true });
     }
 
     fn push(&self, line: LogLine) {

@@ -45,12 +45,7 @@ impl MetricStore {
             return None;
         }
         let index = self.metrics.len();
-        self.metrics.push(Metric {
-            name: name.clone(),
-            kind,
-            value: 0,
-            samples: Vec::new(),
-        });
+        self.metrics.push(Metric { name: name.clone(), kind, value: 0, samples: Vec::new() });
         self.names.insert((kind, name), index);
         Some(index)
     }
@@ -93,13 +88,7 @@ impl MetricStore {
     }
 
     pub(crate) fn snapshot(&self) -> Metrics {
-        Metrics {
-            metrics: self
-                .names
-                .values()
-                .map(|index| self.metrics[*index].clone())
-                .collect(),
-        }
+        Metrics { metrics: self.names.values().map(|index| self.metrics[*index].clone()).collect() }
     }
 }
 
@@ -122,9 +111,7 @@ impl Metrics {
 
     /// The values of a histogram.
     pub fn histogram(&self, name: &str) -> &[u64] {
-        let found = self
-            .iter()
-            .find(|m| m.kind == MetricKind::Histogram && m.name == name);
+        let found = self.iter().find(|m| m.kind == MetricKind::Histogram && m.name == name);
         found.map_or(&[], |metric| &metric.samples)
     }
 
@@ -134,9 +121,7 @@ impl Metrics {
     }
 
     fn value(&self, kind: MetricKind, name: &str) -> Option<u64> {
-        self.iter()
-            .find(|m| m.kind == kind && m.name == name)
-            .map(|metric| metric.value)
+        self.iter().find(|m| m.kind == kind && m.name == name).map(|metric| metric.value)
     }
 }
 

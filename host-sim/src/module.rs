@@ -60,13 +60,7 @@ impl Module {
         abi::link(&mut linker).map_err(describe)?;
         let warnings = link_rest(&mut linker, &module, abi)?;
         let pre = linker.instantiate_pre(&module).map_err(describe)?;
-        let compiled = Compiled {
-            pre,
-            abi,
-            counts_fuel,
-            warnings,
-            _ticker: ticker()?,
-        };
+        let compiled = Compiled { pre, abi, counts_fuel, warnings, _ticker: ticker()? };
         Ok(Self(Arc::new(compiled)))
     }
 }
@@ -107,22 +101,14 @@ fn link_rest(
             warnings.push(warning);
         }
         let ExternType::Func(ty) = import.ty() else {
-            return Err(Error::load(format!(
-                "it imports {from}.{name}, which is not a function"
-            )));
+            return Err(Error::load(format!("it imports {from}.{name}, which is not a function")));
         };
-        let called = UnknownImport {
-            module: from.to_owned(),
-            name: name.to_owned(),
-        };
+        let called = UnknownImport { module: from.to_owned(), name: name.to_owned() };
         // Refused for the names that are linked already; those need no stub.
-        let stub = linker.func_new(from, name, ty, move |_, _, _| {
-            Err(wasmtime::Error::new(called.clone()))
-        });
+        let stub = linker
+            .func_new(from, name, ty, move |_, _, _| Err(wasmtime::Error::new(called.clone())));
         if stub.is_ok() {
-            warnings.push(format!(
-                "the guest imports {from}.{name}, which no host offers"
-            ));
+            warnings.push(format!("the guest imports {from}.{name}, which no host offers"));
         }
     }
     Ok(warnings)

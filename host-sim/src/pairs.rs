@@ -10,9 +10,9 @@ pub(crate) type Pair = (Vec<u8>, Vec<u8>);
 
 /// The bytes of a map, as `proxy_get_header_map_pairs` returns them.
 pub(crate) fn encode<'a>(pairs: impl Iterator<Item = (&'a [u8], &'a [u8])> + Clone) -> Vec<u8> {
-    let (count, text) = pairs.clone().fold((0usize, 0usize), |(n, size), (k, v)| {
-        (n + 1, size + k.len() + v.len() + 2)
-    });
+    let (count, text) = pairs
+        .clone()
+        .fold((0usize, 0usize), |(n, size), (k, v)| (n + 1, size + k.len() + v.len() + 2));
     let mut bytes = Vec::with_capacity(4 + count * 8 + text);
     push(&mut bytes, count);
     for (name, value) in pairs.clone() {

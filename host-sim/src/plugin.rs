@@ -65,10 +65,7 @@ impl Inner {
         let Some(handler) = &self.env.http else {
             return false;
         };
-        let calls = self
-            .cells()
-            .flat_map(|cell| untaken(&mut lock(cell), 1))
-            .next();
+        let calls = self.cells().flat_map(|cell| untaken(&mut lock(cell), 1)).next();
         let Some(call) = calls else {
             return false;
         };
@@ -123,18 +120,27 @@ impl Plugin {
         self.inner.workers.len()
     }
 
+    /// Whether the guest looks at requests' bodies. If not, they need not be sent in.
+    pub fn sees_request_body(&self) -> bool {
+        let worker = lock(self.inner.worker(0));
+        let exports = &worker.vm.exports;
+        exports.request_body.is_some() || exports.request_trailers.is_some()
+    }
+
+    /// Whether the guest looks at responses' bodies. If not, they need not be sent in.
+    pub fn sees_response_body(&self) -> bool {
+        let worker = lock(self.inner.worker(0));
+        let exports = &worker.vm.exports;
+        exports.response_body.is_some() || exports.response_trailers.is_some()
+    }
+
     /// Takes a new configuration over as Envoy does: a VM that is thrown away tries it first, so
     /// that a bad one changes nothing. Then every VM gets a new root context; the old one goes with
     /// its last stream.
     pub fn reconfigure(&self, configuration: impl AsRef<[u8]>) -> Result<(), Error> {
         let bytes: Arc<[u8]> = configuration.as_ref().into();
         let canary = self.inner.workers.len() + 1;
-        Worker::start(
-            canary,
-            &self.inner.module,
-            &self.inner.env,
-            Arc::clone(&bytes),
-        )?;
+        Worker::start(canary, &self.inner.module, &self.inner.env, Arc::clone(&bytes))?;
         for cell in self.inner.cells() {
             lock(cell).reconfigure(Arc::clone(&bytes))?;
         }
@@ -170,9 +176,7 @@ impl Plugin {
 
     /// Why a worker's VM failed, if it did.
     pub fn failure(&self) -> Option<Error> {
-        self.inner
-            .cells()
-            .find_map(|cell| lock(cell).vm.failed.clone())
+        self.inner.cells().find_map(|cell| lock(cell).vm.failed.clone())
     }
 
     /// Runs what is due at the clock's present time: ticks and timeouts of HTTP calls. Returns how
@@ -185,10 +189,7 @@ impl Plugin {
 
     /// When [`Plugin::tick`] has something to do next, in nanoseconds since 1970.
     pub fn next_due_nanos(&self) -> Option<u64> {
-        self.inner
-            .cells()
-            .filter_map(|cell| lock(cell).next_due())
-            .min()
+        self.inner.cells().filter_map(|cell| lock(cell).next_due()).min()
     }
 
     /// Lets virtual time pass, stopping at every tick and timeout on the way. Returns how many ticks
@@ -213,10 +214,7 @@ impl Plugin {
 
     /// The HTTP calls dispatched since the last time, for whoever answers them.
     pub fn take_http_calls(&self) -> Vec<HttpCall> {
-        self.inner
-            .cells()
-            .flat_map(|cell| untaken(&mut lock(cell), usize::MAX))
-            .collect()
+        self.inner.cells().flat_map(|cell| untaken(&mut lock(cell), usize::MAX)).collect()
     }
 
     /// Answers an HTTP call. False if it is answered or timed out already.
@@ -435,9 +433,7 @@ impl PluginBuilder {
 
     /// Names an upstream that HTTP calls may go to. Calls to others are refused from then on.
     pub fn cluster(mut self, name: &str) -> Self {
-        self.clusters
-            .get_or_insert_default()
-            .insert(name.to_owned());
+        self.clusters.get_or_insert_default().insert(name.to_owned());
         self
     }
 
@@ -486,11 +482,7 @@ impl PluginBuilder {
             Source::Bytes(bytes) if self.count_fuel => Module::compile_counting_fuel(bytes)?,
             Source::Bytes(bytes) => Module::compile(bytes)?,
         };
-        let log = LogBook::new(
-            self.limits.log_lines,
-            self.limits.log_line_bytes,
-            self.log_sink,
-        );
+        let log = LogBook::new(self.limits.log_lines, self.limits.log_line_bytes, self.log_sink);
         for warning in &module.0.warnings {
             log.host(LogLevel::Warn, warning.clone(), 0);
         }
@@ -523,24 +515,10 @@ impl PluginBuilder {
         if self.like_envoy {
             start(self.workers + 1)?;
         }
-        let workers = (0..self.workers)
-            .map(start)
-            .collect::<Result<Vec<_>, _>>()?;
-        let main = if self.like_envoy {
-            Some(start(self.workers)?)
-        } else {
-            None
-        };
-        let inner = Inner {
-            module,
-            env,
-            workers,
-            main,
-            next: AtomicUsize::new(0),
-        };
-        let plugin = Plugin {
-            inner: Arc::new(inner),
-        };
+        let workers = (0..self.workers).map(start).collect::<Result<Vec<_>, _>>()?;
+        let main = if self.like_envoy { Some(start(self.workers)?) } else { None };
+        let inner = Inner { module, env, workers, main, next: AtomicUsize::new(0) };
+        let plugin = Plugin { inner: Arc::new(inner) };
         plugin.inner.settle();
         Ok(plugin)
     }

@@ -60,11 +60,7 @@ impl Shared {
 
     /// The value and its cas, as a guest of that VM id would read them.
     pub fn data(&self, vm_id: &str, key: impl AsRef<[u8]>) -> Option<(Vec<u8>, u32)> {
-        lock(&self.0.data)
-            .get(vm_id)?
-            .entries
-            .get(key.as_ref())
-            .cloned()
+        lock(&self.0.data).get(vm_id)?.entries.get(key.as_ref()).cloned()
     }
 
     /// Sets a value as a guest would: a cas of 0 always writes.
@@ -88,21 +84,12 @@ impl Shared {
     ) -> Result<(), Status> {
         let mut data = lock(&self.0.data);
         if !data.contains_key(vm_id) {
-            data.insert(
-                vm_id.to_owned(),
-                VmData {
-                    next_cas: 1,
-                    ..VmData::default()
-                },
-            );
+            data.insert(vm_id.to_owned(), VmData { next_cas: 1, ..VmData::default() });
         }
         let Some(vm) = data.get_mut(vm_id) else {
             return Err(Status::InternalFailure);
         };
-        let old = vm
-            .entries
-            .get(key)
-            .map(|(old, cas)| (old.len() + key.len(), *cas));
+        let old = vm.entries.get(key).map(|(old, cas)| (old.len() + key.len(), *cas));
         if cas != 0 && old.is_some_and(|(_, known)| known != cas) {
             return Err(Status::CasMismatch);
         }
@@ -111,8 +98,7 @@ impl Shared {
             return Err(Status::InternalFailure);
         }
         vm.bytes = bytes;
-        vm.entries
-            .insert(key.to_vec(), (value.to_vec(), vm.next_cas));
+        vm.entries.insert(key.to_vec(), (value.to_vec(), vm.next_cas));
         // 0 means "write whatever is there", so no entry may carry it.
         vm.next_cas = vm.next_cas.checked_add(1).unwrap_or(1);
         Ok(())
@@ -136,10 +122,7 @@ impl Shared {
     }
 
     pub(crate) fn resolve_queue(&self, vm_id: &str, name: &[u8]) -> Option<u32> {
-        lock(&self.0.queues)
-            .tokens
-            .get(&(vm_id.to_owned(), name.to_vec()))
-            .copied()
+        lock(&self.0.queues).tokens.get(&(vm_id.to_owned(), name.to_vec())).copied()
     }
 
     pub(crate) fn enqueue(&self, token: u32, item: &[u8], limit: usize) -> Result<(), Status> {
@@ -151,11 +134,7 @@ impl Shared {
         }
         queue.bytes += item.len() + 32;
         queue.items.push_back(item.to_vec());
-        let ready = QueueReady {
-            worker: queue.worker,
-            root: queue.root,
-            token,
-        };
+        let ready = QueueReady { worker: queue.worker, root: queue.root, token };
         queues.ready.push_back(ready);
         self.0.events.fetch_add(1, Ordering::SeqCst);
         Ok(())
@@ -174,9 +153,7 @@ impl Shared {
         while self.0.events.load(Ordering::SeqCst) > 0 {
             let ready = lock(&self.0.queues).ready.pop_front()?;
             self.0.events.fetch_sub(1, Ordering::SeqCst);
-            let worker = lock(&self.0.workers)
-                .get(&ready.worker)
-                .and_then(Weak::upgrade);
+            let worker = lock(&self.0.workers).get(&ready.worker).and_then(Weak::upgrade);
             if let Some(worker) = worker {
                 return Some((ready, worker));
             }
@@ -215,15 +192,9 @@ mod tests {
         let shared = Shared::new();
         assert_eq!(shared.set_data("vm", "k", "1", 99), Ok(()));
         let (_, cas) = shared.data("vm", "k").unwrap_or_default();
-        assert_eq!(
-            shared.set_data("vm", "k", "2", cas + 1),
-            Err(Status::CasMismatch)
-        );
+        assert_eq!(shared.set_data("vm", "k", "2", cas + 1), Err(Status::CasMismatch));
         assert_eq!(shared.set_data("vm", "k", "2", cas), Ok(()));
-        assert_eq!(
-            shared.set_data("vm", "k", "3", cas),
-            Err(Status::CasMismatch)
-        );
+        assert_eq!(shared.set_data("vm", "k", "3", cas), Err(Status::CasMismatch));
         assert_eq!(shared.set_data("vm", "k", "3", 0), Ok(()));
         assert_eq!(shared.data("other", "k"), None);
     }
@@ -232,10 +203,7 @@ mod tests {
     fn shared_data_is_bounded() {
         let shared = Shared::new();
         assert_eq!(shared.set("vm", b"key", b"1234567", 0, 10), Ok(()));
-        assert_eq!(
-            shared.set("vm", b"key", b"12345678", 0, 10),
-            Err(Status::InternalFailure)
-        );
+        assert_eq!(shared.set("vm", b"key", b"12345678", 0, 10), Err(Status::InternalFailure));
         assert_eq!(shared.set("vm", b"key", b"7654321", 0, 10), Ok(()));
     }
 

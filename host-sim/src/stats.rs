@@ -14,11 +14,7 @@ impl Stats {
     /// How often each host call was made, by its import name. Allocation calls back into the guest
     /// are not host calls and are not counted.
     pub fn host_calls(&self) -> BTreeMap<&'static str, u64> {
-        self.calls
-            .iter()
-            .copied()
-            .filter(|(_, count)| *count > 0)
-            .collect()
+        self.calls.iter().copied().filter(|(_, count)| *count > 0).collect()
     }
 
     /// All host calls together.
@@ -28,10 +24,7 @@ impl Stats {
 
     /// How often this host call was made.
     pub fn calls_of(&self, name: &str) -> u64 {
-        self.calls
-            .iter()
-            .find(|(known, _)| *known == name)
-            .map_or(0, |(_, count)| *count)
+        self.calls.iter().find(|(known, _)| *known == name).map_or(0, |(_, count)| *count)
     }
 
     /// wasmtime fuel, about one per instruction. 0 unless the plugin counts fuel.
@@ -47,11 +40,7 @@ impl Stats {
     pub(crate) fn count(&mut self, name: &'static str) {
         // The names are literals, so comparing addresses finds almost all of them.
         let same = |known: &&'static str| std::ptr::eq(known.as_ptr(), name.as_ptr());
-        match self
-            .calls
-            .iter_mut()
-            .find(|(known, _)| same(known) || *known == name)
-        {
+        match self.calls.iter_mut().find(|(known, _)| same(known) || *known == name) {
             Some((_, count)) => *count += 1,
             None => self.calls.push((name, 1)),
         }

@@ -20,9 +20,7 @@ pub struct StreamInfo {
 impl Default for StreamInfo {
     /// From 127.0.0.1:40000 to 127.0.0.1:80.
     fn default() -> Self {
-        let info = Self {
-            properties: Value::Map(BTreeMap::new()),
-        };
+        let info = Self { properties: Value::Map(BTreeMap::new()) };
         info.source("127.0.0.1:40000").destination("127.0.0.1:80")
     }
 }
@@ -46,9 +44,7 @@ impl StreamInfo {
     }
 
     fn peer(self, which: &str, address: &str) -> Self {
-        let port = address
-            .rsplit_once(':')
-            .and_then(|(_, port)| port.parse().ok());
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
         self.property(&[which, "address"], address)
             .property(&[which, "port"], Value::Int(port.unwrap_or(0)))
     }
@@ -128,13 +124,7 @@ pub struct Stream {
 
 impl Stream {
     pub(crate) fn new(plugin: Arc<Inner>, worker: usize, id: u32) -> Self {
-        Self {
-            plugin,
-            worker,
-            id,
-            finished: None,
-            over: false,
-        }
+        Self { plugin, worker, id, finished: None, over: false }
     }
 
     /// The context id the guest knows the stream by.
@@ -178,9 +168,7 @@ impl Stream {
         V: AsRef<[u8]>,
     {
         let map = pairs.into_iter().collect();
-        self.run(Direction::Request, |worker, id| {
-            worker.trailers(id, Direction::Request, map)
-        })
+        self.run(Direction::Request, |worker, id| worker.trailers(id, Direction::Request, map))
     }
 
     /// Sends in the response's headers, `:status` included.
@@ -217,9 +205,7 @@ impl Stream {
         V: AsRef<[u8]>,
     {
         let map = pairs.into_iter().collect();
-        self.run(Direction::Response, |worker, id| {
-            worker.trailers(id, Direction::Response, map)
-        })
+        self.run(Direction::Response, |worker, id| worker.trailers(id, Direction::Response, map))
     }
 
     fn run(
@@ -233,58 +219,47 @@ impl Stream {
             drop(worker);
             self.plugin.settle();
         }
-        self.read(|stream| action(stream, direction))
-            .unwrap_or(Action::Reset)
+        self.read(|stream| action(stream, direction)).unwrap_or(Action::Reset)
     }
 
     /// What has become of the request by now; an HTTP call's answer may have let it go on.
     pub fn request_action(&self) -> Action {
-        self.read(|stream| action(stream, Direction::Request))
-            .unwrap_or(Action::Reset)
+        self.read(|stream| action(stream, Direction::Request)).unwrap_or(Action::Reset)
     }
 
     /// What has become of the response by now.
     pub fn response_action(&self) -> Action {
-        self.read(|stream| action(stream, Direction::Response))
-            .unwrap_or(Action::Reset)
+        self.read(|stream| action(stream, Direction::Response)).unwrap_or(Action::Reset)
     }
 
     /// The request's headers as they are now.
     pub fn request_headers(&self) -> HeaderMap {
-        self.read(|stream| stream.request.headers.clone())
-            .flatten()
-            .unwrap_or_default()
+        self.read(|stream| stream.request.headers.clone()).flatten().unwrap_or_default()
     }
 
     /// The response's headers as they are now.
     pub fn response_headers(&self) -> HeaderMap {
-        self.read(|stream| stream.response.headers.clone())
-            .flatten()
-            .unwrap_or_default()
+        self.read(|stream| stream.response.headers.clone()).flatten().unwrap_or_default()
     }
 
     /// The request's trailers, if they went on.
     pub fn request_trailers(&self) -> Option<HeaderMap> {
-        self.read(|stream| passed_trailers(&stream.request))
-            .flatten()
+        self.read(|stream| passed_trailers(&stream.request)).flatten()
     }
 
     /// The response's trailers, if they went on.
     pub fn response_trailers(&self) -> Option<HeaderMap> {
-        self.read(|stream| passed_trailers(&stream.response))
-            .flatten()
+        self.read(|stream| passed_trailers(&stream.response)).flatten()
     }
 
     /// Takes the bytes of the request's body that have gone on since the last time.
     pub fn take_request_body(&mut self) -> Vec<u8> {
-        self.change(|stream| std::mem::take(&mut stream.request.out))
-            .unwrap_or_default()
+        self.change(|stream| std::mem::take(&mut stream.request.out)).unwrap_or_default()
     }
 
     /// Takes the bytes of the response's body that have gone on since the last time.
     pub fn take_response_body(&mut self) -> Vec<u8> {
-        self.change(|stream| std::mem::take(&mut stream.response.out))
-            .unwrap_or_default()
+        self.change(|stream| std::mem::take(&mut stream.response.out)).unwrap_or_default()
     }
 
     /// Whether the whole request went on.
@@ -300,8 +275,7 @@ impl Stream {
     /// Filter state that the guest wrote with `proxy_set_property`; an access log reads it as
     /// `%FILTER_STATE(wasm.NAME:PLAIN)%`.
     pub fn filter_state(&self, name: impl AsRef<[u8]>) -> Option<Vec<u8>> {
-        self.read(|stream| stream.filter_state.get(name.as_ref()).cloned())
-            .flatten()
+        self.read(|stream| stream.filter_state.get(name.as_ref()).cloned()).flatten()
     }
 
     /// Sets or changes a property from now on, as the host learns more: the chosen cluster, say.
@@ -344,18 +318,14 @@ impl Stream {
         if let Some(stream) = &self.finished {
             return Some(read(stream));
         }
-        lock(self.plugin.worker(self.worker))
-            .stream(self.id)
-            .map(read)
+        lock(self.plugin.worker(self.worker)).stream(self.id).map(read)
     }
 
     fn change<T>(&mut self, change: impl FnOnce(&mut StreamContext) -> T) -> Option<T> {
         if let Some(stream) = &mut self.finished {
             return Some(change(stream));
         }
-        lock(self.plugin.worker(self.worker))
-            .stream_mut(self.id)
-            .map(change)
+        lock(self.plugin.worker(self.worker)).stream_mut(self.id).map(change)
     }
 }
 
@@ -378,9 +348,7 @@ fn action(stream: &StreamContext, direction: Direction) -> Action {
             return Action::Pause;
         }
         let headers = stream.response.headers.clone().unwrap_or_default();
-        let status = headers
-            .get_str(":status")
-            .and_then(|status| status.parse().ok());
+        let status = headers.get_str(":status").and_then(|status| status.parse().ok());
         return Action::LocalReply(LocalReply {
             status: status.unwrap_or(500),
             headers,

@@ -68,10 +68,9 @@ impl Value {
             Self::Uint(number) => number.to_le_bytes().to_vec(),
             Self::Double(number) => number.to_le_bytes().to_vec(),
             Self::Bool(yes) => vec![u8::from(*yes)],
-            Self::Duration(span) => i64::try_from(span.as_nanos())
-                .unwrap_or(i64::MAX)
-                .to_le_bytes()
-                .to_vec(),
+            Self::Duration(span) => {
+                i64::try_from(span.as_nanos()).unwrap_or(i64::MAX).to_le_bytes().to_vec()
+            }
             Self::Timestamp(nanos) => nanos.to_le_bytes().to_vec(),
             Self::Map(fields) => {
                 let mut entries = Vec::with_capacity(fields.len());
@@ -93,11 +92,7 @@ impl Value {
 }
 
 fn encode(entries: &[pairs::Pair]) -> Vec<u8> {
-    pairs::encode(
-        entries
-            .iter()
-            .map(|(name, value)| (name.as_slice(), value.as_slice())),
-    )
+    pairs::encode(entries.iter().map(|(name, value)| (name.as_slice(), value.as_slice())))
 }
 
 impl From<serde_json::Value> for Value {
@@ -111,12 +106,9 @@ impl From<serde_json::Value> for Value {
             serde_json::Value::Array(items) => {
                 Self::List(items.into_iter().map(Self::from).collect())
             }
-            serde_json::Value::Object(fields) => Self::Map(
-                fields
-                    .into_iter()
-                    .map(|(name, value)| (name, value.into()))
-                    .collect(),
-            ),
+            serde_json::Value::Object(fields) => {
+                Self::Map(fields.into_iter().map(|(name, value)| (name, value.into())).collect())
+            }
         }
     }
 }
@@ -149,10 +141,7 @@ mod tests {
 
     #[test]
     fn scalars_are_little_endian() {
-        assert_eq!(
-            Value::from(5_i64).to_bytes(),
-            Ok(vec![5, 0, 0, 0, 0, 0, 0, 0])
-        );
+        assert_eq!(Value::from(5_i64).to_bytes(), Ok(vec![5, 0, 0, 0, 0, 0, 0, 0]));
         assert_eq!(Value::from(true).to_bytes(), Ok(vec![1]));
         let two = Value::from(Duration::from_nanos(2));
         assert_eq!(two.to_bytes(), Ok(vec![2, 0, 0, 0, 0, 0, 0, 0]));
@@ -162,18 +151,9 @@ mod tests {
     #[test]
     fn paths_reach_into_maps_and_lists() {
         let mut root = Value::Map(BTreeMap::new());
-        root.insert(
-            &["a", "b"],
-            serde_json::json!({"list": ["x", "y"], "n": 1}).into(),
-        );
-        let list = root
-            .field("a")
-            .and_then(|a| a.field("b"))
-            .and_then(|b| b.field("list"));
-        assert_eq!(
-            list.and_then(|list| list.field("1")),
-            Some(&Value::from("y"))
-        );
+        root.insert(&["a", "b"], serde_json::json!({"list": ["x", "y"], "n": 1}).into());
+        let list = root.field("a").and_then(|a| a.field("b")).and_then(|b| b.field("list"));
+        assert_eq!(list.and_then(|list| list.field("1")), Some(&Value::from("y")));
         assert_eq!(list.and_then(|list| list.field("2")), None);
         let bytes = list.map(Value::to_bytes);
         let pairs = [(&b"x"[..], &b""[..]), (&b"y"[..], &b""[..])];

@@ -163,9 +163,7 @@ impl Vm {
             return Ok(None);
         };
         let typed = function.typed::<P, R>(&self.store);
-        typed
-            .map(Some)
-            .map_err(|error| export(format!("its export {name} is wrong: {error}")))
+        typed.map(Some).map_err(|error| export(format!("its export {name} is wrong: {error}")))
     }
 
     /// Calls into the guest for a context. After an error the VM is not called again.
@@ -197,8 +195,7 @@ impl Vm {
     fn begin(&mut self) {
         let deadline = self.store.data().env.limits.call_deadline;
         let ticks = deadline.as_nanos().div_ceil(TICK.as_nanos()) + 1;
-        self.store
-            .set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
+        self.store.set_epoch_deadline(u64::try_from(ticks).unwrap_or(u64::MAX / 2));
         if self.counts_fuel {
             // Fails only when fuel is not counted.
             let _ = self.store.set_fuel(FUEL);
@@ -207,11 +204,7 @@ impl Vm {
     }
 
     fn account(&mut self, context: u32) {
-        let left = if self.counts_fuel {
-            self.store.get_fuel().unwrap_or(FUEL)
-        } else {
-            FUEL
-        };
+        let left = if self.counts_fuel { self.store.get_fuel().unwrap_or(FUEL) } else { FUEL };
         let state = self.store.data_mut();
         state.stats.spent(FUEL - left.min(FUEL));
         let stats = std::mem::take(&mut state.stats);
@@ -235,21 +228,14 @@ impl Vm {
         }
         let message = error.root_cause().to_string();
         if state.limiter.reached {
-            return Error::new(Kind::Memory {
-                callback,
-                limit: limits.memory_bytes,
-                message,
-            });
+            return Error::new(Kind::Memory { callback, limit: limits.memory_bytes, message });
         }
         Error::new(Kind::Trap { callback, message })
     }
 
     /// Bytes of linear memory.
     pub(crate) fn memory_bytes(&self) -> usize {
-        self.store
-            .data()
-            .memory
-            .map_or(0, |memory| memory.data_size(&self.store))
+        self.store.data().memory.map_or(0, |memory| memory.data_size(&self.store))
     }
 }
 

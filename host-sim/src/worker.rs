@@ -80,9 +80,7 @@ impl Worker {
 
     /// Creates, starts and configures a root context.
     fn new_root(&mut self, configuration: Bytes) -> Result<u32, Error> {
-        let id = self
-            .state_mut()
-            .new_context(Context::Root(RootContext::default()));
+        let id = self.state_mut().new_context(Context::Root(RootContext::default()));
         let result = self.start_root(id, configuration);
         self.state_mut().configuration = None;
         if result.is_err() {
@@ -95,8 +93,7 @@ impl Worker {
         let before = self.env.log.mark();
         self.state_mut().configuration = Some(Arc::clone(&configuration));
         if let Some(create) = self.vm.exports.context_create.clone() {
-            self.vm
-                .call("proxy_on_context_create", id, &create, (id, 0))?;
+            self.vm.call("proxy_on_context_create", id, &create, (id, 0))?;
             self.settle();
         }
         self.state_mut().configuration = None;
@@ -105,9 +102,7 @@ impl Worker {
             let accepted = self.vm.call("proxy_on_vm_start", id, &start, (id, size))?;
             self.settle();
             if accepted == 0 {
-                return Err(Error::new(Kind::StartRefused {
-                    log: self.said_since(before),
-                }));
+                return Err(Error::new(Kind::StartRefused { log: self.said_since(before) }));
             }
         }
         self.configure_root(id, configuration)
@@ -121,15 +116,11 @@ impl Worker {
         let before = self.env.log.mark();
         let size = length(&configuration);
         self.state_mut().configuration = Some(configuration);
-        let result = self
-            .vm
-            .call("proxy_on_configure", id, &configure, (id, size));
+        let result = self.vm.call("proxy_on_configure", id, &configure, (id, size));
         self.settle();
         self.state_mut().configuration = None;
         if result? == 0 {
-            return Err(Error::new(Kind::ConfigurationRefused {
-                log: self.said_since(before),
-            }));
+            return Err(Error::new(Kind::ConfigurationRefused { log: self.said_since(before) }));
         }
         Ok(())
     }
@@ -192,9 +183,7 @@ impl Worker {
             self.settle();
         }
         self.state_mut().contexts.remove(&id);
-        self.state_mut()
-            .calls
-            .retain(|_, pending| pending.root != id);
+        self.state_mut().calls.retain(|_, pending| pending.root != id);
     }
 
     /// Ends the plugin: every root is asked to finish.
@@ -276,11 +265,7 @@ impl Worker {
             self.settle();
         }
         // The timer is armed again after the callback, with the period it may have set.
-        if let Some(tick) = self
-            .state_mut()
-            .root_of_mut(id)
-            .and_then(|root| root.tick.as_mut())
-        {
+        if let Some(tick) = self.state_mut().root_of_mut(id).and_then(|root| root.tick.as_mut()) {
             tick.due_nanos = now.saturating_add(tick.period_nanos);
         }
         true
@@ -290,9 +275,7 @@ impl Worker {
         let known = self.state().contexts.contains_key(&ready.root);
         if let Some(on_ready) = self.vm.exports.queue_ready.clone().filter(|_| known) {
             let params = (ready.root, ready.token);
-            let _ = self
-                .vm
-                .call("proxy_on_queue_ready", ready.root, &on_ready, params);
+            let _ = self.vm.call("proxy_on_queue_ready", ready.root, &on_ready, params);
             self.settle();
         }
     }
@@ -321,21 +304,14 @@ impl Worker {
         self.failures += 1;
         self.retry_nanos = None;
         if let Err(error) = self.restart() {
-            self.state().say(
-                LogLevel::Error,
-                format!("the VM could not be restarted: {error}"),
-            );
+            self.state().say(LogLevel::Error, format!("the VM could not be restarted: {error}"));
         }
     }
 
     /// Replaces a VM. Streams of the old one have failed.
     pub(crate) fn restart(&mut self) -> Result<(), Error> {
-        let mut state = HostState::new(
-            Arc::clone(&self.env),
-            self.module.abi(),
-            self.index,
-            self.id,
-        );
+        let mut state =
+            HostState::new(Arc::clone(&self.env), self.module.abi(), self.index, self.id);
         state.next_context = self.state().next_context;
         let fresh = Vm::start(&self.module.0, state)?;
         let mut old = std::mem::replace(&mut self.vm, fresh);
@@ -355,8 +331,7 @@ impl Worker {
             }
         }
         self.restarts += 1;
-        self.state()
-            .say(LogLevel::Info, "the VM was restarted".to_owned());
+        self.state().say(LogLevel::Info, "the VM was restarted".to_owned());
         Ok(())
     }
 

@@ -37,11 +37,8 @@ fn bytes(state: &HostState, buffer: u32) -> Result<Cow<'_, [u8]>, Status> {
         return Err(Status::BadArgument);
     }
     let body = |request: bool| {
-        let half = state
-            .stream()
-            .map(|s| if request { &s.request } else { &s.response });
-        half.filter(|half| half.body_open)
-            .map_or(&[][..], |half| &half.chunk)
+        let half = state.stream().map(|s| if request { &s.request } else { &s.response });
+        half.filter(|half| half.body_open).map_or(&[][..], |half| &half.chunk)
     };
     Ok(match buffer {
         REQUEST_BODY => body(true).into(),

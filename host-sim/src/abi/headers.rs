@@ -55,10 +55,7 @@ fn readable(state: &HostState, map: u32) -> Option<&HeaderMap> {
         REQUEST_HEADERS => request.headers.as_ref().filter(|_| request.headers_open),
         REQUEST_TRAILERS => request.trailers.as_ref().filter(|_| request.trailers_open),
         RESPONSE_HEADERS => response.headers.as_ref().filter(|_| response.headers_open),
-        RESPONSE_TRAILERS => response
-            .trailers
-            .as_ref()
-            .filter(|_| response.trailers_open),
+        RESPONSE_TRAILERS => response.trailers.as_ref().filter(|_| response.trailers_open),
         _ => None,
     }
 }
@@ -77,11 +74,7 @@ fn writable(state: &mut HostState, map: u32) -> Option<&mut HeaderMap> {
 }
 
 fn known(map: u32) -> Result<(), Flow> {
-    if map > MAX_MAP {
-        Err(Status::BadArgument.into())
-    } else {
-        Ok(())
-    }
+    if map > MAX_MAP { Err(Status::BadArgument.into()) } else { Ok(()) }
 }
 
 fn get(cx: &mut Cx<'_>, map: u32, key: (u32, u32), ptr_ptr: u32, size_ptr: u32) -> Reply {
@@ -113,9 +106,7 @@ fn get_pairs(cx: &mut Cx<'_>, map: u32, ptr_ptr: u32, size_ptr: u32) -> Reply {
 
 fn size(cx: &mut Cx<'_>, map: u32, size_ptr: u32) -> Reply {
     known(map)?;
-    let size = writable(cx.data_mut(), map)
-        .ok_or(Status::BadArgument)?
-        .byte_size();
+    let size = writable(cx.data_mut(), map).ok_or(Status::BadArgument)?.byte_size();
     memory::write_u32(cx, size_ptr, u32::try_from(size).unwrap_or(u32::MAX))
 }
 

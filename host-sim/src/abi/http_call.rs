@@ -36,9 +36,7 @@ fn dispatch(cx: &mut Cx<'_>, parts: [(u32, u32); 4], timeout: u32, token_ptr: u3
     memory::slice(guest, token_ptr, 4)?;
     let cluster = String::from_utf8_lossy(uri).into_owned();
     let mut headers = HeaderMap::for_request(headers);
-    let named = [":path", ":method", ":authority"]
-        .iter()
-        .all(|name| headers.get(name).is_some());
+    let named = [":path", ":method", ":authority"].iter().all(|name| headers.get(name).is_some());
     // The timeout is signed.
     if !state.env.clusters.knows(&cluster) || !named || timeout > i32::MAX as u32 {
         return Err(Status::BadArgument.into());
@@ -55,28 +53,10 @@ fn dispatch(cx: &mut Cx<'_>, parts: [(u32, u32); 4], timeout: u32, token_ptr: u3
     let now = state.env.clock.now_nanos();
     let due_nanos = timeout
         .map(|timeout| now.saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
-    let id = HttpCallId {
-        worker: state.worker,
-        token,
-    };
+    let id = HttpCallId { worker: state.worker, token };
     let trailers = trailers.into_iter().collect();
-    let call = HttpCall {
-        id,
-        cluster,
-        headers,
-        body,
-        trailers,
-        timeout,
-    };
+    let call = HttpCall { id, cluster, headers, body, trailers, timeout };
     let root = state.root_id();
-    state.calls.insert(
-        token,
-        PendingCall {
-            root,
-            call,
-            due_nanos,
-            taken: false,
-        },
-    );
+    state.calls.insert(token, PendingCall { root, call, due_nanos, taken: false });
     memory::write_u32(cx, token_ptr, token)
 }

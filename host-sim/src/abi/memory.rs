@@ -13,21 +13,15 @@ pub(crate) fn split<'a>(cx: &'a mut Cx<'_>) -> Result<(&'a mut [u8], &'a mut Hos
 /// Bytes at a pointer.
 pub(crate) fn slice(memory: &[u8], ptr: u32, len: u32) -> Result<&[u8], Flow> {
     let start = ptr as usize;
-    let end = start
-        .checked_add(len as usize)
-        .ok_or(Status::InvalidMemoryAccess)?;
+    let end = start.checked_add(len as usize).ok_or(Status::InvalidMemoryAccess)?;
     Ok(memory.get(start..end).ok_or(Status::InvalidMemoryAccess)?)
 }
 
 /// Bytes at a pointer, to write to.
 pub(crate) fn slice_mut(memory: &mut [u8], ptr: u32, len: u32) -> Result<&mut [u8], Flow> {
     let start = ptr as usize;
-    let end = start
-        .checked_add(len as usize)
-        .ok_or(Status::InvalidMemoryAccess)?;
-    Ok(memory
-        .get_mut(start..end)
-        .ok_or(Status::InvalidMemoryAccess)?)
+    let end = start.checked_add(len as usize).ok_or(Status::InvalidMemoryAccess)?;
+    Ok(memory.get_mut(start..end).ok_or(Status::InvalidMemoryAccess)?)
 }
 
 pub(crate) fn write(cx: &mut Cx<'_>, ptr: u32, bytes: &[u8]) -> Reply {
@@ -67,9 +61,5 @@ fn allocate(cx: &mut Cx<'_>, len: u32) -> Result<u32, Flow> {
     cx.data_mut().allocating = false;
     let ptr = result?;
     // A null pointer is the guest's way of saying that it has no room.
-    if ptr == 0 {
-        Err(Status::InvalidMemoryAccess.into())
-    } else {
-        Ok(ptr)
-    }
+    if ptr == 0 { Err(Status::InvalidMemoryAccess.into()) } else { Ok(ptr) }
 }

@@ -56,13 +56,7 @@ fn define(cx: &mut Cx<'_>, kind: u32, name: (u32, u32), id_ptr: u32) -> Reply {
 }
 
 fn index(cx: &Cx<'_>, id: u32) -> Result<usize, Flow> {
-    Ok(cx
-        .data()
-        .metrics
-        .ids
-        .get(&id)
-        .copied()
-        .ok_or(Status::NotFound)?)
+    Ok(cx.data().metrics.ids.get(&id).copied().ok_or(Status::NotFound)?)
 }
 
 fn get(cx: &mut Cx<'_>, id: u32, value_ptr: u32) -> Reply {

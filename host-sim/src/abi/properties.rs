@@ -36,10 +36,7 @@ fn set(cx: &mut Cx<'_>, path: (u32, u32), value: (u32, u32)) -> Reply {
     let value = memory::slice(guest, value.0, value.1)?;
     let limit = state.env.limits.filter_state_bytes;
     let stream = state.stream_mut().ok_or(Status::NotFound)?;
-    let old = stream
-        .filter_state
-        .get(path)
-        .map_or(0, |old| old.len() + path.len());
+    let old = stream.filter_state.get(path).map_or(0, |old| old.len() + path.len());
     let bytes = stream.filter_state_bytes - old + path.len() + value.len();
     if bytes > limit {
         return Err(Status::InternalFailure.into());
@@ -70,17 +67,9 @@ fn resolve(state: &HostState, path: &[u8]) -> Result<Vec<u8>, Status> {
     match parts.as_slice() {
         ["filter_state", key] => {
             let key = key.strip_prefix(PREFIX).ok_or(Status::NotFound)?;
-            stream
-                .filter_state
-                .get(key.as_bytes())
-                .cloned()
-                .ok_or(Status::NotFound)
+            stream.filter_state.get(key.as_bytes()).cloned().ok_or(Status::NotFound)
         }
-        [name] => stream
-            .filter_state
-            .get(name.as_bytes())
-            .cloned()
-            .ok_or(Status::NotFound),
+        [name] => stream.filter_state.get(name.as_bytes()).cloned().ok_or(Status::NotFound),
         _ => Err(Status::NotFound),
     }
 }
@@ -113,15 +102,11 @@ fn request(stream: &StreamContext, parts: &[&str]) -> Option<Value> {
         ["time"] => return Some(Value::Timestamp(stream.start_nanos)),
         ["protocol"] => return Some("HTTP/1.1".into()),
         ["size"] => {
-            return Some(Value::Int(
-                i64::try_from(half.body_bytes).unwrap_or(i64::MAX),
-            ));
+            return Some(Value::Int(i64::try_from(half.body_bytes).unwrap_or(i64::MAX)));
         }
         ["total_size"] => {
             let headers = half.headers.as_ref().map_or(0, HeaderMap::byte_size) as u64;
-            return Some(Value::Int(
-                i64::try_from(half.body_bytes + headers).unwrap_or(i64::MAX),
-            ));
+            return Some(Value::Int(i64::try_from(half.body_bytes + headers).unwrap_or(i64::MAX)));
         }
         // Known when the request is over, which a filter sees in its log callback.
         ["duration"] => {
@@ -130,10 +115,7 @@ fn request(stream: &StreamContext, parts: &[&str]) -> Option<Value> {
         }
         _ => {}
     }
-    let headers = half
-        .headers
-        .as_ref()
-        .filter(|_| half.headers_open || stream.logging)?;
+    let headers = half.headers.as_ref().filter(|_| half.headers_open || stream.logging)?;
     let text = |name: &str| headers.get(name).map(Value::from);
     let path = || headers.get(":path").unwrap_or_default();
     match parts {
@@ -145,14 +127,8 @@ fn request(stream: &StreamContext, parts: &[&str]) -> Option<Value> {
         }
         ["query"] => {
             let path = path();
-            let start = path
-                .iter()
-                .position(|byte| *byte == b'?')
-                .map_or(path.len(), |at| at + 1);
-            let query = path[start..]
-                .split(|byte| *byte == b'#')
-                .next()
-                .unwrap_or_default();
+            let start = path.iter().position(|byte| *byte == b'?').map_or(path.len(), |at| at + 1);
+            let query = path[start..].split(|byte| *byte == b'#').next().unwrap_or_default();
             Some(query.into())
         }
         ["host"] => text(":authority"),
@@ -172,27 +148,16 @@ fn response(stream: &StreamContext, parts: &[&str]) -> Option<Value> {
     let over = half.headers_sent || stream.logging;
     match parts {
         ["code"] => {
-            let code = half
-                .headers
-                .as_ref()
-                .filter(|_| over)?
-                .get_str(":status")?
-                .parse()
-                .ok()?;
+            let code = half.headers.as_ref().filter(|_| over)?.get_str(":status")?.parse().ok()?;
             return Some(Value::Int(code));
         }
         ["code_details"] => {
-            let details = stream
-                .local_reply
-                .as_ref()
-                .map(|reply| reply.details.as_str());
+            let details = stream.local_reply.as_ref().map(|reply| reply.details.as_str());
             return Some(details.unwrap_or("via_upstream").into()).filter(|_| over);
         }
         ["flags"] => return Some(Value::Int(0)),
         ["size"] => {
-            return Some(Value::Int(
-                i64::try_from(half.body_bytes).unwrap_or(i64::MAX),
-            ));
+            return Some(Value::Int(i64::try_from(half.body_bytes).unwrap_or(i64::MAX)));
         }
         ["grpc_status"] => {
             let maps = half.trailers.iter().chain(half.headers.iter());
@@ -228,11 +193,8 @@ fn joined(headers: &HeaderMap, name: &str) -> Option<Value> {
 }
 
 fn whole(headers: &HeaderMap) -> Value {
-    let names = headers
-        .iter()
-        .map(|(name, _)| String::from_utf8_lossy(name).into_owned());
-    let fields: BTreeMap<String, Value> = names
-        .filter_map(|name| Some((name.clone(), joined(headers, &name)?)))
-        .collect();
+    let names = headers.iter().map(|(name, _)| String::from_utf8_lossy(name).into_owned());
+    let fields: BTreeMap<String, Value> =
+        names.filter_map(|name| Some((name.clone(), joined(headers, &name)?))).collect();
     Value::Map(fields)
 }

@@ -33,11 +33,7 @@ fn get(
 ) -> super::Reply {
     let (guest, state) = memory::split(cx)?;
     let key = memory::slice(guest, key.0, key.1)?;
-    let (value, cas) = state
-        .env
-        .shared
-        .data(&state.env.vm_id, key)
-        .ok_or(Status::NotFound)?;
+    let (value, cas) = state.env.shared.data(&state.env.vm_id, key).ok_or(Status::NotFound)?;
     memory::give(cx, &value, ptr_ptr, size_ptr)?;
     memory::write_u32(cx, cas_ptr, cas)
 }
@@ -47,19 +43,14 @@ fn set(cx: &mut super::Cx<'_>, key: (u32, u32), value: (u32, u32), cas: u32) -> 
     let key = memory::slice(guest, key.0, key.1)?;
     let value = memory::slice(guest, value.0, value.1)?;
     let env = &state.env;
-    Ok(env
-        .shared
-        .set(&env.vm_id, key, value, cas, env.limits.shared_bytes)?)
+    Ok(env.shared.set(&env.vm_id, key, value, cas, env.limits.shared_bytes)?)
 }
 
 fn register(cx: &mut super::Cx<'_>, name: (u32, u32), token_ptr: u32) -> super::Reply {
     let (guest, state) = memory::split(cx)?;
     let name = memory::slice(guest, name.0, name.1)?;
     let root = state.root_id();
-    let token = state
-        .env
-        .shared
-        .register_queue(&state.env.vm_id, name, state.worker_id, root);
+    let token = state.env.shared.register_queue(&state.env.vm_id, name, state.worker_id, root);
     memory::write_u32(cx, token_ptr, token)
 }
 
@@ -72,26 +63,15 @@ fn resolve(
     let (guest, state) = memory::split(cx)?;
     let vm = String::from_utf8_lossy(memory::slice(guest, vm.0, vm.1)?);
     let name = memory::slice(guest, name.0, name.1)?;
-    let vm = if vm.is_empty() {
-        state.env.vm_id.as_str()
-    } else {
-        &vm
-    };
-    let token = state
-        .env
-        .shared
-        .resolve_queue(vm, name)
-        .ok_or(Status::NotFound)?;
+    let vm = if vm.is_empty() { state.env.vm_id.as_str() } else { &vm };
+    let token = state.env.shared.resolve_queue(vm, name).ok_or(Status::NotFound)?;
     memory::write_u32(cx, token_ptr, token)
 }
 
 fn enqueue(cx: &mut super::Cx<'_>, token: u32, item: (u32, u32)) -> super::Reply {
     let (guest, state) = memory::split(cx)?;
     let item = memory::slice(guest, item.0, item.1)?;
-    Ok(state
-        .env
-        .shared
-        .enqueue(token, item, state.env.limits.shared_bytes)?)
+    Ok(state.env.shared.enqueue(token, item, state.env.limits.shared_bytes)?)
 }
 
 fn dequeue(cx: &mut super::Cx<'_>, token: u32, ptr_ptr: u32, size_ptr: u32) -> super::Reply {

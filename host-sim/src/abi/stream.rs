@@ -103,18 +103,9 @@ fn send_local_response(
     let details = memory::slice(guest, details.0, details.1)?;
     let body = memory::slice(guest, body.0, body.1)?.to_vec();
     let headers = pairs::decode(memory::slice(guest, headers.0, headers.1)?);
-    let details = String::from_utf8_lossy(details)
-        .split_whitespace()
-        .collect::<Vec<_>>()
-        .join("_");
+    let details = String::from_utf8_lossy(details).split_whitespace().collect::<Vec<_>>().join("_");
     let grpc_status = (grpc_status <= MAX_GRPC_STATUS).then_some(grpc_status);
-    let reply = state::Reply {
-        status,
-        details,
-        body,
-        headers,
-        grpc_status,
-    };
+    let reply = state::Reply { status, details, body, headers, grpc_status };
     let id = state.context_id();
     if state.stream().is_some() {
         state.actions.push_back(Deferred::LocalReply(id, reply));

@@ -29,13 +29,7 @@ fn set_period(state: &mut HostState, millis: u32) {
     let period_nanos = u64::from(millis) * 1_000_000;
     root.tick = match (root.tick, millis) {
         (_, 0) => None,
-        (Some(tick), _) => Some(Tick {
-            period_nanos,
-            ..tick
-        }),
-        (None, _) => Some(Tick {
-            period_nanos,
-            due_nanos: now.saturating_add(period_nanos),
-        }),
+        (Some(tick), _) => Some(Tick { period_nanos, ..tick }),
+        (None, _) => Some(Tick { period_nanos, due_nanos: now.saturating_add(period_nanos) }),
     };
 }

@@ -21,9 +21,7 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
         proxy_grpc_close(cx, _token: u32) refuse(cx, "proxy_grpc_close", Status::NotFound);
         proxy_grpc_cancel(cx, _token: u32) refuse(cx, "proxy_grpc_cancel", Status::NotFound);
     }
-    linker.func_wrap("env", "pthread_equal", |left: u32, right: u32| {
-        u32::from(left == right)
-    })?;
+    linker.func_wrap("env", "pthread_equal", |left: u32, right: u32| u32::from(left == right))?;
     linker.func_wrap("env", "emscripten_notify_memory_growth", |_memory: u32| {})?;
     Ok(())
 }

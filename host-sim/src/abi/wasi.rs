@@ -119,10 +119,8 @@ fn fd_write(cx: &mut Cx<'_>, fd: u32, iovs: u32, count: u32, written: u32) -> Re
     let mut text = Vec::new();
     let mut size = 0u32;
     for [a, b, c, d, e, f, g, h] in list {
-        let (ptr, len) = (
-            u32::from_le_bytes([*a, *b, *c, *d]),
-            u32::from_le_bytes([*e, *f, *g, *h]),
-        );
+        let (ptr, len) =
+            (u32::from_le_bytes([*a, *b, *c, *d]), u32::from_le_bytes([*e, *f, *g, *h]));
         let part = memory::slice(guest, ptr, len).map_err(|_| FAULT)?;
         // Many buffers may name the same bytes: what is kept is bounded, what is counted is not.
         let room = keep.saturating_sub(text.len()).min(part.len());
@@ -138,26 +136,15 @@ fn fd_write(cx: &mut Cx<'_>, fd: u32, iovs: u32, count: u32, written: u32) -> Re
 fn random_get(cx: &mut Cx<'_>, ptr: u32, len: u32) -> Reply {
     let (guest, state) = memory::split(cx).map_err(|_| FAULT)?;
     let bytes = memory::slice_mut(guest, ptr, len).map_err(|_| FAULT)?;
-    if state.entropy.fill(bytes) {
-        Ok(())
-    } else {
-        Err(IO)
-    }
+    if state.entropy.fill(bytes) { Ok(()) } else { Err(IO) }
 }
 
 fn environ_sizes_get(cx: &mut Cx<'_>, count: u32, size: u32) -> Reply {
     let vars = &cx.data().env.env_vars;
-    let bytes: usize = vars
-        .iter()
-        .map(|(name, value)| name.len() + value.len() + 2)
-        .sum();
+    let bytes: usize = vars.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
     let number = u32::try_from(vars.len()).map_err(|_| INVAL)?;
     ok(memory::write_u32(cx, count, number))?;
-    ok(memory::write_u32(
-        cx,
-        size,
-        u32::try_from(bytes).map_err(|_| INVAL)?,
-    ))
+    ok(memory::write_u32(cx, size, u32::try_from(bytes).map_err(|_| INVAL)?))
 }
 
 fn environ_get(cx: &mut Cx<'_>, mut list: u32, mut text: u32) -> Reply {
@@ -167,9 +154,7 @@ fn environ_get(cx: &mut Cx<'_>, mut list: u32, mut text: u32) -> Reply {
         ok(memory::write_u32(cx, list, text))?;
         ok(memory::write(cx, text, entry.as_bytes()))?;
         list = list.checked_add(4).ok_or(FAULT)?;
-        text = text
-            .checked_add(u32::try_from(entry.len()).map_err(|_| FAULT)?)
-            .ok_or(FAULT)?;
+        text = text.checked_add(u32::try_from(entry.len()).map_err(|_| FAULT)?).ok_or(FAULT)?;
     }
     Ok(())
 }

@@ -40,10 +40,7 @@ fn a_paused_body_grows_and_goes_on_whole() {
     assert_eq!(stream.take_request_body(), b"");
     assert_eq!(stream.send_request_body("three", true), Action::Continue);
     assert_eq!(stream.take_request_body(), b"one two three");
-    assert_eq!(
-        said(&plugin),
-        ["4", "one ", "8", "one two ", "13", "one two three"]
-    );
+    assert_eq!(said(&plugin), ["4", "one ", "8", "one two ", "13", "one two three"]);
 }
 
 #[test]
@@ -98,11 +95,7 @@ fn bodies_are_replaced_prepended_and_appended() {
         stream.send_response_headers([(":status", "200")], false);
         stream.send_response_body("body", true);
         assert_eq!(said(&plugin), [status], "{start} {len}");
-        assert_eq!(
-            stream.take_response_body(),
-            after.as_bytes(),
-            "{start} {len}"
-        );
+        assert_eq!(stream.take_response_body(), after.as_bytes(), "{start} {len}");
     }
 }
 
@@ -147,19 +140,13 @@ fn buffers_have_status_codes() {
 
 #[test]
 fn a_held_body_that_grows_too_large_is_answered() {
-    let limits = Limits {
-        body_buffer_bytes: 10,
-        ..Limits::default()
-    };
+    let limits = Limits { body_buffer_bytes: 10, ..Limits::default() };
     let hold = |which: &str| {
         format!(
             r#"(func (export "proxy_on_{which}_body") (param i32 i32 i32) (result i32) (i32.const 1))"#
         )
     };
-    let plugin = builder(&hold("request"))
-        .limits(limits.clone())
-        .build()
-        .unwrap();
+    let plugin = builder(&hold("request")).limits(limits.clone()).build().unwrap();
     let mut stream = plugin.stream(StreamInfo::new());
     stream.send_request_headers(GET, false);
     assert_eq!(stream.send_request_body("123456789", false), Action::Pause);
@@ -170,10 +157,7 @@ fn a_held_body_that_grows_too_large_is_answered() {
     stream.send_request_headers(GET, true);
     // The headers have gone on already, so all that is left is a reset.
     stream.send_response_headers([(":status", "200")], false);
-    assert_eq!(
-        stream.send_response_body("12345678901", true),
-        Action::Reset
-    );
+    assert_eq!(stream.send_response_body("12345678901", true), Action::Reset);
 }
 
 #[test]

@@ -38,28 +38,14 @@ fn a_call_is_answered_and_the_stream_goes_on() {
     assert_eq!(stream.send_request_headers(GET, true), Action::Pause);
     let calls = plugin.take_http_calls();
     assert_eq!(calls.len(), 1);
-    assert_eq!(
-        (calls[0].cluster.as_str(), &calls[0].body[..]),
-        ("auth", &b"hi"[..])
-    );
+    assert_eq!((calls[0].cluster.as_str(), &calls[0].body[..]), ("auth", &b"hi"[..]));
     assert_eq!(calls[0].headers.get_str("content-length"), Some("2"));
     assert_eq!(calls[0].timeout, Some(Duration::from_secs(1)));
     assert!(plugin.take_http_calls().is_empty());
-    let response = HttpResponse::new(204)
-        .header("x", "y")
-        .body("fine")
-        .trailer("t", "1");
+    let response = HttpResponse::new(204).header("x", "y").body("fine").trailer("t", "1");
     assert!(plugin.respond(calls[0].id, response.clone()));
-    assert!(
-        !plugin.respond(calls[0].id, response),
-        "an answer comes once"
-    );
-    assert_eq!(
-        said(&plugin),
-        [
-            "0", "2", "4", "1", "204", "0", "fine", "0", "2", "0", "0", "0"
-        ]
-    );
+    assert!(!plugin.respond(calls[0].id, response), "an answer comes once");
+    assert_eq!(said(&plugin), ["0", "2", "4", "1", "204", "0", "fine", "0", "2", "0", "0", "0"]);
     assert_eq!(stream.request_action(), Action::Continue);
     assert_eq!(stream.request_headers().get_str("x-auth"), Some("yes"));
 }
@@ -70,12 +56,7 @@ fn a_reset_has_no_headers_and_a_status() {
     let mut stream = plugin.stream(StreamInfo::new());
     stream.send_request_headers(GET, true);
     assert!(plugin.reset(plugin.take_http_calls()[0].id));
-    assert_eq!(
-        said(&plugin),
-        [
-            "0", "0", "0", "0", "1", "0", "11", "reset", "2", "0", "0", "0"
-        ]
-    );
+    assert_eq!(said(&plugin), ["0", "0", "0", "0", "1", "0", "11", "reset", "2", "0", "0", "0"]);
 }
 
 #[test]
@@ -115,9 +96,7 @@ fn what_cannot_be_called_is_a_bad_argument() {
            (call $note (call $http_call @"auth" @"\00\00\00\00" @"" @"" (i32.const -1)
              (i32.const -1)))"#,
     ));
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     assert_eq!(said(&plugin), ["2", "6"]);
 }
 

@@ -82,16 +82,12 @@ pub(crate) fn wasm_of(abi: &str, body: &str) -> Vec<u8> {
             continue;
         }
         let params = " i32".repeat(*params);
-        writeln!(
-            text,
-            "(import \"env\" \"{import}\" (func {name} (param{params}) (result i32)))"
-        )
-        .unwrap();
+        writeln!(text, "(import \"env\" \"{import}\" (func {name} (param{params}) (result i32)))")
+            .unwrap();
     }
     // Imports come before everything else, so a test's own are moved to the front.
-    let (imports, rest): (Vec<&str>, Vec<&str>) = body
-        .lines()
-        .partition(|line| line.trim_start().starts_with("(import"));
+    let (imports, rest): (Vec<&str>, Vec<&str>) =
+        body.lines().partition(|line| line.trim_start().starts_with("(import"));
     text.push_str(&imports.join("\n"));
     text.push_str(PRELUDE);
     writeln!(text, "(func (export \"{abi}\"))").unwrap();
@@ -122,10 +118,7 @@ pub(crate) fn plugin(body: &str) -> Plugin {
 }
 
 pub(crate) fn builder(body: &str) -> PluginBuilder {
-    Plugin::builder(wasm(body))
-        .vm_id("vm")
-        .root_id("root")
-        .name("test")
+    Plugin::builder(wasm(body)).vm_id("vm").root_id("root").name("test")
 }
 
 /// What the guest has logged since the last time.
@@ -133,30 +126,18 @@ pub(crate) fn builder(body: &str) -> PluginBuilder {
 pub(crate) fn said(plugin: &Plugin) -> Vec<String> {
     let lines = plugin.logs();
     plugin.clear_logs();
-    lines
-        .into_iter()
-        .filter(|line| !line.by_host)
-        .map(|line| line.message)
-        .collect()
+    lines.into_iter().filter(|line| !line.by_host).map(|line| line.message).collect()
 }
 
 /// What the host has logged since the last time.
 pub(crate) fn host_said(plugin: &Plugin) -> Vec<String> {
     let lines = plugin.logs();
     plugin.clear_logs();
-    lines
-        .into_iter()
-        .filter(|line| line.by_host)
-        .map(|line| line.message)
-        .collect()
+    lines.into_iter().filter(|line| line.by_host).map(|line| line.message).collect()
 }
 
-pub(crate) const GET: [(&str, &str); 4] = [
-    (":method", "GET"),
-    (":scheme", "http"),
-    (":authority", "a.example"),
-    (":path", "/p?q=1"),
-];
+pub(crate) const GET: [(&str, &str); 4] =
+    [(":method", "GET"), (":scheme", "http"), (":authority", "a.example"), (":path", "/p?q=1")];
 
 /// Sends a request without a body through and returns what the guest said.
 pub(crate) fn one_request(plugin: &Plugin) -> Vec<String> {

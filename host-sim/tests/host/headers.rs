@@ -53,11 +53,7 @@ fn each_phase_has_its_maps() {
         ("proxy_on_response_trailers", 2, [AWAY, AWAY, AWAY, HERE]),
     ];
     for (callback, params, expected) in phases {
-        assert_eq!(
-            whole(&all_in(callback, params, "0")),
-            expected.concat(),
-            "{callback}"
-        );
+        assert_eq!(whole(&all_in(callback, params, "0")), expected.concat(), "{callback}");
     }
 }
 
@@ -65,10 +61,7 @@ fn each_phase_has_its_maps() {
 fn the_log_reads_but_does_not_write() {
     // Reading a map that is not there says "not found" in the log, not "bad argument".
     let read_only = ["1", "2", "2"];
-    assert_eq!(
-        whole(&all_in("proxy_on_log", 1, "")),
-        [read_only; 4].concat()
-    );
+    assert_eq!(whole(&all_in("proxy_on_log", 1, "")), [read_only; 4].concat());
 }
 
 #[test]
@@ -105,17 +98,11 @@ fn changes_arrive_and_the_route_is_chosen_anew() {
         (drop (call $remove (i32.const 0) @"x-gone"))"#,
     ));
     let mut stream = plugin.stream(StreamInfo::new());
-    stream.send_request_headers(
-        GET.into_iter().chain([("x-gone", "1"), ("x-stays", "2")]),
-        true,
-    );
+    stream.send_request_headers(GET.into_iter().chain([("x-gone", "1"), ("x-stays", "2")]), true);
     let headers = stream.request_headers();
     assert_eq!(headers.get_all("x-two").collect::<Vec<_>>(), [b"a", b"b"]);
     assert_eq!(headers.get_str(":path"), Some("/new"));
-    assert_eq!(
-        (headers.get("x-gone"), headers.get_str("x-stays")),
-        (None, Some("2"))
-    );
+    assert_eq!((headers.get("x-gone"), headers.get_str("x-stays")), (None, Some("2")));
     assert_eq!(stream.route_cache_cleared(), 4);
 }
 
@@ -150,11 +137,7 @@ fn a_map_round_trips_as_pairs() {
     let mut stream = plugin.stream(StreamInfo::new());
     stream.send_request_headers(GET, true);
     assert_eq!(said(&plugin), ["0", "0"]);
-    let names: Vec<_> = stream
-        .request_headers()
-        .iter()
-        .map(|(name, _)| name.to_vec())
-        .collect();
+    let names: Vec<_> = stream.request_headers().iter().map(|(name, _)| name.to_vec()).collect();
     assert_eq!(names, GET.map(|(name, _)| name.as_bytes()));
 }
 
@@ -197,11 +180,7 @@ fn trailers_can_be_added_with_the_last_chunk() {
 
 #[test]
 fn header_maps_are_bounded() {
-    let limits = Limits {
-        header_count: 5,
-        header_bytes: 200,
-        ..Limits::default()
-    };
+    let limits = Limits { header_count: 5, header_bytes: 200, ..Limits::default() };
     let plugin = builder(&on_request(
         r#"(call $note (call $add (i32.const 0) @"a" @"1"))
            (call $note (call $add (i32.const 0) @"b" @"2"))"#,

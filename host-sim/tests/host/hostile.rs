@@ -5,11 +5,7 @@ use serin_host_sim::{Action, FailPolicy, Limits, PluginBuilder, StreamInfo, Virt
 use std::time::{Duration, Instant};
 
 fn quick() -> Limits {
-    Limits {
-        call_deadline: Duration::from_millis(20),
-        memory_bytes: 4 << 20,
-        ..Limits::default()
-    }
+    Limits { call_deadline: Duration::from_millis(20), memory_bytes: 4 << 20, ..Limits::default() }
 }
 
 fn evil(body: &str) -> PluginBuilder {
@@ -25,9 +21,7 @@ const BOMB: &str = r#"(loop $l
 fn every_way_to_fail_has_its_error() {
     let fail = |body: &str| {
         let plugin = evil(&on_request(body)).build().unwrap();
-        let action = plugin
-            .stream(StreamInfo::new())
-            .send_request_headers(GET, true);
+        let action = plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
         assert_eq!(action.local_reply().unwrap().status, 503, "{body}");
         plugin.failure().unwrap()
     };
@@ -48,24 +42,14 @@ fn every_way_to_fail_has_its_error() {
     );
     let bomb = fail(BOMB);
     assert!(bomb.is_memory_limit(), "{bomb}");
-    assert!(
-        bomb.to_string()
-            .contains("its memory limit of 4194304 bytes"),
-        "{bomb}"
-    );
+    assert!(bomb.to_string().contains("its memory limit of 4194304 bytes"), "{bomb}");
 }
 
 #[test]
 fn endless_recursion_is_a_trap() {
     let plugin = plugin(&format!("(func $f (call $f)) {}", on_request("(call $f)")));
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
-    assert!(
-        plugin.failure().unwrap().to_string().contains("stack"),
-        "{:?}",
-        plugin.failure()
-    );
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
+    assert!(plugin.failure().unwrap().to_string().contains("stack"), "{:?}", plugin.failure());
 }
 
 #[test]
@@ -80,12 +64,8 @@ fn a_recursive_allocator_is_a_trap() {
           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
             (call $pairs (i32.const 0) (i32.const 0) (i32.const 4))))"#,
     );
-    let plugin = serin_host_sim::Plugin::builder(wasm.unwrap())
-        .build()
-        .unwrap();
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    let plugin = serin_host_sim::Plugin::builder(wasm.unwrap()).build().unwrap();
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     let error = plugin.failure().unwrap().to_string();
     assert!(error.contains("needs the allocator"), "{error}");
 }
@@ -127,10 +107,7 @@ fn bad_pointers_are_answered() {
         ),
         "(call $status (i32.const -1) (i32.const 16) (i32.const 20))".to_owned(),
     ];
-    let body: String = calls
-        .iter()
-        .map(|call| format!("(call $note {call})\n"))
-        .collect();
+    let body: String = calls.iter().map(|call| format!("(call $note {call})\n")).collect();
     let said = one_request(&plugin(&on_request(&body)));
     assert_eq!(said, vec!["6"; calls.len()]);
 }
@@ -153,9 +130,7 @@ fn an_allocator_that_lies_is_answered() {
                 (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))
                 (i32.const 0)))"#
         ));
-        let plugin = serin_host_sim::Plugin::builder(wasm.unwrap())
-            .build()
-            .unwrap();
+        let plugin = serin_host_sim::Plugin::builder(wasm.unwrap()).build().unwrap();
         assert_eq!(one_request(&plugin), ["6"], "{pointer}");
     }
 }
@@ -170,29 +145,19 @@ fn unknown_imports_trap_only_when_called() {
     };
     let quiet = plugin(&body(""));
     let lines = quiet.logs();
-    assert!(
-        lines[0].message.contains("env.proxy_from_tomorrow"),
-        "{lines:?}"
-    );
+    assert!(lines[0].message.contains("env.proxy_from_tomorrow"), "{lines:?}");
     one_request(&quiet);
     assert!(quiet.failure().is_none());
     let plugin = plugin(&body("(drop (call $tomorrow (i64.const 1)))"));
     one_request(&plugin);
     let error = plugin.failure().unwrap();
     assert!(error.is_unknown_import());
-    assert!(
-        error.to_string().contains("env.proxy_from_tomorrow"),
-        "{error}"
-    );
+    assert!(error.to_string().contains("env.proxy_from_tomorrow"), "{error}");
 }
 
 #[test]
 fn logs_are_bounded() {
-    let limits = Limits {
-        log_lines: 5,
-        log_line_bytes: 8,
-        ..quick()
-    };
+    let limits = Limits { log_lines: 5, log_line_bytes: 8, ..quick() };
     let plugin = builder(&on_request(
         r#"(local $n i32)
         (loop $l
@@ -234,10 +199,7 @@ fn fail_closed_answers_503_for_ever() {
     let mut bad = plugin.stream(StreamInfo::new());
     let action = bad.send_request_headers(BAD, true);
     let reply = action.local_reply().unwrap();
-    assert_eq!(
-        (reply.status, reply.details.as_str()),
-        (503, "wasm_fail_stream")
-    );
+    assert_eq!((reply.status, reply.details.as_str()), (503, "wasm_fail_stream"));
     assert!(bad.failed());
     // Every stream of that VM falls with it, and all that come after.
     assert_eq!(status(&other.send_request_body("b", true)), Some(503));
@@ -266,10 +228,7 @@ fn fail_reload_starts_again_after_a_back_off_that_grows() {
     let request = |headers| {
         let mut stream = plugin.stream(StreamInfo::new());
         let action = stream.send_request_headers(headers, true);
-        (
-            status(&action),
-            stream.request_headers().get("x-filter").is_some(),
-        )
+        (status(&action), stream.request_headers().get("x-filter").is_some())
     };
     assert_eq!(request(GOOD), (None, true));
     assert_eq!(request(BAD), (Some(503), false));
@@ -282,11 +241,7 @@ fn fail_reload_starts_again_after_a_back_off_that_grows() {
     assert_eq!(request(BAD), (Some(503), false));
     assert_eq!(request(GOOD), (Some(503), false));
     plugin.advance(Duration::from_secs(1));
-    assert_eq!(
-        request(GOOD),
-        (Some(503), false),
-        "the second time it takes two seconds"
-    );
+    assert_eq!(request(GOOD), (Some(503), false), "the second time it takes two seconds");
     plugin.advance(Duration::from_secs(1));
     assert_eq!(request(GOOD), (None, true));
 }
@@ -296,9 +251,7 @@ fn a_stream_of_a_vm_that_was_replaced_has_failed() {
     let plugin = trapping(FailPolicy::FailClosed, &VirtualClock::default());
     let mut old = plugin.stream(StreamInfo::new());
     old.send_request_headers(GOOD, false);
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(BAD, true);
+    plugin.stream(StreamInfo::new()).send_request_headers(BAD, true);
     assert_eq!(plugin.restart_failed().unwrap(), 1);
     assert_eq!(status(&old.send_request_body("b", true)), Some(503));
     let mut new = plugin.stream(StreamInfo::new());
@@ -318,13 +271,8 @@ fn a_trap_while_configuring_is_an_error() {
 
 #[test]
 fn what_a_guest_can_make_the_host_keep_is_bounded() {
-    let limits = Limits {
-        shared_bytes: 100,
-        metrics: 2,
-        http_calls: 1,
-        filter_state_bytes: 10,
-        ..quick()
-    };
+    let limits =
+        Limits { shared_bytes: 100, metrics: 2, http_calls: 1, filter_state_bytes: 10, ..quick() };
     let plugin = builder(&on_request(
         r#"(call $note (call $set_shared @"k" (i32.const 0) (i32.const 200) (i32.const 0)))
            (drop (call $register @"q" (i32.const 24)))
@@ -339,9 +287,6 @@ fn what_a_guest_can_make_the_host_keep_is_bounded() {
     .limits(limits)
     .build()
     .unwrap();
-    assert_eq!(
-        one_request(&plugin),
-        ["10", "0", "10", "0", "10", "0", "10"]
-    );
+    assert_eq!(one_request(&plugin), ["10", "0", "10", "0", "10", "0", "10"]);
     assert!(said(&plugin).is_empty());
 }

@@ -7,11 +7,7 @@ use serin_host_sim::{Module, Plugin, StreamInfo};
 fn tracing(done: &str) -> String {
     let simple = |name: &str, params: usize, result: &str| {
         let rest = " i32".repeat(params - 1);
-        let (ty, value) = if result.is_empty() {
-            ("", "")
-        } else {
-            ("(result i32)", result)
-        };
+        let (ty, value) = if result.is_empty() { ("", "") } else { ("(result i32)", result) };
         format!(
             r#"(func (export "proxy_on_{name}") (param $id i32) (param{rest}) {ty}
                  (drop (call $log (i32.const 2) @"{name}")) (call $note (local.get $id)) {value})"#
@@ -43,11 +39,7 @@ fn a_stream_from_its_creation_to_its_end() {
     let plugin = plugin(&tracing("(i32.const 1)"));
     assert_eq!(words(&plugin), "context_create 1 vm_start 1 configure 1");
     let mut stream = plugin.stream(StreamInfo::new());
-    assert_eq!(
-        words(&plugin),
-        "",
-        "the guest hears of a stream with its headers"
-    );
+    assert_eq!(words(&plugin), "", "the guest hears of a stream with its headers");
     stream.send_request_headers(GET, false);
     stream.send_request_body("b", false);
     stream.send_request_trailers([("t", "1")]);
@@ -58,10 +50,7 @@ fn a_stream_from_its_creation_to_its_end() {
     stream.send_response_headers([(":status", "200")], false);
     stream.send_response_body("b", false);
     stream.send_response_trailers([("t", "1")]);
-    assert_eq!(
-        words(&plugin),
-        "response_headers 2 response_body 2 response_trailers 2"
-    );
+    assert_eq!(words(&plugin), "response_headers 2 response_body 2 response_trailers 2");
     stream.finish();
     assert_eq!(words(&plugin), "log 2 done 2 delete 2");
     stream.finish();
@@ -102,10 +91,7 @@ fn reconfiguring_makes_a_new_root_and_keeps_the_old_for_its_streams() {
     said(&plugin);
     plugin.reconfigure("new").unwrap();
     let canary = "context_create 1 vm_start 1 configure 1";
-    assert_eq!(
-        words(&plugin),
-        format!("{canary} context_create 3 vm_start 3 configure 3")
-    );
+    assert_eq!(words(&plugin), format!("{canary} context_create 3 vm_start 3 configure 3"));
     old.finish();
     assert_eq!(words(&plugin), "log 2 done 2 delete 2 done 1 delete 1");
 }
@@ -128,22 +114,14 @@ fn a_bad_configuration_changes_nothing() {
     let error = plugin.reconfigure("bad").unwrap_err();
     assert!(error.is_refused());
     assert_eq!(error.log(), ["bad"]);
-    assert_eq!(
-        error.to_string(),
-        "the guest returned false from proxy_on_configure: bad"
-    );
+    assert_eq!(error.to_string(), "the guest returned false from proxy_on_configure: bad");
     assert!(plugin.reconfigure_in_place("bad").unwrap_err().is_refused());
     said(&plugin);
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     assert_eq!(words(&plugin), "request");
     plugin.reconfigure_in_place("great").unwrap();
     let refused = builder("").configuration("x").build();
-    assert!(
-        refused.is_ok(),
-        "a guest without proxy_on_configure takes anything"
-    );
+    assert!(refused.is_ok(), "a guest without proxy_on_configure takes anything");
 }
 
 #[test]
@@ -186,33 +164,19 @@ fn all_three_abis_are_taken_and_no_other() {
     for abi in ["proxy_abi_version_0_2_0", "proxy_abi_version_0_2_1"] {
         let wasm = wasm_of(abi, &tracing("(i32.const 1)"));
         let plugin = Plugin::builder(wasm).build().unwrap();
-        plugin
-            .stream(StreamInfo::new())
-            .send_request_headers(GET, true);
+        plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
         assert!(words(&plugin).contains("request_headers 2"), "{abi}");
     }
     let old = r#"(func (export "proxy_on_request_headers") (param i32 i32) (result i32)
         (call $note (local.get 1)) (i32.const 0))"#;
-    let plugin = Plugin::builder(wasm_of("proxy_abi_version_0_1_0", old))
-        .build()
-        .unwrap();
+    let plugin = Plugin::builder(wasm_of("proxy_abi_version_0_1_0", old)).build().unwrap();
     // What Envoy would refuse to link is said, not hidden.
     let warnings = host_said(&plugin);
-    assert!(
-        warnings[0].contains("Envoy does not offer proxy_continue_stream"),
-        "{warnings:?}"
-    );
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    assert!(warnings[0].contains("Envoy does not offer proxy_continue_stream"), "{warnings:?}");
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     assert_eq!(words(&plugin), "4");
-    let error = Module::compile(wasm_of("proxy_abi_version_9", ""))
-        .err()
-        .unwrap();
-    assert!(
-        error.to_string().contains("proxy_abi_version_0_2_1"),
-        "{error}"
-    );
+    let error = Module::compile(wasm_of("proxy_abi_version_9", "")).err().unwrap();
+    assert!(error.to_string().contains("proxy_abi_version_0_2_1"), "{error}");
 }
 
 #[test]
@@ -230,9 +194,7 @@ fn a_reactor_is_initialised_and_a_command_is_started() {
         r#"(import "wasi_snapshot_preview1" "proc_exit" (func $exit (param i32)))
            (func (export "_start") (call $exit (i32.const 0)))"#,
     );
-    exits
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    exits.stream(StreamInfo::new()).send_request_headers(GET, true);
 }
 
 #[test]

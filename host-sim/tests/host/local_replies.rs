@@ -8,20 +8,12 @@ const REPLY: &str = r#"(call $note (call $reply (i32.const 429) @"too many" @"sl
 
 fn request(body: &str) -> (Action, Vec<String>) {
     let plugin = plugin(body);
-    let action = plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    let action = plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     (action, said(&plugin))
 }
 
 fn text(headers: &HeaderMap) -> Vec<String> {
-    let line = |(k, v)| {
-        format!(
-            "{}: {}",
-            String::from_utf8_lossy(k),
-            String::from_utf8_lossy(v)
-        )
-    };
+    let line = |(k, v)| format!("{}: {}", String::from_utf8_lossy(k), String::from_utf8_lossy(v));
     headers.iter().map(line).collect()
 }
 
@@ -30,16 +22,8 @@ fn a_reply_overrides_the_action() {
     let (action, _) = request(&on_request(REPLY));
     let reply = action.local_reply().unwrap();
     assert_eq!((reply.status, &reply.body[..]), (429, &b"slow down"[..]));
-    assert_eq!(
-        (reply.details.as_str(), reply.grpc_status),
-        ("too_many", None)
-    );
-    let expected = [
-        ":status: 429",
-        "x-a: 1",
-        "content-length: 9",
-        "content-type: text/plain",
-    ];
+    assert_eq!((reply.details.as_str(), reply.grpc_status), ("too_many", None));
+    let expected = [":status: 429", "x-a: 1", "content-length: 9", "content-type: text/plain"];
     assert_eq!(text(&reply.headers), expected);
 }
 
@@ -96,21 +80,15 @@ fn close_resets() {
     let (action, said) = request(&on_request(
         "(call $note (call $close (i32.const 0))) (call $note (call $close (i32.const 4)))",
     ));
-    assert_eq!(
-        (action, said),
-        (Action::Reset, vec!["0".to_owned(), "2".to_owned()])
-    );
+    assert_eq!((action, said), (Action::Reset, vec!["0".to_owned(), "2".to_owned()]));
 }
 
 #[test]
 fn a_grpc_request_gets_a_grpc_answer() {
-    let plugin = plugin(&on_request(
-        r#"(drop (call $reply (i32.const 403) @"" @"no" @"" (i32.const 7)))"#,
-    ));
+    let plugin =
+        plugin(&on_request(r#"(drop (call $reply (i32.const 403) @"" @"no" @"" (i32.const 7)))"#));
     let mut stream = plugin.stream(StreamInfo::new());
-    let headers = GET
-        .into_iter()
-        .chain([("content-type", "application/grpc+proto")]);
+    let headers = GET.into_iter().chain([("content-type", "application/grpc+proto")]);
     let action = stream.send_request_headers(headers, false);
     let reply = action.local_reply().unwrap();
     assert_eq!((reply.status, reply.body.len()), (200, 0));

@@ -23,23 +23,14 @@ fn attributes_of_the_request() {
         ("plugin_vm_id", "vm"),
         ("xds\\00route_name", "r"),
         ("node\\00id", "n"),
-        (
-            "metadata\\00filter_metadata\\00envoy.filters.http.jwt_authn\\00payload\\00sub",
-            "ada",
-        ),
+        ("metadata\\00filter_metadata\\00envoy.filters.http.jwt_authn\\00payload\\00sub", "ada"),
     ];
     let body: String = paths.iter().map(|(path, _)| read(path)).collect();
-    let plugin = builder(&on_request(&body))
-        .property(&["node", "id"], "n")
-        .build()
-        .unwrap();
+    let plugin = builder(&on_request(&body)).property(&["node", "id"], "n").build().unwrap();
     let info = StreamInfo::new()
         .source("192.0.2.1:5")
         .property(&["xds", "route_name"], "r")
-        .metadata(
-            "envoy.filters.http.jwt_authn",
-            serde_json::json!({"payload": {"sub": "ada"}}),
-        );
+        .metadata("envoy.filters.http.jwt_authn", serde_json::json!({"payload": {"sub": "ada"}}));
     let mut stream = plugin.stream(info);
     stream.send_request_headers(GET.into_iter().chain([("x-a", "1"), ("x-a", "2")]), true);
     let expected: Vec<&str> = paths.iter().flat_map(|(_, value)| ["0", *value]).collect();

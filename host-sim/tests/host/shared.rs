@@ -4,9 +4,7 @@ use crate::guest::{GET, builder, on_request, plugin, said};
 use serin_host_sim::{Plugin, Shared, StreamInfo};
 
 fn request_on(plugin: &Plugin, worker: usize) {
-    plugin
-        .stream_on(worker, StreamInfo::new())
-        .send_request_headers(GET, true);
+    plugin.stream_on(worker, StreamInfo::new()).send_request_headers(GET, true);
 }
 
 #[test]
@@ -29,29 +27,20 @@ fn cas_lets_one_writer_win() {
 #[test]
 fn data_is_shared_by_vm_id_across_plugins_and_workers() {
     let shared = Shared::new();
-    let writer = builder(&on_request(
-        r#"(drop (call $set_shared @"k" @"v" (i32.const 0)))"#,
-    ))
-    .shared(&shared)
-    .workers(2)
-    .build()
-    .unwrap();
+    let writer = builder(&on_request(r#"(drop (call $set_shared @"k" @"v" (i32.const 0)))"#))
+        .shared(&shared)
+        .workers(2)
+        .build()
+        .unwrap();
     let read = on_request(
         r#"(call $note (call $get_shared @"k" (i32.const 16) (i32.const 20) (i32.const 24)))"#,
     );
     let same = builder(&read).shared(&shared).build().unwrap();
-    let other = builder(&read)
-        .shared(&shared)
-        .vm_id("other")
-        .build()
-        .unwrap();
+    let other = builder(&read).shared(&shared).vm_id("other").build().unwrap();
     request_on(&writer, 1);
     request_on(&same, 0);
     request_on(&other, 0);
-    assert_eq!(
-        (said(&same), said(&other)),
-        (vec!["0".to_owned()], vec!["1".to_owned()])
-    );
+    assert_eq!((said(&same), said(&other)), (vec!["0".to_owned()], vec!["1".to_owned()]));
 }
 
 #[test]
@@ -77,11 +66,7 @@ fn a_queue_wakes_the_root_that_registered_it_last() {
     request_on(&plugin, 0);
     let lines = plugin.logs();
     let of = |worker| -> Vec<&str> {
-        lines
-            .iter()
-            .filter(|l| l.worker == worker)
-            .map(|l| l.message.as_str())
-            .collect()
+        lines.iter().filter(|l| l.worker == worker).map(|l| l.message.as_str()).collect()
     };
     assert_eq!(of(0), ["1", "0", "0", "1"]);
     assert_eq!(of(1), ["0", "item", "7"]);
@@ -120,10 +105,7 @@ fn metrics_are_counted_per_process() {
     .unwrap();
     assert_eq!(said(&plugin), ["2", "2"]);
     request_on(&plugin, 0);
-    assert_eq!(
-        said(&plugin),
-        ["0", "2", "0", "0", "0", "2", "1", "2", "0", "2"]
-    );
+    assert_eq!(said(&plugin), ["0", "2", "0", "0", "0", "2", "1", "2", "0", "2"]);
     // The other worker reads the sum of both.
     request_on(&plugin, 1);
     assert_eq!(said(&plugin)[9], "4");

@@ -25,9 +25,7 @@ fn with(body: &str) -> String {
 }
 
 fn run(plugin: &serin_host_sim::Plugin) -> Vec<String> {
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     said(plugin)
 }
 
@@ -50,16 +48,11 @@ fn what_is_written_is_logged() {
                  (i32.const 24)))"#
         )
     ));
-    plugin
-        .stream(StreamInfo::new())
-        .send_request_headers(GET, true);
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     let lines = plugin.logs();
     let text: Vec<_> = lines.iter().map(|line| line.message.as_str()).collect();
     assert_eq!(text, ["out", "0", "err", "0", "3", "8", "21"]);
-    assert_eq!(
-        (lines[0].level, lines[2].level),
-        (LogLevel::Info, LogLevel::Error)
-    );
+    assert_eq!((lines[0].level, lines[2].level), (LogLevel::Info, LogLevel::Error));
 }
 
 #[test]
@@ -70,10 +63,7 @@ fn clocks_show_the_plugins_time() {
            (call $note (call $clock (i32.const 1) (i64.const 1) (i32.const 24)))
            (call $note (call $clock (i32.const 2) (i64.const 1) (i32.const 24)))"#,
     );
-    let plugin = builder(&body)
-        .clock(VirtualClock::at_millis(321))
-        .build()
-        .unwrap();
+    let plugin = builder(&body).clock(VirtualClock::at_millis(321)).build().unwrap();
     assert_eq!(run(&plugin), ["0", "321", "0", "58"]);
 }
 
@@ -85,12 +75,7 @@ fn randomness_follows_the_seed() {
            (call $note (i32.load8_u (i32.const 26))) (call $note (i32.load8_u (i32.const 27)))
            (call $note (call $random (i32.const 24) (i32.const -1)))"#,
     );
-    let with_seed = |seed| {
-        run(&builder(&body)
-            .entropy(Entropy::Seeded(seed))
-            .build()
-            .unwrap())
-    };
+    let with_seed = |seed| run(&builder(&body).entropy(Entropy::Seeded(seed)).build().unwrap());
     assert_eq!(with_seed(1), with_seed(1));
     assert_ne!(with_seed(1), with_seed(2));
     assert_eq!(with_seed(1)[5], "21");
@@ -127,10 +112,7 @@ fn there_are_no_files() {
            (call $note (call $fd_read (i32.const 0) (i32.const 200) (i32.const 0) (i32.const 24)))
            (call $note (call $yield))"#,
     ));
-    assert_eq!(
-        run(&plugin),
-        ["8", "0", "2", "64", "8", "0", "8", "58", "0", "0"]
-    );
+    assert_eq!(run(&plugin), ["8", "0", "2", "64", "8", "0", "8", "58", "0", "0"]);
 }
 
 #[test]
