@@ -120,6 +120,20 @@ impl Plugin {
         self.inner.workers.len()
     }
 
+    /// Whether the guest looks at requests' bodies. If not, they need not be sent in.
+    pub fn sees_request_body(&self) -> bool {
+        let worker = lock(self.inner.worker(0));
+        let exports = &worker.vm.exports;
+        exports.request_body.is_some() || exports.request_trailers.is_some()
+    }
+
+    /// Whether the guest looks at responses' bodies. If not, they need not be sent in.
+    pub fn sees_response_body(&self) -> bool {
+        let worker = lock(self.inner.worker(0));
+        let exports = &worker.vm.exports;
+        exports.response_body.is_some() || exports.response_trailers.is_some()
+    }
+
     /// Takes a new configuration over as Envoy does: a VM that is thrown away tries it first, so
     /// that a bad one changes nothing. Then every VM gets a new root context; the old one goes with
     /// its last stream.

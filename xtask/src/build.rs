@@ -31,6 +31,8 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     tools::wasm_targets(&[tools::FILTER_TARGET])?;
     println!("build: the filter for {}", tools::FILTER_TARGET);
     let target = tools::FILTER_TARGET;
+    // The flags name the folders that this fills.
+    shell::run(&mut shell::cargo(&["fetch", "--quiet"]))?;
     let flags = format!("target.{target}.rustflags=[{}]", remapped_paths());
     shell::run(&mut shell::cargo(&[
         "build",

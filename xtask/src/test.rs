@@ -2,7 +2,7 @@
 
 use crate::shell::{self, Outcome};
 use crate::{build, tools};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -30,13 +30,12 @@ pub(crate) fn task() -> Outcome {
     let start = Instant::now();
     let mut run = Run::default();
     run.step("the core builds without std", |_| no_std_core());
-    run.step("unit, property and native conformance tests", |count| {
-        cargo_test(count, shell::cargo(&["test", "--workspace", "--exclude", "serin-filter"]))
-    });
     let filter = run.step("the filter for the hosts", |_| build::filter());
-    let serin = filter.as_ref().and_then(|filter| {
-        run.step("the serin command with that filter inside", |_| build::serin(filter))
+    let Some(filter) = filter else { return run.finish(start) };
+    run.step("unit, property and native conformance tests", |count| {
+        cargo_test(count, cargo("test", &[], &filter))
     });
+    let serin = run.step("the serin command with that filter inside", |_| serin(&filter));
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
         run.step("every bucket against the independent reference", |count| {
@@ -46,13 +45,16 @@ pub(crate) fn task() -> Outcome {
         });
     }
     let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
-    if let (Some(filter), Some(serin), Some(envoy)) = (filter, serin, envoy) {
-        let hosted = |test: &str| hosted(test, &filter, &serin, &envoy);
-        run.step("conformance: the filter in host-sim", |count| cargo_test(count, hosted("sim")));
-        run.step("conformance: the filter in Envoy", |count| cargo_test(count, hosted("envoy")));
-        run.step("the example for Envoy, as people run it", |count| {
-            cargo_test(count, hosted("envoy_example"))
-        });
+    if let (Some(serin), Some(envoy)) = (serin, envoy) {
+        let mut hosted = |name: &'static str, test: &str| {
+            let arguments = ["--features", "serin-conformance/hosts", "--test", test];
+            let mut cargo = cargo("test", &arguments, &filter);
+            cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", &envoy);
+            run.step(name, |count| cargo_test(count, cargo));
+        };
+        hosted("conformance: the filter in host-sim", "sim");
+        hosted("conformance: the filter in Envoy", "envoy");
+        hosted("the example for Envoy, as people run it", "envoy_example");
     }
     run.finish(start)
 }
@@ -101,12 +103,18 @@ fn no_std_core() -> Outcome {
     shell::run(&mut shell::cargo(&["build", "--package", "serin-core", "--target", target]))
 }
 
-/// One conformance test target with the host's parts named by environment.
-fn hosted(test: &str, filter: &PathBuf, serin: &PathBuf, envoy: &PathBuf) -> Command {
-    let package = ["test", "--package", "serin-conformance", "--features", "hosts", "--test", test];
-    let mut cargo = shell::cargo(&package);
-    cargo.env("SERIN_FILTER_WASM", filter).env("SERIN_BIN", serin).env("SERIN_ENVOY", envoy);
+/// Always the whole workspace, so that every step uses what the steps before it have built. The
+/// filter itself cannot be linked outside of wasm.
+fn cargo(task: &str, arguments: &[&str], filter: &Path) -> Command {
+    let mut cargo = shell::cargo(&[task, "--workspace", "--exclude", "serin-filter"]);
+    cargo.args(arguments).env("SERIN_FILTER_WASM", filter);
     cargo
+}
+
+/// Not the release that `cargo xtask build` makes: the same code, built with what is there.
+fn serin(filter: &Path) -> Outcome<PathBuf> {
+    shell::run(&mut cargo("build", &["--bin", "serin"], filter))?;
+    Ok(shell::target_dir().join("debug/serin"))
 }
 
 fn cargo_test(count: &mut Count, mut cargo: Command) -> Outcome {

@@ -46,13 +46,8 @@ impl Envoy {
         Self::run(folder, Path::new("/"), &file)
     }
 
-    /// Starts Envoy in a directory on a configuration file, with further arguments.
-    pub fn run(
-        folder: PathBuf,
-        directory: &Path,
-        file: &Path,
-        args: &[&str],
-    ) -> Result<Self, String> {
+    /// Starts Envoy in a directory on a configuration file.
+    pub fn run(folder: PathBuf, directory: &Path, file: &Path) -> Result<Self, String> {
         let admin = folder.join("admin");
         let output = std::fs::File::create(folder.join("stdout"))
             .map_err(|error| format!("{}: {error}", folder.display()))?;
