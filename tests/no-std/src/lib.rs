@@ -4,6 +4,7 @@
 //! ```text
 //! cargo build -p serin-no-std --target wasm32-unknown-unknown --release
 //! ```
+#![cfg(target_arch = "wasm32")]
 #![no_std]
 #![allow(unsafe_code)]
 
