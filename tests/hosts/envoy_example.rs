@@ -3,6 +3,7 @@
 
 use serde_json::{Value, json};
 use serin_conformance::client::{self, Message};
+use serin_conformance::crowd::{self, NUMBER, PLAIN};
 use serin_conformance::envoy::{self, Envoy};
 use serin_conformance::native;
 use serin_conformance::outcome::Outcome;
@@ -18,8 +19,6 @@ use std::time::Duration;
 /// As `envoy.yaml` has it.
 const EDGE: ([u8; 4], u16) = ([127, 0, 0, 1], 18000);
 const UPSTREAMS: [u16; 2] = [18001, 18002];
-/// Decides nothing, but makes every request's line in the access log its own.
-const NUMBER: &str = "number";
 
 fn main() -> ExitCode {
     let mut report = Report::new("Envoy example");
@@ -121,43 +120,17 @@ impl Example {
         report.check("a new spec takes effect, a bad one does not", || self.update());
     }
 
-    /// Many users in every cohort, by every unit source, with and without forged fields.
     fn requests(&mut self) -> Result<(), String> {
-        for user in 0..400 {
-            self.ask("/", &[("x-user-id", &format!("user-{user}"))])?;
-        }
-        for user in 0..40 {
-            let id = format!("uid=user-{user}");
-            self.ask("/basket", &[("cookie", &id)])?;
-            self.ask("/", &[("x-user-id", &format!("Zoë-{user}"))])?;
-            self.ask(
-                "/checkout/pay",
-                &[("x-plan", "enterprise"), ("x-tenant-id", &id), ("cookie", &id)],
-            )?;
-            self.ask("/", &[])?;
-        }
-        for user in 0..20 {
-            let id = format!("staff-{user}");
-            self.ask("/checkout", &[("x-user-id", &id), ("x-email", "ada@corp.example")])?;
-            let forged =
-                [("x-user-id", &*id), ("x-serin-arm", "canary"), ("serin-flags", "theme=1")];
-            self.ask("/", &forged)?;
-        }
-        Ok(())
+        crowd::requests().iter().try_for_each(|case| self.ask(case))
     }
 
-    fn ask(&mut self, path: &str, fields: &[(&str, &str)]) -> Result<(), String> {
-        let number = self.sent.len();
-        let case = case(&format!("{path}?{NUMBER}={number}"), fields)?;
+    fn ask(&mut self, case: &Case) -> Result<(), String> {
         let response = client::send(EDGE.into(), None, &case.request, &[])?;
-        let outcome = self.decided(&case, &response);
+        let outcome = self.decided(case, &response);
         let (wanted, seen) = (self.expected_body(&outcome), response.text());
-        let same_cookies = outcome.set_cookie == response.all("set-cookie");
-        if wanted != seen || !same_cookies {
-            let log = self.envoy.log();
-            return Err(format!(
-                "request {number} {path} {fields:?}\nnative {outcome:?}\nseen {seen}\n{log}"
-            ));
+        if wanted != seen || outcome.set_cookie != response.all("set-cookie") {
+            let (name, log) = (&case.name, self.envoy.log());
+            return Err(format!("{name}\nnative {outcome:?}\nseen {seen}\n{log}"));
         }
         self.sent.push(outcome);
         Ok(())
@@ -186,17 +159,16 @@ impl Example {
         self.suite.spec["rollouts"]["shop"]["arms"][arm]["target"].as_str().unwrap_or_default()
     }
 
-    /// The first 400 requests are of users in no cohort: they show the canary's share and the split.
     fn shares(&self) -> Result<(), String> {
-        let among = self.sent.get(..400).ok_or("too few requests were sent")?;
+        let among = self.sent.get(..PLAIN).ok_or("too few requests were sent")?;
         let count =
             |what: &str| among.iter().filter(|outcome| outcome.record.contains(what)).count();
         for (name, wanted, what) in
             [("canary", 25, "\"arm\":\"canary\""), ("theme dark", 50, "\"variant\":\"dark\"")]
         {
-            let seen = count(what) as f64 / 4.0;
-            println!("       {name}: {wanted} % wanted, {seen} % of 400 users seen");
-            // Four standard deviations of 400 draws.
+            let seen = 100.0 * count(what) as f64 / PLAIN as f64;
+            println!("       {name}: {wanted} % wanted, {seen} % of {PLAIN} users seen");
+            // Four standard deviations of so many draws.
             if (seen - f64::from(wanted)).abs() > 10.0 {
                 return Err(format!("{name}: {wanted} % wanted, {seen} % seen"));
             }
@@ -249,7 +221,7 @@ impl Example {
         envoy::write(&changed, &format!("{spec:#}"))?;
         apply(&path)?;
         let all = envoy::until(Duration::from_secs(20), || {
-            let case = case("/", &[("x-user-id", "user-1")]).ok()?;
+            let case = crowd::case("/", &[("x-user-id", "user-1")]);
             let response = client::send(EDGE.into(), None, &case.request, &[]).ok()?;
             response.text().starts_with("shop-canary").then_some(())
         });
@@ -270,18 +242,8 @@ impl Example {
         self.envoy.wait_for_log("rollouts.shop.baseline")?;
         std::thread::sleep(Duration::from_millis(300));
         for user in 0..20 {
-            self.ask("/", &[("x-user-id", &format!("user-{user}"))])?;
+            self.ask(&crowd::case("/", &[("x-user-id", &format!("user-{user}"))]))?;
         }
         apply("examples/envoy/spec.json")
     }
-}
-
-fn case(path: &str, fields: &[(&str, &str)]) -> Result<Case, String> {
-    serde_json::from_value(json!({
-        "name": path,
-        "request": {"path": path, "headers": fields},
-        "ip": "127.0.0.1",
-        "expect": {},
-    }))
-    .map_err(|error| error.to_string())
 }

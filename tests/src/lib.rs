@@ -8,6 +8,7 @@
 
 #[cfg(feature = "hosts")]
 pub mod client;
+pub mod crowd;
 #[cfg(feature = "hosts")]
 pub mod envoy;
 #[cfg(feature = "hosts")]
