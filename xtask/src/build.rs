@@ -1,7 +1,7 @@
 //! `cargo xtask build` and `cargo xtask demo`: what people deploy, in `dist/`.
 
 use crate::shell::{self, Outcome};
-use crate::{prune, tools};
+use crate::{prune, tools, wasm_opt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,7 +26,7 @@ pub(crate) fn demo(args: &[String]) -> Outcome {
     }
 }
 
-/// Builds the filter and leaves the pruned wasm in `dist/serin-filter.wasm`.
+/// Builds the filter and leaves the pruned and optimised wasm in `dist/serin-filter.wasm`.
 pub(crate) fn filter() -> Outcome<PathBuf> {
     tools::wasm_targets(&[tools::FILTER_TARGET])?;
     println!("build: the filter for {}", tools::FILTER_TARGET);
@@ -48,9 +48,14 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
     let wasm = std::fs::read(&built)
         .map_err(|error| format!("{} could not be read: {error}", built.display()))?;
-    let pruned = prune::prune(&wasm)?;
+    let pruned = shell::target_dir().join("serin-filter.pruned.wasm");
+    std::fs::write(&pruned, prune::prune(&wasm)?)
+        .map_err(|error| format!("{} could not be written: {error}", pruned.display()))?;
+    wasm_opt::optimise(&pruned)?;
+    let optimised = std::fs::read(&pruned)
+        .map_err(|error| format!("{} could not be read: {error}", pruned.display()))?;
     let filter = dist("serin-filter.wasm")?;
-    write_if_changed(&filter, &pruned)?;
+    write_if_changed(&filter, &optimised)?;
     Ok(filter)
 }
 

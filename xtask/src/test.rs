@@ -29,7 +29,7 @@ const STEPS: usize = 10;
 pub(crate) fn task() -> Outcome {
     let start = Instant::now();
     let mut run = Run::default();
-    run.step("the core builds without std", |_| no_std_core());
+    run.step("the core links without std", |_| no_std_core());
     let filter = run.step("the filter for the hosts", |_| build::filter());
     let Some(filter) = filter else { return run.finish(start) };
     run.step("unit, property and native conformance tests", |count| {
@@ -101,7 +101,14 @@ impl Run {
 fn no_std_core() -> Outcome {
     tools::wasm_targets(&[tools::FILTER_TARGET, tools::BARE_TARGET])?;
     let target = tools::BARE_TARGET;
-    shell::run(&mut shell::cargo(&["build", "--package", "serin-core", "--target", target]))
+    shell::run(&mut shell::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "serin-no-std",
+        "--target",
+        target,
+    ]))
 }
 
 /// Always the whole workspace, so that every step uses what the steps before it have built. The
