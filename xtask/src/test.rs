@@ -2,7 +2,7 @@
 
 use crate::shell::{self, Outcome};
 use crate::{build, tools};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 10;
+const STEPS: usize = 9;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -35,7 +35,6 @@ pub(crate) fn task() -> Outcome {
     run.step("unit, property and native conformance tests", |count| {
         cargo_test(count, cargo("test", &[], &filter))
     });
-    let serin = run.step("the serin command with that filter inside", |_| serin(&filter));
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
         run.step("every bucket against the independent reference", |count| {
@@ -45,7 +44,9 @@ pub(crate) fn task() -> Outcome {
         });
     }
     let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
-    if let (Some(serin), Some(envoy)) = (serin, envoy) {
+    if let Some(envoy) = envoy {
+        // The tests above have built it, with this filter inside.
+        let serin = shell::target_dir().join("debug/serin");
         let mut hosted = |name: &'static str, test: &str| {
             let arguments = ["--features", "serin-conformance/hosts", "--test", test];
             let mut cargo = cargo("test", &arguments, &filter);
@@ -117,12 +118,6 @@ fn cargo(task: &str, arguments: &[&str], filter: &Path) -> Command {
     let mut cargo = shell::cargo(&[task, "--workspace", "--exclude", "serin-filter"]);
     cargo.args(arguments).env("SERIN_FILTER_WASM", filter);
     cargo
-}
-
-/// Not the release that `cargo xtask build` makes: the same code, built with what is there.
-fn serin(filter: &Path) -> Outcome<PathBuf> {
-    shell::run(&mut cargo("build", &["--bin", "serin"], filter))?;
-    Ok(shell::target_dir().join("debug/serin"))
 }
 
 fn cargo_test(count: &mut Count, mut cargo: Command) -> Outcome {
