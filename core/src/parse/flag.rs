@@ -210,7 +210,7 @@ pub(crate) fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Name
     let sum = weights
         .values()
         .fold(0_u64, |sum, weight| sum.saturating_add(weight.millipercent().into()));
-    if all_numbers && sum != Share::ALL.millipercent().into() {
+    if all_numbers && sum != u64::from(Share::ALL.millipercent()) {
         let sum = Decimal::from_thousandths(sum.into());
         errors.add(
             path,
