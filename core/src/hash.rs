@@ -19,6 +19,10 @@ pub enum Purpose {
     Ramp = 1,
     /// Which of several variants or arms a unit gets.
     Split = 2,
+    /// Which part of a layer a unit is in.
+    Layer = 3,
+    /// Whether a unit is held out.
+    Holdout = 4,
     /// Whose requests are copied to a shadow.
     Shadow = 5,
 }

@@ -39,7 +39,7 @@ impl HttpContext for Http {
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
-        self.set_cookies = facts.set_cookies(&active.plan).collect();
+        self.set_cookies = decision.set_cookies(&active.plan, &facts);
         actions::apply(active, &decision, &headers);
         Action::Continue
     }
