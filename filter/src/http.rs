@@ -33,7 +33,7 @@ impl HttpContext for Http {
             actions::strip(&headers, |_| false);
             return Action::Continue;
         };
-        let facts = facts::gather(&active.plan, &headers);
+        let facts = facts::gather(active, &headers);
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
             actions::strip(&headers, |_| false);
             return Action::Continue;

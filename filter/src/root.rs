@@ -75,6 +75,6 @@ impl Root {
         if let Some(gauge) = Metric::gauge("serin.revision") {
             gauge.record(revision);
         }
-        self.active = Some(Rc::new(Active::new(plan)));
+        self.active = Some(Rc::new(Active::new(plan, self.active.as_deref())));
     }
 }
