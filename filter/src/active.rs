@@ -26,7 +26,12 @@ impl Active {
         let requests = plan.rollouts().iter().map(|rollout| {
             rollout.arms().iter().map(|arm| counter(rollout.name(), arm.name())).collect()
         });
-        Active { requests: requests.collect(), decision: RefCell::new(Decision::new(&plan)), plan }
+        Active {
+            requests: requests.collect(),
+            decision: RefCell::new(Decision::new(&plan)),
+            now: Cell::new(before.map_or(0, |before| before.now.get())),
+            plan,
+        }
     }
 
     /// The host's clock, in ms since 1970. It never goes back, and stands while the host has none:
