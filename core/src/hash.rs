@@ -60,7 +60,7 @@ impl Bucket {
 
 /// The hash itself. Short inputs, which are nearly all, are hashed in one piece from the stack.
 fn hash(purpose: Purpose, salt: &str, unit: &str) -> u64 {
-    const SHORT: usize = 192;
+    const SHORT: usize = 128;
     let (salt_length, unit_length) = (length(salt), length(unit));
     let parts: [&[u8]; 4] = [&salt_length, salt.as_bytes(), &unit_length, unit.as_bytes()];
     let mut buffer = [0_u8; SHORT];
