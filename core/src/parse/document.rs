@@ -8,6 +8,7 @@ use super::condition::condition;
 use super::flag::{bucketing, flag};
 use super::name;
 use super::node::Node;
+use super::protobuf;
 use super::reader::{Object, entries, list, share, text, whole};
 use super::rollout::rollout;
 use crate::error::{ErrorKind, Errors, Path};
@@ -58,10 +59,14 @@ pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
     }
     match serde_json::from_slice::<Node>(json) {
         Ok(node) => spec(&node, errors),
-        Err(error) => {
-            errors.add(&root, ErrorKind::Syntax, &format_args!("not a JSON document: {error}"));
-            Spec::default()
-        }
+        Err(error) => match protobuf::decode(json) {
+            Some(node) => spec(&node, errors),
+            None => {
+                let message = format_args!("not a JSON document: {error}");
+                errors.add(&root, ErrorKind::Syntax, &message);
+                Spec::default()
+            }
+        },
     }
 }
 
