@@ -160,7 +160,7 @@ fn many_at_once() -> Result<(), String> {
 fn native_record(plan: &serin_core::Plan, user: &str) -> String {
     let pairs =
         [(&b":path"[..], &b"/"[..]), (b":authority", b"a"), (b"x-user-id", user.as_bytes())];
-    let facts = serin_core::Facts::gather(plan, pairs.into_iter());
+    let facts = serin_core::Facts::gather(plan, pairs);
     let mut decision = serin_core::Decision::new(plan);
     serin_core::decide(plan, &facts, &mut decision);
     decision.record(plan)

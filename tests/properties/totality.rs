@@ -255,3 +255,21 @@ fn deep_nesting_is_refused() {
         assert!(Plan::from_json(spec.as_bytes()).is_err());
     }
 }
+
+/// Weights that sum to 100 % only where a 32-bit sum wraps.
+#[test]
+fn a_sum_of_weights_does_not_wrap() {
+    const WRAPPED: u64 = (1 << 32) + 100_000;
+    let whole = WRAPPED / 100_000;
+    let mut weights: Map<String, Value> =
+        (0..whole).map(|at| (format!("arm-{at}"), json!(100))).collect();
+    weights.insert("rest".into(), json!((WRAPPED % 100_000) as f64 / 1000.0));
+    let arms: Map<String, Value> =
+        weights.keys().map(|arm| (arm.clone(), json!({"target": "t"}))).collect();
+    let spec = json!({
+        "formatVersion": 1,
+        "units": {"user": [{"header": "u"}]},
+        "rollouts": {"r": {"arms": arms, "baseline": "rest", "split": weights}},
+    });
+    assert!(Plan::from_json(spec.to_string().as_bytes()).is_err());
+}

@@ -1,7 +1,7 @@
 //! `cargo xtask build` and `cargo xtask demo`: what people deploy, in `dist/`.
 
 use crate::shell::{self, Outcome};
-use crate::{prune, tools, worker};
+use crate::{prune, tools, wasm_opt, worker};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -29,11 +29,13 @@ pub(crate) fn demo(args: &[String]) -> Outcome {
     }
 }
 
-/// Builds the filter and leaves the pruned wasm in `dist/serin-filter.wasm`.
+/// Builds the filter and leaves the pruned and optimised wasm in `dist/serin-filter.wasm`.
 pub(crate) fn filter() -> Outcome<PathBuf> {
     tools::wasm_targets(&[tools::FILTER_TARGET])?;
     println!("build: the filter for {}", tools::FILTER_TARGET);
     let target = tools::FILTER_TARGET;
+    // The flags name the folders that this fills.
+    shell::run(&mut shell::cargo(&["fetch", "--quiet"]))?;
     let flags = format!("target.{target}.rustflags=[{}]", remapped_paths());
     shell::run(&mut shell::cargo(&[
         "build",
@@ -49,9 +51,14 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
     let wasm = std::fs::read(&built)
         .map_err(|error| format!("{} could not be read: {error}", built.display()))?;
-    let pruned = prune::prune(&wasm)?;
+    let pruned = shell::target_dir().join("serin-filter.pruned.wasm");
+    std::fs::write(&pruned, prune::prune(&wasm)?)
+        .map_err(|error| format!("{} could not be written: {error}", pruned.display()))?;
+    wasm_opt::optimise(&pruned)?;
+    let optimised = std::fs::read(&pruned)
+        .map_err(|error| format!("{} could not be read: {error}", pruned.display()))?;
     let filter = dist("serin-filter.wasm")?;
-    write_if_changed(&filter, &pruned)?;
+    write_if_changed(&filter, &optimised)?;
     Ok(filter)
 }
 

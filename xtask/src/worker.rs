@@ -1,7 +1,7 @@
 //! The Worker: wasm, glue and entry point in `dist/edge-worker/`, and its suites.
 
 use crate::shell::{self, Outcome};
-use crate::{build, tools};
+use crate::{build, tools, wasm_opt};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -18,6 +18,7 @@ pub(crate) fn build() -> Outcome<PathBuf> {
     let wasm = shell::target_dir().join(target).join("wasm/serin_edge_worker.wasm");
     let glue = shell::target_dir().join("worker-glue");
     write_glue(&wasm, &glue)?;
+    wasm_opt::optimise(&glue.join("serin_bg.wasm"))?;
     let dist = shell::root().join("dist/edge-worker");
     assemble(&glue, &dist).map_err(|error| format!("{}: {error}", dist.display()))?;
     Ok(dist)

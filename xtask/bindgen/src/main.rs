@@ -11,7 +11,7 @@ fn main() -> ExitCode {
         return ExitCode::FAILURE;
     };
     let mut bindgen = Bindgen::new();
-    bindgen.input_path(input).out_name("serin").typescript(false).remove_name_section(std::env::var_os("SERIN_KEEP_NAMES").is_none());
+    bindgen.input_path(input).out_name("serin").typescript(false).remove_name_section(true);
     bindgen.remove_producers_section(true);
     bindgen.reset_state_function(true).force_enable_abort_handler(true);
     let written = bindgen.module(true).and_then(|bindgen| bindgen.generate(folder));

@@ -1,0 +1,132 @@
+//! Specs as files: YAML or JSON, read into the JSON that hosts get and the plan it compiles to.
+
+use super::Failure;
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
+use serin_core::Plan;
+use std::io::Read;
+use std::path::Path;
+
+/// No spec is this large; whatever is, is something else.
+const MAX_BYTES: u64 = 16 << 20;
+
+/// A spec that can be used.
+pub(crate) struct SpecFile {
+    /// What the filter is configured with.
+    pub(crate) json: Vec<u8>,
+    /// What it compiles to.
+    pub(crate) plan: Plan,
+}
+
+/// Reads a spec; `-` is standard input.
+pub(crate) fn load(path: &Path) -> Result<SpecFile, Failure> {
+    parse(path, &read(path)?)
+}
+
+/// The bytes of a file, or of standard input.
+pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
+    let mut bytes = Vec::new();
+    let result = if path == Path::new("-") {
+        std::io::stdin().lock().take(MAX_BYTES + 1).read_to_end(&mut bytes)
+    } else {
+        std::fs::File::open(path).and_then(|file| file.take(MAX_BYTES + 1).read_to_end(&mut bytes))
+    };
+    let trouble = |why: String| Failure::trouble(format!("{}: {why}", path.display()));
+    result.map_err(|error| trouble(format!("cannot be read: {error}")))?;
+    if bytes.len() as u64 > MAX_BYTES {
+        return Err(trouble(format!("larger than {MAX_BYTES} bytes")));
+    }
+    Ok(bytes)
+}
+
+/// Compiles the text of a spec; a file called `.json` is never taken for YAML. The failure's message has a line for every error.
+pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<SpecFile, Failure> {
+    let json = path.extension().is_some_and(|extension| extension == "json");
+    let json = to_json(text, json)?;
+    let plan = Plan::from_json(&json).map_err(|errors| Failure::spec(errors.to_string()))?;
+    Ok(SpecFile { json, plan })
+}
+
+/// JSON stays as it is, so that what is wrong with it is found by whoever reads it in earnest.
+fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
+    if json || serde_json::from_slice::<serde_json::Value>(text).is_ok() {
+        return Ok(text.to_vec());
+    }
+    let text = std::str::from_utf8(text)
+        .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    let options = serde_saphyr::options! {
+        // YAML 1.2: `on`, `off`, `yes` and `no` are texts.
+        strict_booleans: true,
+        duplicate_keys: DuplicateKeyPolicy::Error,
+        merge_keys: MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::Reject,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+            max_replay_stack_depth: 16,
+        },
+        with_snippet: false,
+    };
+    let value: serde_json::Value = serde_saphyr::from_str_with_options(text, options)
+        .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
+    serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
+}
+
+fn one_line(message: &str) -> String {
+    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn json(text: &str) -> String {
+        String::from_utf8(to_json(text.as_bytes(), false).expect("readable")).expect("text")
+    }
+
+    fn refused(text: &str) -> String {
+        let failure = to_json(text.as_bytes(), false).expect_err("refused");
+        assert_eq!(failure.code, super::super::SPEC_ERRORS);
+        failure.message
+    }
+
+    #[test]
+    fn on_and_off_are_texts_and_so_are_dates() {
+        assert_eq!(
+            json("a: on\nb: off\noff: no\nd: 2026-11-20\ne: true\nf: 10m\ng: 0.5\nh: ~"),
+            r#"{"a":"on","b":"off","d":"2026-11-20","e":true,"f":"10m","g":0.5,"h":null,"off":"no"}"#
+        );
+    }
+
+    #[test]
+    fn doubled_keys_are_refused() {
+        let message = refused("a: 1\nb: 2\na: 3\n");
+        assert!(message.contains("duplicate") && message.contains('3'), "{message}");
+    }
+
+    #[test]
+    fn anchors_are_bounded() {
+        assert_eq!(json("a: &x [1, 2]\nb: *x"), r#"{"a":[1,2],"b":[1,2]}"#);
+        let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
+        for level in 1..9 {
+            let below = vec![format!("*a{}", level - 1); 10].join(", ");
+            bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
+        }
+        let message = refused(&bomb);
+        assert!(message.len() < 500, "{message}");
+    }
+
+    #[test]
+    fn what_is_no_yaml_is_refused_with_its_place() {
+        let message = refused("a:\n  - b\n c: [\n");
+        assert!(message.contains("line"), "{message}");
+        assert!(refused("a: .nan").contains("finite") || !refused("a: .nan").is_empty());
+        refused("a: !custom 1");
+        refused("<<: {a: 1}\n");
+    }
+
+    #[test]
+    fn flow_mappings_are_yaml_too() {
+        assert_eq!(json("{a: on, b: 1}"), r#"{"a":"on","b":1}"#);
+        assert_eq!(json("{\"a\": 1}"), "{\"a\": 1}");
+    }
+}

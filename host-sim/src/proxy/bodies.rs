@@ -1,0 +1,120 @@
+//! Bodies through the filter, chunk by chunk.
+
+use super::{Body, BoxError, fields};
+use crate::proxy::exchange::{Shared, Way};
+use bytes::Bytes;
+use http_body_util::BodyExt;
+use http_body_util::channel::{Channel, Sender};
+use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
+use serin_host_sim::{Action, LocalReply};
+use std::pin::Pin;
+use std::task::{Context, Poll, ready};
+
+/// Chunks that may wait between the filter and whoever reads them.
+const AHEAD: usize = 8;
+
+/// Why a body stopped in the filter.
+#[derive(Debug)]
+pub(crate) enum Stopped {
+    /// The filter answered the client itself.
+    Reply(LocalReply),
+    /// The stream was reset, or a side went away.
+    Broken,
+}
+
+/// Sends a body through the filter. The other end of the returned body is fed by the future, which
+/// someone has to run.
+pub(crate) fn through(
+    body: Incoming,
+    stream: Shared,
+    way: Way,
+) -> (Body, impl Future<Output = Result<(), Stopped>> + Send) {
+    let (sender, channel) = Channel::<Bytes, BoxError>::new(AHEAD);
+    (channel.boxed(), pump(body, stream, way, sender))
+}
+
+async fn pump(
+    mut body: Incoming,
+    stream: Shared,
+    way: Way,
+    mut sender: Sender<Bytes, BoxError>,
+) -> Result<(), Stopped> {
+    loop {
+        let frame = body.frame().await;
+        let (action, end) = match frame {
+            None => (stream.body(way, Vec::new(), true), true),
+            Some(Err(error)) => {
+                sender.abort(error.into());
+                return Err(Stopped::Broken);
+            }
+            Some(Ok(frame)) => match frame.into_data() {
+                Ok(data) => {
+                    let end = body.is_end_stream();
+                    (stream.body(way, data.into(), end), end)
+                }
+                Err(frame) => match frame.into_trailers() {
+                    Ok(map) => (stream.trailers(way, fields::trailers(&map)), true),
+                    Err(_) => continue,
+                },
+            },
+        };
+        // A filter that holds the end back is waited for; more of the body it can have at once.
+        let action = if end { stream.settled(way, action).await } else { action };
+        match action {
+            Action::LocalReply(reply) => {
+                sender.abort("answered by the filter".into());
+                return Err(Stopped::Reply(reply));
+            }
+            Action::Reset => {
+                sender.abort("reset by the filter".into());
+                return Err(Stopped::Broken);
+            }
+            Action::Continue | Action::Pause => {}
+        }
+        let data = stream.take_body(way);
+        if !data.is_empty() && sender.send_data(data.into()).await.is_err() {
+            return Err(Stopped::Broken);
+        }
+        if end {
+            let trailers = stream.trailers_sent(way);
+            if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {
+                let _ = sender.send_trailers(fields::to_http(&trailers)).await;
+            }
+            return Ok(());
+        }
+    }
+}
+
+/// A body that keeps the stream alive: its end ends the stream, so that the filter logs a request
+/// when all of it is over.
+pub(crate) struct Guarded {
+    body: Body,
+    _stream: Shared,
+}
+
+impl Guarded {
+    pub(crate) fn new(body: Body, stream: Shared) -> Self {
+        Self { body, _stream: stream }
+    }
+}
+
+impl HttpBody for Guarded {
+    type Data = Bytes;
+    type Error = BoxError;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}

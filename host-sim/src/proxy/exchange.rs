@@ -1,0 +1,321 @@
+//! One request: through the filter, to the upstream it chose, and back through the filter.
+
+use super::bodies::{self, Guarded, Stopped};
+use super::fields::{self, Pairs};
+use super::table::{Missing, NO_ROLLOUT, Table, Upstream};
+use super::{Body, BoxError, Connection, Proxy, calls::Calls, replies, upgrade};
+use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
+use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
+use http_body_util::BodyExt;
+use hyper::body::{Body as _, Incoming};
+use hyper::upgrade::OnUpgrade;
+use serin_host_sim::{Action, HeaderMap, LocalReply, Stream, StreamInfo};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio::sync::{Notify, oneshot};
+
+/// The two directions.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Way {
+    Up,
+    Down,
+}
+
+/// A stream that bodies in both directions go through. The last one to let go of it ends it.
+#[derive(Clone)]
+pub(crate) struct Shared {
+    stream: Arc<Mutex<Stream>>,
+    progress: Arc<Notify>,
+    calls: Calls,
+}
+
+impl Shared {
+    fn new(mut stream: Stream, calls: Calls) -> Self {
+        let progress = Arc::new(Notify::new());
+        let wake = Arc::clone(&progress);
+        // Both directions may wait, and one permit is kept for who comes later.
+        stream.on_progress(move || {
+            wake.notify_waiters();
+            wake.notify_one();
+        });
+        Self { stream: Arc::new(Mutex::new(stream)), progress, calls }
+    }
+
+    fn with<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> T {
+        work(&mut self.stream.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// A step through the filter, after which its calls are sent.
+    fn step(&self, work: impl FnOnce(&mut Stream) -> Action) -> Action {
+        let action = self.with(work);
+        self.calls.dispatch();
+        action
+    }
+
+    fn headers(&self, way: Way, pairs: Pairs, end: bool) -> Action {
+        self.step(|stream| match way {
+            Way::Up => stream.send_request_headers(pairs, end),
+            Way::Down => stream.send_response_headers(pairs, end),
+        })
+    }
+
+    pub(crate) fn body(&self, way: Way, data: Vec<u8>, end: bool) -> Action {
+        self.step(|stream| match way {
+            Way::Up => stream.send_request_body(data, end),
+            Way::Down => stream.send_response_body(data, end),
+        })
+    }
+
+    pub(crate) fn trailers(&self, way: Way, pairs: Pairs) -> Action {
+        self.step(|stream| match way {
+            Way::Up => stream.send_request_trailers(pairs),
+            Way::Down => stream.send_response_trailers(pairs),
+        })
+    }
+
+    pub(crate) fn take_body(&self, way: Way) -> Vec<u8> {
+        self.with(|stream| match way {
+            Way::Up => stream.take_request_body(),
+            Way::Down => stream.take_response_body(),
+        })
+    }
+
+    pub(crate) fn trailers_sent(&self, way: Way) -> Option<HeaderMap> {
+        self.with(|stream| match way {
+            Way::Up => stream.request_trailers(),
+            Way::Down => stream.response_trailers(),
+        })
+    }
+
+    /// Waits while the filter holds the stream.
+    pub(crate) async fn settled(&self, way: Way, mut action: Action) -> Action {
+        while action == Action::Pause {
+            self.progress.notified().await;
+            action = self.with(|stream| match way {
+                Way::Up => stream.request_action(),
+                Way::Down => stream.response_action(),
+            });
+        }
+        action
+    }
+}
+
+/// Serves one request. An error closes the connection: that is what a reset is in HTTP/1.
+pub(crate) async fn run(
+    proxy: Arc<Proxy>,
+    connection: Connection,
+    request: Request<Incoming>,
+) -> Result<Response<Body>, BoxError> {
+    let (mut parts, body) = request.into_parts();
+    let table = proxy.table();
+    let info = StreamInfo::new()
+        .source(&connection.peer.to_string())
+        .destination(&connection.local.to_string());
+    let stream = proxy.plugin.stream_on(connection.worker, info);
+    let stream = Shared::new(stream, proxy.calls.clone());
+    let pairs = fields::request(&parts, connection);
+    let protocol = fields::upgrade(parts.version, &parts.headers);
+    let upgrading = protocol.clone().zip(parts.extensions.remove::<OnUpgrade>());
+    let action = stream.headers(Way::Up, pairs.clone(), body.is_end_stream());
+    let action = stream.settled(Way::Up, action).await;
+    let mut headers = stream.with(|stream| stream.request_headers());
+    let upstream = if stream.with(|stream| stream.failed()) {
+        headers = without_reserved(pairs);
+        table.baseline(&headers)
+    } else {
+        match action {
+            Action::LocalReply(reply) => return Ok(local(reply, stream)),
+            Action::Reset => return Err("reset by the filter".into()),
+            Action::Continue | Action::Pause => table.chosen(&headers),
+        }
+    };
+    let upstream = match upstream {
+        Ok(upstream) => upstream,
+        Err(missing) => return Ok(no_upstream(&missing, &table)),
+    };
+    stream.with(|stream| {
+        stream.set_property(&["xds", "cluster_name"], upstream.to_string().as_str());
+    });
+    let (upgrade, client) = upgrading.unzip();
+    let exchange = Exchange { proxy, stream, upstream };
+    let (body, reply) = exchange.request_body(body);
+    let outgoing = match exchange.outgoing(&headers, upgrade, body) {
+        Ok(outgoing) => outgoing,
+        Err(why) => return Ok(replies::text(StatusCode::BAD_REQUEST, format!("serin: {why}"))),
+    };
+    exchange.answer(outgoing, reply, client).await
+}
+
+/// The headers as they came, for a filter that has failed: nothing of Serin's is believed.
+fn without_reserved(pairs: Pairs) -> HeaderMap {
+    let kept = pairs.into_iter().filter(|(name, _)| !serin_core::is_reserved_header(name));
+    HeaderMap::for_request(kept)
+}
+
+fn no_upstream(missing: &Missing, table: &Table) -> Response<Body> {
+    match missing {
+        Missing::Rollout => replies::text(StatusCode::NOT_FOUND, NO_ROLLOUT),
+        Missing::Arm(arm) => {
+            let revision = table.plan().revision();
+            let text = format!("serin: revision {revision} has no upstream for {arm}");
+            replies::text(StatusCode::BAD_GATEWAY, text)
+        }
+    }
+}
+
+fn local(reply: LocalReply, stream: Shared) -> Response<Body> {
+    replies::local(reply).map(|body| Guarded::new(body, stream).boxed())
+}
+
+/// A request whose upstream is known.
+struct Exchange {
+    proxy: Arc<Proxy>,
+    stream: Shared,
+    upstream: Arc<Upstream>,
+}
+
+/// Comes when the filter answers while the body goes through it.
+type Reply = oneshot::Receiver<Stopped>;
+
+impl Exchange {
+    /// The body on its way up: as it is, if the filter does not look at bodies.
+    fn request_body(&self, body: Incoming) -> (Body, Option<Reply>) {
+        if body.is_end_stream() || !self.proxy.plugin.sees_request_body() {
+            return (body.map_err(BoxError::from).boxed(), None);
+        }
+        let (body, pump) = bodies::through(body, self.stream.clone(), Way::Up);
+        let (tell, reply) = oneshot::channel();
+        tokio::spawn(async move {
+            if let Err(stopped) = pump.await {
+                let _ = tell.send(stopped);
+            }
+        });
+        (body, Some(reply))
+    }
+
+    fn outgoing(
+        &self,
+        headers: &HeaderMap,
+        protocol: Option<HeaderValue>,
+        body: Body,
+    ) -> Result<Request<Body>, BoxError> {
+        let mut request = Request::new(body);
+        *request.method_mut() = Method::from_bytes(headers.get(":method").unwrap_or(b"GET"))?;
+        *request.uri_mut() = self.upstream.uri(headers.get(":path").unwrap_or(b"/"))?;
+        *request.version_mut() = Version::HTTP_11;
+        let mut fields = fields::to_http(headers);
+        let host = headers.get(":authority").filter(|host| !host.is_empty());
+        let host = host.unwrap_or(self.upstream.authority().as_str().as_bytes());
+        fields.insert(HOST, HeaderValue::from_bytes(host)?);
+        if self.proxy.plugin.sees_request_body() && !request.body().is_end_stream() {
+            // The filter may change the body; its length is known when it has gone.
+            fields.remove(CONTENT_LENGTH);
+        }
+        if let Some(protocol) = protocol {
+            fields.insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            fields.insert(UPGRADE, protocol);
+        }
+        *request.headers_mut() = fields;
+        Ok(request)
+    }
+
+    /// Sends the request and brings the response back, or says what went wrong.
+    async fn answer(
+        self,
+        request: Request<Body>,
+        reply: Option<Reply>,
+        client: Option<OnUpgrade>,
+    ) -> Result<Response<Body>, BoxError> {
+        let sent = tokio::time::timeout(self.proxy.timeout, self.proxy.client.request(request));
+        let sent = std::pin::pin!(sent);
+        let response = tokio::select! {
+            stopped = stopped(reply) => match stopped {
+                Stopped::Reply(reply) => return Ok(local(reply, self.stream)),
+                Stopped::Broken => return Err("broken off".into()),
+            },
+            response = sent => response,
+        };
+        match response {
+            Err(_) => Ok(self.failed(StatusCode::GATEWAY_TIMEOUT, "did not answer in time")),
+            Ok(Err(error)) => {
+                let why = format!("cannot be reached: {}", root_cause(&error));
+                Ok(self.failed(StatusCode::BAD_GATEWAY, &why))
+            }
+            Ok(Ok(response)) => self.response(response, client).await,
+        }
+    }
+
+    /// An error of the upstream's, which goes through the filter as Envoy's local replies do.
+    fn failed(self, status: StatusCode, why: &str) -> Response<Body> {
+        let text = format!("serin: the upstream {} {why}\n", self.upstream);
+        let pairs = vec![
+            (b":status".to_vec(), status.as_str().as_bytes().to_vec()),
+            (b"content-type".to_vec(), b"text/plain; charset=utf-8".to_vec()),
+        ];
+        self.stream.headers(Way::Down, pairs, false);
+        let mut response = replies::text(status, text);
+        let headers = self.stream.with(|stream| stream.response_headers());
+        response.headers_mut().extend(fields::to_http(&headers));
+        response.map(|body| Guarded::new(body, self.stream).boxed())
+    }
+
+    async fn response(
+        self,
+        response: Response<Incoming>,
+        client: Option<OnUpgrade>,
+    ) -> Result<Response<Body>, BoxError> {
+        let (mut parts, body) = response.into_parts();
+        let switching = parts.status == StatusCode::SWITCHING_PROTOCOLS;
+        let protocol = parts.headers.get(UPGRADE).cloned();
+        let upstream = parts.extensions.remove::<OnUpgrade>();
+        let ended = body.is_end_stream();
+        let action = self.stream.headers(Way::Down, fields::response(&parts), ended);
+        match self.stream.settled(Way::Down, action).await {
+            Action::LocalReply(reply) if !self.stream.with(|stream| stream.failed()) => {
+                return Ok(local(reply, self.stream));
+            }
+            Action::Reset => return Err("reset by the filter".into()),
+            _ => {}
+        }
+        let failed = self.stream.with(|stream| stream.failed());
+        let headers = self.stream.with(|stream| stream.response_headers());
+        // The filter may have failed on the response, which is as good as it came.
+        let headers = if failed { fields::response(&parts).into_iter().collect() } else { headers };
+        let mut outgoing = Response::new(replies::empty());
+        *outgoing.status_mut() = fields::status(&headers);
+        *outgoing.headers_mut() = fields::to_http(&headers);
+        if let (true, Some(protocol), Some(client), Some(upstream)) =
+            (switching, protocol, client, upstream)
+        {
+            outgoing.headers_mut().insert(CONNECTION, HeaderValue::from_static("upgrade"));
+            outgoing.headers_mut().insert(UPGRADE, protocol);
+            upgrade::join(client, upstream);
+            return Ok(outgoing);
+        }
+        if ended || failed || !self.proxy.plugin.sees_response_body() {
+            let body = body.map_err(BoxError::from).boxed();
+            return Ok(outgoing.map(|_| Guarded::new(body, self.stream).boxed()));
+        }
+        outgoing.headers_mut().remove(CONTENT_LENGTH);
+        let (body, pump) = bodies::through(body, self.stream.clone(), Way::Down);
+        tokio::spawn(pump);
+        Ok(outgoing.map(|_| Guarded::new(body, self.stream).boxed()))
+    }
+}
+
+/// Waits for the filter to stop the body; for ever, if it lets it go.
+async fn stopped(reply: Option<Reply>) -> Stopped {
+    if let Some(reply) = reply
+        && let Ok(stopped) = reply.await
+    {
+        return stopped;
+    }
+    std::future::pending().await
+}
+
+fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
+    let mut cause = error;
+    while let Some(next) = cause.source() {
+        cause = next;
+    }
+    cause.to_string()
+}

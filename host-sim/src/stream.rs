@@ -1,0 +1,364 @@
+//! A stream as its driver sees it: send in what the client and the upstream send, look at what comes
+//! out.
+
+use crate::context::StreamContext;
+use crate::half::{Direction, Stopped};
+use crate::headers::HeaderMap;
+use crate::plugin::Inner;
+use crate::shared::lock;
+use crate::stats::Stats;
+use crate::value::Value;
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+/// What the host knows about a stream besides its headers and bodies.
+#[derive(Clone, Debug, PartialEq)]
+pub struct StreamInfo {
+    properties: Value,
+}
+
+impl Default for StreamInfo {
+    /// From 127.0.0.1:40000 to 127.0.0.1:80.
+    fn default() -> Self {
+        let info = Self { properties: Value::Map(BTreeMap::new()) };
+        info.source("127.0.0.1:40000").destination("127.0.0.1:80")
+    }
+}
+
+impl StreamInfo {
+    /// From 127.0.0.1:40000 to 127.0.0.1:80.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// The client's address with its port, as `source.address` shows it.
+    #[must_use]
+    pub fn source(self, address: &str) -> Self {
+        self.peer("source", address)
+    }
+
+    /// The address the client connected to, with its port.
+    #[must_use]
+    pub fn destination(self, address: &str) -> Self {
+        self.peer("destination", address)
+    }
+
+    fn peer(self, which: &str, address: &str) -> Self {
+        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
+        self.property(&[which, "address"], address)
+            .property(&[which, "port"], Value::Int(port.unwrap_or(0)))
+    }
+
+    pub(crate) fn into_properties(self) -> Value {
+        self.properties
+    }
+
+    /// Any property by its path, such as `["xds", "cluster_name"]`. It wins over what the simulator
+    /// would say itself.
+    #[must_use]
+    pub fn property(mut self, path: &[&str], value: impl Into<Value>) -> Self {
+        self.properties.insert(path, value.into());
+        self
+    }
+
+    /// Dynamic metadata of a filter, such as the payload that `envoy.filters.http.jwt_authn` leaves.
+    #[must_use]
+    pub fn metadata(self, filter: &str, json: serde_json::Value) -> Self {
+        self.property(&["metadata", "filter_metadata", filter], json)
+    }
+}
+
+/// What becomes of a stream after a callback.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Action {
+    /// What was sent in goes on.
+    Continue,
+    /// It waits for the guest.
+    Pause,
+    /// The client is answered without an upstream.
+    LocalReply(LocalReply),
+    /// The stream was reset: the guest closed it, or a reply came too late.
+    Reset,
+}
+
+impl Action {
+    /// Whether what was sent in goes on.
+    pub fn is_continue(&self) -> bool {
+        *self == Self::Continue
+    }
+
+    /// The local reply, if there is one.
+    pub fn local_reply(&self) -> Option<&LocalReply> {
+        match self {
+            Self::LocalReply(reply) => Some(reply),
+            _ => None,
+        }
+    }
+}
+
+/// A reply that did not come from upstream, after it has passed the guest's response callbacks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LocalReply {
+    /// The status code.
+    pub status: u16,
+    /// The headers, `:status` among them.
+    pub headers: HeaderMap,
+    /// The body.
+    pub body: Vec<u8>,
+    /// Why, as `response.code_details` says it.
+    pub details: String,
+    /// The gRPC status the guest gave.
+    pub grpc_status: Option<u32>,
+}
+
+/// One request and its response on their way through a guest.
+///
+/// Dropping it ends it, as [`Stream::finish`] does.
+pub struct Stream {
+    plugin: Arc<Inner>,
+    worker: usize,
+    id: u32,
+    finished: Option<Box<StreamContext>>,
+    over: bool,
+}
+
+impl Stream {
+    pub(crate) fn new(plugin: Arc<Inner>, worker: usize, id: u32) -> Self {
+        Self { plugin, worker, id, finished: None, over: false }
+    }
+
+    /// The context id the guest knows the stream by.
+    pub fn id(&self) -> u32 {
+        self.id
+    }
+
+    /// The worker it runs on.
+    pub fn worker(&self) -> usize {
+        self.worker
+    }
+
+    /// Sends in the request's headers, pseudo-headers included.
+    pub fn send_request_headers<K, V>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        end_of_stream: bool,
+    ) -> Action
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let map = HeaderMap::for_request(pairs);
+        self.run(Direction::Request, |worker, id| {
+            worker.headers(id, Direction::Request, map, end_of_stream);
+        })
+    }
+
+    /// Sends in a part of the request's body.
+    pub fn send_request_body(&mut self, data: impl Into<Vec<u8>>, end_of_stream: bool) -> Action {
+        let data = data.into();
+        self.run(Direction::Request, |worker, id| {
+            worker.body(id, Direction::Request, data, end_of_stream);
+        })
+    }
+
+    /// Sends in the request's trailers, which end it.
+    pub fn send_request_trailers<K, V>(&mut self, pairs: impl IntoIterator<Item = (K, V)>) -> Action
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let map = pairs.into_iter().collect();
+        self.run(Direction::Request, |worker, id| worker.trailers(id, Direction::Request, map))
+    }
+
+    /// Sends in the response's headers, `:status` included.
+    pub fn send_response_headers<K, V>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+        end_of_stream: bool,
+    ) -> Action
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let map = pairs.into_iter().collect();
+        self.run(Direction::Response, |worker, id| {
+            worker.headers(id, Direction::Response, map, end_of_stream);
+        })
+    }
+
+    /// Sends in a part of the response's body.
+    pub fn send_response_body(&mut self, data: impl Into<Vec<u8>>, end_of_stream: bool) -> Action {
+        let data = data.into();
+        self.run(Direction::Response, |worker, id| {
+            worker.body(id, Direction::Response, data, end_of_stream);
+        })
+    }
+
+    /// Sends in the response's trailers, which end it.
+    pub fn send_response_trailers<K, V>(
+        &mut self,
+        pairs: impl IntoIterator<Item = (K, V)>,
+    ) -> Action
+    where
+        K: AsRef<[u8]>,
+        V: AsRef<[u8]>,
+    {
+        let map = pairs.into_iter().collect();
+        self.run(Direction::Response, |worker, id| worker.trailers(id, Direction::Response, map))
+    }
+
+    fn run(
+        &mut self,
+        direction: Direction,
+        step: impl FnOnce(&mut crate::worker::Worker, u32),
+    ) -> Action {
+        if !self.over {
+            let mut worker = lock(self.plugin.worker(self.worker));
+            step(&mut worker, self.id);
+            drop(worker);
+            self.plugin.settle();
+        }
+        self.read(|stream| action(stream, direction)).unwrap_or(Action::Reset)
+    }
+
+    /// What has become of the request by now; an HTTP call's answer may have let it go on.
+    pub fn request_action(&self) -> Action {
+        self.read(|stream| action(stream, Direction::Request)).unwrap_or(Action::Reset)
+    }
+
+    /// What has become of the response by now.
+    pub fn response_action(&self) -> Action {
+        self.read(|stream| action(stream, Direction::Response)).unwrap_or(Action::Reset)
+    }
+
+    /// The request's headers as they are now.
+    pub fn request_headers(&self) -> HeaderMap {
+        self.read(|stream| stream.request.headers.clone()).flatten().unwrap_or_default()
+    }
+
+    /// The response's headers as they are now.
+    pub fn response_headers(&self) -> HeaderMap {
+        self.read(|stream| stream.response.headers.clone()).flatten().unwrap_or_default()
+    }
+
+    /// The request's trailers, if they went on.
+    pub fn request_trailers(&self) -> Option<HeaderMap> {
+        self.read(|stream| passed_trailers(&stream.request)).flatten()
+    }
+
+    /// The response's trailers, if they went on.
+    pub fn response_trailers(&self) -> Option<HeaderMap> {
+        self.read(|stream| passed_trailers(&stream.response)).flatten()
+    }
+
+    /// Takes the bytes of the request's body that have gone on since the last time.
+    pub fn take_request_body(&mut self) -> Vec<u8> {
+        self.change(|stream| std::mem::take(&mut stream.request.out)).unwrap_or_default()
+    }
+
+    /// Takes the bytes of the response's body that have gone on since the last time.
+    pub fn take_response_body(&mut self) -> Vec<u8> {
+        self.change(|stream| std::mem::take(&mut stream.response.out)).unwrap_or_default()
+    }
+
+    /// Whether the whole request went on.
+    pub fn request_complete(&self) -> bool {
+        self.read(|stream| stream.request.end_sent).unwrap_or(true)
+    }
+
+    /// Whether the whole response went on.
+    pub fn response_complete(&self) -> bool {
+        self.read(|stream| stream.response.end_sent).unwrap_or(true)
+    }
+
+    /// Filter state that the guest wrote with `proxy_set_property`; an access log reads it as
+    /// `%FILTER_STATE(wasm.NAME:PLAIN)%`.
+    pub fn filter_state(&self, name: impl AsRef<[u8]>) -> Option<Vec<u8>> {
+        self.read(|stream| stream.filter_state.get(name.as_ref()).cloned()).flatten()
+    }
+
+    /// Sets or changes a property from now on, as the host learns more: the chosen cluster, say.
+    pub fn set_property(&mut self, path: &[&str], value: impl Into<Value>) {
+        let value = value.into();
+        self.change(|stream| stream.properties.insert(path, value));
+    }
+
+    /// How often the guest made Envoy choose the route anew.
+    pub fn route_cache_cleared(&self) -> u64 {
+        self.read(|stream| stream.route_cache_cleared).unwrap_or(0)
+    }
+
+    /// Whether the VM failed on or under this stream.
+    pub fn failed(&self) -> bool {
+        self.read(|stream| stream.failed).unwrap_or(true)
+    }
+
+    /// What the stream cost until now.
+    pub fn stats(&self) -> Stats {
+        self.read(|stream| stream.stats.clone()).unwrap_or_default()
+    }
+
+    /// Calls this when the stream moves on outside of its own calls. It must not call the stream.
+    pub fn on_progress(&mut self, waker: impl Fn() + Send + 'static) {
+        self.change(|stream| stream.waker = Some(Box::new(waker)));
+    }
+
+    /// Ends the stream: `proxy_on_log`, `proxy_on_done`, `proxy_on_delete`. What it left can still
+    /// be read.
+    pub fn finish(&mut self) {
+        if std::mem::replace(&mut self.over, true) {
+            return;
+        }
+        self.finished = lock(self.plugin.worker(self.worker)).finish(self.id);
+        self.plugin.settle();
+    }
+
+    fn read<T>(&self, read: impl FnOnce(&StreamContext) -> T) -> Option<T> {
+        if let Some(stream) = &self.finished {
+            return Some(read(stream));
+        }
+        lock(self.plugin.worker(self.worker)).stream(self.id).map(read)
+    }
+
+    fn change<T>(&mut self, change: impl FnOnce(&mut StreamContext) -> T) -> Option<T> {
+        if let Some(stream) = &mut self.finished {
+            return Some(change(stream));
+        }
+        lock(self.plugin.worker(self.worker)).stream_mut(self.id).map(change)
+    }
+}
+
+impl Drop for Stream {
+    fn drop(&mut self) {
+        self.finish();
+    }
+}
+
+fn passed_trailers(half: &crate::half::Half) -> Option<HeaderMap> {
+    half.trailers.clone().filter(|_| half.end_sent)
+}
+
+fn action(stream: &StreamContext, direction: Direction) -> Action {
+    if stream.reset {
+        return Action::Reset;
+    }
+    if let Some(reply) = &stream.local_reply {
+        if !stream.response.end_sent {
+            return Action::Pause;
+        }
+        let headers = stream.response.headers.clone().unwrap_or_default();
+        let status = headers.get_str(":status").and_then(|status| status.parse().ok());
+        return Action::LocalReply(LocalReply {
+            status: status.unwrap_or(500),
+            headers,
+            body: stream.response.out.clone(),
+            details: reply.details.clone(),
+            grpc_status: reply.grpc_status,
+        });
+    }
+    match stream.half(direction).stopped {
+        Stopped::No => Action::Continue,
+        Stopped::Headers | Stopped::Body | Stopped::Trailers => Action::Pause,
+    }
+}
