@@ -5,6 +5,7 @@ import { config } from "./config.mjs";
 import { ofrep } from "./ofrep.mjs";
 import { proxy } from "./proxy.mjs";
 import { shadow } from "./shadow.mjs";
+import { deployed } from "./wrangler.mjs";
 
-for (const group of [proxy, config, shadow, cache, ofrep]) await group();
+for (const group of [proxy, config, shadow, cache, ofrep, deployed]) await group();
 finish();
