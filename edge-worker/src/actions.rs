@@ -30,8 +30,8 @@ impl Changes {
 
 /// Where a request goes.
 pub(crate) struct Outgoing {
-    /// The URL to ask for.
-    pub(crate) url: String,
+    /// The URL to ask for; the request's own if there is none.
+    pub(crate) url: Option<String>,
     /// What changes in its header.
     pub(crate) changes: Changes,
 }
@@ -62,15 +62,15 @@ pub(crate) fn outgoing(
         Some(Target::Origin(origin)) => {
             changes.set("x-forwarded-host", &lossy(head.authority()));
             changes.set("x-forwarded-proto", &lossy(head.scheme()));
-            format!("{origin}{}", lossy(head.target()))
+            Some(format!("{origin}{}", lossy(head.target())))
         }
         Some(Target::Service(_)) => {
             if let Some(key) = decided.and_then(|(plan, decision)| version_key(plan, decision)) {
                 changes.set("cloudflare-workers-version-key", &key);
             }
-            lossy(head.url()).into_owned()
+            None
         }
-        None => lossy(head.url()).into_owned(),
+        None => None,
     };
     Outgoing { url, changes }
 }
@@ -100,7 +100,7 @@ mod tests {
     #[test]
     fn without_a_decision_only_reserved_names_go() {
         let outgoing = outgoing(&head(), None, None, None);
-        assert_eq!(outgoing.url, "https://shop.example/feed?a=1");
+        assert_eq!(outgoing.url, None);
         assert_eq!(outgoing.changes.as_str(), "serin-flags\n\nx-serin-arm\n");
     }
 
@@ -108,7 +108,7 @@ mod tests {
     fn an_origin_learns_the_first_host() {
         let origin = Target::Origin("https://v1.internal".into());
         let outgoing = outgoing(&head(), None, None, Some(&origin));
-        assert_eq!(outgoing.url, "https://v1.internal/feed?a=1");
+        assert_eq!(outgoing.url.as_deref(), Some("https://v1.internal/feed?a=1"));
         let changes = outgoing.changes.as_str();
         assert!(
             changes.ends_with("x-forwarded-host\nshop.example\nx-forwarded-proto\nhttps"),

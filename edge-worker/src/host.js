@@ -44,11 +44,12 @@ export function readKv(namespace, key, cacheTtl) {
   return namespace.get(key, { type: "text", cacheTtl });
 }
 
-/** A copy of a request for another URL, with header fields changed: name, value; no value removes. */
-export function outgoing(request, url, changes) {
-  const copy = new Request(url, request);
+/** Sends a request, with header fields changed (name, value; no value removes), to a service or to
+ * another URL. */
+export function forward(service, request, url, changes) {
+  const copy = new Request(url ?? request.url, request);
   change(copy.headers, changes);
-  return copy;
+  return send(service, copy);
 }
 
 function change(headers, changes) {
@@ -61,8 +62,7 @@ function change(headers, changes) {
   }
 }
 
-/** Sends a request to a service, or to where its URL says. */
-export function send(service, request) {
+function send(service, request) {
   return service === undefined ? fetch(request) : service.fetch(request);
 }
 
@@ -74,7 +74,7 @@ export function mirror(service, request, url, changes, buffered, milliseconds) {
   const answer = (async () => {
     const body = await spare?.arrayBuffer();
     const signal = AbortSignal.timeout(milliseconds);
-    const copy = new Request(url, { method, headers, body, signal, redirect: "manual" });
+    const copy = new Request(url ?? request.url, { method, headers, body, signal, redirect: "manual" });
     change(copy.headers, changes);
     return send(service, copy);
   })();
@@ -149,6 +149,26 @@ export function keep(key, response) {
 /** The value of a response's header field. */
 export function responseField(response, name) {
   return response.headers.get(name) ?? undefined;
+}
+
+/** Tells a task of the WebAssembly how its promise came out. */
+export function settled(promise, waiting) {
+  promise.then((value) => waiting.fulfilled(value), (thrown) => waiting.rejected(thrown));
+}
+
+export function resolve(resolver, value) {
+  resolver(value);
+}
+
+/** Keeps the request's context open until what it returns is called. */
+export function hold(context) {
+  let release;
+  context.waitUntil(new Promise((resolver) => { release = resolver; }));
+  return release;
+}
+
+export function now() {
+  return Date.now();
 }
 
 /** What was thrown, in words. */

@@ -1,11 +1,10 @@
 //! The only file that calls the host: what `host.js` offers, typed.
 
-use js_sys::{Date, Promise};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use wasm_bindgen_futures::{JsFuture, future_to_promise};
 
 use crate::facts::Platform;
+use crate::task::{self, Settled, Waiting};
 
 #[wasm_bindgen]
 extern "C" {
@@ -17,18 +16,20 @@ extern "C" {
     pub type Env;
     /// What lets work go on after the answer.
     pub type Context;
+    /// What a promise is kept by.
+    pub type Resolve;
 
     #[wasm_bindgen(method, getter)]
     pub(crate) fn status(this: &Response) -> u16;
     /// A second response with the same body; both have to be read.
     #[wasm_bindgen(method, catch, js_name = clone)]
     pub(crate) fn duplicate(this: &Response) -> Result<Response, Thrown>;
-    #[wasm_bindgen(method, catch, js_name = waitUntil)]
-    fn wait_until_promise(this: &Context, promise: &Promise) -> Result<(), Thrown>;
 }
 
 /// Something thrown on the other side; `host.js` has the words for it.
 pub(crate) type Thrown = JsValue;
+/// A promise.
+type Promise = JsValue;
 
 #[wasm_bindgen(module = "/src/host.js")]
 extern "C" {
@@ -46,16 +47,18 @@ extern "C" {
     pub(crate) fn binding(env: &Env, name: &str) -> JsValue;
     #[wasm_bindgen(catch, js_name = readKv)]
     fn read_kv_promise(namespace: &JsValue, key: &str, ttl: u32) -> Result<Promise, Thrown>;
-    /// A copy of a request for another URL, with header fields changed.
-    #[wasm_bindgen(catch)]
-    pub(crate) fn outgoing(request: &Request, url: &str, changes: &str) -> Result<Request, Thrown>;
-    #[wasm_bindgen(catch, js_name = send)]
-    fn send_promise(service: &JsValue, request: &Request) -> Result<Promise, Thrown>;
+    #[wasm_bindgen(catch, js_name = forward)]
+    fn forward_promise(
+        service: &JsValue,
+        request: &Request,
+        url: Option<&str>,
+        changes: &str,
+    ) -> Result<Promise, Thrown>;
     #[wasm_bindgen(catch, js_name = mirror)]
     fn mirror_promise(
         service: &JsValue,
         request: &Request,
-        url: &str,
+        url: Option<&str>,
         changes: &str,
         buffered: bool,
         milliseconds: u32,
@@ -77,6 +80,13 @@ extern "C" {
     fn keep_promise(key: &str, response: &Response) -> Promise;
     #[wasm_bindgen(js_name = responseField)]
     pub(crate) fn response_field(response: &Response, name: &str) -> Option<String>;
+    /// Calls one of the methods when the promise is settled.
+    pub(crate) fn settled(promise: &JsValue, waiting: Waiting);
+    /// Keeps a promise.
+    fn resolve(resolve: &Resolve, value: &JsValue);
+    #[wasm_bindgen(catch)]
+    fn hold(context: &Context) -> Result<Resolve, Thrown>;
+    fn now() -> f64;
     fn describe(thrown: &Thrown) -> String;
     /// Writes a line to the Worker's log.
     pub(crate) fn log(level: &str, text: &str);
@@ -89,7 +99,7 @@ pub(crate) fn why(thrown: &Thrown) -> String {
 
 /// Ms since 1970. The platform's clock stands still while a request computes.
 pub(crate) fn now_ms() -> u64 {
-    let now = Date::now();
+    let now = now();
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     if now.is_finite() && now >= 0.0 { now as u64 } else { 0 }
 }
@@ -100,13 +110,19 @@ pub(crate) async fn read_kv(
     key: &str,
     ttl: u32,
 ) -> Result<Option<String>, Thrown> {
-    let read = JsFuture::from(read_kv_promise(namespace, key, ttl)?).await?;
+    let read = Settled::new(read_kv_promise(namespace, key, ttl)?).await?;
     Ok(read.as_string())
 }
 
-/// Sends a request to a service, or to where its URL says.
-pub(crate) async fn send(service: &JsValue, request: &Request) -> Result<Response, Thrown> {
-    JsFuture::from(send_promise(service, request)?).await.map(JsCast::unchecked_into)
+/// Sends a request, with its header fields changed, to a service or to another URL.
+pub(crate) async fn forward(
+    service: &JsValue,
+    request: &Request,
+    url: Option<&str>,
+    changes: &str,
+) -> Result<Response, Thrown> {
+    let sent = forward_promise(service, request, url, changes)?;
+    Settled::new(sent).await.map(JsCast::unchecked_into)
 }
 
 /// A copy of a request on its way; it goes off at once, not when it is first waited for.
@@ -116,7 +132,7 @@ pub(crate) struct Mirrored(Promise);
 pub(crate) fn mirror(
     service: &JsValue,
     request: &Request,
-    url: &str,
+    url: Option<&str>,
     changes: &str,
     buffered: bool,
     milliseconds: u32,
@@ -127,45 +143,52 @@ pub(crate) fn mirror(
 impl Mirrored {
     /// The answer to the copy.
     pub(crate) async fn answer(self) -> Result<Response, Thrown> {
-        JsFuture::from(self.0).await.map(JsCast::unchecked_into)
+        Settled::new(self.0).await.map(JsCast::unchecked_into)
     }
 }
 
 /// A body as text; `None` if it is longer than the limit.
 pub(crate) async fn read_text(request: &Request, limit: u32) -> Result<Option<String>, Thrown> {
-    Ok(JsFuture::from(read_text_promise(request, limit)).await?.as_string())
+    Ok(Settled::new(read_text_promise(request, limit)).await?.as_string())
 }
 
 /// Lets go of a body that nobody wants.
 pub(crate) async fn discard(response: &Response) {
-    let _ = JsFuture::from(discard_promise(response)).await;
+    let _ = Settled::new(discard_promise(response)).await;
 }
 
 /// A digest of a body, which is used up.
 pub(crate) async fn digest(response: &Response) -> Result<String, Thrown> {
-    Ok(JsFuture::from(digest_promise(response)).await?.as_string().unwrap_or_default())
+    Ok(Settled::new(digest_promise(response)).await?.as_string().unwrap_or_default())
 }
 
 /// What the cache keeps under a key.
 pub(crate) async fn cached(key: &str) -> Option<Response> {
-    let found = JsFuture::from(cached_promise(key)).await.ok()?;
+    let found = Settled::new(cached_promise(key)).await.ok()?;
     (!found.is_undefined()).then(|| found.unchecked_into())
 }
 
 /// Keeps a response under a key, as long as its own fields allow.
 pub(crate) async fn keep(key: &str, response: &Response) -> Result<(), Thrown> {
-    JsFuture::from(keep_promise(key, response)).await.map(|_| ())
+    Settled::new(keep_promise(key, response)).await.map(|_| ())
 }
 
 impl Context {
     /// Goes on with something behind the answer.
     pub(crate) fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
-        let promise = future_to_promise(async move {
-            work.await;
-            Ok(JsValue::UNDEFINED)
-        });
         // It throws only after the request is over, and then nothing is left to do.
-        let _ = self.wait_until_promise(&promise);
+        let Ok(release) = hold(self) else { return };
+        task::run(async move {
+            work.await;
+            resolve(&release, &JsValue::UNDEFINED);
+        });
+    }
+}
+
+impl Resolve {
+    /// Keeps the promise of an answer.
+    pub(crate) fn answer(&self, response: &Response) {
+        resolve(self, response);
     }
 }
 

@@ -8,6 +8,7 @@
 //! entry     the fetch event: one request from its head to its answer
 //! settings  what wrangler.jsonc says: targets, paths, limits
 //! config    which spec is in force: KV, var, bundled; the last good one stays
+//! refresh   reading it, at the first request and then in the background
 //! head      the request's header block
 //! facts     what the plan needs and only the host knows
 //! actions   a decision as header changes
@@ -16,10 +17,11 @@
 //! cache     which answers may be kept for an arm
 //! own       the paths the Worker answers by itself: status, flag evaluation
 //! status    the status page's text
+//! task      waiting for promises
 //! host      the only file that calls the host, with host.js
 //! ```
 //!
-//! Everything but `entry`, `proxy`, `own` and `host` is also built natively, for its tests.
+//! Everything but `entry`, `proxy`, `own`, `refresh`, `task` and `host` is also built natively, for its tests.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -54,3 +56,5 @@ mod own;
 mod proxy;
 #[cfg(target_family = "wasm")]
 mod refresh;
+#[cfg(target_family = "wasm")]
+mod task;

@@ -166,9 +166,8 @@ async fn send(
 ) -> Result<Response, Lost> {
     let unreachable = |thrown: host::Thrown| Lost::Unreachable(host::why(&thrown));
     let service = service(exchange.env, target)?;
-    let copy = host::outgoing(request, &outgoing.url, outgoing.changes.as_str());
-    let copy = copy.map_err(unreachable)?;
-    let response = host::send(&service, &copy).await.map_err(unreachable)?;
+    let (url, changes) = (outgoing.url.as_deref(), outgoing.changes.as_str());
+    let response = host::forward(&service, request, url, changes).await.map_err(unreachable)?;
     // Cloudflare's own answers for an origin that it could not connect to.
     match response.status() {
         status @ (521..=523) => Err(Lost::Unreachable(format!("status {status}"))),
@@ -237,7 +236,8 @@ fn shadow(
     let Outgoing { url, changes } = outgoing;
     let changes = changes.as_str();
     let timeout = settings.shadow_timeout;
-    let mirrored = host::mirror(&service, request, &url, changes, buffered, timeout).ok()?;
+    let mirrored =
+        host::mirror(&service, request, url.as_deref(), changes, buffered, timeout).ok()?;
     let (active, rollout) = (Rc::clone(active), chosen.rollout.index());
     Some(Shadow { active, rollout, place, compare: of.compare(), mirrored })
 }
