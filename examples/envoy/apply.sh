@@ -3,8 +3,9 @@
 #   sh examples/envoy/apply.sh [SPEC.json]
 set -eu
 spec=${1:-examples/envoy/spec.json}
-if [ -x dist/serin ]; then
-  dist/serin check "$spec"
+serin=${SERIN:-dist/serin}
+if [ -x "$serin" ]; then
+  "$serin" check "$spec"
 fi
 { cat examples/envoy/filter.yaml; sed 's/^/            /' "$spec"; } > dist/serin.new.yaml
 # Envoy reads the file when a file is moved over it, never half of one.
