@@ -1,7 +1,7 @@
 //! What `wrangler.jsonc` says, read once per isolate. A mistake in it never stops a request: it is
 //! named in the log and on the status page, and the setting counts as absent.
 
-use serde_json::Value;
+use serin_core::json::Node;
 
 /// Where an arm's requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -106,11 +106,11 @@ impl Settings {
 }
 
 fn targets(text: &str, problems: &mut Vec<String>) -> Vec<(String, Target)> {
-    let Ok(Value::Object(entries)) = serde_json::from_str(text) else {
+    let Ok(Node::Object(entries)) = serde_json::from_str(text) else {
         problems.push("SERIN_TARGETS is not a JSON object".to_owned());
         return Vec::new();
     };
-    let read = |(name, value): (&String, &Value)| match target(value) {
+    let read = |(name, value): &(String, Node)| match target(value) {
         Ok(target) => Some((name.clone(), target)),
         Err(why) => {
             problems.push(format!("SERIN_TARGETS.{name} {why}"));
@@ -120,11 +120,11 @@ fn targets(text: &str, problems: &mut Vec<String>) -> Vec<(String, Target)> {
     entries.iter().filter_map(read).collect()
 }
 
-fn target(value: &Value) -> Result<Target, &'static str> {
+fn target(value: &Node) -> Result<Target, &'static str> {
     match value {
-        Value::String(url) => origin(url).map(Target::Origin),
-        Value::Object(object) => match object.get("service") {
-            Some(Value::String(binding)) if object.len() == 1 => {
+        Node::Text(url) => origin(url).map(Target::Origin),
+        Node::Object(object) => match object.get("service") {
+            Some(Node::Text(binding)) if object.len() == 1 => {
                 Ok(Target::Service(binding.clone()))
             }
             _ => Err("is neither a URL nor {\"service\": BINDING}"),

@@ -1,6 +1,6 @@
 //! The status page: what is in force here, where it came from, and what this isolate has counted.
 
-use serde_json::Value;
+use serin_core::json::write_json_text;
 
 use crate::active::{Active, RolloutCounters};
 use crate::config::Config;
@@ -151,7 +151,9 @@ impl Object {
 }
 
 fn quoted(text: &str) -> String {
-    Value::from(text).to_string()
+    let mut json = String::new();
+    write_json_text(text, &mut json);
+    json
 }
 
 #[cfg(test)]
@@ -176,7 +178,7 @@ mod tests {
             started: 0,
             now: 9_000,
         };
-        let page: Value = serde_json::from_str(&page(&view)).unwrap();
+        let page: serde_json::Value = serde_json::from_str(&page(&view)).unwrap();
         assert_eq!(page["spec"]["revision"], 3);
         assert_eq!(page["spec"]["deployId"], "d\"1");
         assert_eq!(page["spec"]["source"], "kv");

@@ -2,33 +2,33 @@
 
 use std::borrow::Cow;
 
-use serde_json::{Map, Value};
-use serin_core::{Facts, Plan};
+use serin_core::json::Node;
+use serin_core::{Facts, Named, Plan};
 
 use crate::evaluate::Failure;
 
 /// An evaluation context.
-pub(crate) struct Context(Map<String, Value>);
+pub(crate) struct Context(Named<Node>);
 
 /// Reads a body. An empty one and one without a context are an empty context.
 pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
     if body.trim_ascii().is_empty() {
-        return Ok(Context(Map::new()));
+        return Ok(Context(Named::new()));
     }
-    let body: Value = serde_json::from_slice(body)
+    let body: Node = serde_json::from_slice(body)
         .map_err(|error| Failure::new("PARSE_ERROR", format!("the body is not JSON: {error}")))?;
-    let Value::Object(mut body) = body else {
+    let Node::Object(body) = body else {
         return Err(Failure::new("PARSE_ERROR", "the body is not a JSON object".to_owned()));
     };
-    let context = match body.remove("context") {
-        None | Some(Value::Null) => Map::new(),
-        Some(Value::Object(context)) => context,
+    let context = match body.get("context") {
+        None | Some(Node::Null) => Named::new(),
+        Some(Node::Object(context)) => context.clone(),
         Some(_) => {
             return Err(Failure::new("INVALID_CONTEXT", "the context is not an object".to_owned()));
         }
     };
     match context.get("targetingKey") {
-        None | Some(Value::Null | Value::String(_)) => Ok(Context(context)),
+        None | Some(Node::Null | Node::Text(_)) => Ok(Context(context)),
         Some(_) => {
             Err(Failure::new("INVALID_CONTEXT", "the targetingKey is not a text".to_owned()))
         }
@@ -46,11 +46,11 @@ impl Context {
     }
 }
 
-fn text(value: &Value) -> Option<Cow<'_, str>> {
+fn text(value: &Node) -> Option<Cow<'_, str>> {
     match value {
-        Value::String(text) => Some(Cow::Borrowed(text)),
-        Value::Number(number) => Some(Cow::Owned(number.to_string())),
-        Value::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
-        Value::Null | Value::Array(_) | Value::Object(_) => None,
+        Node::Text(text) => Some(Cow::Borrowed(text)),
+        Node::Number(number) => Some(Cow::Owned(number.to_string())),
+        Node::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        Node::Null | Node::List(_) | Node::Object(_) => None,
     }
 }

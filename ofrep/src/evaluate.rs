@@ -109,5 +109,7 @@ fn json(status: u16, body: String) -> Response {
 }
 
 fn quoted(text: &str) -> String {
-    serde_json::Value::from(text).to_string()
+    let mut json = String::new();
+    serin_core::json::write_json_text(text, &mut json);
+    json
 }
