@@ -93,6 +93,11 @@ mod split;
 mod structured_field;
 mod value;
 
+/// JSON as the core reads and writes it, for shells that would otherwise bring a second one along.
+pub mod json {
+    pub use crate::parse::node::{Node, write_json_text};
+}
+
 pub use attribute::Attribute;
 pub use condition::Operator;
 pub use decide::{decide, decide_with, evaluate_flag};
