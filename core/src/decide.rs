@@ -6,8 +6,8 @@ use crate::explain::{Event, Group, Observer, Silent};
 use crate::facts::Facts;
 use crate::hash::Bucket;
 use crate::plan::{
-    ArmId, Bucketing, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, RolloutId, Rule, Slot,
-    Test, VariantId,
+    ArmId, Bucketing, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, Rollout, RolloutId,
+    Rule, Shadow, Slot, Test, VariantId,
 };
 use crate::spec::FlagState;
 use crate::value::share::Share;
@@ -30,15 +30,16 @@ pub fn decide_with(
     let mut evaluation = Evaluation { plan, facts, observer };
     decision.rollout = evaluation.rollout();
     decision.flags.clear();
-    let mut lists = 0_u32;
     plan.deliveries.walk(facts.path(), |flags| {
-        lists = lists.saturating_add(u32::from(!flags.is_empty()));
-        decision.flags.extend(flags.iter().map(|id| undecided(FlagId(*id))));
+        for id in flags.iter().map(|id| FlagId(*id)) {
+            // Each list is sorted, so that only those after the first have to look for a place.
+            if decision.flags.last().is_none_or(|last| last.flag < id) {
+                decision.flags.push(undecided(id));
+            } else if let Err(at) = decision.flags.binary_search_by_key(&id, |flag| flag.flag) {
+                decision.flags.insert(at, undecided(id));
+            }
+        }
     });
-    if lists > 1 {
-        decision.flags.sort_unstable_by_key(|flag| flag.flag);
-        decision.flags.dedup_by_key(|flag| flag.flag);
-    }
     for slot in &mut decision.flags {
         *slot = evaluation.flag(slot.flag);
     }
@@ -75,17 +76,39 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             return None;
         };
         self.observer.event(Event::Rollout { name: rollout.name(), host, path });
-        let decision = self.arm(id, &rollout.mode, rollout.baseline);
+        let mut decision = self.arm(id, &rollout.mode, rollout.baseline);
         if let Some(arm) = rollout.arm(decision.arm) {
             let (reason, error) = (decision.reason, decision.error);
             self.observer.event(Event::Arm { name: arm.name(), reason, error });
         }
+        let shadow = rollout.shadow().filter(|shadow| shadow.arm != decision.arm);
+        decision.shadow = shadow.and_then(|shadow| self.shadow(rollout, shadow));
         Some(decision)
     }
 
+    fn shadow(&mut self, rollout: &Rollout, shadow: &Shadow) -> Option<ArmId> {
+        let method = self.facts.method();
+        if !shadow.methods.iter().any(|known| **known == *method) {
+            return None;
+        }
+        let name = rollout.arm(shadow.arm)?.name();
+        self.observer.event(Event::Shadow { name });
+        if !shadow.when.as_ref().is_none_or(|when| self.holds(when)) {
+            return None;
+        }
+        let assignment = self.ramp(&shadow.bucketing, shadow.share)?;
+        assignment.bucket.is_in(shadow.share).then_some(shadow.arm)
+    }
+
     fn arm(&mut self, rollout: RolloutId, mode: &Mode, baseline: ArmId) -> RolloutDecision {
-        let to =
-            |arm, reason| RolloutDecision { rollout, arm, reason, error: None, assignment: None };
+        let to = |arm, reason| RolloutDecision {
+            rollout,
+            arm,
+            reason,
+            error: None,
+            assignment: None,
+            shadow: None,
+        };
         let unit_missing = RolloutDecision {
             error: Some(ErrorCode::TargetingKeyMissing),
             ..to(baseline, Reason::Error)

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 
 use crate::hash::Bucket;
-use crate::plan::{ArmId, FlagId, Plan, RolloutId, UnitId, VariantId};
+use crate::plan::{Arm, ArmId, FlagId, Plan, RolloutId, UnitId, VariantId};
 use crate::value::share::Share;
 
 /// Why a decision came out as it did: OpenFeature's resolution reasons.
@@ -77,6 +77,8 @@ pub struct RolloutDecision {
     pub error: Option<ErrorCode>,
     /// The bucket, if one decided.
     pub assignment: Option<Assignment>,
+    /// The arm that gets a copy of the request.
+    pub shadow: Option<ArmId>,
 }
 
 /// Which variant of a flag a request gets.
@@ -117,6 +119,12 @@ impl Decision {
     /// The flags that the request's path delivers, in the order of names.
     pub fn flags(&self) -> &[FlagDecision] {
         &self.flags
+    }
+
+    /// The arm that gets a copy of the request.
+    pub fn shadow<'p>(&self, plan: &'p Plan) -> Option<&'p Arm> {
+        let decided = self.rollout?;
+        plan.rollout(decided.rollout)?.arm(decided.shadow?)
     }
 
     /// Names of the rollout and the arm, if the request belongs to one.

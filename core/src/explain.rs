@@ -44,6 +44,8 @@ pub enum Event<'e> {
     Ring { index: usize },
     /// The arm that was chosen.
     Arm { name: &'e str, reason: Reason, error: Option<ErrorCode> },
+    /// A shadow is considered; what follows decides.
+    Shadow { name: &'e str },
     /// A flag is evaluated; what follows chooses the variant.
     Flag { name: &'e str },
     /// A rule is tried.
@@ -187,6 +189,10 @@ impl Observer for Recorder {
                 let (shown, [reason, code]) = outcome(reason, error);
                 let fields = [("name", text(name)), reason, code];
                 self.push(0, "arm", format!("→ arm {name} ({shown})"), &fields);
+            }
+            Event::Shadow { name } => {
+                self.push(0, "shadow", format!("shadow {name}"), &[("name", text(name))]);
+                self.depth = 1;
             }
             Event::Flag { name } => {
                 self.push(0, "flag", format!("flag {name}"), &[("name", text(name))]);

@@ -19,6 +19,8 @@ pub enum Purpose {
     Ramp = 1,
     /// Which of several variants or arms a unit gets.
     Split = 2,
+    /// Whose requests are copied to a shadow.
+    Shadow = 5,
 }
 
 impl Purpose {

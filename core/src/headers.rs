@@ -21,11 +21,17 @@ pub fn is_reserved(name: &[u8]) -> bool {
     begins(b"x-serin-") || begins(b"serin-")
 }
 
+/// The upstream that gets a copy of the request, for the host's mirror.
+pub const SHADOW: &str = "x-serin-shadow";
+
 impl Decision {
     /// Calls `set` for each header field that the upstream request carries.
     pub fn request_headers(&self, plan: &Plan, mut set: impl FnMut(&'static str, &str)) {
         if !self.flags.is_empty() {
             set(FLAGS, &self.flags_field(plan));
+        }
+        if let Some(arm) = self.shadow(plan) {
+            set(SHADOW, arm.target());
         }
         if let Some((rollout, arm)) = self.arm(plan) {
             set(ROLLOUT, rollout);

@@ -28,6 +28,9 @@ impl Decision {
             write!(out, ",\"rollout\":{{\"name\":\"{rollout}\",\"arm\":\"{arm}\"")?;
             reason(decided.reason, decided.error, out)?;
             assignment(plan, decided.assignment, out)?;
+            if let Some(shadow) = self.shadow(plan) {
+                write!(out, ",\"shadow\":\"{}\"", shadow.name())?;
+            }
             out.push('}');
         }
         for (index, decided) in self.flags.iter().enumerate() {

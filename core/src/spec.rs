@@ -183,6 +183,39 @@ pub struct Rollout {
     pub baseline: String,
     /// How the other arms get their traffic.
     pub mode: Mode,
+    /// An arm that gets copies of requests.
+    pub shadow: Option<Shadow>,
+    /// Whether a host that can't reach the arm may try the baseline.
+    pub falls_back: bool,
+}
+
+/// Copies of requests for an arm whose answers nobody waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Shadow {
+    /// The arm.
+    pub arm: String,
+    /// Of how many units.
+    pub share: Share,
+    /// Whose requests; everybody's when absent.
+    pub when: Option<Condition>,
+    /// Methods that are copied, in upper case.
+    pub methods: Vec<String>,
+    /// What is compared with the answer that the client got.
+    pub compare: Compare,
+    /// How many copies may be under way at once, in one worker of the host.
+    pub max_in_flight: u32,
+}
+
+/// What of a shadow's answer is compared.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compare {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The status.
+    Status,
+    /// The status and the body.
+    Body,
 }
 
 /// One version's upstream.

@@ -23,9 +23,12 @@ pub(crate) fn strip(headers: &HeaderBlock, replaced: impl Fn(&[u8]) -> bool) {
 pub(crate) fn apply(active: &Active, decision: &Decision, block: &HeaderBlock) {
     let plan = &active.plan;
     let (routed, flagged) = (decision.rollout().is_some(), !decision.flags().is_empty());
+    let shadowed = decision.shadow(plan).is_some();
     let replaced = |name: &[u8]| {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        (routed && (is(headers::ARM) || is(headers::ROLLOUT))) || (flagged && is(headers::FLAGS))
+        (routed && (is(headers::ARM) || is(headers::ROLLOUT)))
+            || (flagged && is(headers::FLAGS))
+            || (shadowed && is(headers::SHADOW))
     };
     strip(block, replaced);
     if !routed && !flagged {

@@ -11,10 +11,8 @@ const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_a
 /// Everything that deciding this request may look at, and nothing more.
 pub(crate) fn gather<'a>(plan: &Plan, headers: &'a HeaderBlock) -> Facts<'a> {
     let mut facts = Facts::gather(plan, headers.pairs());
-    if plan.needs_time() {
-        if let Some(now) = host::now_ms() {
-            facts.set_now(now);
-        }
+    if let Some(now) = plan.needs_time().then(host::now_ms).flatten() {
+        facts.set_now(now);
     }
     for input in plan.host_inputs(&facts) {
         if let Some(value) = fetch(input.kind) {

@@ -4,6 +4,7 @@ mod envoy_robustness;
 
 use serin_conformance::client::Message;
 use serin_conformance::envoy::{self, Envoy, bootstrap};
+use serin_conformance::minted::differences_with_own_entropy;
 use serin_conformance::outcome::{self, Outcome};
 use serin_conformance::report::Report;
 use serin_conformance::upstream::{CASE_FIELD, Upstream};
@@ -46,7 +47,14 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-fn run(suite: &Suite, plan: &Plan, case: &Case, to: SocketAddr, upstream: &Upstream, report: &mut Report) {
+fn run(
+    suite: &Suite,
+    plan: &Plan,
+    case: &Case,
+    to: SocketAddr,
+    upstream: &Upstream,
+    report: &mut Report,
+) {
     let name = format!("{} / {}", suite.name, case.name);
     if !report.wants(&name) {
         return;
@@ -56,7 +64,7 @@ fn run(suite: &Suite, plan: &Plan, case: &Case, to: SocketAddr, upstream: &Upstr
     }
     let outcome = send(case, to, upstream).and_then(|seen| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
-        compare(plan, case, expected, &seen)
+        differences_with_own_entropy(plan, case, &expected, &seen)
     });
     report.ran(&name, outcome);
 }
@@ -79,35 +87,6 @@ fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, Str
         upstream: outcome::joined(seen),
         set_cookie: response.all("set-cookie"),
     })
-}
-
-/// Envoy's entropy is its own: where an id was minted, the decision must be the one that native
-/// Rust takes with that very id, and the cookie must be as expected but for the id.
-fn compare(plan: &Plan, case: &Case, expected: Outcome, seen: &Outcome) -> Result<(), String> {
-    let Some(cookie) = seen.set_cookie.first() else {
-        return outcome::differences(&expected, seen);
-    };
-    let (Some(wanted), Some(given)) = (&case.entropy, id(cookie)) else {
-        return outcome::differences(&expected, seen);
-    };
-    if given == *wanted {
-        return Err(format!("the id {given} is the vector's: this entropy is not real"));
-    }
-    let shape = Outcome {
-        record: seen.record.clone(),
-        upstream: seen.upstream.clone(),
-        set_cookie: expected.set_cookie.iter().map(|line| line.replace(wanted, &given)).collect(),
-    };
-    outcome::differences(&shape, seen)?;
-    let own = Case::entropy_of(&given);
-    outcome::differences(&native::decide_case(plan, case, own), seen)
-}
-
-/// The 32 hexadecimal digits of `NAME=ID; …`.
-fn id(cookie: &str) -> Option<String> {
-    let id = cookie.split_once('=')?.1.split(';').next()?;
-    let hexadecimal = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    hexadecimal.then(|| id.to_string())
 }
 
 fn describe(response: &Message) -> String {

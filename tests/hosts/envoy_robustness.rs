@@ -1,11 +1,11 @@
 //! What vectors cannot say: configurations that are bad from the start or turn bad, and none.
 
+use serde_json::{Value, json};
 use serin_conformance::client::{self, Message};
 use serin_conformance::envoy::{self, Envoy, bootstrap};
 use serin_conformance::report::Report;
 use serin_conformance::upstream::Upstream;
 use serin_conformance::vector::Request;
-use serde_json::{Value, json};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -36,7 +36,8 @@ fn spec(revision: u64, share: f64) -> Value {
 fn bad_spec() -> Value {
     let mut spec = spec(9, 5.0);
     spec["rollouts"]["web"]["baseline"] = json!("nobody");
-    spec["flags"] = json!({"f": {"kind": "ops", "variants": {"on": true}, "defaultVariant": "off"}});
+    spec["flags"] =
+        json!({"f": {"kind": "ops", "variants": {"on": true}, "defaultVariant": "off"}});
     spec
 }
 
@@ -72,7 +73,8 @@ fn updates() -> Result<(), String> {
     };
     deliver("1", &spec(1, 0.0))?;
     let upstream = Upstream::start("upstream")?;
-    let listener = bootstrap::listener("web", &bootstrap::wasm_from_file(&file, &folder), "upstream");
+    let listener =
+        bootstrap::listener("web", &bootstrap::wasm_from_file(&file, &folder), "upstream");
     let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
     let envoy = Envoy::start(folder.clone(), &config)?;
     expect_revision(&envoy, 1, "stable")?;
@@ -103,7 +105,8 @@ fn expect_revision(envoy: &Envoy, revision: u64, arm: &str) -> Result<(), String
         last = ask(envoy, "web", Some("ana")).map_or_else(|why| why, |response| record(&response));
         (last.contains(&wanted) && last.contains(&format!("\"arm\":\"{arm}\""))).then_some(())
     });
-    found.ok_or_else(|| format!("wanted revision {revision} and {arm}, got {last}\n{}", envoy.log()))
+    found
+        .ok_or_else(|| format!("wanted revision {revision} and {arm}, got {last}\n{}", envoy.log()))
 }
 
 fn no_spec() -> Result<(), String> {
@@ -115,7 +118,8 @@ fn no_spec() -> Result<(), String> {
     let response = ask(&envoy, "web", Some("ana"))?;
     let seen = upstream.take("this").unwrap_or_default();
     let fields = serin_conformance::outcome::joined(seen);
-    let own: Vec<_> = fields.keys().filter(|name| serin_conformance::outcome::reserved(name)).collect();
+    let own: Vec<_> =
+        fields.keys().filter(|name| serin_conformance::outcome::reserved(name)).collect();
     if response.status() == 200 && own.is_empty() {
         return Ok(());
     }
@@ -154,8 +158,9 @@ fn many_at_once() -> Result<(), String> {
 }
 
 fn native_record(plan: &serin_core::Plan, user: &str) -> String {
-    let pairs = [(&b":path"[..], &b"/"[..]), (b":authority", b"a"), (b"x-user-id", user.as_bytes())];
-    let facts = serin_core::Facts::gather(plan, pairs.into_iter());
+    let pairs =
+        [(&b":path"[..], &b"/"[..]), (b":authority", b"a"), (b"x-user-id", user.as_bytes())];
+    let facts = serin_core::Facts::gather(plan, pairs);
     let mut decision = serin_core::Decision::new(plan);
     serin_core::decide(plan, &facts, &mut decision);
     decision.record(plan)

@@ -29,12 +29,9 @@ fn flag(rule: Value) -> Value {
 
 /// The decision record for a unit.
 fn record(plan: &Plan, unit: &str) -> Value {
-    let pairs = [
-        (&b":path"[..], &b"/"[..]),
-        (b":authority", b"shop.example.com"),
-        (b"u", unit.as_bytes()),
-    ];
-    let facts = Facts::gather(plan, pairs.into_iter());
+    let pairs =
+        [(&b":path"[..], &b"/"[..]), (b":authority", b"shop.example.com"), (b"u", unit.as_bytes())];
+    let facts = Facts::gather(plan, pairs);
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     serde_json::from_str(&decision.record(plan)).expect("the record is JSON")

@@ -83,7 +83,8 @@ fn assert_independent(pairs: &[(usize, usize)], what: &str) {
 
 #[test]
 fn buckets_are_uniform() {
-    let flags = || json!({"ramped": ramp(None), "split": split(None), "salted": ramp(Some("sålt"))});
+    let flags =
+        || json!({"ramped": ramp(None), "split": split(None), "salted": ramp(Some("sålt"))});
     let names = ["ramped", "split", "salted"];
     for (kind, rows) in [
         ("numbers", buckets(flags(), &names, numbered())),

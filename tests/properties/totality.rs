@@ -23,8 +23,23 @@ fn plans() -> &'static [(Value, Plan)] {
 /// Names the specs look at, and some they do not.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     let known = [
-        ":path", ":authority", ":method", ":scheme", "x-user-id", "x-tenant-id", "cookie", "x-v",
-        "x-a", "x-b", "x-c", "x-staff", "x-beta", "x-plan", "x-list", "authorization", "x-serin-arm",
+        ":path",
+        ":authority",
+        ":method",
+        ":scheme",
+        "x-user-id",
+        "x-tenant-id",
+        "cookie",
+        "x-v",
+        "x-a",
+        "x-b",
+        "x-c",
+        "x-staff",
+        "x-beta",
+        "x-plan",
+        "x-list",
+        "authorization",
+        "x-serin-arm",
     ];
     prop_oneof![
         8 => prop::sample::select(known.to_vec()).prop_map(|name| name.as_bytes().to_vec()),
@@ -50,12 +65,63 @@ fn pairs() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
 /// A JSON value made of the words that specs are made of.
 fn json_value() -> impl Strategy<Value = Value> {
     let words = [
-        "formatVersion", "revision", "units", "cohorts", "flags", "rollouts", "user", "header", "jwt",
-        "cookie", "anonymous", "attribute", "equals", "in", "cidr", "glob", "semver", "any", "all",
-        "not", "cohort", "kind", "ops", "release", "variants", "defaultVariant", "on", "off", "rules",
-        "when", "serve", "split", "ramp", "share", "unit", "salt", "deliver", "paths", "match", "hosts",
-        "arms", "baseline", "canary", "rings", "blueGreen", "active", "target", "prefix", "exact",
-        "/feed", "*.example.com", "10.0.0.0/8", ">=1.2", "2026-11-21T09:00:00Z", "header.x", "time", "",
+        "formatVersion",
+        "revision",
+        "units",
+        "cohorts",
+        "flags",
+        "rollouts",
+        "user",
+        "header",
+        "jwt",
+        "cookie",
+        "anonymous",
+        "attribute",
+        "equals",
+        "in",
+        "cidr",
+        "glob",
+        "semver",
+        "any",
+        "all",
+        "not",
+        "cohort",
+        "kind",
+        "ops",
+        "release",
+        "variants",
+        "defaultVariant",
+        "on",
+        "off",
+        "rules",
+        "when",
+        "serve",
+        "split",
+        "ramp",
+        "share",
+        "unit",
+        "salt",
+        "deliver",
+        "paths",
+        "match",
+        "hosts",
+        "arms",
+        "baseline",
+        "canary",
+        "rings",
+        "blueGreen",
+        "active",
+        "target",
+        "prefix",
+        "exact",
+        "/feed",
+        "*.example.com",
+        "10.0.0.0/8",
+        ">=1.2",
+        "2026-11-21T09:00:00Z",
+        "header.x",
+        "time",
+        "",
     ];
     let word = prop::sample::select(words.to_vec()).prop_map(String::from);
     let leaf = prop_oneof![
@@ -131,7 +197,9 @@ fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u
         let reason = part["reason"].as_str().unwrap_or_default();
         assert!(reasons.contains(&reason), "{text}");
         if let Some(bucket) = part["bucket"].as_u64() {
-            assert!(bucket < 100_000 && part["share"].as_u64().is_some_and(|share| share <= 100_000));
+            assert!(
+                bucket < 100_000 && part["share"].as_u64().is_some_and(|share| share <= 100_000)
+            );
         }
     }
     decision.request_headers(plan, |name, value| {
@@ -186,4 +254,22 @@ fn deep_nesting_is_refused() {
         let spec = format!("{{\"formatVersion\":1,\"cohorts\":{{\"c\":{condition}}}}}");
         assert!(Plan::from_json(spec.as_bytes()).is_err());
     }
+}
+
+/// Weights that sum to 100 % only where a 32-bit sum wraps.
+#[test]
+fn a_sum_of_weights_does_not_wrap() {
+    const WRAPPED: u64 = (1 << 32) + 100_000;
+    let whole = WRAPPED / 100_000;
+    let mut weights: Map<String, Value> =
+        (0..whole).map(|at| (format!("arm-{at}"), json!(100))).collect();
+    weights.insert("rest".into(), json!((WRAPPED % 100_000) as f64 / 1000.0));
+    let arms: Map<String, Value> =
+        weights.keys().map(|arm| (arm.clone(), json!({"target": "t"}))).collect();
+    let spec = json!({
+        "formatVersion": 1,
+        "units": {"user": [{"header": "u"}]},
+        "rollouts": {"r": {"arms": arms, "baseline": "rest", "split": weights}},
+    });
+    assert!(Plan::from_json(spec.to_string().as_bytes()).is_err());
 }

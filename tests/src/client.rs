@@ -55,7 +55,8 @@ pub fn send(
 ) -> Result<Message, String> {
     let mut bytes = Vec::new();
     if let Some(client) = client {
-        let (family, own) = if client.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
+        let (family, own) =
+            if client.contains(':') { ("TCP6", "::1") } else { ("TCP4", "127.0.0.1") };
         bytes.extend_from_slice(format!("PROXY {family} {client} {own} 40000 80\r\n").as_bytes());
     }
     let Request { method, path, authority, .. } = request;

@@ -8,10 +8,12 @@
 
 #[cfg(feature = "hosts")]
 pub mod client;
+pub mod crowd;
 #[cfg(feature = "hosts")]
 pub mod envoy;
 #[cfg(feature = "hosts")]
 pub mod jwt;
+pub mod minted;
 pub mod native;
 pub mod outcome;
 pub mod report;

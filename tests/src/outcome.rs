@@ -28,8 +28,12 @@ struct Record<'c> {
 
 /// What the vector expects every host to do, given the plan's digest.
 pub fn expected(case: &Case, revision: u64, digest: &str) -> Outcome {
-    let record =
-        Record { revision, digest, rollout: case.expect.rollout.as_ref(), flags: &case.expect.flags };
+    let record = Record {
+        revision,
+        digest,
+        rollout: case.expect.rollout.as_ref(),
+        flags: &case.expect.flags,
+    };
     Outcome {
         record: serde_json::to_string(&record).expect("a record is plain JSON"),
         upstream: case.expect.upstream.clone(),

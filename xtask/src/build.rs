@@ -1,7 +1,7 @@
 //! `cargo xtask build` and `cargo xtask demo`: what people deploy, in `dist/`.
 
 use crate::shell::{self, Outcome};
-use crate::{prune, tools};
+use crate::{prune, tools, wasm_opt};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -26,27 +26,44 @@ pub(crate) fn demo(args: &[String]) -> Outcome {
     }
 }
 
-/// Builds the filter and leaves the pruned wasm in `dist/serin-filter.wasm`.
+/// Builds the filter and leaves the pruned and optimised wasm in `dist/serin-filter.wasm`.
 pub(crate) fn filter() -> Outcome<PathBuf> {
     tools::wasm_targets(&[tools::FILTER_TARGET])?;
     println!("build: the filter for {}", tools::FILTER_TARGET);
     let target = tools::FILTER_TARGET;
+    // The flags name the folders that this fills.
+    shell::run(&mut shell::cargo(&["fetch", "--quiet"]))?;
+    let flags = format!("target.{target}.rustflags=[{}]", remapped_paths());
     shell::run(&mut shell::cargo(&[
-        "build", "--package", "serin-filter", "--target", target, "--profile", "wasm",
+        "build",
+        "--package",
+        "serin-filter",
+        "--target",
+        target,
+        "--profile",
+        "wasm",
+        "--config",
+        &flags,
     ]))?;
     let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
     let wasm = std::fs::read(&built)
         .map_err(|error| format!("{} could not be read: {error}", built.display()))?;
-    let pruned = prune::prune(&wasm)?;
+    let pruned = shell::target_dir().join("serin-filter.pruned.wasm");
+    std::fs::write(&pruned, prune::prune(&wasm)?)
+        .map_err(|error| format!("{} could not be written: {error}", pruned.display()))?;
+    wasm_opt::optimise(&pruned)?;
+    let optimised = std::fs::read(&pruned)
+        .map_err(|error| format!("{} could not be read: {error}", pruned.display()))?;
     let filter = dist("serin-filter.wasm")?;
-    write_if_changed(&filter, &pruned)?;
+    write_if_changed(&filter, &optimised)?;
     Ok(filter)
 }
 
 /// Builds the `serin` command with the filter inside and leaves it in `dist/serin`.
 pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     println!("build: the serin command");
-    let mut cargo = shell::cargo(&["build", "--release", "--package", "serin-host-sim", "--bin", "serin"]);
+    let mut cargo =
+        shell::cargo(&["build", "--release", "--package", "serin-host-sim", "--bin", "serin"]);
     shell::run(cargo.env("SERIN_FILTER_WASM", filter))?;
     let serin = dist("serin")?;
     let built = shell::target_dir().join("release/serin");
@@ -55,6 +72,17 @@ pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     std::fs::copy(&built, &serin)
         .map_err(|error| format!("{} could not be copied: {error}", built.display()))?;
     Ok(serin)
+}
+
+/// Compiler flags that keep this machine's paths out of the wasm, so that it comes out the same
+/// on every machine.
+fn remapped_paths() -> String {
+    let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
+    let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
+    let sources = std::fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
+    let folders = sources.map(|entry| entry.path());
+    let flag = |folder: PathBuf| format!("'--remap-path-prefix={}/='", folder.display());
+    folders.map(flag).collect::<Vec<_>>().join(",")
 }
 
 fn dist(name: &str) -> Outcome<PathBuf> {

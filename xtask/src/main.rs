@@ -6,6 +6,7 @@ mod prune;
 mod shell;
 mod test;
 mod tools;
+mod wasm_opt;
 
 use std::process::ExitCode;
 

@@ -1,10 +1,17 @@
 //! Makes the filter's wasm smaller and cheaper to run. The proxy-wasm SDK exports every callback
 //! there is, and a host calls each one that is exported: those the filter leaves empty go, then
 //! the functions nothing can reach any more, then names and producers.
+//!
+//! The SDK's traits also offer every host call as a method. Those stand in the tables of virtual
+//! methods, where a linker must keep them, though the SDK only ever calls `on_…`, `create_…` and
+//! `get_type` that way. They go too, told apart by their names.
 
 use crate::shell::Outcome;
-use std::collections::BTreeSet;
-use wasmparser::{ElementItems, Export, ExternalKind, FunctionBody, Operator, Parser, Payload, TypeRef};
+use std::collections::{BTreeMap, BTreeSet};
+use wasmparser::{
+    ElementItems, Export, ExternalKind, FunctionBody, KnownCustom, Name, Operator, Parser, Payload,
+    TypeRef,
+};
 
 /// What a host needs from the filter; every other export goes.
 const EXPORTS: [&str; 11] = [
@@ -34,14 +41,19 @@ struct Module<'a> {
     imported: u32,
     exports: Vec<Export<'a>>,
     roots: BTreeSet<u32>,
+    /// Functions that stand in a table.
+    tabled: BTreeSet<u32>,
+    names: BTreeMap<u32, &'a str>,
     bodies: Vec<FunctionBody<'a>>,
     sections: Vec<(u8, &'a [u8])>,
 }
 
 /// The same module with only the exports a host needs, and without what nothing reaches.
 pub(crate) fn prune(wasm: &[u8]) -> Outcome<Vec<u8>> {
-    let module = read(wasm).map_err(|error| format!("the filter's wasm could not be read: {error}"))?;
-    let reached = reach(&module).map_err(|error| format!("the filter's code could not be read: {error}"))?;
+    let module =
+        read(wasm).map_err(|error| format!("the filter's wasm could not be read: {error}"))?;
+    let reached =
+        reach(&module).map_err(|error| format!("the filter's code could not be read: {error}"))?;
     let mut pruned = wasm.get(..HEADER_LENGTH).unwrap_or_default().to_vec();
     for (id, content) in &module.sections {
         match *id {
@@ -88,12 +100,24 @@ fn read(wasm: &[u8]) -> wasmparser::Result<Module<'_>> {
                 for element in elements {
                     if let ElementItems::Functions(functions) = element?.items {
                         for function in functions {
-                            module.roots.insert(function?);
+                            module.tabled.insert(function?);
                         }
                     }
                 }
             }
             Payload::CodeSectionEntry(body) => module.bodies.push(body),
+            Payload::CustomSection(custom) => {
+                if let KnownCustom::Name(sections) = custom.as_known() {
+                    for section in sections {
+                        if let Name::Function(names) = section? {
+                            for name in names {
+                                let name = name?;
+                                module.names.insert(name.index, name.name);
+                            }
+                        }
+                    }
+                }
+            }
             _ => {}
         }
     }
@@ -102,9 +126,15 @@ fn read(wasm: &[u8]) -> wasmparser::Result<Module<'_>> {
 
 fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {
     let mut reached = module.roots.clone();
+    for function in &module.tabled {
+        if !is_unused_method(module, *function)? {
+            reached.insert(*function);
+        }
+    }
     let mut waiting: Vec<u32> = reached.iter().copied().collect();
     while let Some(function) = waiting.pop() {
-        let body = function.checked_sub(module.imported).and_then(|at| module.bodies.get(at as usize));
+        let body =
+            function.checked_sub(module.imported).and_then(|at| module.bodies.get(at as usize));
         let Some(body) = body else { continue };
         for operator in body.get_operators_reader()? {
             let (Operator::Call { function_index: callee }
@@ -119,6 +149,30 @@ fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {
         }
     }
     Ok(reached)
+}
+
+/// Whether a function in a table is one of the SDK's methods that wrap a host call. A method whose
+/// body was merged with others may answer for them too; one that calls the host cannot.
+fn is_unused_method(module: &Module<'_>, function: u32) -> wasmparser::Result<bool> {
+    let method =
+        module.names.get(&function).and_then(|name| name.strip_prefix("_ZN10proxy_wasm6traits"));
+    let called_virtually = ["on_", "create_", "get_type"];
+    let Some(method) =
+        method.filter(|name| !called_virtually.iter().any(|known| name.contains(known)))
+    else {
+        return Ok(false);
+    };
+    let body = function.checked_sub(module.imported).and_then(|at| module.bodies.get(at as usize));
+    let Some(body) = body.filter(|_| !method.is_empty()) else { return Ok(false) };
+    for operator in body.get_operators_reader()? {
+        if let Operator::Call { function_index: callee } = operator? {
+            let name = module.names.get(&callee).copied().unwrap_or_default();
+            if callee < module.imported || name.starts_with("_ZN10proxy_wasm9hostcalls") {
+                return Ok(true);
+            }
+        }
+    }
+    Ok(false)
 }
 
 fn exports(module: &Module<'_>) -> Vec<u8> {

@@ -2,7 +2,7 @@
 
 use crate::shell::{self, Outcome};
 use crate::{build, tools};
-use std::path::PathBuf;
+use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
 
@@ -29,14 +29,12 @@ const STEPS: usize = 9;
 pub(crate) fn task() -> Outcome {
     let start = Instant::now();
     let mut run = Run::default();
-    run.step("the core builds without std", |_| no_std_core());
-    run.step("unit, property and native conformance tests", |count| {
-        cargo_test(count, shell::cargo(&["test", "--workspace", "--exclude", "serin-filter"]))
-    });
+    run.step("the core links without std", |_| no_std_core());
     let filter = run.step("the filter for the hosts", |_| build::filter());
-    let serin = filter
-        .as_ref()
-        .and_then(|filter| run.step("the serin command with that filter inside", |_| build::serin(filter)));
+    let Some(filter) = filter else { return run.finish(start) };
+    run.step("unit, property and native conformance tests", |count| {
+        cargo_test(count, cargo("test", &[], &filter))
+    });
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
         run.step("every bucket against the independent reference", |count| {
@@ -46,13 +44,19 @@ pub(crate) fn task() -> Outcome {
         });
     }
     let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
-    if let (Some(filter), Some(serin), Some(envoy)) = (filter, serin, envoy) {
-        let hosted = |test: &str| hosted(test, &filter, &serin, &envoy);
-        run.step("conformance: the filter in host-sim", |count| cargo_test(count, hosted("sim")));
-        run.step("conformance: the filter in Envoy", |count| cargo_test(count, hosted("envoy")));
-        run.step("the example for Envoy, as people run it", |count| {
-            cargo_test(count, hosted("envoy_example"))
-        });
+    if let Some(envoy) = envoy {
+        // The tests above have built it, with this filter inside.
+        let serin = shell::target_dir().join("debug/serin");
+        let mut hosted = |name: &'static str, test: &str| {
+            let arguments = ["--features", "serin-conformance/hosts", "--test", test];
+            let mut cargo = cargo("test", &arguments, &filter);
+            cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", &envoy);
+            run.step(name, |count| cargo_test(count, cargo));
+        };
+        hosted("conformance: the filter in host-sim", "sim");
+        hosted("the example's spec through serin serve", "serve");
+        hosted("conformance: the filter in Envoy", "envoy");
+        hosted("the example for Envoy, as people run it", "envoy_example");
     }
     run.finish(start)
 }
@@ -98,14 +102,21 @@ impl Run {
 fn no_std_core() -> Outcome {
     tools::wasm_targets(&[tools::FILTER_TARGET, tools::BARE_TARGET])?;
     let target = tools::BARE_TARGET;
-    shell::run(&mut shell::cargo(&["build", "--package", "serin-core", "--target", target]))
+    shell::run(&mut shell::cargo(&[
+        "build",
+        "--release",
+        "--package",
+        "serin-no-std",
+        "--target",
+        target,
+    ]))
 }
 
-/// One conformance test target with the host's parts named by environment.
-fn hosted(test: &str, filter: &PathBuf, serin: &PathBuf, envoy: &PathBuf) -> Command {
-    let package = ["test", "--package", "serin-conformance", "--features", "hosts", "--test", test];
-    let mut cargo = shell::cargo(&package);
-    cargo.env("SERIN_FILTER_WASM", filter).env("SERIN_BIN", serin).env("SERIN_ENVOY", envoy);
+/// Always the whole workspace, so that every step uses what the steps before it have built. The
+/// filter itself cannot be linked outside of wasm.
+fn cargo(task: &str, arguments: &[&str], filter: &Path) -> Command {
+    let mut cargo = shell::cargo(&[task, "--workspace", "--exclude", "serin-filter"]);
+    cargo.args(arguments).env("SERIN_FILTER_WASM", filter);
     cargo
 }
 
@@ -121,7 +132,9 @@ fn counted(count: &mut Count, command: &mut Command) -> Outcome {
 impl Count {
     /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`, from libtest and from our runners.
     fn add(&mut self, line: &str) {
-        let Some((_, numbers)) = line.split_once("test result: ") else { return };
+        let Some((_, numbers)) = line.split_once("test result: ") else {
+            return;
+        };
         let words: Vec<&str> = numbers.split([' ', ';']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
             let [number, what] = pair else { continue };

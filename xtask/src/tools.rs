@@ -27,7 +27,9 @@ pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
             "rustup is missing, and the Rust target {names} is not installed: install rustup, then run this again"
         ));
     }
-    shell::run(Command::new("rustup").args(["target", "add"]).args(&missing).current_dir(shell::root()))
+    shell::run(
+        Command::new("rustup").args(["target", "add"]).args(&missing).current_dir(shell::root()),
+    )
 }
 
 fn rustc() -> std::ffi::OsString {
@@ -45,7 +47,8 @@ impl Venv {
         let venv = Venv { folder: shell::root().join(".tools/venv") };
         let stamp = venv.folder.join("serin.stamp");
         let wanted = PACKAGES.join("\n");
-        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && venv.envoy().is_ok()
+        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
+            && venv.envoy().is_ok()
         {
             return Ok(venv);
         }
@@ -56,9 +59,13 @@ impl Venv {
             );
         }
         let _ = std::fs::remove_dir_all(&venv.folder);
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv.folder)).map_err(|why| {
-            format!("python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}")
-        })?;
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv.folder)).map_err(
+            |why| {
+                format!(
+                    "python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}"
+                )
+            },
+        )?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
         shell::run(Command::new(venv.python()).args(pip).args(PACKAGES))?;
         venv.envoy()?;

@@ -25,7 +25,7 @@ impl Names {
         }
         each_condition(spec, &mut |condition| {
             if let Condition::Test { attribute, .. } = condition {
-                found.extend(attribute_input(attribute));
+                found.extend(Input::of(attribute));
             }
         });
         Names {
@@ -66,7 +66,7 @@ impl Names {
             Attribute::Method => Some(Slot::Method),
             Attribute::Time => Some(Slot::Time),
             other => {
-                let input = attribute_input(other)?;
+                let input = Input::of(other)?;
                 self.input(&input).map(Slot::Input)
             }
         }
@@ -112,26 +112,6 @@ fn source_input(source: &UnitSource) -> Input {
         }
         UnitSource::Query(name) => Input::Query(name.as_str().into()),
     }
-}
-
-fn attribute_input(attribute: &Attribute) -> Option<Input> {
-    Some(match attribute {
-        Attribute::Header(name) => Input::Header(name.as_str().into()),
-        Attribute::Cookie(name) => Input::Cookie(name.as_str().into()),
-        Attribute::Query(name) => Input::Query(name.as_str().into()),
-        Attribute::Jwt(name) => Input::Jwt(name.as_str().into()),
-        Attribute::Ip => Input::Ip,
-        Attribute::Country => Input::Country,
-        Attribute::Region => Input::Region,
-        Attribute::City => Input::City,
-        Attribute::Asn => Input::Asn,
-        Attribute::Colo => Input::Colo,
-        Attribute::Unit(_)
-        | Attribute::Path
-        | Attribute::Host
-        | Attribute::Method
-        | Attribute::Time => return None,
-    })
 }
 
 /// Visits every condition of a spec, those inside others too.

@@ -10,7 +10,7 @@ use super::scope::{Scope, Uses};
 use crate::error::{ErrorKind, Errors, Path, one_of};
 use crate::hash::Purpose;
 use crate::plan::RouteIndexBuilder;
-use crate::plan::{Arm, ArmId, Mode, Rollout, RolloutId, RouteIndex};
+use crate::plan::{Arm, ArmId, Mode, Rollout, RolloutId, RouteIndex, Shadow};
 use crate::spec::{self, HostMatch, PathMatch, Spec};
 use crate::split;
 use crate::value::share::Share;
@@ -97,6 +97,8 @@ impl RolloutCompiler<'_> {
         let baseline_path = path.key("baseline");
         let baseline = self.arm(&self.rollout.baseline, &baseline_path, errors).unwrap_or(ArmId(0));
         let mode = self.mode(baseline, &mut uses, path, errors).unwrap_or(Mode::Fixed(baseline));
+        let shadow = self.rollout.shadow.as_ref();
+        let shadow = shadow.and_then(|shadow| self.shadow(shadow, &mut uses, path, errors));
         let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
             name: name.as_str().into(),
             target: arm.target.as_str().into(),
@@ -106,6 +108,8 @@ impl RolloutCompiler<'_> {
             arms: self.rollout.arms.iter().map(arm).collect(),
             baseline,
             mode,
+            shadow,
+            falls_back: self.rollout.falls_back,
             needs: self.scope.needs(spec, &uses),
         }
     }
@@ -138,6 +142,29 @@ impl RolloutCompiler<'_> {
                 Some(Mode::Split { ranges, bucketing: bucketing? })
             }
         }
+    }
+
+    fn shadow(
+        &self,
+        shadow: &spec::Shadow,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Option<Shadow> {
+        let here = path.key("shadow");
+        let arm = self.arm(&shadow.arm, &here.key("arm"), errors);
+        let when = shadow.when.as_ref();
+        let when = when.map(|when| self.scope.condition(when, uses, &here.key("when"), errors));
+        let bucketing = self.bucketing(Purpose::Shadow, uses, path, errors);
+        Some(Shadow {
+            arm: arm?,
+            share: shadow.share,
+            when,
+            methods: shadow.methods.iter().map(|method| method.as_str().into()).collect(),
+            bucketing: bucketing?,
+            compare: shadow.compare,
+            max_in_flight: shadow.max_in_flight,
+        })
     }
 
     fn rings(

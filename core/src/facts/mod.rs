@@ -1,5 +1,6 @@
 //! What a host knows of a request, in the slots that the plan asks for.
 
+mod context;
 pub(crate) mod cookie;
 pub(crate) mod path;
 pub(crate) mod query;
@@ -21,13 +22,17 @@ use crate::value::timestamp::Timestamp;
 /// [`Plan::host_inputs`], [`Facts::mint`] for each of [`Plan::anonymous_units`].
 #[derive(Clone, Debug, Default)]
 pub struct Facts<'a> {
-    method: &'a str,
+    method: Cow<'a, str>,
     host: Cow<'a, str>,
     path: Cow<'a, str>,
     secure: bool,
     now: Option<Timestamp>,
     /// Sorted by input. `None` is a value that was there and is not UTF-8: missing for good.
     values: Vec<(InputId, Option<Cow<'a, str>>)>,
+    /// What a caller says of units, before any source.
+    given: Vec<(UnitId, Cow<'a, str>)>,
+    /// The value of units that have no other.
+    targeting_key: Option<Cow<'a, str>>,
     minted: Vec<(UnitId, String)>,
 }
 
@@ -67,7 +72,7 @@ impl<'a> Facts<'a> {
 
     /// The method.
     pub fn method(&self) -> &str {
-        self.method
+        &self.method
     }
 
     /// The host in lower case, without a port.
@@ -98,6 +103,9 @@ impl<'a> Facts<'a> {
     /// A unit's value: the first of its sources that is present and not empty.
     #[inline]
     pub(crate) fn unit(&self, plan: &Plan, unit: UnitId) -> Option<&str> {
+        if let Some((_, value)) = self.given.iter().find(|(given, _)| *given == unit) {
+            return Some(value);
+        }
         for source in plan.unit(unit)?.sources() {
             let value = match source {
                 Source::Input(input) => self.get(*input),
@@ -110,7 +118,7 @@ impl<'a> Facts<'a> {
                 return Some(value);
             }
         }
-        None
+        self.targeting_key.as_deref().filter(|value| !value.is_empty())
     }
 
     fn minted(&self, unit: UnitId) -> Option<&str> {

@@ -20,7 +20,7 @@ impl<'a> Facts<'a> {
         let mut host_header: Option<&'a [u8]> = None;
         for (name, value) in headers {
             match name {
-                b":method" => facts.method = from_utf8(value).unwrap_or(""),
+                b":method" => facts.method = Cow::Borrowed(from_utf8(value).unwrap_or("")),
                 b":scheme" => facts.secure = value.eq_ignore_ascii_case(b"https"),
                 b":authority" => facts.host = host(value),
                 b":path" => facts.read_target(plan, value),

@@ -13,6 +13,7 @@ use crate::error::{ErrorKind, Errors, Path};
 use crate::named::Named;
 use crate::spec::{Bucketing, Flag, FlagKind, FlagState, Outcome, Rule, Variant};
 use crate::structured_field;
+use crate::value::decimal::Decimal;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
@@ -206,9 +207,11 @@ pub(crate) fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Name
         weights.insert(name.clone(), weight);
     }
     let all_numbers = given.values().all(|value| matches!(value, Node::Number(_)));
-    let sum: u32 = weights.values().map(|weight| weight.millipercent()).sum();
-    if all_numbers && sum != Share::ALL.millipercent() {
-        let sum = crate::value::decimal::Decimal::from_thousandths(sum.into());
+    let sum = weights
+        .values()
+        .fold(0_u64, |sum, weight| sum.saturating_add(weight.millipercent().into()));
+    if all_numbers && sum != u64::from(Share::ALL.millipercent()) {
+        let sum = Decimal::from_thousandths(sum.into());
         errors.add(
             path,
             ErrorKind::Value,

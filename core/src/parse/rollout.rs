@@ -7,14 +7,24 @@ use super::condition::condition;
 use super::flag::{bucketing, weights};
 use super::name;
 use super::node::Node;
-use super::reader::{Object, entries, list, share, text, wrong_type};
+use super::reader::{Object, entries, list, share, text, texts, whole, word, wrong_type};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
 use crate::named::Named;
-use crate::spec::{Arm, HostMatch, Mode, PathMatch, Rollout, RouteMatch};
+use crate::spec::{Arm, Compare, HostMatch, Mode, PathMatch, Rollout, RouteMatch, Shadow};
 
-const ROLLOUT: [&str; 8] =
-    ["match", "unit", "salt", "arms", "baseline", "canary", "blueGreen", "split"];
+const ROLLOUT: [&str; 10] = [
+    "match",
+    "unit",
+    "salt",
+    "arms",
+    "baseline",
+    "canary",
+    "blueGreen",
+    "split",
+    "shadow",
+    "fallback",
+];
 const MODES: [&str; 3] = ["canary", "blueGreen", "split"];
 /// The most hosts and the most paths one rollout may match.
 const MAX_MATCHES: usize = 1000;
@@ -35,7 +45,69 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
             .unwrap_or_default(),
         baseline: object.required_text("baseline", errors).unwrap_or_default(),
         mode: mode(&object, path, errors),
+        shadow: object.get("shadow").and_then(|node| shadow(node, &path.key("shadow"), errors)),
+        falls_back: object
+            .get("fallback")
+            .and_then(|node| word(node, &[("baseline", true)], &path.key("fallback"), errors))
+            .unwrap_or_default(),
     }
+}
+
+const COMPARE: [(&str, Compare); 3] =
+    [("none", Compare::Nothing), ("status", Compare::Status), ("body", Compare::Body)];
+/// How many copies may be under way at once: the default and the most.
+const IN_FLIGHT: u32 = 16;
+const MAX_IN_FLIGHT: u64 = 1000;
+
+fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
+    let known = ["arm", "percent", "when", "methods", "compare", "maxInFlight"];
+    let object = Object::open(node, path, &known, errors)?;
+    let arm = object.required_text("arm", errors);
+    let given = object.required("percent", errors);
+    let percent = given.and_then(|node| share(node, &path.key("percent"), errors));
+    let when = object.get("when").map(|node| condition(node, &path.key("when"), errors));
+    let methods = object.get("methods").map(|node| methods(node, &path.key("methods"), errors));
+    let compare = object
+        .get("compare")
+        .and_then(|node| word(node, &COMPARE, &path.key("compare"), errors))
+        .unwrap_or_default();
+    let in_flight =
+        object.get("maxInFlight").map(|node| in_flight(node, &path.key("maxInFlight"), errors));
+    Some(Shadow {
+        arm: arm?,
+        share: percent?,
+        when,
+        methods: methods.unwrap_or_else(|| ["GET", "HEAD"].map(String::from).into()),
+        compare,
+        max_in_flight: in_flight.unwrap_or(IN_FLIGHT),
+    })
+}
+
+fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+    let given = texts(node, path, errors);
+    for method in &given {
+        let plain = method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        if method.is_empty() || !plain {
+            errors.add(
+                path,
+                ErrorKind::Value,
+                &format_args!("{} is no method, write GET", quoted(method)),
+            );
+        }
+    }
+    given.into_iter().map(String::from).collect()
+}
+
+fn in_flight(node: &Node, path: &Path<'_>, errors: &mut Errors) -> u32 {
+    let Some(given) = whole(node, path, errors) else { return IN_FLIGHT };
+    if given == 0 || given > MAX_IN_FLIGHT {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("is {given}, allowed are 1 to {MAX_IN_FLIGHT}"),
+        );
+    }
+    u32::try_from(given).unwrap_or(IN_FLIGHT)
 }
 
 fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Arm> {

@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
+use crate::attribute::Attribute;
+
 /// An input's position in the plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InputId(pub(crate) u32);
@@ -35,6 +37,27 @@ pub enum Input {
 }
 
 impl Input {
+    /// The input behind an attribute; `None` for those that are no input of their own.
+    pub(crate) fn of(attribute: &Attribute) -> Option<Input> {
+        Some(match attribute {
+            Attribute::Header(name) => Input::Header(name.as_str().into()),
+            Attribute::Cookie(name) => Input::Cookie(name.as_str().into()),
+            Attribute::Query(name) => Input::Query(name.as_str().into()),
+            Attribute::Jwt(name) => Input::Jwt(name.as_str().into()),
+            Attribute::Ip => Input::Ip,
+            Attribute::Country => Input::Country,
+            Attribute::Region => Input::Region,
+            Attribute::City => Input::City,
+            Attribute::Asn => Input::Asn,
+            Attribute::Colo => Input::Colo,
+            Attribute::Unit(_)
+            | Attribute::Path
+            | Attribute::Host
+            | Attribute::Method
+            | Attribute::Time => return None,
+        })
+    }
+
     /// Whether [`crate::Facts::gather`] finds it in the header block.
     pub(crate) fn is_in_headers(&self) -> bool {
         matches!(self, Input::Header(_) | Input::Cookie(_) | Input::Query(_))
@@ -77,6 +100,12 @@ impl Inputs {
             time,
             all: all.into(),
         }
+    }
+
+    /// An input's id, if any decision looks at it.
+    pub(crate) fn id(&self, input: &Input) -> Option<InputId> {
+        let index = self.all.binary_search(input).ok()?;
+        u32::try_from(index).ok().map(InputId)
     }
 
     pub(crate) fn host_input(&self, id: InputId) -> Option<HostInput<'_>> {

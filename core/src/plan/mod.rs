@@ -20,7 +20,7 @@ use crate::condition::Operator;
 use crate::error::Errors;
 use crate::facts::Facts;
 use crate::hash::{Bucket, Purpose};
-use crate::spec::{Deploy, FlagState, Spec};
+use crate::spec::{Compare, Deploy, FlagState, Spec};
 use crate::value::share::Share;
 
 /// What [`crate::decide`] works on: immutable, made from a [`Spec`] only.
@@ -152,6 +152,16 @@ impl Plan {
     /// A unit by its id.
     pub fn unit(&self, id: UnitId) -> Option<&Unit> {
         self.units.get(id.index())
+    }
+
+    /// A unit by its name.
+    pub fn unit_named(&self, name: &str) -> Option<UnitId> {
+        self.units.binary_search_by(|unit| (*unit.name).cmp(name)).ok().map(UnitId::new)
+    }
+
+    /// A flag by its name.
+    pub fn flag_named(&self, name: &str) -> Option<FlagId> {
+        self.flags.binary_search_by(|flag| (*flag.name).cmp(name)).ok().map(FlagId::new)
     }
 
     pub(crate) fn cohort(&self, id: CohortId) -> Option<&Cohort> {
@@ -380,6 +390,8 @@ pub struct Rollout {
     pub(crate) arms: Box<[Arm]>,
     pub(crate) baseline: ArmId,
     pub(crate) mode: Mode,
+    pub(crate) shadow: Option<Shadow>,
+    pub(crate) falls_back: bool,
     pub(crate) needs: Needs,
 }
 
@@ -402,6 +414,45 @@ impl Rollout {
     /// The arm that takes everything nothing else takes.
     pub fn baseline(&self) -> ArmId {
         self.baseline
+    }
+
+    /// The arm that gets copies of requests, if there is one.
+    pub fn shadow(&self) -> Option<&Shadow> {
+        self.shadow.as_ref()
+    }
+
+    /// Whether a host that can't reach the arm may try the baseline.
+    pub fn falls_back(&self) -> bool {
+        self.falls_back
+    }
+}
+
+/// Copies of requests for an arm whose answers nobody waits for.
+#[derive(Clone, Debug)]
+pub struct Shadow {
+    pub(crate) arm: ArmId,
+    pub(crate) share: Share,
+    pub(crate) when: Option<Condition>,
+    pub(crate) methods: Box<[Box<str>]>,
+    pub(crate) bucketing: Bucketing,
+    pub(crate) compare: Compare,
+    pub(crate) max_in_flight: u32,
+}
+
+impl Shadow {
+    /// The arm.
+    pub fn arm(&self) -> ArmId {
+        self.arm
+    }
+
+    /// What of its answer is compared with the one the client got.
+    pub fn compare(&self) -> Compare {
+        self.compare
+    }
+
+    /// How many copies may be under way at once, in one worker of the host.
+    pub fn max_in_flight(&self) -> u32 {
+        self.max_in_flight
     }
 }
 

@@ -43,19 +43,21 @@ impl Envoy {
     pub fn start(folder: PathBuf, bootstrap: &Value) -> Result<Self, String> {
         let file = folder.join("envoy.json");
         write(&file, &bootstrap.to_string())?;
-        Self::run(folder, Path::new("/"), &file, &[])
+        Self::run(folder, Path::new("/"), &file)
     }
 
-    /// Starts Envoy in a directory on a configuration file, with further arguments.
-    pub fn run(folder: PathBuf, directory: &Path, file: &Path, args: &[&str]) -> Result<Self, String> {
+    /// Starts Envoy in a directory on a configuration file.
+    pub fn run(folder: PathBuf, directory: &Path, file: &Path) -> Result<Self, String> {
         let admin = folder.join("admin");
+        let output = std::fs::File::create(folder.join("stdout"))
+            .map_err(|error| format!("{}: {error}", folder.display()))?;
         let mut child = command(file)?
             .args(["--concurrency", "2", "-l", "warning", "--admin-address-path"])
             .arg(&admin)
             .arg("--log-path")
             .arg(folder.join("envoy.log"))
-            .args(args)
             .current_dir(directory)
+            .stdout(output)
             .spawn()
             .map_err(|error| format!("Envoy did not start: {error}"))?;
         let log = folder.join("envoy.log");
@@ -87,6 +89,11 @@ impl Envoy {
     /// A page of the admin interface.
     pub fn admin(&self, path: &str) -> Result<String, String> {
         Ok(client::get(self.admin, path)?.text())
+    }
+
+    /// What Envoy wrote to standard output, its access log for one.
+    pub fn output(&self) -> String {
+        tail(&self.folder.join("stdout"), usize::MAX)
     }
 
     /// The end of Envoy's log.

@@ -1,0 +1,93 @@
+//! What a decision costs, natively. `cargo bench -p serin-core`; the figures of interest are ns per
+//! decide for one flag, and that they don't grow with flags that a request doesn't use.
+
+use std::fmt::Write as _;
+use std::hint::black_box;
+
+use criterion::{BenchmarkId, Criterion, criterion_group, criterion_main};
+use serin_core::{Bucket, Decision, Facts, Plan, Purpose, decide};
+
+/// One flag: country in three values, then a 50/50 split. Five attributes are among the facts.
+const ONE_FLAG: &str = r#"{
+  "formatVersion": 1,
+  "units": { "user": [ { "header": "x-user-id" } ] },
+  "cohorts": { "beta": { "all": [
+      { "attribute": "header.x-plan", "exists": true }, { "attribute": "header.x-app", "exists": true },
+      { "attribute": "header.x-os", "exists": true } ] } },
+  "flags": { "checkout": {
+      "variants": { "on": true, "off": false }, "defaultVariant": "off",
+      "rules": [ { "when": { "attribute": "header.x-country", "in": [ "CH", "AT", "DE" ] },
+                   "split": { "on": 50, "off": 50 } } ] } }
+}"#;
+
+const REQUEST: [(&[u8], &[u8]); 8] = [
+    (b":method", b"GET"),
+    (b":authority", b"shop.example.com"),
+    (b":path", b"/used/page?ref=mail"),
+    (b"x-user-id", b"user-4711"),
+    (b"x-country", b"DE"),
+    (b"x-plan", b"enterprise"),
+    (b"x-app", b"2.3.1"),
+    (b"x-os", b"linux"),
+];
+
+/// `count` flags, each delivered to a path of its own, of which the request uses one.
+fn many_flags(count: usize) -> String {
+    let mut flags = String::new();
+    for number in 0..count {
+        let path = if number == 0 { "/used".into() } else { format!("/other/{number}") };
+        let comma = if number == 0 { "" } else { "," };
+        let _ = write!(
+            flags,
+            r#"{comma}"flag-{number}":{{"variants":{{"on":true,"off":false}},"defaultVariant":"off",
+            "rules":[{{"when":{{"attribute":"header.x-country","in":["CH","AT","DE"]}},
+            "split":{{"on":50,"off":50}}}}],"deliver":{{"paths":["{path}"]}}}}"#
+        );
+    }
+    format!(
+        r#"{{"formatVersion":1,"units":{{"user":[{{"header":"x-user-id"}}]}},"flags":{{{flags}}}}}"#
+    )
+}
+
+fn one_flag(c: &mut Criterion) {
+    let plan = Plan::from_json(ONE_FLAG.as_bytes()).expect("the spec above is good");
+    let facts = Facts::gather(&plan, REQUEST);
+    let mut decision = Decision::new(&plan);
+    c.bench_function("decide/one flag", |b| {
+        b.iter(|| decide(black_box(&plan), black_box(&facts), &mut decision));
+    });
+    c.bench_function("gather and decide/one flag", |b| {
+        b.iter(|| {
+            let facts = Facts::gather(&plan, black_box(REQUEST));
+            decide(&plan, &facts, &mut decision);
+        });
+    });
+    c.bench_function("bucket", |b| {
+        b.iter(|| Bucket::of(Purpose::Ramp, black_box("checkout"), black_box("user-4711")));
+    });
+}
+
+fn many(c: &mut Criterion) {
+    let mut group = c.benchmark_group("decide/one of many flags");
+    for count in [10, 100, 1000, 10_000] {
+        let plan = Plan::from_json(many_flags(count).as_bytes()).expect("the spec above is good");
+        let facts = Facts::gather(&plan, REQUEST);
+        let mut decision = Decision::new(&plan);
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| decide(black_box(&plan), black_box(&facts), &mut decision));
+        });
+    }
+    group.finish();
+    let mut group = c.benchmark_group("compile");
+    group.sample_size(10);
+    for count in [1000, 10_000] {
+        let spec = many_flags(count);
+        group.bench_function(BenchmarkId::from_parameter(count), |b| {
+            b.iter(|| Plan::from_json(black_box(spec.as_bytes())));
+        });
+    }
+    group.finish();
+}
+
+criterion_group!(benches, one_flag, many);
+criterion_main!(benches);

@@ -1,0 +1,76 @@
+//! An evaluation context → facts: for callers that ask about flags without sending the request.
+
+use alloc::borrow::Cow;
+
+use super::{Facts, path};
+use crate::attribute::Attribute;
+use crate::plan::{Input, Plan};
+
+/// OpenFeature's name for who the evaluation is about.
+const TARGETING_KEY: &str = "targetingKey";
+
+impl<'a> Facts<'a> {
+    /// Reads an OpenFeature evaluation context: pairs of key and value, keys being attributes as a
+    /// spec names them (`header.x-plan`, `country`, `unit.tenant`, …) or `targetingKey`.
+    ///
+    /// `unit.NAME` is the unit's value whatever its sources say; `targetingKey` is the value of every
+    /// unit that nothing else gives one. Other keys, and attributes that no decision looks at, are
+    /// passed over.
+    pub fn from_context(
+        plan: &Plan,
+        context: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
+    ) -> Facts<'a> {
+        let mut facts = Facts::default();
+        for (key, value) in context {
+            if key == TARGETING_KEY {
+                facts.targeting_key = Some(value);
+                continue;
+            }
+            match Attribute::parse(key) {
+                Some(Attribute::Path) => {
+                    facts.path = Cow::Owned(path::normalise(value.as_bytes()).into_owned());
+                }
+                Some(Attribute::Host) => facts.host = Cow::Owned(value.to_ascii_lowercase()),
+                Some(Attribute::Method) => facts.method = value,
+                Some(Attribute::Unit(name)) => {
+                    if let Some(unit) = plan.unit_named(&name) {
+                        facts.given.push((unit, value));
+                    }
+                }
+                Some(attribute) => facts.set_attribute(plan, &attribute, value),
+                None => {}
+            }
+        }
+        facts
+    }
+
+    fn set_attribute(&mut self, plan: &Plan, attribute: &Attribute, value: Cow<'a, str>) {
+        let id = Input::of(attribute).and_then(|input| plan.inputs.id(&input));
+        if let Some(input) = id.and_then(|id| plan.inputs.host_input(id)) {
+            self.set(input, value);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn units_come_from_the_most_explicit_place() {
+        let spec = br#"{"formatVersion":1,"units":{
+            "tenant":[{"header":"x-tenant"}],"user":[{"header":"x-user"},{"cookie":"uid"}]}}"#;
+        let plan = Plan::from_json(spec).unwrap();
+        let value = |context: &[(&'static str, &'static str)], unit| {
+            let pairs = context.iter().map(|(key, value)| (*key, Cow::Borrowed(*value)));
+            let facts = Facts::from_context(&plan, pairs);
+            facts.unit(&plan, plan.unit_named(unit).unwrap()).map(alloc::string::String::from)
+        };
+        let all = [("targetingKey", "k"), ("header.X-User", "h"), ("unit.user", "u")];
+        assert_eq!(value(&all, "user").as_deref(), Some("u"));
+        assert_eq!(value(&all[..2], "user").as_deref(), Some("h"));
+        assert_eq!(value(&all[..1], "user").as_deref(), Some("k"));
+        assert_eq!(value(&all, "tenant").as_deref(), Some("k"));
+        assert_eq!(value(&[], "tenant"), None);
+    }
+}

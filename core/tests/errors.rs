@@ -1,0 +1,182 @@
+//! What people read when a spec is wrong: every mistake at once, each with its path.
+
+use serin_core::Plan;
+
+#[track_caller]
+fn errors(spec: &str) -> String {
+    Plan::from_json(spec.as_bytes()).expect_err("the spec should be refused").to_string()
+}
+
+/// A spec around a fragment of flags, rollouts or cohorts.
+fn with(fragment: &str) -> String {
+    format!(
+        r#"{{ "formatVersion": 1, "units": {{ "user": [ {{ "header": "x-user" }} ] }}, {fragment} }}"#
+    )
+}
+
+#[track_caller]
+fn refused(fragment: &str, wanted: &[&str]) {
+    assert_eq!(errors(&with(fragment)), wanted.join("\n"));
+}
+
+#[test]
+fn not_a_document() {
+    assert_eq!(errors("{"), "not a JSON document: EOF while parsing an object at line 1 column 1");
+    assert_eq!(errors("[]"), "is a list, must be an object");
+    assert_eq!(errors("{}"), "the field formatVersion is missing");
+    assert_eq!(errors(r#"{"formatVersion": 2}"#), "formatVersion: is 2, this Serin reads 1");
+    assert!(
+        errors(r#"{"formatVersion":1,"flags":{"a":1,"a":2}}"#).contains("\"a\" is given twice")
+    );
+}
+
+#[test]
+fn all_mistakes_of_a_flag_at_once() {
+    refused(
+        r#""flags": { "New": {
+            "kind": "relase", "variants": { "on": true, "off": "no" }, "defaultVariant": "of",
+            "rules": [
+                { "when": { "cohort": "beta" }, "serve": "onn" },
+                { "split": { "on": 60, "off": 30 }, "unit": "usr" },
+                { "ramp": { "variant": "on", "share": 100.5 } },
+                { "serve": "on", "split": { "on": 100 } },
+                { "ramp": { "variant": "on", "share": 1 }, "unit": "user" } ],
+            "delivr": {} } }"#,
+        &[
+            "flags.New: \"New\" is not a flag's name, allowed are 1 to 64 of a-z, 0-9, _, -, . and *, beginning with a letter or *",
+            "flags.New.delivr: unknown field, did you mean deliver?",
+            "flags.New.kind: \"relase\" is not allowed, use release, experiment, ops or permission",
+            "flags.New.variants.on: is a boolean, but off is a text: a flag has one type",
+            "flags.New.rules[1].split: the weights sum to 90, they must sum to 100",
+            "flags.New.rules[2].ramp.share: 100.5 is not a share, allowed are 0 to 100 per cent in steps of 0.001",
+            "flags.New.rules[3]: has both serve and split, exactly one is allowed",
+            "flags.New.rules[4].unit: belongs inside ramp: ramp: { unit: … }",
+            "flags.New.defaultVariant: there is no variant \"of\", did you mean off?",
+            "flags.New.rules[0].when.cohort: there is no cohort \"beta\", and none is defined",
+            "flags.New.rules[0].serve: there is no variant \"onn\", did you mean on?",
+            "flags.New.rules[1].unit: there is no unit \"usr\", did you mean user?",
+        ],
+    );
+}
+
+#[test]
+fn all_mistakes_of_a_rollout_at_once() {
+    refused(
+        r#""rollouts": { "shop": {
+            "match": { "hosts": [ "https://shop" ], "paths": [ "feed", { "prefx": "/x" } ] },
+            "arms": { "stable": { "target": "v1" }, "canary": {} }, "baseline": "stabel",
+            "canary": { "share": "5" }, "blueGreen": { "active": "canary" } } }"#,
+        &[
+            "rollouts.shop.match.paths[0]: \"feed\" is no path, write /feed: it begins with /, has no ?, # or * and at most 2048 bytes",
+            "rollouts.shop.match.paths[1].prefx: unknown field, did you mean prefix?",
+            "rollouts.shop.match.paths[1]: needs exactly one of prefix or exact",
+            "rollouts.shop.match.hosts[0]: \"https://shop\" is no host, write shop.example.com or *.example.com, without scheme, port or path",
+            "rollouts.shop.arms.canary: the field target is missing",
+            "rollouts.shop: has both canary and blueGreen, exactly one is allowed",
+            "rollouts.shop.baseline: there is no arm \"stabel\", did you mean stable?",
+        ],
+    );
+}
+
+#[test]
+fn all_mistakes_of_conditions_at_once() {
+    refused(
+        r#""cohorts": {
+            "a": { "attribute": "contry", "equals": "CH" },
+            "b": { "attribute": "ip", "cidr": [ "10.0.0.0/33", "10.0.0.0/8" ] },
+            "c": { "attribute": "header.x", "equls": "1" },
+            "d": { "all": [] },
+            "e": { "attribute": "time", "equals": 5 },
+            "f": { "attribute": "header.x", "semver": "latest", "before": "tomorrow", "lt": "5" },
+            "g": { "any": [ { "cohort": "a" } ], "equals": "x" },
+            "h": { "attribute": "unit.tenant", "exists": true },
+            "i": { "attribute": "header.x", "prefix": "" } }"#,
+        &[
+            "cohorts.a.attribute: \"contry\" is no attribute, did you mean country?",
+            "cohorts.b.cidr[0]: \"10.0.0.0/33\" is not a network such as 10.0.0.0/8 or 2001:db8::/32",
+            "cohorts.c.equls: unknown field, did you mean equals?",
+            "cohorts.c: needs an operator: equals, in, prefix, suffix, contains, glob, exists, cidr, semver, lt, lte, gt, gte, before or after",
+            "cohorts.d.all: is an empty list, at least one condition is needed",
+            "cohorts.e.equals: the attribute time takes before, after and exists only",
+            "cohorts.f.semver: \"latest\" is not a range of versions such as >=1.2.0 <2.0.0, ^1.2 or ~1.2.3",
+            "cohorts.f.lt: is a text, must be a number",
+            "cohorts.f.before: \"tomorrow\" is no moment, write 2026-11-21T09:00:00Z (RFC 3339)",
+            "cohorts.g.equals: an operator needs an attribute, it can't stand beside any",
+            "cohorts.i.prefix: an empty text would match everything, use exists: true",
+            "cohorts.h.attribute: there is no unit \"tenant\", use user",
+        ],
+    );
+}
+
+#[test]
+fn cycles_and_contradictions() {
+    refused(
+        r#""cohorts": { "a": { "cohort": "b" }, "b": { "not": { "cohort": "c" } }, "c": { "cohort": "a" } }"#,
+        &["cohorts.a: the cohort is defined by itself: a → b → c → a"],
+    );
+    refused(
+        r#""rollouts": {
+            "one": { "match": { "paths": [ "/x" ] }, "arms": { "a": { "target": "t" } }, "baseline": "a" },
+            "two": { "match": { "paths": [ "/y", "/x/" ] }, "arms": { "a": { "target": "t" } }, "baseline": "a" } }"#,
+        &["rollouts.two.match: matches the same host and path as rollouts.one"],
+    );
+    refused(
+        r#""rollouts": { "r": { "arms": { "a": { "target": "t" }, "b": { "target": "u" }, "c": { "target": "w" } },
+            "baseline": "a", "canary": { "share": 5 } } }"#,
+        &["rollouts.r.canary: needs arm: b or c"],
+    );
+    refused(
+        r#""flags": { "f": { "kind": "release", "variants": { "on": true }, "defaultVariant": "on", "expires": "soon" } }"#,
+        &[
+            "flags.f.expires: \"soon\" is no date, write 2026-12-31",
+            "flags.f: the field owner is missing, a flag of kind release needs it",
+        ],
+    );
+}
+
+#[test]
+fn a_unit_that_nobody_can_mean() {
+    assert_eq!(
+        errors(
+            r#"{ "formatVersion": 1,
+                 "units": { "a": [ { "anonymous": "id" }, { "header": "x" } ], "b": [], "c": [ { "cookie": "a b" } ] },
+                 "flags": { "f": { "variants": { "on": true }, "defaultVariant": "on",
+                                   "rules": [ { "ramp": { "variant": "on", "share": 1 } } ] } } }"#
+        ),
+        [
+            "units.a[0]: anonymous always finds an id, so it must be the last source",
+            "units.b: has 0 sources, allowed are 1 to 16",
+            "units.c[0].cookie: \"a b\" is not the name of a header field or cookie (1 to 256 token characters)",
+            "flags.f.rules[0].ramp: needs a unit: a, b or c",
+        ]
+        .join("\n")
+    );
+}
+
+#[test]
+fn few_lines_that_mean_many_tests_are_refused() {
+    let mut cohorts = String::from(r#""c0": { "attribute": "path", "exists": true }"#);
+    for number in 1..20 {
+        let before = number - 1;
+        cohorts += &format!(
+            r#", "c{number}": {{ "any": [ {{ "cohort": "c{before}" }}, {{ "cohort": "c{before}" }} ] }}"#
+        );
+    }
+    let errors = errors(&with(&format!(r#""cohorts": {{ {cohorts} }}"#)));
+    assert!(
+        errors.starts_with(
+            "cohorts.c14: means 16384 tests with its cohorts, at most 10000 are allowed"
+        ),
+        "{errors}"
+    );
+}
+
+#[test]
+fn long_chains_of_cohorts_are_refused_and_do_not_overflow() {
+    let mut cohorts = String::from(r#""c00000": { "attribute": "path", "exists": true }"#);
+    for number in 1..20_000 {
+        cohorts += &format!(r#", "c{number:05}": {{ "cohort": "c{:05}" }}"#, number - 1);
+    }
+    let errors = errors(&with(&format!(r#""cohorts": {{ {cohorts} }}"#)));
+    assert!(errors.contains("deep with its cohorts, at most 64 are allowed"), "{errors:.300}");
+}

@@ -1,0 +1,113 @@
+//! What a recorded decision reads like.
+
+use serin_core::{Decision, Facts, Plan, Recorder, decide, decide_with};
+
+const SPEC: &[u8] = br#"{
+  "formatVersion": 1,
+  "revision": 42,
+  "units": { "user": [ { "header": "x-user-id" } ] },
+  "cohorts": {
+    "internal": { "any": [ { "attribute": "ip", "cidr": [ "10.0.0.0/8" ] },
+                           { "attribute": "header.x-email", "suffix": [ "@corp.example" ] } ] },
+    "paying": { "attribute": "header.x-plan", "in": [ "pro", "enterprise" ] }
+  },
+  "flags": {
+    "new-checkout": {
+      "variants": { "on": true, "off": false }, "defaultVariant": "off",
+      "rules": [ { "name": "dogfood", "when": { "cohort": "internal" }, "serve": "on" },
+                 { "name": "ramp", "when": { "cohort": "paying" },
+                   "ramp": { "variant": "on", "share": 95 } } ] },
+    "theme": { "variants": { "dark": "dark", "light": "light" }, "defaultVariant": "light",
+               "rules": [ { "when": { "not": { "attribute": "time", "before": "2026-01-01" } },
+                            "split": { "dark": 50, "light": 50 } } ] }
+  },
+  "rollouts": { "shop": {
+    "match": { "hosts": [ "shop.example.com" ], "paths": [ { "prefix": "/feed" } ] },
+    "arms": { "stable": { "target": "v1" }, "canary": { "target": "v2" } }, "baseline": "stable",
+    "canary": { "rings": [ { "cohort": "internal" } ], "share": 5 } } }
+}"#;
+
+const REQUEST: [(&[u8], &[u8]); 5] = [
+    (b":method", b"GET"),
+    (b":authority", b"shop.example.com"),
+    (b":path", b"/feed/hot"),
+    (b"x-user-id", b"ada"),
+    (b"x-plan", b"pro"),
+];
+
+const TEXT: &str = "\
+rollout shop matches host \"shop.example.com\" path \"/feed/hot\"
+  rings[0]
+    cohort internal: no
+      any of: no
+        ip cidr 10.0.0.0/8: no, saw missing
+        header.x-email suffix \"@corp.example\": no, saw missing
+    unit user = \"ada\"
+    bucket 13.184 (salt \"shop\") ≥ share 5: out
+→ arm stable (SPLIT)
+flag new-checkout
+  rule dogfood
+    cohort internal: no
+      any of: no
+        ip cidr 10.0.0.0/8: no, saw missing
+        header.x-email suffix \"@corp.example\": no, saw missing
+  rule ramp
+    cohort paying: yes
+      header.x-plan in [\"pro\", \"enterprise\"]: yes, saw \"pro\"
+    unit user = \"ada\"
+    bucket 92.064 (salt \"new-checkout\") < share 95: in
+→ variant on = true (SPLIT)
+flag theme
+  rule rules[0]
+    not: yes
+      time before 2026-01-01T00:00:00Z: no, saw 2026-11-21T10:00:00Z
+    unit user = \"ada\"
+    bucket 98.832 (salt \"theme\") in 50 to 100
+→ variant light = \"light\" (SPLIT)
+";
+
+fn decided() -> (Plan, Decision, Recorder) {
+    let plan = Plan::from_json(SPEC).expect("the spec above is good");
+    let mut facts = Facts::gather(&plan, REQUEST);
+    facts.set_now(1_795_255_200_000);
+    let mut decision = Decision::new(&plan);
+    decide(&plan, &facts, &mut decision);
+    let (mut observed, mut recorder) = (Decision::new(&plan), Recorder::new());
+    decide_with(&plan, &facts, &mut observed, &mut recorder);
+    assert_eq!(decision, observed, "an observer changes nothing");
+    (plan, decision, recorder)
+}
+
+#[test]
+fn the_text_follows_the_evaluation() {
+    let (_, _, recorder) = decided();
+    assert_eq!(recorder.to_text(), TEXT);
+}
+
+#[test]
+fn the_json_has_a_step_for_each_line() {
+    let (_, _, recorder) = decided();
+    let steps: serde_json::Value = serde_json::from_str(&recorder.to_json()).expect("JSON");
+    let steps = steps.as_array().expect("a list");
+    assert_eq!(steps.len(), TEXT.lines().count());
+    let share = steps.iter().find(|step| step["step"] == "share").expect("a share");
+    assert_eq!(
+        (&share["salt"], &share["share"], &share["holds"]),
+        (&"shop".into(), &5000.into(), &false.into())
+    );
+}
+
+#[test]
+fn the_record_is_one_line() {
+    let (plan, decision, _) = decided();
+    let digest = plan.digest();
+    assert_eq!(
+        decision.record(&plan),
+        format!(
+            "{{\"revision\":42,\"digest\":\"{digest}\",\
+             \"rollout\":{{\"name\":\"shop\",\"arm\":\"stable\",\"reason\":\"SPLIT\",\"unit\":\"user\",\"bucket\":13184,\"share\":5000}},\
+             \"flags\":{{\"new-checkout\":{{\"variant\":\"on\",\"reason\":\"SPLIT\",\"rule\":\"ramp\",\"unit\":\"user\",\"bucket\":92064,\"share\":95000}},\
+             \"theme\":{{\"variant\":\"light\",\"reason\":\"SPLIT\",\"rule\":\"rules[0]\",\"unit\":\"user\",\"bucket\":98832,\"share\":50000}}}}}}"
+        )
+    );
+}

@@ -1,0 +1,133 @@
+//! The example's spec through `serin serve`: the filter in host-sim behind a real socket, routing to
+//! real upstreams. Every response must come from the upstream that native Rust names.
+
+use serin_conformance::client;
+use serin_conformance::crowd::{self, PLAIN};
+use serin_conformance::envoy::path_from;
+use serin_conformance::native;
+use serin_conformance::outcome::{self, Outcome};
+use serin_conformance::report::Report;
+use serin_conformance::upstream::{CASE_FIELD, Upstream};
+use serin_conformance::vector::{Case, Suite};
+use serin_core::Plan;
+use std::io::{BufRead, BufReader};
+use std::net::SocketAddr;
+use std::path::Path;
+use std::process::{Child, Command, ExitCode, Stdio};
+
+fn main() -> ExitCode {
+    let mut report = Report::new("serin serve");
+    match Serve::start() {
+        Ok(serve) => {
+            report.check("600 requests go where native Rust says", || serve.requests());
+        }
+        Err(why) => report.ran("serin serve starts", Err(why)),
+    }
+    report.finish()
+}
+
+/// A running `serin serve`, and what it routes to.
+struct Serve {
+    child: Child,
+    address: SocketAddr,
+    stable: Upstream,
+    canary: Upstream,
+    plan: Plan,
+}
+
+impl Drop for Serve {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl Serve {
+    fn start() -> Result<Self, String> {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/envoy");
+        let json = std::fs::read(example.join("spec.json")).map_err(|error| error.to_string())?;
+        let spec = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
+        let suite = Suite { name: "example".into(), about: String::new(), spec, cases: Vec::new() };
+        let (stable, canary) = (Upstream::start("stable")?, Upstream::start("canary")?);
+        let arm = |name: &str, to: &Upstream| format!("--arm={name}=http://{}", to.address);
+        let mut child = Command::new(path_from("SERIN_BIN")?)
+            .arg("serve")
+            .arg(example.join("spec.yaml"))
+            .args([arm("shop-stable", &stable), arm("shop-canary", &canary)])
+            .args(["--listen", "127.0.0.1:0", "--workers", "2"])
+            .arg("--filter")
+            .arg(path_from("SERIN_FILTER_WASM")?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("serin did not start: {error}"))?;
+        let address = listening(&mut child);
+        let plan = native::plan(&suite);
+        match (address, plan) {
+            (Ok(address), Ok(plan)) => Ok(Self { child, address, stable, canary, plan }),
+            (address, plan) => {
+                let _ = child.kill();
+                let _ = child.wait();
+                Err(format!("{:?} {:?}", address.err(), plan.err()))
+            }
+        }
+    }
+
+    fn requests(&self) -> Result<(), String> {
+        let mut canaries = 0;
+        for (number, case) in crowd::requests().iter().enumerate() {
+            let outcome = self.ask(case)?;
+            let canary = outcome.upstream.get("x-serin-arm").is_some_and(|arm| arm == "canary");
+            canaries += usize::from(number < PLAIN && canary);
+        }
+        let seen = 100.0 * canaries as f64 / PLAIN as f64;
+        println!("       canary: 25 % wanted, {seen} % of {PLAIN} users seen");
+        Ok(())
+    }
+
+    fn ask(&self, case: &Case) -> Result<Outcome, String> {
+        let further = [(CASE_FIELD, case.name.as_str())];
+        let response = client::send(self.address, None, &case.request, &further)?;
+        let name = response.text();
+        let upstream = if name == "canary" { &self.canary } else { &self.stable };
+        let fields = upstream.take(&case.name);
+        let fields = fields.ok_or_else(|| format!("{}: {}", case.name, response.start))?;
+        let cookies = response.all("set-cookie");
+        let id = cookies.first().and_then(|cookie| cookie.strip_prefix("serin_id="));
+        let id = id.and_then(|rest| rest.get(..32)).unwrap_or("");
+        let wanted = native::decide_case(&self.plan, case, Case::entropy_of(id));
+        let seen = Outcome {
+            record: wanted.record.clone(),
+            upstream: outcome::joined(fields),
+            set_cookie: cookies,
+        };
+        let reserved = |outcome: &Outcome| Outcome {
+            upstream: outcome
+                .upstream
+                .iter()
+                .filter(|(name, _)| outcome::reserved(name))
+                .map(|(name, value)| (name.clone(), value.clone()))
+                .collect(),
+            ..outcome.clone()
+        };
+        let wanted = reserved(&wanted);
+        let arm = wanted.upstream.get("x-serin-arm").map_or("stable", String::as_str);
+        if arm != name {
+            return Err(format!("{}: native says {arm}, {name} answered", case.name));
+        }
+        outcome::differences(&wanted, &seen).map_err(|why| format!("{}\n{why}", case.name))?;
+        Ok(wanted)
+    }
+}
+
+/// Reads where it listens from what it prints, and goes on reading, so that it can go on printing.
+fn listening(child: &mut Child) -> Result<SocketAddr, String> {
+    let stdout = child.stdout.take().ok_or("serin has no standard output")?;
+    let mut lines = BufReader::new(stdout).lines().map_while(Result::ok);
+    let line = lines.find(|line| line.contains("listening on http://"));
+    std::thread::spawn(move || lines.for_each(drop));
+    let line = line.ok_or("serin ended before it listened")?;
+    let address = line.split_once("http://").and_then(|(_, rest)| rest.split(' ').next());
+    let address = address.and_then(|address| address.parse().ok());
+    address.ok_or_else(|| format!("serin said {line}"))
+}

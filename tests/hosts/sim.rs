@@ -1,0 +1,107 @@
+//! Every vector through the filter in host-sim.
+
+use serin_conformance::minted::differences_with_own_entropy;
+use serin_conformance::outcome::{self, Outcome};
+use serin_conformance::report::Report;
+use serin_conformance::vector::{self, Case, Suite};
+use serin_conformance::{envoy, native};
+use serin_core::Plan;
+use serin_host_sim::{Module, Plugin, Stream, StreamInfo, VirtualClock};
+use std::process::ExitCode;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+fn main() -> ExitCode {
+    let mut report = Report::new("host-sim");
+    if let Err(why) = vectors(&mut report) {
+        report.ran("all vectors", Err(why));
+    }
+    report.finish()
+}
+
+fn vectors(report: &mut Report) -> Result<(), String> {
+    let filter = envoy::path_from("SERIN_FILTER_WASM")?;
+    let wasm = std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))?;
+    let module = Module::compile(&wasm).map_err(|error| error.to_string())?;
+    for suite in vector::load()? {
+        let plan = native::plan(&suite)?;
+        let clock = VirtualClock::at_millis(now());
+        let plugin = Plugin::of_module(&module)
+            .configuration(suite.spec.to_string())
+            .clock(clock.clone())
+            .build()
+            .map_err(|error| format!("{}: {error}", suite.name))?;
+        for case in &suite.cases {
+            clock.set_millis(case.now.unwrap_or_else(now));
+            run(&suite, &plan, &plugin, case, report);
+        }
+    }
+    Ok(())
+}
+
+fn run(suite: &Suite, plan: &Plan, plugin: &Plugin, case: &Case, report: &mut Report) {
+    let name = format!("{} / {}", suite.name, case.name);
+    if !report.wants(&name) {
+        return;
+    }
+    if let Some(reason) = case.skip.get("sim") {
+        return report.skip(&name, reason);
+    }
+    let outcome = send(plugin, case).and_then(|seen| {
+        let expected = outcome::expected(case, native::revision(suite), plan.digest());
+        differences_with_own_entropy(plan, case, &expected, &seen)
+    });
+    report.ran(&name, outcome);
+}
+
+fn send(plugin: &Plugin, case: &Case) -> Result<Outcome, String> {
+    let request = &case.request;
+    let ip = case.ip();
+    let source = if ip.contains(':') { format!("[{ip}]:40000") } else { format!("{ip}:40000") };
+    let mut info = StreamInfo::new().source(&source);
+    if !case.jwt.is_empty() {
+        let payload = serde_json::json!({"payload": case.jwt});
+        info = info.metadata("envoy.filters.http.jwt_authn", payload);
+    }
+    let mut pairs: Vec<(String, Vec<u8>)> = [
+        (":authority", &request.authority),
+        (":path", &request.path),
+        (":method", &request.method),
+        (":scheme", &request.scheme),
+    ]
+    .map(|(name, value)| (name.to_string(), value.clone().into_bytes()))
+    .into();
+    pairs.extend(request.fields());
+    let mut stream = plugin.stream(info);
+    let action = stream.send_request_headers(pairs, true);
+    if !action.is_continue() {
+        return Err(format!("the filter did not let the request go on: {action:?}"));
+    }
+    stream.send_response_headers([(":status", "200")], true);
+    let seen = read(&stream);
+    stream.finish();
+    match stream.failed() {
+        true => Err(format!("the VM failed: {:?}", plugin.failure())),
+        false => Ok(seen),
+    }
+}
+
+fn read(stream: &Stream) -> Outcome {
+    let request = stream.request_headers();
+    let fields = request.iter().map(|(name, value)| (text(name), value.to_vec()));
+    let record = stream.filter_state("serin").unwrap_or_default();
+    let response = stream.response_headers();
+    Outcome {
+        record: text(&record),
+        upstream: outcome::joined(fields),
+        set_cookie: response.get_all("set-cookie").map(text).collect(),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or_default()
+}
