@@ -1,115 +1,15 @@
 //! A stream as its driver sees it: send in what the client and the upstream send, look at what comes
 //! out.
 
+use crate::action::{self, Action};
 use crate::context::StreamContext;
-use crate::half::{Direction, Stopped};
+use crate::half::Direction;
 use crate::headers::HeaderMap;
 use crate::plugin::Inner;
 use crate::shared::lock;
 use crate::stats::Stats;
 use crate::value::Value;
-use std::collections::BTreeMap;
 use std::sync::Arc;
-
-/// What the host knows about a stream besides its headers and bodies.
-#[derive(Clone, Debug, PartialEq)]
-pub struct StreamInfo {
-    properties: Value,
-}
-
-impl Default for StreamInfo {
-    /// From 127.0.0.1:40000 to 127.0.0.1:80.
-    fn default() -> Self {
-        let info = Self { properties: Value::Map(BTreeMap::new()) };
-        info.source("127.0.0.1:40000").destination("127.0.0.1:80")
-    }
-}
-
-impl StreamInfo {
-    /// From 127.0.0.1:40000 to 127.0.0.1:80.
-    pub fn new() -> Self {
-        Self::default()
-    }
-
-    /// The client's address with its port, as `source.address` shows it.
-    #[must_use]
-    pub fn source(self, address: &str) -> Self {
-        self.peer("source", address)
-    }
-
-    /// The address the client connected to, with its port.
-    #[must_use]
-    pub fn destination(self, address: &str) -> Self {
-        self.peer("destination", address)
-    }
-
-    fn peer(self, which: &str, address: &str) -> Self {
-        let port = address.rsplit_once(':').and_then(|(_, port)| port.parse().ok());
-        self.property(&[which, "address"], address)
-            .property(&[which, "port"], Value::Int(port.unwrap_or(0)))
-    }
-
-    pub(crate) fn into_properties(self) -> Value {
-        self.properties
-    }
-
-    /// Any property by its path, such as `["xds", "cluster_name"]`. It wins over what the simulator
-    /// would say itself.
-    #[must_use]
-    pub fn property(mut self, path: &[&str], value: impl Into<Value>) -> Self {
-        self.properties.insert(path, value.into());
-        self
-    }
-
-    /// Dynamic metadata of a filter, such as the payload that `envoy.filters.http.jwt_authn` leaves.
-    #[must_use]
-    pub fn metadata(self, filter: &str, json: serde_json::Value) -> Self {
-        self.property(&["metadata", "filter_metadata", filter], json)
-    }
-}
-
-/// What becomes of a stream after a callback.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Action {
-    /// What was sent in goes on.
-    Continue,
-    /// It waits for the guest.
-    Pause,
-    /// The client is answered without an upstream.
-    LocalReply(LocalReply),
-    /// The stream was reset: the guest closed it, or a reply came too late.
-    Reset,
-}
-
-impl Action {
-    /// Whether what was sent in goes on.
-    pub fn is_continue(&self) -> bool {
-        *self == Self::Continue
-    }
-
-    /// The local reply, if there is one.
-    pub fn local_reply(&self) -> Option<&LocalReply> {
-        match self {
-            Self::LocalReply(reply) => Some(reply),
-            _ => None,
-        }
-    }
-}
-
-/// A reply that did not come from upstream, after it has passed the guest's response callbacks.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct LocalReply {
-    /// The status code.
-    pub status: u16,
-    /// The headers, `:status` among them.
-    pub headers: HeaderMap,
-    /// The body.
-    pub body: Vec<u8>,
-    /// Why, as `response.code_details` says it.
-    pub details: String,
-    /// The gRPC status the guest gave.
-    pub grpc_status: Option<u32>,
-}
 
 /// One request and its response on their way through a guest.
 ///
@@ -219,17 +119,17 @@ impl Stream {
             drop(worker);
             self.plugin.settle();
         }
-        self.read(|stream| action(stream, direction)).unwrap_or(Action::Reset)
+        self.read(|stream| action::of(stream, direction)).unwrap_or(Action::Reset)
     }
 
     /// What has become of the request by now; an HTTP call's answer may have let it go on.
     pub fn request_action(&self) -> Action {
-        self.read(|stream| action(stream, Direction::Request)).unwrap_or(Action::Reset)
+        self.read(|stream| action::of(stream, Direction::Request)).unwrap_or(Action::Reset)
     }
 
     /// What has become of the response by now.
     pub fn response_action(&self) -> Action {
-        self.read(|stream| action(stream, Direction::Response)).unwrap_or(Action::Reset)
+        self.read(|stream| action::of(stream, Direction::Response)).unwrap_or(Action::Reset)
     }
 
     /// The request's headers as they are now.
@@ -337,28 +237,4 @@ impl Drop for Stream {
 
 fn passed_trailers(half: &crate::half::Half) -> Option<HeaderMap> {
     half.trailers.clone().filter(|_| half.end_sent)
-}
-
-fn action(stream: &StreamContext, direction: Direction) -> Action {
-    if stream.reset {
-        return Action::Reset;
-    }
-    if let Some(reply) = &stream.local_reply {
-        if !stream.response.end_sent {
-            return Action::Pause;
-        }
-        let headers = stream.response.headers.clone().unwrap_or_default();
-        let status = headers.get_str(":status").and_then(|status| status.parse().ok());
-        return Action::LocalReply(LocalReply {
-            status: status.unwrap_or(500),
-            headers,
-            body: stream.response.out.clone(),
-            details: reply.details.clone(),
-            grpc_status: reply.grpc_status,
-        });
-    }
-    match stream.half(direction).stopped {
-        Stopped::No => Action::Continue,
-        Stopped::Headers | Stopped::Body | Stopped::Trailers => Action::Pause,
-    }
 }

@@ -1,13 +1,12 @@
 //! One worker thread's VM: starting, configuring, ticking, failing and starting again.
 
 use crate::context::{Bytes, Context, RootContext, StreamContext};
-use crate::environment::{Environment, FailPolicy};
+use crate::environment::Environment;
 use crate::error::{Error, Kind};
 use crate::module::Module;
 use crate::shared::QueueReady;
 use crate::state::{Deferred, HostState};
 use crate::stats::Stats;
-use crate::status::LogLevel;
 use crate::vm::Vm;
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex};
@@ -22,19 +21,19 @@ const MAX_ACTIONS: usize = 10_000;
 
 pub(crate) struct Worker {
     pub(crate) index: usize,
-    id: u64,
-    module: Module,
+    pub(crate) id: u64,
+    pub(crate) module: Module,
     pub(crate) env: Arc<Environment>,
     pub(crate) vm: Vm,
     /// The root context that new streams belong to.
     pub(crate) root: u32,
-    configuration: Bytes,
+    pub(crate) configuration: Bytes,
     /// Streams of VMs that failed.
     pub(crate) orphans: BTreeMap<u32, Box<StreamContext>>,
-    failures: u32,
-    retry_nanos: Option<u64>,
+    pub(crate) failures: u32,
+    pub(crate) retry_nanos: Option<u64>,
     pub(crate) restarts: u64,
-    past: Stats,
+    pub(crate) past: Stats,
 }
 
 impl Worker {
@@ -79,7 +78,7 @@ impl Worker {
     }
 
     /// Creates, starts and configures a root context.
-    fn new_root(&mut self, configuration: Bytes) -> Result<u32, Error> {
+    pub(crate) fn new_root(&mut self, configuration: Bytes) -> Result<u32, Error> {
         let id = self.state_mut().new_context(Context::Root(RootContext::default()));
         let result = self.start_root(id, configuration);
         self.state_mut().configuration = None;
@@ -278,61 +277,6 @@ impl Worker {
             let _ = self.vm.call("proxy_on_queue_ready", ready.root, &on_ready, params);
             self.settle();
         }
-    }
-
-    /// Starts a new VM if this one failed, the policy says so and the back-off is over.
-    pub(crate) fn reload_if_due(&mut self) {
-        let FailPolicy::FailReload { base } = self.env.fail_policy else {
-            return;
-        };
-        if self.vm.failed.is_none() {
-            return;
-        }
-        let now = self.env.clock.now_nanos();
-        let retry = match self.retry_nanos {
-            Some(retry) => retry,
-            None => {
-                let base = u64::try_from(base.as_nanos()).unwrap_or(u64::MAX);
-                let retry = now.saturating_add(base.saturating_mul(1 << self.failures.min(5)));
-                self.retry_nanos = Some(retry);
-                retry
-            }
-        };
-        if now < retry {
-            return;
-        }
-        self.failures += 1;
-        self.retry_nanos = None;
-        if let Err(error) = self.restart() {
-            self.state().say(LogLevel::Error, format!("the VM could not be restarted: {error}"));
-        }
-    }
-
-    /// Replaces a VM. Streams of the old one have failed.
-    pub(crate) fn restart(&mut self) -> Result<(), Error> {
-        let mut state =
-            HostState::new(Arc::clone(&self.env), self.module.abi(), self.index, self.id);
-        state.next_context = self.state().next_context;
-        let fresh = Vm::start(&self.module.0, state)?;
-        let mut old = std::mem::replace(&mut self.vm, fresh);
-        self.past.add(&old.total);
-        for (id, context) in std::mem::take(&mut old.store.data_mut().contexts) {
-            if let Context::Stream(mut stream) = context {
-                stream.failed = true;
-                self.orphans.insert(id, stream);
-            }
-        }
-        let configuration = Arc::clone(&self.configuration);
-        match self.new_root(configuration) {
-            Ok(root) => self.root = root,
-            Err(error) => {
-                self.vm.failed.get_or_insert_with(|| error.clone());
-                return Err(error);
-            }
-        }
-        self.restarts += 1;
-        self.state().say(LogLevel::Info, "the VM was restarted".to_owned());
-        Ok(())
     }
 
     /// Everything the worker did, over all its VMs.

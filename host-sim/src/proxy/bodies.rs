@@ -9,6 +9,7 @@ use hyper::body::{Body as HttpBody, Frame, Incoming, SizeHint};
 use serin_host_sim::{Action, LocalReply};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use tokio::sync::oneshot;
 
 /// Chunks that may wait between the filter and whoever reads them.
 const AHEAD: usize = 8;
@@ -22,31 +23,37 @@ pub(crate) enum Stopped {
     Broken,
 }
 
-/// Sends a body through the filter. The other end of the returned body is fed by the future, which
-/// someone has to run.
+/// Sends a body through the filter, in a task of its own. Whoever `tell` belongs to hears why the
+/// body stopped, if it does, before the body itself breaks off.
 pub(crate) fn through(
     body: Incoming,
     stream: Shared,
     way: Way,
-) -> (Body, impl Future<Output = Result<(), Stopped>> + Send) {
-    let (sender, channel) = Channel::<Bytes, BoxError>::new(AHEAD);
-    (channel.boxed(), pump(body, stream, way, sender))
+    tell: Option<oneshot::Sender<Stopped>>,
+) -> Body {
+    let (mut sender, channel) = Channel::<Bytes, BoxError>::new(AHEAD);
+    tokio::spawn(async move {
+        let Err(stopped) = pump(body, stream, way, &mut sender).await else {
+            return;
+        };
+        if let Some(tell) = tell {
+            let _ = tell.send(stopped);
+        }
+        sender.abort("broken off in the filter".into());
+    });
+    channel.boxed()
 }
 
 async fn pump(
     mut body: Incoming,
     stream: Shared,
     way: Way,
-    mut sender: Sender<Bytes, BoxError>,
+    sender: &mut Sender<Bytes, BoxError>,
 ) -> Result<(), Stopped> {
     loop {
-        let frame = body.frame().await;
-        let (action, end) = match frame {
+        let (action, end) = match body.frame().await {
             None => (stream.body(way, Vec::new(), true), true),
-            Some(Err(error)) => {
-                sender.abort(error.into());
-                return Err(Stopped::Broken);
-            }
+            Some(Err(_)) => return Err(Stopped::Broken),
             Some(Ok(frame)) => match frame.into_data() {
                 Ok(data) => {
                     let end = body.is_end_stream();
@@ -61,14 +68,8 @@ async fn pump(
         // A filter that holds the end back is waited for; more of the body it can have at once.
         let action = if end { stream.settled(way, action).await } else { action };
         match action {
-            Action::LocalReply(reply) => {
-                sender.abort("answered by the filter".into());
-                return Err(Stopped::Reply(reply));
-            }
-            Action::Reset => {
-                sender.abort("reset by the filter".into());
-                return Err(Stopped::Broken);
-            }
+            Action::LocalReply(reply) => return Err(Stopped::Reply(reply)),
+            Action::Reset => return Err(Stopped::Broken),
             Action::Continue | Action::Pause => {}
         }
         let data = stream.take_body(way);

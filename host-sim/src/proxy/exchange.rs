@@ -182,13 +182,8 @@ impl Exchange {
         if body.is_end_stream() || !self.proxy.plugin.sees_request_body() {
             return (body.map_err(BoxError::from).boxed(), None);
         }
-        let (body, pump) = bodies::through(body, self.stream.clone(), Way::Up);
         let (tell, reply) = oneshot::channel();
-        tokio::spawn(async move {
-            if let Err(stopped) = pump.await {
-                let _ = tell.send(stopped);
-            }
-        });
+        let body = bodies::through(body, self.stream.clone(), Way::Up, Some(tell));
         (body, Some(reply))
     }
 
@@ -228,6 +223,8 @@ impl Exchange {
         let sent = tokio::time::timeout(self.proxy.timeout, self.proxy.client.request(request));
         let sent = std::pin::pin!(sent);
         let response = tokio::select! {
+            // What the filter says comes before the error that it causes.
+            biased;
             stopped = stopped(reply) => match stopped {
                 Stopped::Reply(reply) => return Ok(local(reply, self.stream)),
                 Stopped::Broken => return Err("broken off".into()),
@@ -296,8 +293,7 @@ impl Exchange {
             return Ok(outgoing.map(|_| Guarded::new(body, self.stream).boxed()));
         }
         outgoing.headers_mut().remove(CONTENT_LENGTH);
-        let (body, pump) = bodies::through(body, self.stream.clone(), Way::Down);
-        tokio::spawn(pump);
+        let body = bodies::through(body, self.stream.clone(), Way::Down, None);
         Ok(outgoing.map(|_| Guarded::new(body, self.stream).boxed()))
     }
 }

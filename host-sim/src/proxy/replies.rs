@@ -26,5 +26,7 @@ pub(crate) fn local(reply: LocalReply) -> Response<Body> {
     let mut response = Response::new(Full::from(reply.body).map_err(BoxError::from).boxed());
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = fields::to_http(&reply.headers);
+    // The filter may have changed the body since; hyper knows how long it is.
+    response.headers_mut().remove(http::header::CONTENT_LENGTH);
     response
 }

@@ -1,0 +1,124 @@
+//! `serin check`, and what goes wrong before anything is served.
+
+use std::io::Write;
+use std::path::PathBuf;
+use std::process::{Command, Output, Stdio};
+
+pub(crate) fn serin() -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_serin"));
+    command.env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+}
+
+/// A folder of one test.
+pub(crate) fn folder(name: &str) -> PathBuf {
+    let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).unwrap();
+    folder
+}
+
+/// Exit code, standard output, standard error.
+fn outcome(output: &Output) -> (i32, String, String) {
+    let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+    (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
+}
+
+fn check(input: &str) -> (i32, String, String) {
+    let mut command = serin();
+    command.args(["check", "-"]).stdin(Stdio::piped());
+    let mut child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+    child.stdin.take().unwrap().write_all(input.as_bytes()).unwrap();
+    outcome(&child.wait_with_output().unwrap())
+}
+
+pub(crate) const SPEC: &str = "
+formatVersion: 1
+revision: 1
+units: { user: [{ header: x-user-id }] }
+rollouts:
+  shop:
+    match: { paths: [/shop] }
+    unit: user
+    arms: { stable: { target: shop-v1 }, canary: { target: shop-v2 } }
+    baseline: stable
+    canary: { share: 0.5 }
+  other:
+    match: { paths: [/other] }
+    unit: user
+    arms: { only: { target: o } }
+    baseline: only
+";
+
+#[test]
+fn a_good_spec_is_summed_up_in_a_line() {
+    let (code, out, err) = check(SPEC);
+    assert_eq!((code, err.as_str()), (0, ""));
+    assert!(out.starts_with("standard input: ok, revision 1 ("), "{out}");
+    assert!(out.ends_with("), 2 rollouts, 0 flags\n"), "{out}");
+}
+
+#[test]
+fn every_error_is_named_by_its_path() {
+    let (code, out, _) = check(
+        &SPEC
+            .replace("baseline: stable", "baseline: main")
+            .replace("revision: 1", "revision: -4\nflagz: {}"),
+    );
+    assert_eq!(code, 1);
+    for path in ["standard input: flagz: ", "rollouts.shop.baseline: ", "revision: "] {
+        assert!(out.contains(path), "{path} in {out}");
+    }
+    assert!(out.ends_with("refused, 3 errors\n"), "{out}");
+}
+
+#[test]
+fn yaml_that_cannot_be_read_is_an_error_of_the_spec() {
+    let (code, out, _) = check("a: 1\na: 2\n");
+    assert_eq!(code, 1);
+    assert!(out.contains("duplicate"), "{out}");
+    // A bare `on` is a text: a variant may be called so.
+    let flag = "formatVersion: 1\nflags:\n  f:\n    kind: ops\n    owner: o@x\n    purpose: p\n    \
+                state: enabled\n    variants: { on: true, off: false }\n    defaultVariant: off\n";
+    assert_eq!(check(flag).0, 0, "{}", check(flag).1);
+}
+
+#[test]
+fn several_files_are_checked_and_the_worst_counts() {
+    let folder = folder("several");
+    let good = folder.join("good.yaml");
+    let bad = folder.join("bad.json");
+    std::fs::write(&good, SPEC).unwrap();
+    std::fs::write(&bad, "{\"formatVersion\": 1, }").unwrap();
+    let run = |files: &[&PathBuf]| outcome(&serin().arg("check").args(files).output().unwrap());
+    assert_eq!(run(&[&good]).0, 0);
+    assert_eq!(run(&[&good, &bad]).0, 1);
+    let (code, out, err) = run(&[&bad, &folder.join("none.yaml"), &good]);
+    assert_eq!(code, 2);
+    assert!(out.contains("good.yaml: ok"), "{out}");
+    assert!(err.contains("none.yaml: cannot be read"), "{err}");
+}
+
+#[test]
+fn wrong_usage_is_two() {
+    assert_eq!(outcome(&serin().output().unwrap()).0, 2);
+    assert_eq!(outcome(&serin().args(["check"]).output().unwrap()).0, 2);
+    let (code, _, err) = outcome(&serin().args(["serve", "x", "--arm", "y"]).output().unwrap());
+    assert_eq!(code, 2);
+    assert!(err.contains("NAME=URL"), "{err}");
+}
+
+#[test]
+fn arms_without_an_upstream_are_all_named() {
+    let spec = folder("unmapped").join("spec.yaml");
+    std::fs::write(&spec, SPEC).unwrap();
+    let output =
+        serin().arg("serve").arg(&spec).args(["--arm", "canary=http://127.0.0.1:1"]).output();
+    let (code, _, err) = outcome(&output.unwrap());
+    assert_eq!(code, 2);
+    assert_eq!(
+        err,
+        "error: other.only (target o), shop.stable (target shop-v1) have no upstream: give one \
+         with --arm NAME=URL\n"
+    );
+}

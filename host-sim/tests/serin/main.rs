@@ -1,0 +1,10 @@
+//! The `serin` command as people run it, over real sockets, with a small filter of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+
+mod command;
+#[allow(dead_code)]
+#[path = "../host/guest.rs"]
+mod guest;
+mod http;
+mod serve;
