@@ -43,7 +43,8 @@ fn assemble(glue: &Path, dist: &Path) -> io::Result<()> {
         let inside = file.strip_prefix(glue).unwrap_or(&file).to_string_lossy().into_owned();
         // Not where the wasm's own imports are listed by the old name.
         for quote in ['"', '\''] {
-            let (old, new) = (format!("from {quote}./{inside}{quote}"), format!("from {quote}./{name}{quote}"));
+            let (old, new) =
+                (format!("from {quote}./{inside}{quote}"), format!("from {quote}./{name}{quote}"));
             script = script.replace(&old, &new);
         }
         fs::copy(&file, dist.join(name))?;
