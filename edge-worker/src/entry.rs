@@ -81,7 +81,7 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
         active.count(decided);
     }
     let mut fields = String::new();
-    for cookie in facts.set_cookies(&active.plan) {
+    for cookie in decision.set_cookies(&active.plan, &facts) {
         own::line(&mut fields, "set-cookie", &cookie);
     }
     if isolate.settings.expose_decision {

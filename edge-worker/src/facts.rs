@@ -91,7 +91,7 @@ mod tests {
             let facts = gather(&plan, &head, 0, &Known);
             let mut decision = Decision::new(&plan);
             decide(&plan, &facts, &mut decision);
-            let cookies: Vec<String> = facts.set_cookies(&plan).collect();
+            let cookies = decision.set_cookies(&plan, &facts);
             (decision.arm(&plan).map(|(_, arm)| arm.to_owned()).unwrap(), cookies)
         };
         let (inside, cookies) = arm("192.0.2.9");
