@@ -4,6 +4,7 @@ mod bodies;
 mod calls;
 mod exchange;
 mod fields;
+mod ofrep;
 mod replies;
 mod table;
 mod upgrade;
@@ -42,6 +43,8 @@ pub(crate) struct Settings {
     pub(crate) table: Table,
     pub(crate) clusters: HashMap<String, Upstream>,
     pub(crate) timeout: Duration,
+    /// Where flags are evaluated for apps, if anywhere.
+    pub(crate) ofrep: Option<serin_ofrep::Settings>,
 }
 
 /// A proxy. It can be told of a new table while it runs.
@@ -51,6 +54,7 @@ pub(crate) struct Proxy {
     client: Client<HttpConnector, Body>,
     calls: Calls,
     timeout: Duration,
+    ofrep: Option<serin_ofrep::Settings>,
 }
 
 impl Proxy {
@@ -68,6 +72,7 @@ impl Proxy {
             table: Mutex::new(Arc::new(settings.table)),
             client,
             timeout: settings.timeout,
+            ofrep: settings.ofrep,
         })
     }
 
@@ -117,7 +122,13 @@ impl Proxy {
             next = next.wrapping_add(1);
             let proxy = Arc::clone(&self);
             let service = hyper::service::service_fn(move |request| {
-                exchange::run(Arc::clone(&proxy), connection, request)
+                let proxy = Arc::clone(&proxy);
+                async move {
+                    match ofrep::answer(&proxy, request).await {
+                        Ok(response) => Ok(response),
+                        Err(request) => exchange::run(proxy, connection, request).await,
+                    }
+                }
             });
             let mut server = auto::Builder::new(TokioExecutor::new());
             server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
