@@ -3,22 +3,15 @@
 use super::{Body, BoxError, Proxy, replies};
 use http::header::{AUTHORIZATION, IF_NONE_MATCH, ORIGIN};
 use http::{HeaderValue, Request, Response, StatusCode};
-use http_body_util::{BodyExt, Full, Limited};
+use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use serin_ofrep::{LARGEST_BODY, Settings};
+use serin_ofrep::LARGEST_BODY;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-/// Answers a request of the protocol; gives back any other.
-pub(super) async fn answer(
-    proxy: &Proxy,
-    request: Request<Incoming>,
-) -> Result<Response<Body>, Request<Incoming>> {
-    let Some(settings) = proxy.ofrep.as_ref().filter(|of| of.covers(request.uri().path())) else {
-        return Err(request);
-    };
+/// Answers a request of the protocol.
+pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
-    let body = Limited::new(body, LARGEST_BODY).collect().await;
-    let body = body.ok().map(|body| body.to_bytes());
+    let body = read(body).await;
     let field = |name: &http::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
     let asked = serin_ofrep::Request {
         method: head.method.as_str(),
@@ -30,12 +23,28 @@ pub(super) async fn answer(
         origin: field(&ORIGIN),
         now: now(),
     };
-    Ok(respond(settings, proxy, asked))
+    respond(proxy, asked)
 }
 
-fn respond(settings: &Settings, proxy: &Proxy, asked: serin_ofrep::Request<'_>) -> Response<Body> {
+/// The whole body, unless it is too long or breaks off.
+async fn read(mut body: Incoming) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() > LARGEST_BODY {
+            return None;
+        }
+    }
+    Some(bytes)
+}
+
+fn respond(proxy: &Proxy, asked: serin_ofrep::Request<'_>) -> Response<Body> {
     let table = proxy.table();
-    let Some(answer) = serin_ofrep::respond(settings, Some(table.plan()), asked) else {
+    let settings = proxy.ofrep.as_ref();
+    let answer = settings.and_then(|of| serin_ofrep::respond(of, Some(table.plan()), asked));
+    let Some(answer) = answer else {
         return replies::text(StatusCode::NOT_FOUND, "not found");
     };
     let mut response = Response::new(Full::from(answer.body).map_err(BoxError::from).boxed());
