@@ -1,6 +1,9 @@
 //! What a decision costs, natively. `cargo bench -p serin-core`; the figures of interest are ns per
 //! decide for one flag, and that they don't grow with flags that a request doesn't use.
 
+#[path = "../tests/counting/mod.rs"]
+mod counting;
+
 use std::fmt::Write as _;
 use std::hint::black_box;
 
@@ -53,6 +56,8 @@ fn one_flag(c: &mut Criterion) {
     let plan = Plan::from_json(ONE_FLAG.as_bytes()).expect("the spec above is good");
     let facts = Facts::gather(&plan, REQUEST);
     let mut decision = Decision::new(&plan);
+    let count = counting::allocations(|| decide(&plan, &facts, &mut decision));
+    println!("measure: allocations per decide = {count}");
     c.bench_function("decide/one flag", |b| {
         b.iter(|| decide(black_box(&plan), black_box(&facts), &mut decision));
     });

@@ -5,10 +5,12 @@ use crate::decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, Rol
 use crate::explain::{Event, Group, Observer, Silent};
 use crate::facts::Facts;
 use crate::hash::Bucket;
+use crate::pin;
 use crate::plan::{
     ArmId, Bucketing, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, Rollout, RolloutId,
     Rule, Shadow, Slot, Test, VariantId,
 };
+use crate::schedule::Schedule;
 use crate::spec::FlagState;
 use crate::value::share::Share;
 
@@ -57,6 +59,7 @@ fn undecided(flag: FlagId) -> FlagDecision {
         reason: Reason::Default,
         error: None,
         rule: None,
+        holdout: None,
         assignment: None,
     }
 }
@@ -76,7 +79,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             return None;
         };
         self.observer.event(Event::Rollout { name: rollout.name(), host, path });
-        let mut decision = self.arm(id, &rollout.mode, rollout.baseline);
+        let mut decision = self.arm(id, rollout);
         if let Some(arm) = rollout.arm(decision.arm) {
             let (reason, error) = (decision.reason, decision.error);
             self.observer.event(Event::Arm { name: arm.name(), reason, error });
@@ -96,26 +99,42 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         if !shadow.when.as_ref().is_none_or(|when| self.holds(when)) {
             return None;
         }
-        let assignment = self.ramp(&shadow.bucketing, shadow.share)?;
+        let assignment = self.share(&shadow.bucketing, shadow.share)?;
         assignment.bucket.is_in(shadow.share).then_some(shadow.arm)
     }
 
-    fn arm(&mut self, rollout: RolloutId, mode: &Mode, baseline: ArmId) -> RolloutDecision {
+    fn arm(&mut self, id: RolloutId, rollout: &Rollout) -> RolloutDecision {
+        let baseline = rollout.baseline;
         let to = |arm, reason| RolloutDecision {
-            rollout,
+            rollout: id,
             arm,
             reason,
             error: None,
             assignment: None,
             shadow: None,
+            begins_pin: false,
         };
         let unit_missing = RolloutDecision {
             error: Some(ErrorCode::TargetingKeyMissing),
             ..to(baseline, Reason::Error)
         };
-        match mode {
+        match &rollout.mode {
             Mode::Fixed(arm) => to(*arm, Reason::Static),
-            Mode::Canary { arm, rings, share, bucketing } => {
+            Mode::Pinned { active, pin } => {
+                let value = self.facts.get(pin.input);
+                let now = self.facts.now();
+                let arm = value.and_then(|value| pin::pinned(value, rollout, pin, now));
+                self.observer.event(Event::Pin {
+                    cookie: &pin.cookie,
+                    value,
+                    valid: arm.is_some(),
+                });
+                match arm {
+                    Some(arm) => to(arm, Reason::TargetingMatch),
+                    None => RolloutDecision { begins_pin: true, ..to(*active, Reason::Static) },
+                }
+            }
+            Mode::Canary { arm, rings, schedule, bucketing } => {
                 for (index, ring) in rings.iter().enumerate() {
                     self.observer.event(Event::Ring { index });
                     if self.holds(ring) {
@@ -125,10 +144,10 @@ impl<'e, O: Observer> Evaluation<'e, O> {
                 let Some(bucketing) = bucketing else {
                     return to(baseline, Reason::Default);
                 };
-                let Some(assignment) = self.ramp(bucketing, *share) else {
+                let Some(assignment) = self.ramp(bucketing, schedule) else {
                     return unit_missing;
                 };
-                let inside = assignment.bucket.is_in(*share);
+                let inside = assignment.bucket.is_in(assignment.share);
                 let arm = if inside { *arm } else { baseline };
                 RolloutDecision { assignment: Some(assignment), ..to(arm, Reason::Split) }
             }
@@ -163,6 +182,17 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         if flag.state == FlagState::Disabled {
             return FlagDecision { reason: Reason::Disabled, ..default };
         }
+        for (required, wanted) in &flag.requires {
+            let met = self.flag(*required).variant == *wanted;
+            self.observer.event(Event::Required { met });
+            if !met {
+                return default;
+            }
+        }
+        if let Some((holdout, assignment)) = self.holdout(flag) {
+            let (holdout, assignment) = (Some(holdout), Some(assignment));
+            return FlagDecision { reason: Reason::Split, holdout, assignment, ..default };
+        }
         if flag.rules.is_empty() {
             return FlagDecision { reason: Reason::Static, ..default };
         }
@@ -184,23 +214,51 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         default
     }
 
+    /// The holdout that the request's unit is in.
+    fn holdout(&mut self, flag: &Flag) -> Option<(usize, Assignment)> {
+        if !flag.held_out {
+            return None;
+        }
+        let plan = self.plan;
+        for (index, holdout) in plan.holdouts.iter().enumerate() {
+            self.observer.event(Event::Holdout { name: &holdout.name });
+            let assignment = self.share(&holdout.bucketing, holdout.share);
+            if let Some(assignment) = assignment.filter(|found| found.bucket.is_in(found.share)) {
+                return Some((index, assignment));
+            }
+        }
+        None
+    }
+
     fn rule(&mut self, rule: &Rule) -> Served {
         self.observer.event(Event::Rule { name: &rule.name });
         if !rule.when.as_ref().is_none_or(|when| self.holds(when)) {
             return Served::No;
+        }
+        if let Some(layer) = &rule.layer {
+            let Some(bucket) = self.bucket(&layer.bucketing) else { return Served::UnitMissing };
+            let (start, end) = (layer.from.millipercent(), layer.to.millipercent());
+            let inside = (start..end).contains(&bucket.number());
+            let salt = &layer.bucketing.salt;
+            self.observer.event(Event::Layer { salt, bucket, start, end, inside });
+            if !inside {
+                return Served::No;
+            }
         }
         match &rule.outcome {
             Outcome::Serve(variant) => {
                 let reason = Reason::TargetingMatch;
                 Served::Variant { variant: *variant, reason, assignment: None }
             }
-            Outcome::Ramp { variant, share, bucketing } => match self.ramp(bucketing, *share) {
-                Some(assignment) if assignment.bucket.is_in(*share) => {
-                    Served::by_bucket(*variant, assignment)
+            Outcome::Ramp { variant, schedule, bucketing } => {
+                match self.ramp(bucketing, schedule) {
+                    Some(assignment) if assignment.bucket.is_in(assignment.share) => {
+                        Served::by_bucket(*variant, assignment)
+                    }
+                    Some(_) => Served::No,
+                    None => Served::UnitMissing,
                 }
-                Some(_) => Served::No,
-                None => Served::UnitMissing,
-            },
+            }
             Outcome::Split { ranges, bucketing } => match self.split(bucketing, ranges) {
                 Some((variant, assignment)) => Served::by_bucket(variant, assignment),
                 None => Served::UnitMissing,
@@ -209,7 +267,16 @@ impl<'e, O: Observer> Evaluation<'e, O> {
     }
 
     /// The unit's bucket, to be compared with a share; `None` without a unit.
-    fn ramp(&mut self, bucketing: &Bucketing, share: Share) -> Option<Assignment> {
+    fn ramp(&mut self, bucketing: &Bucketing, schedule: &Schedule) -> Option<Assignment> {
+        let in_force = schedule.at(self.facts.now());
+        if let Some((index, since)) = in_force.step {
+            self.observer.event(Event::Step { index, since });
+        }
+        self.share(bucketing, in_force.share)
+    }
+
+    /// The unit's bucket against a share; `None` without a unit.
+    fn share(&mut self, bucketing: &Bucketing, share: Share) -> Option<Assignment> {
         let bucket = self.bucket(bucketing)?;
         self.observer.event(Event::Share { salt: &bucketing.salt, bucket, share });
         Some(Assignment { unit: bucketing.unit, bucket, share })
@@ -223,8 +290,8 @@ impl<'e, O: Observer> Evaluation<'e, O> {
     ) -> Option<(T, Assignment)> {
         let bucket = self.bucket(bucketing)?;
         let range = ranges.find(bucket)?;
-        let start = range.end.saturating_sub(range.weight.millipercent());
-        self.observer.event(Event::Range { salt: &bucketing.salt, bucket, start, end: range.end });
+        let (start, end) = (range.start, range.end);
+        self.observer.event(Event::Range { salt: &bucketing.salt, bucket, start, end });
         Some((range.to, Assignment { unit: bucketing.unit, bucket, share: range.weight }))
     }
 

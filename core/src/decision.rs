@@ -1,9 +1,12 @@
 //! What was decided, as positions in the plan: nothing is copied and nothing allocated.
 
+use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::facts::Facts;
 use crate::hash::Bucket;
-use crate::plan::{Arm, ArmId, FlagId, Plan, RolloutId, UnitId, VariantId};
+use crate::pin;
+use crate::plan::{Arm, ArmId, FlagId, Mode, Plan, RolloutId, UnitId, VariantId};
 use crate::value::share::Share;
 
 /// Why a decision came out as it did: OpenFeature's resolution reasons.
@@ -79,6 +82,8 @@ pub struct RolloutDecision {
     pub assignment: Option<Assignment>,
     /// The arm that gets a copy of the request.
     pub shadow: Option<ArmId>,
+    /// Whether the session is to keep this arm from now on.
+    pub begins_pin: bool,
 }
 
 /// Which variant of a flag a request gets.
@@ -94,6 +99,8 @@ pub struct FlagDecision {
     pub error: Option<ErrorCode>,
     /// The rule that served, by position.
     pub rule: Option<usize>,
+    /// The holdout that the unit is in, by position.
+    pub holdout: Option<usize>,
     /// The bucket, if one decided.
     pub assignment: Option<Assignment>,
 }
@@ -125,6 +132,21 @@ impl Decision {
     pub fn shadow<'p>(&self, plan: &'p Plan) -> Option<&'p Arm> {
         let decided = self.rollout?;
         plan.rollout(decided.rollout)?.arm(decided.shadow?)
+    }
+
+    /// The `Set-Cookie` values that go with this decision: ids that were minted, a session's pin.
+    pub fn set_cookies(&self, plan: &Plan, facts: &Facts<'_>) -> Vec<String> {
+        let mut cookies: Vec<String> = facts.set_cookies(plan).collect();
+        cookies.extend(self.pin_cookie(plan, facts));
+        cookies
+    }
+
+    fn pin_cookie(&self, plan: &Plan, facts: &Facts<'_>) -> Option<String> {
+        let decided = self.rollout.filter(|decided| decided.begins_pin)?;
+        let rollout = plan.rollout(decided.rollout)?;
+        let Mode::Pinned { pin, .. } = &rollout.mode else { return None };
+        let arm = rollout.arm(decided.arm)?.name();
+        Some(pin::set_cookie(pin, arm, facts.now()?, facts.is_secure()))
     }
 
     /// Names of the rollout and the arm, if the request belongs to one.

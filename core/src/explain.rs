@@ -15,6 +15,7 @@ use crate::hash::Bucket;
 use crate::named::Named;
 use crate::parse::node::Node;
 use crate::value::share::Share;
+use crate::value::timestamp::Timestamp;
 
 /// Told every step of a decision, in the order of evaluation.
 pub trait Observer {
@@ -52,6 +53,16 @@ pub enum Event<'e> {
     Rule { name: &'e str },
     /// The variant that was chosen.
     Variant { name: &'e str, json: &'e str, reason: Reason, error: Option<ErrorCode> },
+    /// A session's pin was looked at.
+    Pin { cookie: &'e str, value: Option<&'e str>, valid: bool },
+    /// A flag that another one requires was evaluated.
+    Required { met: bool },
+    /// A holdout is tried.
+    Holdout { name: &'e str },
+    /// The step that is in force.
+    Step { index: usize, since: Timestamp },
+    /// A bucket was compared with a part of a layer.
+    Layer { salt: &'e str, bucket: Bucket, start: u32, end: u32, inside: bool },
     /// Conditions that belong together begin.
     Open(Group<'e>),
     /// They end.
@@ -283,6 +294,48 @@ impl Recorder {
                     ("end", number(end)),
                 ];
                 self.push(depth, "range", line, &fields);
+            }
+            Event::Pin { cookie, value, valid } => {
+                let seen = value.map_or_else(|| "missing".to_owned(), quoted);
+                let answer = if valid { "holds" } else { "does not hold" };
+                let fields = [
+                    ("cookie", text(cookie)),
+                    ("value", value.map_or(Node::Null, text)),
+                    ("holds", Node::Bool(valid)),
+                ];
+                self.push(depth, "pin", format!("pin {cookie} = {seen}: {answer}"), &fields);
+            }
+            Event::Required { met } => {
+                let answer = if met { "as required" } else { "not as required" };
+                self.depth = 1;
+                self.push(1, "required", answer.to_owned(), &[("holds", Node::Bool(met))]);
+            }
+            Event::Holdout { name } => {
+                self.push(1, "holdout", format!("holdout {name}"), &[("name", text(name))]);
+                self.depth = 2;
+            }
+            Event::Step { index, since } => {
+                let since = since.to_string();
+                let fields = [("index", Node::Number(index.into())), ("since", text(&since))];
+                self.push(depth, "step", format!("steps[{index}] since {since}"), &fields);
+            }
+            Event::Layer { salt, bucket, start, end, inside } => {
+                let line = format!(
+                    "bucket {} (layer salt {}) in {} to {}: {}",
+                    percent(bucket.number()),
+                    quoted(salt),
+                    percent(start),
+                    percent(end),
+                    if inside { "yes" } else { "no" },
+                );
+                let fields = [
+                    ("salt", text(salt)),
+                    ("bucket", number(bucket.number())),
+                    ("start", number(start)),
+                    ("end", number(end)),
+                    ("holds", Node::Bool(inside)),
+                ];
+                self.push(depth, "layer", line, &fields);
             }
             _ => {}
         }

@@ -19,6 +19,10 @@ pub enum Purpose {
     Ramp = 1,
     /// Which of several variants or arms a unit gets.
     Split = 2,
+    /// Which part of a layer a unit is in.
+    Layer = 3,
+    /// Whether a unit is held out.
+    Holdout = 4,
     /// Whose requests are copied to a shadow.
     Shadow = 5,
 }
@@ -56,7 +60,7 @@ impl Bucket {
 
 /// The hash itself. Short inputs, which are nearly all, are hashed in one piece from the stack.
 fn hash(purpose: Purpose, salt: &str, unit: &str) -> u64 {
-    const SHORT: usize = 192;
+    const SHORT: usize = 128;
     let (salt_length, unit_length) = (length(salt), length(unit));
     let parts: [&[u8]; 4] = [&salt_length, salt.as_bytes(), &unit_length, unit.as_bytes()];
     let mut buffer = [0_u8; SHORT];

@@ -84,12 +84,19 @@ mod hash;
 pub mod headers;
 mod named;
 mod parse;
+mod pin;
 pub mod plan;
 mod record;
+mod schedule;
 pub mod spec;
 mod split;
 mod structured_field;
 mod value;
+
+/// JSON as the core reads and writes it, for shells that would otherwise bring a second one along.
+pub mod json {
+    pub use crate::parse::node::{Node, write_json_text};
+}
 
 pub use attribute::Attribute;
 pub use condition::Operator;

@@ -56,6 +56,9 @@ fn flag(plan: &Plan, decided: &FlagDecision, out: &mut String) -> fmt::Result {
     if let Some(rule) = rule {
         write!(out, ",\"rule\":\"{}\"", rule.name)?;
     }
+    if let Some(holdout) = decided.holdout.and_then(|index| plan.holdouts.get(index)) {
+        write!(out, ",\"holdout\":\"{}\"", holdout.name)?;
+    }
     assignment(plan, decided.assignment, out)?;
     out.push('}');
     Ok(())

@@ -8,6 +8,7 @@ use crate::attribute::Attribute;
 use crate::condition::Operator;
 use crate::named::Named;
 use crate::value::share::Share;
+use crate::value::timestamp::Timestamp;
 
 /// A whole document. Maps are sorted by name, so equal documents are equal whatever their order.
 #[derive(Clone, Debug, Default, PartialEq)]
@@ -20,6 +21,10 @@ pub struct Spec {
     pub units: Named<Vec<UnitSource>>,
     /// Named conditions.
     pub cohorts: Named<Condition>,
+    /// Units that get no rules' variants, to compare with.
+    pub holdouts: Named<Holdout>,
+    /// Experiments that must not share users.
+    pub layers: Named<Bucketing>,
     /// Feature flags.
     pub flags: Named<Flag>,
     /// Changes of version on routes.
@@ -112,6 +117,8 @@ pub struct Flag {
     pub variants: Named<Variant>,
     /// The variant when no rule serves one.
     pub default_variant: String,
+    /// Flags that must have these variants, or else this one has its default.
+    pub requires: Vec<(String, String)>,
     /// Tried in order, the first that serves wins.
     pub rules: Vec<Rule>,
     /// Where its value travels upstream; `None` is everywhere.
@@ -134,8 +141,79 @@ pub struct Rule {
     pub name: Option<String>,
     /// Whom it is for; everybody when absent.
     pub when: Option<Condition>,
+    /// The part of a layer that this rule has to itself.
+    pub layer: Option<LayerRange>,
     /// What they get.
     pub outcome: Outcome,
+}
+
+/// A part of a layer: the units whose bucket in the layer lies from one share up to another.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LayerRange {
+    /// The layer's name.
+    pub name: String,
+    /// Where the part begins, inclusive.
+    pub from: Share,
+    /// Where it ends, exclusive.
+    pub to: Share,
+}
+
+/// A group that flags for release and experiment leave alone.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Holdout {
+    /// Who is bucketed and how.
+    pub bucketing: Bucketing,
+    /// How many are held out.
+    pub share: Share,
+}
+
+/// How many of the units, now and later.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Progress {
+    /// The same at all times.
+    Fixed(Share),
+    /// A share that changes by steps.
+    Steps {
+        /// When the first step begins; needed unless no step ends by itself.
+        start: Option<Timestamp>,
+        /// In order.
+        steps: Vec<Step>,
+    },
+}
+
+impl Default for Progress {
+    fn default() -> Self {
+        Progress::Fixed(Share::ZERO)
+    }
+}
+
+/// One step of a share that changes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Step {
+    /// Of how many.
+    pub share: Share,
+    /// For how long.
+    pub hold: Hold,
+}
+
+/// How long a step lasts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Hold {
+    /// This many ms.
+    For(u64),
+    /// Until the spec changes.
+    Manual,
+    /// For good: the last step.
+    Last,
+}
+
+/// Weights, with those that came before them.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Weights {
+    /// By name; they sum to 100 %.
+    pub now: Named<Share>,
+    /// Earlier weights, the oldest first.
+    pub past: Vec<Named<Share>>,
 }
 
 /// What a rule serves.
@@ -148,14 +226,14 @@ pub enum Outcome {
         /// The variant.
         variant: String,
         /// To how many.
-        share: Share,
+        progress: Progress,
         /// Who is bucketed and how.
         bucketing: Bucketing,
     },
     /// One of several variants to every unit.
     Split {
-        /// Each variant's weight; they sum to 100 %.
-        weights: Named<Share>,
+        /// Each variant's weight.
+        weights: Weights,
         /// Who is bucketed and how.
         bucketing: Bucketing,
     },
@@ -223,6 +301,10 @@ pub enum Compare {
 pub struct Arm {
     /// The upstream's name in the host: a cluster, subset, origin or binding.
     pub target: String,
+    /// The version of the data's schema that it writes.
+    pub schema_epoch: Option<u64>,
+    /// The version that it can't do without.
+    pub needs_schema_epoch: Option<u64>,
 }
 
 /// How a rollout shares its traffic.
@@ -238,15 +320,17 @@ pub enum Mode {
         /// Whoever is in one of these gets the canary whatever the share.
         rings: Vec<Condition>,
         /// Of everybody else.
-        share: Share,
+        progress: Progress,
     },
     /// Everything to one arm.
     BlueGreen {
         /// That arm.
         active: String,
+        /// For how many ms a session keeps the arm that it began on; 0 is not at all.
+        pin_ms: u64,
     },
-    /// Each arm's weight; they sum to 100 %.
-    Split(Named<Share>),
+    /// Each arm's weight.
+    Split(Weights),
 }
 
 /// Which requests a rollout is for: any of the hosts and any of the paths.

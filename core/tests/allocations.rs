@@ -1,31 +1,8 @@
 //! Deciding allocates nothing: counted, not promised.
-#![allow(unsafe_code)]
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
+mod counting;
 
 use serin_core::{Decision, Facts, Plan, decide};
-
-struct Counting;
-
-thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
-}
-
-// SAFETY: everything is passed on to the system's allocator.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
-        unsafe { System.dealloc(pointer, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
 
 const SPEC: &[u8] = br#"{
   "formatVersion": 1,
@@ -73,9 +50,8 @@ fn deciding_allocates_nothing() {
             (b"x-since", b"2024-02-29T12:00:00+01:00"),
         ];
         let facts = Facts::gather(&plan, request);
-        let before = ALLOCATIONS.with(Cell::get);
-        decide(&plan, &facts, &mut decision);
-        assert_eq!(ALLOCATIONS.with(Cell::get) - before, 0, "user {user:.10}");
+        let count = counting::allocations(|| decide(&plan, &facts, &mut decision));
+        assert_eq!(count, 0, "user {user:.10}");
         assert_eq!(decision.flags().len(), 3);
         assert!(decision.arm(&plan).is_some());
     }

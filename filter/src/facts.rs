@@ -1,17 +1,19 @@
 //! What the plan needs and only the host knows.
 
+use serin_core::Facts;
 use serin_core::plan::Input;
-use serin_core::{Facts, Plan};
 
+use crate::active::Active;
 use crate::host::{self, HeaderBlock};
 
 /// Where Envoy's `jwt_authn` filter keeps a verified token, with `payload_in_metadata: payload`.
 const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload"];
 
 /// Everything that deciding this request may look at, and nothing more.
-pub(crate) fn gather<'a>(plan: &Plan, headers: &'a HeaderBlock) -> Facts<'a> {
+pub(crate) fn gather<'a>(active: &Active, headers: &'a HeaderBlock) -> Facts<'a> {
+    let plan = &active.plan;
     let mut facts = Facts::gather(plan, headers.pairs());
-    if let Some(now) = plan.needs_time().then(host::now_ms).flatten() {
+    if let Some(now) = plan.needs_time().then(|| active.now()).flatten() {
         facts.set_now(now);
     }
     for input in plan.host_inputs(&facts) {

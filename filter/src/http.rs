@@ -33,13 +33,13 @@ impl HttpContext for Http {
             actions::strip(&headers, |_| false);
             return Action::Continue;
         };
-        let facts = facts::gather(&active.plan, &headers);
+        let facts = facts::gather(active, &headers);
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
             actions::strip(&headers, |_| false);
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
-        self.set_cookies = facts.set_cookies(&active.plan).collect();
+        self.set_cookies = decision.set_cookies(&active.plan, &facts);
         actions::apply(active, &decision, &headers);
         Action::Continue
     }

@@ -28,7 +28,7 @@ impl RootContext for Root {
             } else {
                 "all requests go to the baseline"
             };
-            host::log(Level::Warn, &format!("serin: no spec is configured, {kept}"));
+            host::log(Level::Warn, &format!("no spec is configured, {kept}"));
             return true;
         }
         match Plan::from_json(&json) {
@@ -38,15 +38,15 @@ impl RootContext for Root {
             }
             Err(errors) => {
                 for error in errors.iter() {
-                    host::log(Level::Error, &format!("serin: {error}"));
+                    host::log(Level::Error, &error.to_string());
                 }
                 let kept = match &self.active {
                     Some(active) => format!("revision {} stays in force", active.plan.revision()),
-                    None => "there is no plan to fall back to".to_owned(),
+                    None => "this configuration is not used".to_owned(),
                 };
                 let count = errors.len();
                 let noun = if count == 1 { "error" } else { "errors" };
-                host::log(Level::Error, &format!("serin: spec refused, {count} {noun}; {kept}"));
+                host::log(Level::Error, &format!("spec refused, {count} {noun}; {kept}"));
                 false
             }
         }
@@ -68,13 +68,12 @@ impl Root {
         }
         let (revision, digest) = (plan.revision(), plan.digest());
         let (rollouts, flags) = (plan.rollouts().len(), plan.flags().len());
-        let line = format!(
-            "serin: revision {revision} ({digest}) in force, {rollouts} rollouts, {flags} flags"
-        );
+        let line =
+            format!("revision {revision} ({digest}) in force, {rollouts} rollouts, {flags} flags");
         host::log(Level::Info, &line);
         if let Some(gauge) = Metric::gauge("serin.revision") {
             gauge.record(revision);
         }
-        self.active = Some(Rc::new(Active::new(plan)));
+        self.active = Some(Rc::new(Active::new(plan, self.active.as_deref())));
     }
 }

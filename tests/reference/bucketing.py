@@ -4,6 +4,8 @@ XXH3-64 with a seed for each purpose over `length(salt) salt length(unit) unit`,
 32-bit little-endian numbers of UTF-8 bytes; the bucket is the high 64 bits of hash * 100000.
 """
 
+import datetime
+import re
 import struct
 
 import xxhash
@@ -36,12 +38,63 @@ def in_ramp(place, share):
     return place < share
 
 
-def split_choice(place, weights):
-    """Half-open ranges in the order of the names; weights in per cent."""
-    low = 0
-    for name in sorted(weights, key=lambda text: text.encode("utf-8")):
-        high = low + thousandths(weights[name])
-        if low <= place < high:
-            return name, high - low
-        low = high
-    raise ValueError("the weights do not sum to 100")
+def split_choice(place, weights, past=()):
+    """The owner of a bucket and its weight. Weights are in per cent; `past` has earlier ones."""
+    owner = owners([*past, weights])[place]
+    return owner, thousandths(weights[owner])
+
+
+def owners(edits):
+    """Who owns each of the 100,000 buckets after a list of weights, one bucket at a time.
+
+    The first weights hand out buckets in the order of the names. Each later edit takes from an
+    owner that shrinks its last buckets, and gives them, lowest owner's first, to those that grow.
+    """
+    by_name = lambda weights: sorted(weights, key=lambda text: text.encode("utf-8"))
+    first, *later = edits
+    held = {}
+    place = 0
+    for name in by_name(first):
+        count = thousandths(first[name])
+        held[name] = list(range(place, place + count))
+        place += count
+    if place != BUCKETS:
+        raise ValueError("the weights do not sum to 100")
+    for weights in later:
+        free = []
+        for name in by_name(held):
+            count = thousandths(weights.get(name, 0))
+            free += held[name][count:]
+            held[name] = held[name][:count]
+        for name in by_name(weights):
+            missing = thousandths(weights[name]) - len(held.get(name, []))
+            if missing > 0:
+                held[name] = sorted(held.get(name, []) + free[:missing])
+                free = free[missing:]
+    return {bucket: name for name, buckets in held.items() for bucket in buckets}
+
+
+SPANS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
+
+
+def span_ms(text):
+    """`1h30m` in milliseconds."""
+    return sum(int(number) * SPANS[unit] for number, unit in re.findall(r"(\d+)(ms|[dhms])", text))
+
+
+def share_at(progress, now):
+    """The share in force, in steps of 0.001 %: fixed, or that of the last step that has begun."""
+    if "steps" not in progress:
+        return thousandths(progress.get("share", 0))
+    start = progress.get("start")
+    begins = datetime.datetime.fromisoformat(start).timestamp() * 1000 if start else 0
+    share = 0
+    for step in progress["steps"]:
+        if now < begins:
+            break
+        share = thousandths(step["share"])
+        hold = step.get("hold", "manual")
+        if hold == "manual":
+            break
+        begins += span_ms(hold)
+    return share

@@ -7,8 +7,9 @@ be made twice, in two languages, to go unseen.
 import json
 import pathlib
 import sys
+import time
 
-from bucketing import bucket, in_ramp, split_choice, thousandths
+from bucketing import bucket, in_ramp, share_at, split_choice, thousandths
 
 VECTORS = pathlib.Path(__file__).resolve().parent.parent / "vectors"
 
@@ -31,22 +32,23 @@ def main():
 
 def check_case(spec, case):
     expect, units = case["expect"], case.get("units", {})
+    now = case.get("now", time.time() * 1000)
     rollout = expect.get("rollout")
     if rollout and "bucket" in rollout:
         declared = spec["rollouts"][rollout["name"]]
-        yield "rollout", rollout_problem(declared, rollout, units)
+        yield "rollout", rollout_problem(declared, rollout, units, now)
     for name, flag in sorted(expect.get("flags", {}).items()):
         if "bucket" in flag:
-            yield f"flag {name}", flag_problem(name, spec["flags"][name], flag, units)
+            yield f"flag {name}", flag_problem(name, spec, flag, units, now)
 
 
-def rollout_problem(declared, stated, units):
+def rollout_problem(declared, stated, units, now):
     unit = unit_value(declared, units)
     salt = declared.get("salt", stated["name"])
     if "split" in declared:
-        return split_problem(declared["split"], bucket("split", salt, unit), stated, "arm")
+        return split_problem(declared, bucket("split", salt, unit), stated, "arm")
     canary = declared["canary"]
-    share = thousandths(canary["share"])
+    share = share_at(canary, now)
     others = [arm for arm in declared["arms"] if arm != declared["baseline"]]
     arm = canary.get("arm") or only(others)
     place = bucket("ramp", salt, unit)
@@ -54,19 +56,40 @@ def rollout_problem(declared, stated, units):
     return differ(stated, {"bucket": place, "share": share, "arm": outcome})
 
 
-def flag_problem(name, declared, stated, units):
+def flag_problem(name, spec, stated, units, now):
+    declared = spec["flags"][name]
+    if "holdout" in stated:
+        held = spec["holdouts"][stated["holdout"]]
+        place = bucket("holdout", held.get("salt", stated["holdout"]), unit_value(held, units))
+        share = thousandths(held["percent"])
+        if not in_ramp(place, share):
+            return f"bucket {place} is outside the holdout's {share}"
+        return differ(stated, {"bucket": place, "share": share, "variant": declared["defaultVariant"]})
     rules = declared["rules"]
     rule = next(rule for at, rule in enumerate(rules) if rule.get("name", f"rules[{at}]") == stated["rule"])
+    problem = layer_problem(spec, rule.get("layer"), units)
+    if problem:
+        return problem
     ramp = rule.get("ramp", {})
     settings = {**rule, **ramp}
     unit = unit_value(settings, units)
     salt = settings.get("salt", name)
     if ramp:
-        place, share = bucket("ramp", salt, unit), thousandths(ramp["share"])
+        place, share = bucket("ramp", salt, unit), share_at(ramp, now)
         if not in_ramp(place, share):
             return f"bucket {place} is outside the share {share}, so the rule cannot have served"
         return differ(stated, {"bucket": place, "share": share, "variant": ramp["variant"]})
-    return split_problem(rule["split"], bucket("split", salt, unit), stated, "variant")
+    return split_problem(rule, bucket("split", salt, unit), stated, "variant")
+
+
+def layer_problem(spec, part, units):
+    """Whether the unit is outside the rule's part of a layer, so that the rule cannot have served."""
+    if not part:
+        return None
+    layer = spec["layers"][part["name"]]
+    place = bucket("layer", layer.get("salt", part["name"]), unit_value(layer, units))
+    low, high = (thousandths(bound) for bound in part["range"])
+    return None if low <= place < high else f"bucket {place} of the layer is outside {low} to {high}"
 
 
 def unit_value(settings, units):
@@ -77,8 +100,8 @@ def unit_value(settings, units):
     return value["repeat"] * value["times"] + value.get("then", "")
 
 
-def split_problem(weights, place, stated, what):
-    choice, share = split_choice(place, weights)
+def split_problem(declared, place, stated, what):
+    choice, share = split_choice(place, declared["split"], declared.get("past", ()))
     return differ(stated, {"bucket": place, "share": share, what: choice})
 
 

@@ -49,7 +49,7 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
     Outcome {
         record: decision.record(plan),
         upstream: outcome::joined(upstream),
-        set_cookie: facts.set_cookies(plan).collect(),
+        set_cookie: decision.set_cookies(plan, &facts),
     }
 }
 

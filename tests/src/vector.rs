@@ -151,6 +151,8 @@ pub struct RolloutRecord {
     pub bucket: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub shadow: Option<String>,
 }
 
 /// A flag's part of the decision record; the keys stand in the record's order.
@@ -164,6 +166,8 @@ pub struct FlagRecord {
     pub error_code: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rule: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub holdout: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub unit: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

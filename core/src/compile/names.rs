@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::attribute::Attribute;
+use crate::pin;
 use crate::plan::{CohortId, Input, InputId, Slot, UnitId};
 use crate::spec::{Condition, Mode, Spec, UnitSource};
 
@@ -28,6 +29,11 @@ impl Names {
                 found.extend(Input::of(attribute));
             }
         });
+        for (name, rollout) in &spec.rollouts {
+            if let Mode::BlueGreen { pin_ms: 1.., .. } = rollout.mode {
+                found.insert(Input::Cookie(pin::cookie(name).into()));
+            }
+        }
         Names {
             units: spec.units.names().map(String::from).collect(),
             cohorts: spec.cohorts.names().map(String::from).collect(),
@@ -76,7 +82,7 @@ impl Names {
         self.input(&source_input(source))
     }
 
-    fn input(&self, input: &Input) -> Option<InputId> {
+    pub(crate) fn input(&self, input: &Input) -> Option<InputId> {
         let index = self.inputs.binary_search(input).ok()?;
         u32::try_from(index).ok().map(InputId)
     }

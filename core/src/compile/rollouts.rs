@@ -9,11 +9,12 @@ use super::flags::position;
 use super::scope::{Scope, Uses};
 use crate::error::{ErrorKind, Errors, Path, one_of};
 use crate::hash::Purpose;
-use crate::plan::RouteIndexBuilder;
+use crate::pin;
 use crate::plan::{Arm, ArmId, Mode, Rollout, RolloutId, RouteIndex, Shadow};
-use crate::spec::{self, HostMatch, PathMatch, Spec};
+use crate::plan::{Input, Pin, RouteIndexBuilder};
+use crate::schedule::Schedule;
+use crate::spec::{self, HostMatch, PathMatch, Progress, Spec};
 use crate::split;
-use crate::value::share::Share;
 
 /// The most pairs of host and path that one rollout may match.
 const MAX_ROUTES: usize = 10_000;
@@ -97,6 +98,7 @@ impl RolloutCompiler<'_> {
         let baseline_path = path.key("baseline");
         let baseline = self.arm(&self.rollout.baseline, &baseline_path, errors).unwrap_or(ArmId(0));
         let mode = self.mode(baseline, &mut uses, path, errors).unwrap_or(Mode::Fixed(baseline));
+        self.schema_epochs(path, errors);
         let shadow = self.rollout.shadow.as_ref();
         let shadow = shadow.and_then(|shadow| self.shadow(shadow, &mut uses, path, errors));
         let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
@@ -123,16 +125,21 @@ impl RolloutCompiler<'_> {
     ) -> Option<Mode> {
         match &self.rollout.mode {
             spec::Mode::Baseline => Some(Mode::Fixed(baseline)),
-            spec::Mode::BlueGreen { active } => {
+            spec::Mode::BlueGreen { active, pin_ms } => {
                 let here = path.key("blueGreen");
-                self.arm(active, &here.key("active"), errors).map(Mode::Fixed)
+                let active = self.arm(active, &here.key("active"), errors)?;
+                Some(match self.pin(*pin_ms) {
+                    Some(pin) => Mode::Pinned { active, pin },
+                    None => Mode::Fixed(active),
+                })
             }
-            spec::Mode::Canary { arm, rings, share } => {
+            spec::Mode::Canary { arm, rings, progress } => {
                 let here = path.key("canary");
                 let arm = self.canary_arm(arm.as_deref(), baseline, &here, errors);
                 let rings = self.rings(rings, uses, &here.key("rings"), errors);
-                let bucketing = self.canary_bucketing(*share, uses, path, errors);
-                Some(Mode::Canary { arm: arm?, rings, share: *share, bucketing })
+                let bucketing = self.canary_bucketing(progress, uses, path, errors);
+                let schedule = Schedule::new(progress);
+                Some(Mode::Canary { arm: arm?, rings, schedule, bucketing })
             }
             spec::Mode::Split(weights) => {
                 let here = path.key("split");
@@ -167,6 +174,32 @@ impl RolloutCompiler<'_> {
         })
     }
 
+    fn pin(&self, ms: u64) -> Option<Pin> {
+        let cookie = pin::cookie(self.name);
+        let input = self.scope.names.input(&Input::Cookie(cookie.as_str().into()))?;
+        (ms > 0).then(|| Pin { cookie: cookie.into(), input, ms })
+    }
+
+    /// An arm that needs a newer schema than the baseline writes would break on a rollback.
+    fn schema_epochs(&self, path: &Path<'_>, errors: &mut Errors) {
+        let Some(baseline) = self.rollout.arms.get(&self.rollout.baseline) else { return };
+        let section = path.key("arms");
+        for (name, arm) in &self.rollout.arms {
+            let (Some(needed), Some(offered)) = (arm.needs_schema_epoch, baseline.schema_epoch)
+            else {
+                continue;
+            };
+            if needed > offered {
+                let message = format_args!("is {needed}, but the baseline offers {offered}");
+                errors.add(
+                    &section.key(name).key("needsSchemaEpoch"),
+                    ErrorKind::Conflict,
+                    &message,
+                );
+            }
+        }
+    }
+
     fn rings(
         &self,
         rings: &[spec::Condition],
@@ -181,12 +214,12 @@ impl RolloutCompiler<'_> {
     /// A canary for rings only buckets nobody, so it may do without a unit.
     fn canary_bucketing(
         &self,
-        share: Share,
+        progress: &Progress,
         uses: &mut Uses,
         path: &Path<'_>,
         errors: &mut Errors,
     ) -> Option<crate::plan::Bucketing> {
-        if share == Share::ZERO && self.rollout.bucketing.unit.is_none() {
+        if *progress == Progress::default() && self.rollout.bucketing.unit.is_none() {
             return None;
         }
         self.bucketing(Purpose::Ramp, uses, path, errors)

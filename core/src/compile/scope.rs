@@ -57,6 +57,8 @@ pub(crate) struct Resolved {
 pub(crate) struct Scope<'c> {
     pub(crate) names: &'c Names,
     pub(crate) cohorts: &'c Cohorts,
+    /// By position.
+    pub(crate) layers: &'c [Option<Bucketing>],
 }
 
 impl Scope<'_> {

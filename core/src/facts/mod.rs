@@ -57,13 +57,13 @@ impl<'a> Facts<'a> {
     }
 
     /// Gives a unit that has no value a new id, from 16 bytes of the host's entropy. The id counts
-    /// for this very decision; [`Facts::set_cookies`] makes it last.
+    /// for this very decision; [`crate::Decision::set_cookies`] makes it last.
     pub fn mint(&mut self, unit: UnitId, entropy: [u8; 16]) {
         self.minted.push((unit, anonymous::id(entropy)));
     }
 
     /// The `Set-Cookie` values for the ids minted on this request.
-    pub fn set_cookies<'f>(&'f self, plan: &'f Plan) -> impl Iterator<Item = String> + 'f {
+    pub(crate) fn set_cookies<'f>(&'f self, plan: &'f Plan) -> impl Iterator<Item = String> + 'f {
         self.minted.iter().filter_map(|(unit, id)| {
             let cookie = plan.unit(*unit)?.anonymous_cookie()?;
             Some(anonymous::set_cookie(cookie, id, self.secure))
@@ -83,6 +83,11 @@ impl<'a> Facts<'a> {
     /// The path without the query, normalised.
     pub fn path(&self) -> &str {
         &self.path
+    }
+
+    /// Whether the request came by https.
+    pub fn is_secure(&self) -> bool {
+        self.secure
     }
 
     /// The moment of the decision.

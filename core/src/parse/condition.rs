@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::name;
 use super::node::Node;
-use super::reader::{Object, boolean, decimal, list, nearest, text, texts, wrong_type};
+use super::reader::{Object, boolean, decimal, list, moment, nearest, text, texts, wrong_type};
 use crate::attribute::{Attribute, FAMILIES, PLAIN};
 use crate::condition::{Check, Operator, Scalar};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
@@ -14,7 +14,6 @@ use crate::spec::Condition;
 use crate::value::cidr::Cidr;
 use crate::value::glob::{Glob, MAX_PATTERN};
 use crate::value::semver::VersionRange;
-use crate::value::timestamp::Timestamp;
 
 /// The most items an operator's list may have.
 const MAX_ITEMS: usize = 10_000;
@@ -229,19 +228,6 @@ fn each<T>(
         }
     }
     read.into()
-}
-
-fn moment(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Timestamp> {
-    let given = text(node, path, errors)?;
-    let moment = Timestamp::parse(given);
-    if moment.is_none() {
-        errors.add(
-            path,
-            ErrorKind::Value,
-            &format_args!("{} is no moment, write 2026-11-21T09:00:00Z (RFC 3339)", quoted(given)),
-        );
-    }
-    moment
 }
 
 fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {

@@ -5,15 +5,16 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::condition::condition;
-use super::flag::flag;
+use super::flag::{bucketing, flag};
 use super::name;
 use super::node::Node;
-use super::reader::{Object, entries, list, text, whole};
+use super::protobuf;
+use super::reader::{Object, entries, list, share, text, whole};
 use super::rollout::rollout;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
 use crate::named::Named;
-use crate::spec::{Deploy, Spec, UnitSource};
+use crate::spec::{Bucketing, Deploy, Holdout, Spec, UnitSource};
 
 /// The only format there is yet.
 const FORMAT_VERSION: u64 = 1;
@@ -23,8 +24,17 @@ pub(crate) const MAX_BYTES: usize = 16 << 20;
 const MAX_UNITS: usize = 64;
 const MAX_SOURCES: usize = 16;
 
-const DOCUMENT: [&str; 7] =
-    ["formatVersion", "revision", "deploy", "units", "cohorts", "flags", "rollouts"];
+const DOCUMENT: [&str; 9] = [
+    "formatVersion",
+    "revision",
+    "deploy",
+    "units",
+    "cohorts",
+    "holdouts",
+    "layers",
+    "flags",
+    "rollouts",
+];
 
 impl Spec {
     /// Reads a JSON document without compiling it.
@@ -49,10 +59,14 @@ pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
     }
     match serde_json::from_slice::<Node>(json) {
         Ok(node) => spec(&node, errors),
-        Err(error) => {
-            errors.add(&root, ErrorKind::Syntax, &format_args!("not a JSON document: {error}"));
-            Spec::default()
-        }
+        Err(error) => match protobuf::decode(json) {
+            Some(node) => spec(&node, errors),
+            None => {
+                let message = format_args!("not a JSON document: {error}");
+                errors.add(&root, ErrorKind::Syntax, &message);
+                Spec::default()
+            }
+        },
     }
 }
 
@@ -76,6 +90,8 @@ fn spec(node: &Node, errors: &mut Errors) -> Spec {
             .map(|node| units(node, &root.key("units"), errors))
             .unwrap_or_default(),
         cohorts: named(&object, "cohorts", name::check, condition, errors),
+        holdouts: named(&object, "holdouts", name::check, holdout, errors),
+        layers: named(&object, "layers", name::check, layer, errors),
         flags: named(&object, "flags", name::check_flag, flag, errors),
         rollouts: named(&object, "rollouts", name::check, rollout, errors),
         digest: digest(node.canonical().as_bytes()),
@@ -103,6 +119,20 @@ fn format_version(object: &Object<'_>, errors: &mut Errors) {
 fn deploy(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Deploy> {
     let object = Object::open(node, path, &["id", "gitSha"], errors)?;
     Some(Deploy { id: object.text("id", errors), git_sha: object.text("gitSha", errors) })
+}
+
+fn holdout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Holdout {
+    let Some(object) = Object::open(node, path, &["unit", "salt", "percent"], errors) else {
+        return Holdout::default();
+    };
+    let given = object.required("percent", errors);
+    let share = given.and_then(|node| share(node, &path.key("percent"), errors));
+    Holdout { bucketing: bucketing(&object, errors), share: share.unwrap_or_default() }
+}
+
+fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Bucketing {
+    let object = Object::open(node, path, &["unit", "salt"], errors);
+    object.map(|object| bucketing(&object, errors)).unwrap_or_default()
 }
 
 /// A map of named things: checks each name, reads each value.

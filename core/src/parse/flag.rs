@@ -7,17 +7,20 @@ use alloc::vec::Vec;
 use super::condition::condition;
 use super::name;
 use super::node::Node;
+use super::progress::progress;
 use super::reader::{Object, entries, list, share, text, word, wrong_type};
 use super::rollout::path_matches;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::named::Named;
-use crate::spec::{Bucketing, Flag, FlagKind, FlagState, Outcome, Rule, Variant};
+use crate::spec::{
+    Bucketing, Flag, FlagKind, FlagState, LayerRange, Outcome, Rule, Variant, Weights,
+};
 use crate::structured_field;
 use crate::value::decimal::Decimal;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-const FLAG: [&str; 9] = [
+const FLAG: [&str; 10] = [
     "kind",
     "owner",
     "purpose",
@@ -25,6 +28,7 @@ const FLAG: [&str; 9] = [
     "state",
     "variants",
     "defaultVariant",
+    "requires",
     "rules",
     "deliver",
 ];
@@ -58,6 +62,10 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
             .map(|node| variants(node, &path.key("variants"), errors))
             .unwrap_or_default(),
         default_variant: object.required_text("defaultVariant", errors).unwrap_or_default(),
+        requires: object
+            .get("requires")
+            .map(|node| requires(node, &path.key("requires"), errors))
+            .unwrap_or_default(),
         rules: object
             .get("rules")
             .map(|node| rules(node, &path.key("rules"), errors))
@@ -147,13 +155,14 @@ fn rules(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
         );
     }
     // A rule that can't be read keeps its place, so that later paths still fit.
-    let unreadable = || Rule { name: None, when: None, outcome: Outcome::Serve(String::new()) };
+    let unreadable =
+        || Rule { name: None, when: None, layer: None, outcome: Outcome::Serve(String::new()) };
     let read = |(index, item)| rule(item, &path.index(index), errors).unwrap_or_else(unreadable);
     items.iter().enumerate().map(read).collect()
 }
 
 fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
-    let known = ["name", "when", "serve", "split", "ramp", "unit", "salt"];
+    let known = ["name", "when", "layer", "serve", "split", "past", "ramp", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
     let name = object.text("name", errors);
     if let Some(name) = &name {
@@ -163,8 +172,9 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
     let (kind, value) = object.only(&["serve", "split", "ramp"], errors)?;
     let here = path.key(kind);
     if kind != "split" {
-        for field in ["unit", "salt"].iter().filter(|field| object.get(field).is_some()) {
+        for field in ["unit", "salt", "past"].iter().filter(|field| object.get(field).is_some()) {
             let message = match kind {
+                _ if *field == "past" => "goes with split: the weights it had before".into(),
                 "ramp" => format!("belongs inside ramp: ramp: {{ {field}: … }}"),
                 _ => format!("serve needs no {field}: nothing is bucketed"),
             };
@@ -174,21 +184,78 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
     let outcome = match kind {
         "serve" => Outcome::Serve(text(value, &here, errors)?.into()),
         "split" => Outcome::Split {
-            weights: weights(value, &here, errors),
+            weights: weights_with_past(value, &object, path, errors),
             bucketing: bucketing(&object, errors),
         },
         _ => ramp(value, &here, errors)?,
     };
-    Some(Rule { name, when, outcome })
+    let layer = object.get("layer").and_then(|node| layer(node, &path.key("layer"), errors));
+    Some(Rule { name, when, layer, outcome })
 }
 
 fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Outcome> {
-    let object = Object::open(node, path, &["variant", "share", "unit", "salt"], errors)?;
+    let known = ["variant", "share", "start", "steps", "unit", "salt"];
+    let object = Object::open(node, path, &known, errors)?;
     let variant = object.required_text("variant", errors);
-    let given = object.required("share", errors);
-    let share = given.and_then(|node| share(node, &path.key("share"), errors));
+    if object.get("share").is_none() && object.get("steps").is_none() {
+        errors.add(path, ErrorKind::Missing, &"needs share, or start and steps");
+    }
+    let progress = progress(&object, path, errors);
     let bucketing = bucketing(&object, errors);
-    Some(Outcome::Ramp { variant: variant?, share: share?, bucketing })
+    Some(Outcome::Ramp { variant: variant?, progress: progress?, bucketing })
+}
+
+fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LayerRange> {
+    let object = Object::open(node, path, &["name", "range"], errors)?;
+    let name = object.required_text("name", errors);
+    let range = object.required("range", errors)?;
+    let here = path.key("range");
+    let bounds = list(range, &here, errors)?;
+    let [from, to] = bounds else {
+        errors.add(&here, ErrorKind::Value, &"is not a range, write [0, 50]");
+        return None;
+    };
+    let from = share(from, &here.index(0), errors)?;
+    let to = share(to, &here.index(1), errors)?;
+    if from >= to {
+        errors.add(&here, ErrorKind::Value, &"is empty: it must end above where it begins");
+    }
+    Some(LayerRange { name: name?, from, to })
+}
+
+fn requires(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<(String, String)> {
+    let Some(items) = list(node, path, errors) else { return Vec::new() };
+    let mut required = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let here = path.index(index);
+        let Some(object) = Object::open(item, &here, &["flag", "variant"], errors) else {
+            continue;
+        };
+        let flag = object.required_text("flag", errors);
+        let variant = object.required_text("variant", errors);
+        required.extend(flag.zip(variant));
+    }
+    required
+}
+
+/// `split` and the `past` beside it.
+pub(crate) fn weights_with_past(
+    split: &Node,
+    object: &Object<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Weights {
+    const MAX_PAST: usize = 100;
+    let now = weights(split, &path.key("split"), errors);
+    let here = path.key("past");
+    let past = object.get("past").and_then(|node| list(node, &here, errors)).unwrap_or(&[]);
+    if past.len() > MAX_PAST {
+        let count = past.len();
+        let message = format_args!("has {count} entries, at most {MAX_PAST} are allowed");
+        errors.add(&here, ErrorKind::Limit, &message);
+    }
+    let read = |(index, item)| weights(item, &here.index(index), errors);
+    Weights { now, past: past.iter().enumerate().map(read).collect() }
 }
 
 /// `unit` and `salt` of anything that buckets.
@@ -197,7 +264,7 @@ pub(crate) fn bucketing(object: &Object<'_>, errors: &mut Errors) -> Bucketing {
 }
 
 /// Named weights in per cent that sum to 100.
-pub(crate) fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Share> {
+fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Share> {
     let Some(given) = entries(node, path, errors) else {
         return Named::new();
     };

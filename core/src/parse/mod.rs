@@ -5,5 +5,7 @@ pub(crate) mod document;
 pub(crate) mod flag;
 pub(crate) mod name;
 pub(crate) mod node;
+pub(crate) mod progress;
+pub(crate) mod protobuf;
 pub(crate) mod reader;
 pub(crate) mod rollout;

@@ -11,12 +11,18 @@ use crate::named::Named;
 /// Any JSON value. Keys are sorted, because a protobuf `Struct` does not keep their order and the
 /// same spec must mean the same wherever it comes from.
 #[derive(Clone, Debug, PartialEq)]
-pub(crate) enum Node {
+pub enum Node {
+    /// `null`.
     Null,
+    /// `true` or `false`.
     Bool(bool),
+    /// A number.
     Number(Number),
+    /// A string.
     Text(String),
+    /// An array.
     List(Vec<Node>),
+    /// An object.
     Object(Named<Node>),
 }
 
@@ -84,7 +90,7 @@ pub(crate) fn number_text(number: &Number) -> String {
 }
 
 /// Appends `text` as a JSON string.
-pub(crate) fn write_json_text(text: &str, out: &mut String) {
+pub fn write_json_text(text: &str, out: &mut String) {
     out.push('"');
     for c in text.chars() {
         match c {

@@ -9,6 +9,7 @@ use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
 use crate::named::Named;
 use crate::value::decimal::Decimal;
 use crate::value::share::Share;
+use crate::value::timestamp::Timestamp;
 
 /// An object whose fields are all known.
 pub(crate) struct Object<'n> {
@@ -194,6 +195,20 @@ pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
         );
     }
     share
+}
+
+/// A moment in RFC 3339.
+pub(crate) fn moment(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Timestamp> {
+    let given = text(node, path, errors)?;
+    let moment = Timestamp::parse(given);
+    if moment.is_none() {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &format_args!("{} is no moment, write 2026-11-21T09:00:00Z (RFC 3339)", quoted(given)),
+        );
+    }
+    moment
 }
 
 /// One of a few words.

@@ -4,16 +4,17 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::condition::condition;
-use super::flag::{bucketing, weights};
+use super::flag::{bucketing, weights_with_past};
 use super::name;
 use super::node::Node;
+use super::progress::{duration_ms, progress};
 use super::reader::{Object, entries, list, share, text, texts, whole, word, wrong_type};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
 use crate::named::Named;
 use crate::spec::{Arm, Compare, HostMatch, Mode, PathMatch, Rollout, RouteMatch, Shadow};
 
-const ROLLOUT: [&str; 10] = [
+const ROLLOUT: [&str; 11] = [
     "match",
     "unit",
     "salt",
@@ -22,6 +23,7 @@ const ROLLOUT: [&str; 10] = [
     "canary",
     "blueGreen",
     "split",
+    "past",
     "shadow",
     "fallback",
 ];
@@ -121,17 +123,29 @@ fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Arm> {
     for (arm_name, value) in given {
         let here = path.key(arm_name);
         name::check(arm_name, &here, errors);
-        let object = Object::open(value, &here, &["target"], errors);
-        let target = object.and_then(|object| object.required_text("target", errors));
+        let known = ["target", "schemaEpoch", "needsSchemaEpoch"];
+        let Some(object) = Object::open(value, &here, &known, errors) else {
+            arms.insert(arm_name.clone(), Arm::default());
+            continue;
+        };
+        let target = object.required_text("target", errors);
+        let mut epoch =
+            |field| object.get(field).and_then(|node| whole(node, &here.key(field), errors));
+        let (schema_epoch, needs_schema_epoch) = (epoch("schemaEpoch"), epoch("needsSchemaEpoch"));
         if target.as_deref() == Some("") {
             errors.add(&here.key("target"), ErrorKind::Value, &"is empty, name an upstream");
         }
-        arms.insert(arm_name.clone(), Arm { target: target.unwrap_or_default() });
+        let target = target.unwrap_or_default();
+        arms.insert(arm_name.clone(), Arm { target, schema_epoch, needs_schema_epoch });
     }
     arms
 }
 
 fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {
+    if object.get("past").is_some() && object.get("split").is_none() {
+        let message = "goes with split: the weights it had before";
+        errors.add(&path.key("past"), ErrorKind::Conflict, &message);
+    }
     if MODES.iter().all(|mode| object.get(mode).is_none()) {
         return Mode::Baseline;
     }
@@ -142,16 +156,17 @@ fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {
     let mode = match kind {
         "canary" => canary(node, &here, errors),
         "blueGreen" => blue_green(node, &here, errors),
-        _ => Some(Mode::Split(weights(node, &here, errors))),
+        _ => Some(Mode::Split(weights_with_past(node, object, path, errors))),
     };
     mode.unwrap_or_default()
 }
 
 fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
-    let object = Object::open(node, path, &["arm", "rings", "share"], errors)?;
+    let known = ["arm", "rings", "share", "start", "steps"];
+    let object = Object::open(node, path, &known, errors)?;
     let arm = object.text("arm", errors);
-    let given = object.get("share");
-    let share = given.and_then(|node| share(node, &path.key("share"), errors));
+    let given = object.get("share").or(object.get("steps"));
+    let progress = progress(&object, path, errors);
     let mut rings = Vec::new();
     if let Some(node) = object.get("rings") {
         let here = path.key("rings");
@@ -160,14 +175,17 @@ fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
         }
     }
     if given.is_none() && rings.is_empty() {
-        errors.add(path, ErrorKind::Missing, &"needs a share, rings, or both");
+        errors.add(path, ErrorKind::Missing, &"needs a share, steps or rings");
     }
-    Some(Mode::Canary { arm, rings, share: share.unwrap_or_default() })
+    Some(Mode::Canary { arm, rings, progress: progress.unwrap_or_default() })
 }
 
 fn blue_green(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
-    let object = Object::open(node, path, &["active"], errors)?;
-    Some(Mode::BlueGreen { active: object.required_text("active", errors)? })
+    let object = Object::open(node, path, &["active", "pinSessions"], errors)?;
+    let pin = object.text("pinSessions", errors);
+    let pin_ms = pin.and_then(|text| duration_ms(&text, &path.key("pinSessions"), errors));
+    let active = object.required_text("active", errors)?;
+    Some(Mode::BlueGreen { active, pin_ms: pin_ms.unwrap_or_default() })
 }
 
 fn route_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> RouteMatch {

@@ -20,6 +20,7 @@ use crate::condition::Operator;
 use crate::error::Errors;
 use crate::facts::Facts;
 use crate::hash::{Bucket, Purpose};
+use crate::schedule::Schedule;
 use crate::spec::{Compare, Deploy, FlagState, Spec};
 use crate::value::share::Share;
 
@@ -32,6 +33,7 @@ pub struct Plan {
     pub(crate) inputs: Inputs,
     pub(crate) units: Box<[Unit]>,
     pub(crate) cohorts: Box<[Cohort]>,
+    pub(crate) holdouts: Box<[Holdout]>,
     pub(crate) flags: Box<[Flag]>,
     pub(crate) rollouts: Box<[Rollout]>,
     pub(crate) routes: RouteIndex,
@@ -302,10 +304,12 @@ pub(crate) struct Ranges<T> {
     pub(crate) list: Box<[Range<T>]>,
 }
 
-/// The buckets from the previous range's end (inclusive) to `end` (exclusive).
+/// The buckets from `start` (inclusive) to `end` (exclusive).
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Range<T> {
+    pub(crate) start: u32,
     pub(crate) end: u32,
+    /// Of all ranges that lead to the same.
     pub(crate) weight: Share,
     pub(crate) to: T,
 }
@@ -325,8 +329,27 @@ pub struct Flag {
     pub(crate) state: FlagState,
     pub(crate) variants: Box<[Variant]>,
     pub(crate) default_variant: VariantId,
+    pub(crate) requires: Box<[(FlagId, VariantId)]>,
+    /// Whether holdouts leave it alone.
+    pub(crate) held_out: bool,
     pub(crate) rules: Box<[Rule]>,
     pub(crate) needs: Needs,
+}
+
+/// A group that flags for release and experiment leave alone.
+#[derive(Clone, Debug)]
+pub(crate) struct Holdout {
+    pub(crate) name: Box<str>,
+    pub(crate) bucketing: Bucketing,
+    pub(crate) share: Share,
+}
+
+/// A part of a layer.
+#[derive(Clone, Debug)]
+pub(crate) struct LayerRange {
+    pub(crate) bucketing: Bucketing,
+    pub(crate) from: Share,
+    pub(crate) to: Share,
 }
 
 impl Flag {
@@ -338,6 +361,13 @@ impl Flag {
     /// The variants, in the order of names.
     pub fn variants(&self) -> &[Variant] {
         &self.variants
+    }
+
+    pub(crate) fn needs_time(&self) -> bool {
+        self.rules.iter().any(|rule| match &rule.outcome {
+            Outcome::Ramp { schedule, .. } => schedule.needs_time(),
+            _ => false,
+        })
     }
 
     /// A variant by its id.
@@ -372,6 +402,7 @@ impl Variant {
 pub(crate) struct Rule {
     pub(crate) name: Box<str>,
     pub(crate) when: Option<Condition>,
+    pub(crate) layer: Option<LayerRange>,
     pub(crate) outcome: Outcome,
 }
 
@@ -379,7 +410,7 @@ pub(crate) struct Rule {
 #[derive(Clone, Debug)]
 pub(crate) enum Outcome {
     Serve(VariantId),
-    Ramp { variant: VariantId, share: Share, bucketing: Bucketing },
+    Ramp { variant: VariantId, schedule: Schedule, bucketing: Bucketing },
     Split { ranges: Ranges<VariantId>, bucketing: Bucketing },
 }
 
@@ -404,6 +435,14 @@ impl Rollout {
     /// The arms, in the order of names.
     pub fn arms(&self) -> &[Arm] {
         &self.arms
+    }
+
+    pub(crate) fn needs_time(&self) -> bool {
+        match &self.mode {
+            Mode::Pinned { .. } => true,
+            Mode::Canary { schedule, .. } => schedule.needs_time(),
+            Mode::Fixed(_) | Mode::Split { .. } => false,
+        }
     }
 
     /// An arm by its id.
@@ -475,10 +514,19 @@ impl Arm {
     }
 }
 
+/// How long a session keeps the arm it began on.
+#[derive(Clone, Debug)]
+pub(crate) struct Pin {
+    pub(crate) cookie: Box<str>,
+    pub(crate) input: InputId,
+    pub(crate) ms: u64,
+}
+
 /// How a rollout shares its traffic.
 #[derive(Clone, Debug)]
 pub(crate) enum Mode {
     Fixed(ArmId),
-    Canary { arm: ArmId, rings: Box<[Condition]>, share: Share, bucketing: Option<Bucketing> },
+    Pinned { active: ArmId, pin: Pin },
+    Canary { arm: ArmId, rings: Box<[Condition]>, schedule: Schedule, bucketing: Option<Bucketing> },
     Split { ranges: Ranges<ArmId>, bucketing: Bucketing },
 }

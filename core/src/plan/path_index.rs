@@ -30,6 +30,10 @@ impl PathIndex {
             return;
         };
         visit(&node.below);
+        // Nothing but "everywhere" is common, and then the path need not be cut up.
+        if node.children.is_empty() {
+            return;
+        }
         let Some(rest) = path.strip_prefix('/') else {
             return;
         };

@@ -19,12 +19,23 @@ impl Cidr {
         };
         let address: IpAddr = address.parse().ok()?;
         let widest = if address.is_ipv4() { 32 } else { 128 };
-        let prefix = match prefix {
+        let prefix: u8 = match prefix {
             None => widest,
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok()?,
             Some(_) => return None,
         };
-        (prefix <= widest).then_some(Cidr { address, prefix })
+        if prefix > widest {
+            return None;
+        }
+        // Addresses are unmapped before they are compared, so a network has to be as well.
+        let unmapped = match address {
+            IpAddr::V6(v6) => v6.to_ipv4_mapped().zip(prefix.checked_sub(96)),
+            IpAddr::V4(_) => None,
+        };
+        Some(match unmapped {
+            Some((v4, prefix)) => Cidr { address: IpAddr::V4(v4), prefix },
+            None => Cidr { address, prefix },
+        })
     }
 
     /// Whether the address lies in the network.
@@ -86,6 +97,8 @@ mod tests {
         assert!(inside("::/0", "2001:db8::1"));
         assert!(inside("192.0.2.7", "192.0.2.7"));
         assert!(inside("10.1.2.3/8", "10.9.9.9"));
+        assert!(inside("::ffff:10.0.0.0/104", "10.9.9.9"));
+        assert!(!inside("::ffff:10.0.0.0/104", "11.0.0.1"));
     }
 
     #[test]

@@ -2,6 +2,7 @@
 
 pub(crate) mod cidr;
 pub(crate) mod decimal;
+pub(crate) mod duration;
 pub(crate) mod glob;
 pub(crate) mod semver;
 pub(crate) mod share;

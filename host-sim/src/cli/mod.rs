@@ -4,6 +4,7 @@ mod arms;
 mod check;
 mod demo;
 mod demo_upstream;
+mod explain;
 mod filter;
 mod measure;
 mod paint;
@@ -36,6 +37,8 @@ struct Cli {
 enum Command {
     /// Check specs, in YAML or JSON, and name every error
     Check(CheckArgs),
+    /// Explain what a request gets, step by step, and why
+    Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     Serve(ServeArgs),
     /// Show it all: two upstreams, an example spec, real requests through the real filter
@@ -50,6 +53,27 @@ struct CheckArgs {
     /// Files to check; - is standard input
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
+}
+
+#[derive(Args)]
+struct ExplainArgs {
+    /// The spec, in YAML or JSON; - is standard input
+    spec: PathBuf,
+    /// The request: a method and a URL, or just a URL
+    #[arg(long, value_name = "'METHOD URL'", value_parser = explain::parse_request)]
+    request: explain::AskedRequest,
+    /// A header of the request
+    #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'", value_parser = explain::parse_header)]
+    headers: Vec<(String, String)>,
+    /// What a host knows beside the request: ip, country, region, city, asn, colo or jwt.CLAIM
+    #[arg(long = "fact", value_name = "NAME=VALUE", value_parser = explain::parse_fact)]
+    facts: Vec<(String, String)>,
+    /// The moment of the decision, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
+    at: Option<serin_core::Timestamp>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -136,6 +160,7 @@ impl Failure {
 pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(args) => check::run(&args.specs),
+        Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
         Command::BenchFilter(args) => measure::run(&args),

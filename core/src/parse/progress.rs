@@ -1,0 +1,94 @@
+//! Reads shares that change by steps.
+
+use alloc::vec::Vec;
+
+use super::node::Node;
+use super::reader::{Object, list, moment, share, text};
+use crate::error::{ErrorKind, Errors, Path, quoted};
+use crate::spec::{Hold, Progress, Step};
+use crate::value::duration;
+
+/// The most steps.
+const MAX_STEPS: usize = 100;
+
+/// Reads `share`, or `start` and `steps`, of an object at `path`; `None` if neither is there.
+pub(crate) fn progress(
+    object: &Object<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<Progress> {
+    let start = object.get("start").and_then(|node| moment(node, &path.key("start"), errors));
+    match (object.get("share"), object.get("steps")) {
+        (Some(_), Some(_)) => {
+            let message = "has both share and steps, exactly one is allowed";
+            errors.add(path, ErrorKind::Conflict, &message);
+            None
+        }
+        (None, None) => None,
+        (Some(node), None) => {
+            if object.get("start").is_some() {
+                errors.add(
+                    &path.key("start"),
+                    ErrorKind::Conflict,
+                    &"goes with steps, not with share",
+                );
+            }
+            share(node, &path.key("share"), errors).map(Progress::Fixed)
+        }
+        (None, Some(node)) => {
+            let steps = steps(node, &path.key("steps"), errors);
+            let timed = steps.iter().any(|step| matches!(step.hold, Hold::For(_)));
+            if timed && object.get("start").is_none() {
+                let message = "needs start, the moment when the first step begins";
+                errors.add(path, ErrorKind::Missing, &message);
+            }
+            Some(Progress::Steps { start, steps })
+        }
+    }
+}
+
+fn steps(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Step> {
+    let Some(items) = list(node, path, errors) else { return Vec::new() };
+    if items.is_empty() || items.len() > MAX_STEPS {
+        let count = items.len();
+        let message = format_args!("has {count} steps, allowed are 1 to {MAX_STEPS}");
+        errors.add(path, ErrorKind::Limit, &message);
+    }
+    let last = items.len().saturating_sub(1);
+    let read = |(index, item)| step(item, index == last, &path.index(index), errors);
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+fn step(node: &Node, last: bool, path: &Path<'_>, errors: &mut Errors) -> Option<Step> {
+    let object = Object::open(node, path, &["share", "hold"], errors)?;
+    let given = object.required("share", errors);
+    let share = given.and_then(|node| share(node, &path.key("share"), errors));
+    let hold = match object.get("hold") {
+        Some(node) => hold(node, &path.key("hold"), errors),
+        None if last => Some(Hold::Last),
+        None => {
+            let message = "needs hold: how long it lasts (10m, 1h30m), or manual";
+            errors.add(path, ErrorKind::Missing, &message);
+            None
+        }
+    };
+    Some(Step { share: share?, hold: hold? })
+}
+
+fn hold(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {
+    let given = text(node, path, errors)?;
+    if given == "manual" {
+        return Some(Hold::Manual);
+    }
+    duration_ms(given, path, errors).map(Hold::For)
+}
+
+/// Reads a span of time.
+pub(crate) fn duration_ms(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+    let ms = duration::parse(given);
+    if ms.is_none() {
+        let message = format_args!("{} is no span of time, write 10m, 1h30m or 2d", quoted(given));
+        errors.add(path, ErrorKind::Value, &message);
+    }
+    ms
+}

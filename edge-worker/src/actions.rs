@@ -1,0 +1,136 @@
+//! A decision as changes to the request.
+
+use serin_core::{Decision, Plan, headers, is_reserved_header};
+
+use crate::head::Head;
+use crate::settings::Target;
+
+/// Changes of header fields for `host.js`: name and value, a line each; an empty value removes.
+#[derive(Default)]
+pub(crate) struct Changes(String);
+
+impl Changes {
+    pub(crate) fn set(&mut self, name: &str, value: &str) {
+        if !self.0.is_empty() {
+            self.0.push('\n');
+        }
+        self.0.push_str(name);
+        self.0.push('\n');
+        self.0.push_str(value);
+    }
+
+    fn remove(&mut self, name: &str) {
+        self.set(name, "");
+    }
+
+    pub(crate) fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// Where a request goes.
+pub(crate) struct Outgoing {
+    /// The URL to ask for; the request's own if there is none.
+    pub(crate) url: Option<String>,
+    /// What changes in its header.
+    pub(crate) changes: Changes,
+}
+
+/// The request for a target: without what a client sent under Serin's names, with what was decided.
+/// Without a target it goes where its own URL says.
+///
+/// `arm` is the arm it really goes to, which is another one than decided after a fallback.
+pub(crate) fn outgoing(
+    head: &Head,
+    decided: Option<(&Plan, &Decision)>,
+    arm: Option<&str>,
+    target: Option<&Target>,
+) -> Outgoing {
+    let mut changes = Changes::default();
+    for (name, _) in head.fields().filter(|(name, _)| is_reserved_header(name)) {
+        if let Ok(name) = std::str::from_utf8(name) {
+            changes.remove(name);
+        }
+    }
+    if let Some((plan, decision)) = decided {
+        decision.request_headers(plan, |name, value| {
+            let value = if name == headers::ARM { arm.unwrap_or(value) } else { value };
+            changes.set(name, value);
+        });
+    }
+    let url = match target {
+        Some(Target::Origin(origin)) => {
+            changes.set("x-forwarded-host", &lossy(head.authority()));
+            changes.set("x-forwarded-proto", &lossy(head.scheme()));
+            Some(format!("{origin}{}", lossy(head.target())))
+        }
+        Some(Target::Service(_)) => {
+            if let Some(key) = decided.and_then(|(plan, decision)| version_key(plan, decision)) {
+                changes.set("cloudflare-workers-version-key", &key);
+            }
+            None
+        }
+        None => None,
+    };
+    Outgoing { url, changes }
+}
+
+/// What keeps one unit on one version of a Worker that is itself deployed gradually.
+fn version_key(plan: &Plan, decision: &Decision) -> Option<String> {
+    let (rollout, _) = decision.arm(plan)?;
+    let bucket = decision.rollout()?.assignment?.bucket.number();
+    Some(format!("{rollout}.{bucket}"))
+}
+
+fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    String::from_utf8_lossy(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn head() -> Head {
+        Head::new(
+            "GET\nhttps://shop.example/feed?a=1\nserin-flags\nforged\nx-serin-arm\nx\nx-user\nada"
+                .into(),
+        )
+    }
+
+    #[test]
+    fn without_a_decision_only_reserved_names_go() {
+        let outgoing = outgoing(&head(), None, None, None);
+        assert_eq!(outgoing.url, None);
+        assert_eq!(outgoing.changes.as_str(), "serin-flags\n\nx-serin-arm\n");
+    }
+
+    #[test]
+    fn an_origin_learns_the_first_host() {
+        let origin = Target::Origin("https://v1.internal".into());
+        let outgoing = outgoing(&head(), None, None, Some(&origin));
+        assert_eq!(outgoing.url.as_deref(), Some("https://v1.internal/feed?a=1"));
+        let changes = outgoing.changes.as_str();
+        assert!(
+            changes.ends_with("x-forwarded-host\nshop.example\nx-forwarded-proto\nhttps"),
+            "{changes}"
+        );
+    }
+
+    #[test]
+    fn after_a_fallback_the_arm_is_the_one_that_answers() {
+        let spec =
+            br#"{"formatVersion":1,"units":{"user":[{"header":"x-user"}]},"rollouts":{"web":{
+            "unit":"user","arms":{"a":{"target":"a"},"b":{"target":"b"}},"baseline":"a",
+            "canary":{"share":100}}}}"#;
+        let plan = Plan::from_json(spec).unwrap();
+        let head = head();
+        let facts = serin_core::Facts::gather(&plan, head.pairs());
+        let mut decision = Decision::new(&plan);
+        serin_core::decide(&plan, &facts, &mut decision);
+        let service = Target::Service("A".into());
+        let of = |arm| outgoing(&head, Some((&plan, &decision)), arm, Some(&service)).changes.0;
+        assert!(of(None).contains("x-serin-arm\nb\n"), "{}", of(None));
+        assert!(of(Some("a")).contains("x-serin-arm\na\n"), "{}", of(Some("a")));
+        assert!(of(None).contains("cloudflare-workers-version-key\nweb."), "{}", of(None));
+    }
+}

@@ -1,0 +1,141 @@
+//! A request's method, URL and header fields, in one buffer.
+
+/// What `host.js` calls a head: method, URL, then name and value of each field, a line each.
+///
+/// The runtime decodes header values as UTF-8 and puts U+FFFD where bytes are none. That character
+/// becomes the byte 0xFF again, so that the core sees a value that is not UTF-8, as everywhere.
+pub(crate) struct Head {
+    bytes: Vec<u8>,
+}
+
+const REPLACEMENT: &str = "\u{FFFD}";
+
+impl Head {
+    pub(crate) fn new(text: String) -> Head {
+        if !text.contains(REPLACEMENT) {
+            return Head { bytes: text.into_bytes() };
+        }
+        let parts: Vec<&[u8]> = text.split(REPLACEMENT).map(str::as_bytes).collect();
+        Head { bytes: parts.join(&0xFF) }
+    }
+
+    pub(crate) fn method(&self) -> &[u8] {
+        self.line(0)
+    }
+
+    /// `https`.
+    pub(crate) fn scheme(&self) -> &[u8] {
+        self.url_parts().0
+    }
+
+    /// `shop.example.com:8443`.
+    pub(crate) fn authority(&self) -> &[u8] {
+        self.url_parts().1
+    }
+
+    /// `/feed?page=2`, as the client sent it.
+    pub(crate) fn target(&self) -> &[u8] {
+        let target = self.url_parts().2;
+        if target.is_empty() { b"/" } else { target }
+    }
+
+    /// `/feed`, as the client sent it.
+    pub(crate) fn path(&self) -> &[u8] {
+        let target = self.target();
+        target.split(|byte| matches!(byte, b'?' | b'#')).next().unwrap_or(target)
+    }
+
+    /// The whole URL.
+    pub(crate) fn url(&self) -> &[u8] {
+        self.line(1)
+    }
+
+    /// Header fields, names in lower case, lines of one name joined.
+    pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let mut lines = self.lines().skip(2);
+        std::iter::from_fn(move || Some((lines.next()?, lines.next()?)))
+    }
+
+    /// Whether asking twice is as good as asking once (RFC 9110, section 9.2.2).
+    pub(crate) fn is_repeatable(&self) -> bool {
+        matches!(self.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE")
+            && self.field("upgrade").is_none()
+    }
+
+    /// A field's value.
+    pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
+        self.fields().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| value)
+    }
+
+    /// A field's value, if it is UTF-8.
+    pub(crate) fn text(&self, name: &str) -> Option<&str> {
+        self.field(name).and_then(|value| std::str::from_utf8(value).ok())
+    }
+
+    /// The header block as the core reads it.
+    pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
+        let pseudo: [(&[u8], &[u8]); 4] = [
+            (b":method", self.method()),
+            (b":scheme", self.scheme()),
+            (b":authority", self.authority()),
+            (b":path", self.target()),
+        ];
+        pseudo.into_iter().chain(self.fields())
+    }
+
+    fn lines(&self) -> impl Iterator<Item = &[u8]> {
+        self.bytes.split(|byte| *byte == b'\n')
+    }
+
+    fn line(&self, index: usize) -> &[u8] {
+        self.lines().nth(index).unwrap_or(&[])
+    }
+
+    fn url_parts(&self) -> (&[u8], &[u8], &[u8]) {
+        let url = self.url();
+        let colon = url.iter().position(|byte| *byte == b':').unwrap_or(0);
+        let (scheme, rest) = url.split_at_checked(colon).unwrap_or((&[], url));
+        let rest = rest.strip_prefix(b"://").unwrap_or(rest);
+        let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'\\');
+        let end = rest.iter().position(is_end).unwrap_or(rest.len());
+        let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, &[]));
+        (scheme, authority, target)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn reads_what_the_host_wrote() {
+        let head = Head::new("GET\nhttps://a.example:8/b?c=d\nx-a\n1, 2\nx-empty\n\nx-b\nö".into());
+        assert_eq!(head.method(), b"GET");
+        assert_eq!(head.scheme(), b"https");
+        assert_eq!(head.authority(), b"a.example:8");
+        assert_eq!((head.target(), head.path()), (&b"/b?c=d"[..], &b"/b"[..]));
+        assert_eq!(head.text("x-a"), Some("1, 2"));
+        assert_eq!(head.text("x-empty"), Some(""));
+        assert_eq!(head.text("x-b"), Some("ö"));
+        assert_eq!(head.text("x-c"), None);
+        assert_eq!(head.fields().count(), 3);
+    }
+
+    #[test]
+    fn bytes_that_were_none_of_utf_8_are_bytes_again() {
+        let head = Head::new("GET\nhttp://a/\ncookie\na=\u{FFFD}; b=ö".into());
+        assert_eq!(head.field("cookie"), Some(&b"a=\xFF; b=\xC3\xB6"[..]));
+        assert_eq!(head.text("cookie"), None);
+    }
+
+    #[test]
+    fn odd_urls() {
+        for (url, target) in
+            [("http://a", "/"), ("http://a?b", "?b"), ("http://a//b", "//b"), ("", "/")]
+        {
+            let head = Head::new(format!("GET\n{url}"));
+            assert_eq!(head.target(), target.as_bytes(), "{url}");
+        }
+        assert_eq!(Head::new(String::new()).method(), b"");
+    }
+}

@@ -1,0 +1,205 @@
+//! The only file that calls the host: what `host.js` offers, typed.
+
+use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsCast, JsValue};
+
+use crate::facts::Platform;
+use crate::task::{self, Settled, Waiting};
+
+#[wasm_bindgen]
+extern "C" {
+    /// A request.
+    pub type Request;
+    /// A response.
+    pub type Response;
+    /// Variables, secrets and bindings.
+    pub type Env;
+    /// What lets work go on after the answer.
+    pub type Context;
+    /// What a promise is kept by.
+    pub type Resolve;
+
+    #[wasm_bindgen(method, getter)]
+    pub(crate) fn status(this: &Response) -> u16;
+    /// A second response with the same body; both have to be read.
+    #[wasm_bindgen(method, catch, js_name = clone)]
+    pub(crate) fn duplicate(this: &Response) -> Result<Response, Thrown>;
+}
+
+/// Something thrown on the other side; `host.js` has the words for it.
+pub(crate) type Thrown = JsValue;
+/// A promise.
+type Promise = JsValue;
+
+#[wasm_bindgen(module = "/src/host.js")]
+extern "C" {
+    /// Method, URL, then name and value of each header field, a line each.
+    pub(crate) fn head(request: &Request) -> String;
+    #[wasm_bindgen(js_name = hasBody)]
+    pub(crate) fn has_body(request: &Request) -> bool;
+    #[wasm_bindgen(js_name = clientField)]
+    fn client_field(request: &Request, name: &str) -> Option<String>;
+    /// The spec that was bundled with the Worker.
+    pub(crate) fn bundled() -> Option<String>;
+    /// A variable or secret.
+    pub(crate) fn variable(env: &Env, name: &str) -> Option<String>;
+    /// A binding to a service or a KV namespace; undefined if there is none.
+    pub(crate) fn binding(env: &Env, name: &str) -> JsValue;
+    #[wasm_bindgen(catch, js_name = readKv)]
+    fn read_kv_promise(namespace: &JsValue, key: &str, ttl: u32) -> Result<Promise, Thrown>;
+    #[wasm_bindgen(catch, js_name = forward)]
+    fn forward_promise(
+        service: &JsValue,
+        request: &Request,
+        url: Option<&str>,
+        changes: &str,
+    ) -> Result<Promise, Thrown>;
+    #[wasm_bindgen(catch, js_name = mirror)]
+    fn mirror_promise(
+        service: &JsValue,
+        request: &Request,
+        url: Option<&str>,
+        changes: &str,
+        buffered: bool,
+        milliseconds: u32,
+    ) -> Result<Promise, Thrown>;
+    /// The same response with header fields added.
+    #[wasm_bindgen(js_name = withFields)]
+    pub(crate) fn with_fields(response: &Response, fields: &str) -> Response;
+    /// A response of our own.
+    pub(crate) fn respond(status: u16, fields: &str, body: &str) -> Response;
+    #[wasm_bindgen(js_name = readText)]
+    fn read_text_promise(request: &Request, limit: u32) -> Promise;
+    #[wasm_bindgen(js_name = discard)]
+    fn discard_promise(response: &Response) -> Promise;
+    #[wasm_bindgen(js_name = digest)]
+    fn digest_promise(response: &Response) -> Promise;
+    #[wasm_bindgen(js_name = cached)]
+    fn cached_promise(key: &str) -> Promise;
+    #[wasm_bindgen(js_name = keep)]
+    fn keep_promise(key: &str, response: &Response) -> Promise;
+    #[wasm_bindgen(js_name = responseField)]
+    pub(crate) fn response_field(response: &Response, name: &str) -> Option<String>;
+    /// Calls one of the methods when the promise is settled.
+    pub(crate) fn settled(promise: &JsValue, waiting: Waiting);
+    /// Keeps a promise.
+    fn resolve(resolve: &Resolve, value: &JsValue);
+    #[wasm_bindgen(catch)]
+    fn hold(context: &Context) -> Result<Resolve, Thrown>;
+    fn now() -> f64;
+    fn describe(thrown: &Thrown) -> String;
+    /// Writes a line to the Worker's log.
+    pub(crate) fn log(level: &str, text: &str);
+}
+
+/// What was thrown, as text for people.
+pub(crate) fn why(thrown: &Thrown) -> String {
+    describe(thrown)
+}
+
+/// Ms since 1970. The platform's clock stands still while a request computes.
+pub(crate) fn now_ms() -> u64 {
+    let now = now();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    if now.is_finite() && now >= 0.0 { now as u64 } else { 0 }
+}
+
+/// A KV key's text; `None` if there is none.
+pub(crate) async fn read_kv(
+    namespace: &JsValue,
+    key: &str,
+    ttl: u32,
+) -> Result<Option<String>, Thrown> {
+    let read = Settled::new(read_kv_promise(namespace, key, ttl)?).await?;
+    Ok(read.as_string())
+}
+
+/// Sends a request, with its header fields changed, to a service or to another URL.
+pub(crate) async fn forward(
+    service: &JsValue,
+    request: &Request,
+    url: Option<&str>,
+    changes: &str,
+) -> Result<Response, Thrown> {
+    let sent = forward_promise(service, request, url, changes)?;
+    Settled::new(sent).await.map(JsCast::unchecked_into)
+}
+
+/// A copy of a request on its way; it goes off at once, not when it is first waited for.
+pub(crate) struct Mirrored(Promise);
+
+/// Sends a copy of a request that keeps its own time limit.
+pub(crate) fn mirror(
+    service: &JsValue,
+    request: &Request,
+    url: Option<&str>,
+    changes: &str,
+    buffered: bool,
+    milliseconds: u32,
+) -> Result<Mirrored, Thrown> {
+    mirror_promise(service, request, url, changes, buffered, milliseconds).map(Mirrored)
+}
+
+impl Mirrored {
+    /// The answer to the copy.
+    pub(crate) async fn answer(self) -> Result<Response, Thrown> {
+        Settled::new(self.0).await.map(JsCast::unchecked_into)
+    }
+}
+
+/// A body as text; `None` if it is longer than the limit.
+pub(crate) async fn read_text(request: &Request, limit: u32) -> Result<Option<String>, Thrown> {
+    Ok(Settled::new(read_text_promise(request, limit)).await?.as_string())
+}
+
+/// Lets go of a body that nobody wants.
+pub(crate) async fn discard(response: &Response) {
+    let _ = Settled::new(discard_promise(response)).await;
+}
+
+/// A digest of a body, which is used up.
+pub(crate) async fn digest(response: &Response) -> Result<String, Thrown> {
+    Ok(Settled::new(digest_promise(response)).await?.as_string().unwrap_or_default())
+}
+
+/// What the cache keeps under a key.
+pub(crate) async fn cached(key: &str) -> Option<Response> {
+    let found = Settled::new(cached_promise(key)).await.ok()?;
+    (!found.is_undefined()).then(|| found.unchecked_into())
+}
+
+/// Keeps a response under a key, as long as its own fields allow.
+pub(crate) async fn keep(key: &str, response: &Response) -> Result<(), Thrown> {
+    Settled::new(keep_promise(key, response)).await.map(|_| ())
+}
+
+impl Context {
+    /// Goes on with something behind the answer.
+    pub(crate) fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
+        // It throws only after the request is over, and then nothing is left to do.
+        let Ok(release) = hold(self) else { return };
+        task::run(async move {
+            work.await;
+            resolve(&release, &JsValue::UNDEFINED);
+        });
+    }
+}
+
+impl Resolve {
+    /// Keeps the promise of an answer.
+    pub(crate) fn answer(&self, response: &Response) {
+        resolve(self, response);
+    }
+}
+
+impl Platform for Request {
+    fn client_field(&self, name: &str) -> Option<String> {
+        client_field(self, name)
+    }
+
+    fn entropy(&self) -> Option<[u8; 16]> {
+        let mut bytes = [0_u8; 16];
+        getrandom::fill(&mut bytes).ok()?;
+        Some(bytes)
+    }
+}

@@ -1,0 +1,136 @@
+//! Reading the spec from where it is: at the first request of an isolate, then in the background.
+
+use std::rc::Rc;
+
+use crate::active::Active;
+use crate::config::{Config, Offered, Source};
+use crate::counters::Counters;
+use crate::host::{self, Context, Env};
+use crate::settings::Settings;
+
+const KV: &str = "SERIN_KV";
+/// The shortest time that KV's edge cache allows, in seconds.
+const KV_CACHE_TTL: u32 = 30;
+
+/// What outlives a request.
+pub(crate) struct Isolate {
+    pub(crate) settings: Settings,
+    pub(crate) config: Config,
+    pub(crate) counters: Counters,
+    pub(crate) started: u64,
+}
+
+impl Isolate {
+    pub(crate) fn new(env: &Env, now: u64) -> Isolate {
+        let settings = Settings::read(|name| host::variable(env, name));
+        for problem in &settings.problems {
+            host::log("warn", &format!("serin: {problem}"));
+        }
+        Isolate { settings, config: Config::default(), counters: Counters::default(), started: now }
+    }
+
+    /// The plan in force. Only the first request of an isolate waits for it; later ones get what is
+    /// there, and one of them reads the source again behind its own answer.
+    pub(crate) async fn plan(
+        self: &Rc<Self>,
+        env: &Env,
+        context: &Context,
+        now: u64,
+    ) -> Option<Rc<Active>> {
+        let refresh = self.settings.refresh;
+        if !self.config.is_loaded() {
+            self.load(env, now).await;
+            self.config.set_loaded(now, refresh);
+        } else if self.config.claim_refresh(now, refresh) {
+            let namespace = host::binding(env, KV);
+            if !namespace.is_undefined() {
+                let isolate = Rc::clone(self);
+                context.wait_until(async move {
+                    isolate.read_kv(&namespace, now).await;
+                });
+            }
+        }
+        self.config.active()
+    }
+
+    async fn load(&self, env: &Env, now: u64) {
+        let namespace = host::binding(env, KV);
+        if !namespace.is_undefined() && self.read_kv(&namespace, now).await {
+            return;
+        }
+        // Another request may have been quicker while this one waited.
+        if self.config.active().is_some() {
+            return;
+        }
+        let problem = self.config.problem();
+        let variable = || host::variable(env, "SERIN_SPEC");
+        let sources: [(Source, &dyn Fn() -> Option<String>); 2] =
+            [(Source::Variable, &variable), (Source::Bundled, &host::bundled)];
+        for (source, read) in sources {
+            if let Some(text) = read() {
+                self.offer(source, &text, now);
+                if self.config.active().is_some() {
+                    break;
+                }
+            }
+        }
+        if !problem.is_empty() {
+            self.config.failed(&problem);
+        }
+        if self.config.active().is_none() {
+            host::log("warn", "serin: there is no good spec, all requests go to the baseline");
+        }
+    }
+
+    /// Whether KV has given a good spec.
+    async fn read_kv(&self, namespace: &wasm_bindgen::JsValue, now: u64) -> bool {
+        let key = &self.settings.kv_key;
+        match host::read_kv(namespace, key, KV_CACHE_TTL).await {
+            Ok(Some(text)) => self.offer(Source::Kv, &text, now),
+            Ok(None) => {
+                self.trouble(&format!("the KV key {key} holds nothing"));
+                false
+            }
+            Err(thrown) => {
+                self.trouble(&format!(
+                    "the KV key {key} could not be read: {}",
+                    host::why(&thrown)
+                ));
+                false
+            }
+        }
+    }
+
+    fn trouble(&self, what: &str) {
+        if self.config.problem() != what {
+            host::log("warn", &format!("serin: {what}"));
+            self.config.failed(what);
+        }
+    }
+
+    fn offer(&self, source: Source, text: &str, now: u64) -> bool {
+        match self.config.offer(source, text, now) {
+            Offered::Same => self.config.problem().is_empty(),
+            Offered::Activated => {
+                self.counters.activated.increment();
+                if let Some(active) = self.config.active() {
+                    let (plan, source) = (&active.plan, source.as_str());
+                    let (revision, digest) = (plan.revision(), plan.digest());
+                    let line =
+                        format!("serin: revision {revision} ({digest}) in force, from {source}");
+                    host::log("log", &line);
+                }
+                true
+            }
+            Offered::Refused => {
+                self.counters.refused.increment();
+                let kept = match self.config.active() {
+                    Some(active) => format!("revision {} stays in force", active.plan.revision()),
+                    None => "there is no plan to fall back to".to_owned(),
+                };
+                host::log("error", &format!("serin: {}; {kept}", self.config.problem()));
+                false
+            }
+        }
+    }
+}

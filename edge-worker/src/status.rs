@@ -1,0 +1,202 @@
+//! The status page: what is in force here, where it came from, and what this isolate has counted.
+
+use serin_core::json::write_json_text;
+
+use crate::active::{Active, RolloutCounters};
+use crate::config::Config;
+use crate::counters::Counters;
+use crate::head::Head;
+use crate::settings::Settings;
+
+/// What the page shows.
+pub(crate) struct View<'v> {
+    pub(crate) settings: &'v Settings,
+    pub(crate) config: &'v Config,
+    pub(crate) counters: &'v Counters,
+    pub(crate) started: u64,
+    pub(crate) now: u64,
+}
+
+/// Whether the request shows the token, as `authorization: Bearer TOKEN`.
+pub(crate) fn is_authorised(head: &Head, token: &str) -> bool {
+    let shown = head.text("authorization").and_then(|value| value.split_once(' '));
+    let Some((_, shown)) = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+        return false;
+    };
+    // As long for a near miss as for a wide one.
+    let differences = shown.bytes().zip(token.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
+    !token.is_empty() && shown.len() == token.len() && differences == 0
+}
+
+/// The page, as JSON.
+pub(crate) fn page(view: &View<'_>) -> String {
+    let mut page = Object::new();
+    let active = view.config.active();
+    match &active {
+        Some(active) => page.raw("spec", &spec(active, view.now)),
+        None => page.raw("spec", "null"),
+    }
+    let problem = view.config.problem();
+    if !problem.is_empty() {
+        page.text("problem", &problem);
+    }
+    let problems: Vec<String> = view.settings.problems.iter().map(|text| quoted(text)).collect();
+    page.raw("settingsProblems", &format!("[{}]", problems.join(",")));
+    page.number("isolateAgeSeconds", view.now.saturating_sub(view.started) / 1000);
+    page.raw("counters", &counters(view.counters));
+    if let Some(active) = &active {
+        let mut rollouts = Object::new();
+        for (rollout, counters) in active.plan.rollouts().iter().zip(&active.rollouts) {
+            let arms = rollout.arms().iter().map(|arm| arm.name());
+            rollouts.raw(rollout.name(), &self::rollout(arms, counters, view.now));
+        }
+        page.raw("rollouts", &rollouts.close());
+    }
+    page.close()
+}
+
+fn spec(active: &Active, now: u64) -> String {
+    let plan = &active.plan;
+    let mut spec = Object::new();
+    spec.number("revision", plan.revision());
+    spec.text("digest", plan.digest());
+    let deploy = plan.deploy();
+    for (name, value) in [("deployId", &deploy.id), ("gitSha", &deploy.git_sha)] {
+        if let Some(value) = value {
+            spec.text(name, value);
+        }
+    }
+    spec.text("source", active.source.as_str());
+    spec.number("inForceSeconds", now.saturating_sub(active.since) / 1000);
+    spec.number("seenAtSourceSecondsAgo", now.saturating_sub(active.seen.get()) / 1000);
+    spec.close()
+}
+
+fn counters(counters: &Counters) -> String {
+    let mut object = Object::new();
+    for (name, counter) in [
+        ("requests", &counters.requests),
+        ("withoutPlan", &counters.without_plan),
+        ("unreachable", &counters.unreachable),
+        ("unmapped", &counters.unmapped),
+        ("fallbacks", &counters.fallbacks),
+        ("cacheHits", &counters.cache_hits),
+        ("cacheMisses", &counters.cache_misses),
+        ("evaluations", &counters.evaluations),
+        ("specsActivated", &counters.activated),
+        ("specsRefused", &counters.refused),
+    ] {
+        object.number(name, counter.get());
+    }
+    object.close()
+}
+
+fn rollout<'n>(
+    arms: impl Iterator<Item = &'n str>,
+    counters: &RolloutCounters,
+    now: u64,
+) -> String {
+    let mut object = Object::new();
+    let mut requests = Object::new();
+    for (arm, counter) in arms.zip(&counters.arms) {
+        requests.number(arm, counter.get());
+    }
+    object.raw("requests", &requests.close());
+    let shadow = &counters.shadow;
+    let mut copies = Object::new();
+    for (name, counter) in [
+        ("sent", &shadow.sent),
+        ("skipped", &shadow.skipped),
+        ("failed", &shadow.failed),
+        ("compared", &shadow.compared),
+        ("diverged", &shadow.diverged),
+    ] {
+        copies.number(name, counter.get());
+    }
+    let in_flight = shadow.in_flight.try_borrow().map_or(0, |places| places.count(now));
+    copies.number("inFlight", u64::try_from(in_flight).unwrap_or(u64::MAX));
+    object.raw("shadow", &copies.close());
+    object.close()
+}
+
+/// A JSON object, written as it comes.
+struct Object(String);
+
+impl Object {
+    fn new() -> Object {
+        Object("{".to_owned())
+    }
+
+    fn raw(&mut self, name: &str, json: &str) {
+        if self.0.len() > 1 {
+            self.0.push(',');
+        }
+        self.0.push_str(&quoted(name));
+        self.0.push(':');
+        self.0.push_str(json);
+    }
+
+    fn text(&mut self, name: &str, value: &str) {
+        self.raw(name, &quoted(value));
+    }
+
+    fn number(&mut self, name: &str, value: u64) {
+        self.raw(name, &value.to_string());
+    }
+
+    fn close(mut self) -> String {
+        self.0.push('}');
+        self.0
+    }
+}
+
+fn quoted(text: &str) -> String {
+    let mut json = String::new();
+    write_json_text(text, &mut json);
+    json
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Source;
+
+    #[test]
+    fn the_page_is_json() {
+        let settings = Settings::read(|_| None);
+        let config = Config::default();
+        let spec = r#"{"formatVersion":1,"revision":3,"deploy":{"id":"d\"1"},
+            "rollouts":{"web":{"arms":{"a":{"target":"a"}},"baseline":"a"}}}"#;
+        config.offer(Source::Kv, spec, 1_000);
+        config.offer(Source::Kv, "{", 2_000);
+        let counters = Counters::default();
+        counters.requests.increment();
+        let view = View {
+            settings: &settings,
+            config: &config,
+            counters: &counters,
+            started: 0,
+            now: 9_000,
+        };
+        let page: serde_json::Value = serde_json::from_str(&page(&view)).unwrap();
+        assert_eq!(page["spec"]["revision"], 3);
+        assert_eq!(page["spec"]["deployId"], "d\"1");
+        assert_eq!(page["spec"]["source"], "kv");
+        assert_eq!(page["spec"]["inForceSeconds"], 8);
+        assert_eq!(page["counters"]["requests"], 1);
+        assert_eq!(page["rollouts"]["web"]["requests"]["a"], 0);
+        assert!(page["problem"].as_str().unwrap().contains("refused"));
+    }
+
+    #[test]
+    fn only_the_token_opens_it() {
+        let authorised = |value: &str, token: &str| {
+            is_authorised(&Head::new(format!("GET\nhttp://a/\nauthorization\n{value}")), token)
+        };
+        assert!(authorised("Bearer secret", "secret"));
+        assert!(!authorised("Bearer secre", "secret"));
+        assert!(!authorised("Basic secret", "secret"));
+        assert!(!authorised("Bearer ", ""));
+        assert!(!is_authorised(&Head::new("GET\nhttp://a/".into()), "secret"));
+    }
+}

@@ -1,0 +1,56 @@
+//! The body of a request: an evaluation context as JSON.
+
+use std::borrow::Cow;
+
+use serin_core::json::Node;
+use serin_core::{Facts, Named, Plan};
+
+use crate::evaluate::Failure;
+
+/// An evaluation context.
+pub(crate) struct Context(Named<Node>);
+
+/// Reads a body. An empty one and one without a context are an empty context.
+pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
+    if body.trim_ascii().is_empty() {
+        return Ok(Context(Named::new()));
+    }
+    let body: Node = serde_json::from_slice(body)
+        .map_err(|error| Failure::new("PARSE_ERROR", format!("the body is not JSON: {error}")))?;
+    let Node::Object(body) = body else {
+        return Err(Failure::new("PARSE_ERROR", "the body is not a JSON object".to_owned()));
+    };
+    let context = match body.get("context") {
+        None | Some(Node::Null) => Named::new(),
+        Some(Node::Object(context)) => context.clone(),
+        Some(_) => {
+            return Err(Failure::new("INVALID_CONTEXT", "the context is not an object".to_owned()));
+        }
+    };
+    match context.get("targetingKey") {
+        None | Some(Node::Null | Node::Text(_)) => Ok(Context(context)),
+        Some(_) => {
+            Err(Failure::new("INVALID_CONTEXT", "the targetingKey is not a text".to_owned()))
+        }
+    }
+}
+
+impl Context {
+    /// What the context says, for a plan. A number or boolean is the text that JSON writes; lists,
+    /// objects and null count as missing.
+    pub(crate) fn facts(&self, plan: &Plan, now: u64) -> Facts<'_> {
+        let pairs = self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value)?)));
+        let mut facts = Facts::from_context(plan, pairs);
+        facts.set_now(now);
+        facts
+    }
+}
+
+fn text(value: &Node) -> Option<Cow<'_, str>> {
+    match value {
+        Node::Text(text) => Some(Cow::Borrowed(text)),
+        Node::Number(number) => Some(Cow::Owned(number.to_string())),
+        Node::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
+        Node::Null | Node::List(_) | Node::Object(_) => None,
+    }
+}

@@ -1,0 +1,62 @@
+// Running checks by name and counting them; the last line is one that `cargo xtask test` adds up.
+import assert from "node:assert/strict";
+
+export { assert };
+
+const only = process.argv.slice(2).find((argument) => !argument.startsWith("-"));
+const counts = { passed: 0, failed: 0, filtered: 0 };
+const ends = [];
+const PATIENCE = 60_000;
+
+/** Has something ended after the check that runs. */
+export function atEnd(end) {
+  ends.push(end);
+}
+
+/** Runs one check; it fails by throwing, or by taking longer than a minute. */
+export async function check(name, test) {
+  if (only !== undefined && !name.includes(only)) {
+    counts.filtered += 1;
+    return;
+  }
+  const start = performance.now();
+  let timer;
+  const late = new Promise((_, reject) => {
+    timer = setTimeout(() => reject(new Error("it took longer than a minute")), PATIENCE);
+  });
+  try {
+    const note = await Promise.race([test(), late]);
+    counts.passed += 1;
+    const took = Math.round(performance.now() - start);
+    console.log(`ok     workerd: ${name} (${took} ms)${note === undefined ? "" : `: ${note}`}`);
+  } catch (error) {
+    counts.failed += 1;
+    console.log(`FAILED workerd: ${name}\n    ${String(error.stack ?? error).replaceAll("\n", "\n    ")}`);
+  } finally {
+    clearTimeout(timer);
+    for (const end of ends.splice(0).reverse()) await end();
+  }
+}
+
+/** Prints the result and ends the process. */
+export function finish() {
+  const { passed, failed, filtered } = counts;
+  const word = failed === 0 ? "ok" : "FAILED";
+  console.log(`test result: ${word}. ${passed} passed; ${failed} failed; 0 ignored; ${filtered} filtered out (workerd)`);
+  process.exit(failed === 0 ? 0 : 1);
+}
+
+/** Waits until something is true. */
+export async function until(what, condition, milliseconds = 10_000) {
+  const end = performance.now() + milliseconds;
+  for (;;) {
+    const value = await condition();
+    if (value) return value;
+    if (performance.now() > end) throw new Error(`it never came true: ${what}`);
+    await new Promise((wake) => { setTimeout(wake, 25); });
+  }
+}
+
+export function pause(milliseconds) {
+  return new Promise((wake) => { setTimeout(wake, milliseconds); });
+}

@@ -1,0 +1,11 @@
+// Everything about the Worker in workerd that is not a vector.
+import { finish } from "./check.mjs";
+import { cache } from "./cache.mjs";
+import { config } from "./config.mjs";
+import { ofrep } from "./ofrep.mjs";
+import { proxy } from "./proxy.mjs";
+import { shadow } from "./shadow.mjs";
+import { deployed } from "./wrangler.mjs";
+
+for (const group of [proxy, config, shadow, cache, ofrep, deployed]) await group();
+finish();

@@ -1,0 +1,30 @@
+// Starts Workers for a runner in another language: reads their description from a file, writes one
+// line with their ports, and ends when its standard input does.
+import { readFileSync } from "node:fs";
+import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
+
+const { Miniflare } = require("miniflare");
+
+const entry = {
+  type: "ESModule",
+  path: "entry.js",
+  contents: readFileSync(new URL("./entry.mjs", import.meta.url)).toString(),
+};
+const described = JSON.parse(readFileSync(process.argv[2]).toString());
+const workers = described.map(({ name, variables }) => ({
+  name,
+  modules: modules(null, entry),
+  compatibilityDate: COMPATIBILITY_DATE,
+  bindings: variables,
+  unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+}));
+const miniflare = new Miniflare({ workers, cf: false });
+await miniflare.ready;
+const ports = {};
+for (const { name } of described) ports[name] = Number((await miniflare.unsafeGetDirectURL(name)).port);
+console.log(JSON.stringify(ports));
+process.stdin.resume();
+process.stdin.on("end", async () => {
+  await miniflare.dispose();
+  process.exit(0);
+});

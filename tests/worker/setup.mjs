@@ -1,0 +1,29 @@
+// What `cargo xtask test` prepared: SERIN_WORKER is the folder of the built Worker, SERIN_NODE_TOOLS
+// the one with the packages from npm.
+import { readdirSync, readFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { join } from "node:path";
+
+function prepared(name) {
+  const value = process.env[name];
+  if (value === undefined) throw new Error(`${name} is not set; \`cargo xtask test\` sets it`);
+  return value;
+}
+
+/** Packages from npm. */
+export const require = createRequire(join(prepared("SERIN_NODE_TOOLS"), "package.json"));
+
+export const COMPATIBILITY_DATE = "2026-11-01";
+
+/** Modules of the Worker: `entry` first if there is one, with `spec` as the bundled spec. */
+export function modules(spec = null, entry = undefined) {
+  const folder = prepared("SERIN_WORKER");
+  const files = readdirSync(folder).filter((name) => /\.(js|wasm)$/.test(name) && name !== "worker.js");
+  const read = (name) => readFileSync(join(folder, name));
+  const own = files.map((name) => name.endsWith(".wasm")
+    ? { type: "CompiledWasm", path: name, contents: read(name) }
+    : { type: "ESModule", path: name, contents: read(name).toString() });
+  const main = { type: "ESModule", path: "worker.js", contents: read("worker.js").toString() };
+  const bundled = { type: "Text", path: "spec.json", contents: spec === null ? "" : JSON.stringify(spec) };
+  return [...(entry === undefined ? [main] : [entry, main]), ...own, bundled];
+}

@@ -1,0 +1,122 @@
+// A Worker in workerd between a client and upstreams, all on loopback.
+import http from "node:http";
+import { atEnd } from "./check.mjs";
+import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
+
+const { Miniflare, Log, LogLevel } = require("miniflare");
+
+/** A spec with one rollout: the canary for whoever sends `x-ring: canary`, by share for the rest. */
+export function spec(changes = {}, top = {}) {
+  return {
+    formatVersion: 1,
+    revision: 1,
+    units: { user: [{ header: "x-user-id" }] },
+    rollouts: {
+      web: {
+        unit: "user",
+        arms: { stable: { target: "stable" }, canary: { target: "canary" } },
+        baseline: "stable",
+        canary: { share: 0, rings: [{ attribute: "header.x-ring", equals: "canary" }] },
+        ...changes,
+      },
+    },
+    ...top,
+  };
+}
+
+/** An upstream: `handle(request, response)`; `requests` keeps what it saw. */
+export async function upstream(handle = (_, response) => response.end("ok")) {
+  const requests = [];
+  const server = http.createServer((request, response) => {
+    requests.push({ method: request.method, url: request.url, headers: request.headers, raw: request.rawHeaders });
+    response.on("error", () => {});
+    handle(request, response);
+  });
+  server.keepAliveTimeout = 60_000;
+  await new Promise((listening) => { server.listen(0, "127.0.0.1", listening); });
+  const origin = `http://127.0.0.1:${server.address().port}`;
+  const close = () => { server.closeAllConnections(); server.close(); };
+  atEnd(close);
+  return { origin, requests, server, close };
+}
+
+/** An upstream that says its own name. */
+export function named(name) {
+  return upstream((request, response) => {
+    request.resume();
+    response.setHeader("x-upstream", name);
+    response.end(name);
+  });
+}
+
+/** An origin that nobody listens at. */
+export async function nowhere() {
+  const gone = await upstream();
+  gone.close();
+  return gone.origin;
+}
+
+/**
+ * A Worker. `targets` maps names to origins, `services` binding names to scripts of other Workers;
+ * `kv` gives it a namespace; `bundled` is the spec it is built with.
+ */
+export async function worker({ variables = {}, targets = {}, services = {}, kv = false, bundled = null } = {}) {
+  const logged = [];
+  const others = Object.entries(services).map(([name, script]) => ({
+    name: name.toLowerCase(), modules: true, script, compatibilityDate: COMPATIBILITY_DATE,
+  }));
+  const own = {
+    name: "serin",
+    modules: modules(bundled),
+    compatibilityDate: COMPATIBILITY_DATE,
+    bindings: { SERIN_TARGETS: targets, SERIN_BASELINE: "stable", SERIN_STATUS_TOKEN: "token", ...variables },
+    serviceBindings: Object.fromEntries(Object.keys(services).map((name) => [name, name.toLowerCase()])),
+    ...(kv ? { kvNamespaces: ["SERIN_KV"] } : {}),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  };
+  const miniflare = new Miniflare({
+    workers: [own, ...others],
+    cf: false,
+    log: new Log(LogLevel.NONE),
+    handleRuntimeStdio(stdout, stderr) {
+      for (const stream of [stdout, stderr]) stream.on("data", (bytes) => logged.push(bytes.toString()));
+    },
+  });
+  atEnd(() => miniflare.dispose());
+  await miniflare.ready;
+  const port = Number((await miniflare.unsafeGetDirectURL("serin")).port);
+  const self = {
+    port,
+    miniflare,
+    log: () => logged.join(""),
+    ask: (path, options) => ask(port, path, options),
+    async status() {
+      const answer = await ask(port, "/.serin/status", { headers: { authorization: "Bearer token" } });
+      return JSON.parse(answer.text);
+    },
+    kv: () => miniflare.getKVNamespace("SERIN_KV", "serin"),
+  };
+  return self;
+}
+
+const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
+
+/** One request as it is, nothing followed, nothing decompressed. */
+export function ask(port, path, { method = "GET", headers = {}, body, host = "shop.example.com" } = {}) {
+  return new Promise((resolve, reject) => {
+    const request = http.request({ port, host: "127.0.0.1", path, method, agent, headers: { host, ...headers } });
+    request.on("error", reject);
+    request.on("response", (response) => {
+      const chunks = [];
+      response.on("data", (chunk) => chunks.push(chunk));
+      response.on("error", reject);
+      response.on("end", () => {
+        const bytes = Buffer.concat(chunks);
+        resolve({ status: response.statusCode, headers: response.headers, raw: response.rawHeaders, bytes, text: bytes.toString() });
+      });
+    });
+    request.end(body);
+  });
+}
+
+export const CANARY = { "x-ring": "canary" };

@@ -1,0 +1,74 @@
+// What people do with the built Worker: from an empty folder to one that answers.
+import { spawn } from "node:child_process";
+import { cpSync, mkdtempSync, readdirSync, rmSync, statSync } from "node:fs";
+import net from "node:net";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assert, atEnd, check, until } from "./check.mjs";
+import { CANARY, ask } from "./world.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+
+/** A folder as the documentation has people make it. */
+function project() {
+  const folder = mkdtempSync(join(tmpdir(), "serin-worker-"));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(process.env.SERIN_WORKER, join(folder, "serin"), { recursive: true });
+  cpSync(join(root, "examples/worker"), folder, { recursive: true });
+  cpSync(join(folder, "spec.json"), join(folder, "serin/spec.json"));
+  return folder;
+}
+
+function wrangler(folder, ...words) {
+  const script = join(process.env.SERIN_NODE_TOOLS, "node_modules/wrangler/bin/wrangler.js");
+  const env = { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", HOME: folder, NO_COLOR: "1" };
+  const child = spawn(process.execPath, [script, ...words], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
+  const said = [];
+  for (const stream of [child.stdout, child.stderr]) stream.on("data", (bytes) => said.push(bytes.toString()));
+  const ended = new Promise((end) => { child.on("exit", end); });
+  return { child, ended, said: () => said.join("") };
+}
+
+function freePort() {
+  return new Promise((free) => {
+    const server = net.createServer().listen(0, "127.0.0.1", () => {
+      const { port } = server.address();
+      server.close(() => free(port));
+    });
+  });
+}
+
+export async function deployed() {
+  for (const config of ["wrangler.jsonc", "origins.jsonc"]) {
+    await check(`wrangler deploy --dry-run takes ${config}`, async () => {
+      const folder = project();
+      const run = wrangler(folder, "deploy", "--dry-run", "--outdir", "out", "--config", config);
+      assert.equal(await run.ended, 0, run.said());
+      const files = readdirSync(join(folder, "out"));
+      assert(files.includes("worker.js") && files.some((name) => name.endsWith(".wasm")), files.join());
+      const size = files.filter((name) => !name.endsWith(".map") && name !== "README.md")
+        .reduce((sum, name) => sum + statSync(join(folder, "out", name)).size, 0);
+      return `${Math.ceil(size / 1000)} KB; ${/gzip: [\d.]+ KiB/.exec(run.said())?.[0]}`;
+    });
+  }
+
+  await check("wrangler dev answers, stable and canary as two Workers", async () => {
+    const folder = project();
+    const port = await freePort();
+    const configs = ["wrangler.jsonc", "stable/wrangler.jsonc", "canary/wrangler.jsonc"].flatMap((name) => ["--config", name]);
+    const run = wrangler(folder, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort()), ...configs);
+    atEnd(async () => {
+      try { process.kill(-run.child.pid, "SIGTERM"); } catch { /* it has ended by itself */ }
+      await run.ended;
+    });
+    const answer = await until("it answers", async () => {
+      if (run.child.exitCode !== null) throw new Error(run.said());
+      return ask(port, "/", { headers: { "x-user-id": "ada" } }).catch(() => false);
+    }, 45_000);
+    assert.match(answer.text, /^(stable|canary) answers, with new-header=\?[01]\n$/);
+    const canary = await ask(port, "/", { headers: CANARY });
+    assert.match(canary.text, /^canary answers/);
+    assert.match(canary.headers["set-cookie"][0], /^serin_id=/);
+  });
+}
