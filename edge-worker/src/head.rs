@@ -4,8 +4,13 @@
 ///
 /// The runtime decodes header values as UTF-8 and puts U+FFFD where bytes are none. That character
 /// becomes the byte 0xFF again, so that the core sees a value that is not UTF-8, as everywhere.
+///
+/// Read once: where each line ends is noted when it comes.
 pub(crate) struct Head {
     bytes: Vec<u8>,
+    ends: Vec<usize>,
+    /// Where the URL's authority begins and ends.
+    authority: (usize, usize),
 }
 
 const REPLACEMENT: &str = "\u{FFFD}";
@@ -13,10 +18,19 @@ const REPLACEMENT: &str = "\u{FFFD}";
 impl Head {
     pub(crate) fn new(text: String) -> Head {
         if !text.contains(REPLACEMENT) {
-            return Head { bytes: text.into_bytes() };
+            return Head::of(text.into_bytes());
         }
         let parts: Vec<&[u8]> = text.split(REPLACEMENT).map(str::as_bytes).collect();
-        Head { bytes: parts.join(&0xFF) }
+        Head::of(parts.join(&0xFF))
+    }
+
+    fn of(bytes: Vec<u8>) -> Head {
+        let mut ends = Vec::with_capacity(64);
+        ends.extend(bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at));
+        ends.push(bytes.len());
+        let mut head = Head { bytes, ends, authority: (0, 0) };
+        head.authority = authority(head.url());
+        head
     }
 
     pub(crate) fn method(&self) -> &[u8] {
@@ -25,18 +39,21 @@ impl Head {
 
     /// `https`.
     pub(crate) fn scheme(&self) -> &[u8] {
-        self.url_parts().0
+        let scheme = self.url().get(..self.authority.0).unwrap_or(&[]);
+        scheme.strip_suffix(b"://").unwrap_or(&[])
     }
 
     /// `shop.example.com:8443`.
     pub(crate) fn authority(&self) -> &[u8] {
-        self.url_parts().1
+        self.url().get(self.authority.0..self.authority.1).unwrap_or(&[])
     }
 
     /// `/feed?page=2`, as the client sent it.
     pub(crate) fn target(&self) -> &[u8] {
-        let target = self.url_parts().2;
-        if target.is_empty() { b"/" } else { target }
+        match self.url().get(self.authority.1..) {
+            None | Some([]) => b"/",
+            Some(target) => target,
+        }
     }
 
     /// `/feed`, as the client sent it.
@@ -52,8 +69,8 @@ impl Head {
 
     /// Header fields, names in lower case, lines of one name joined.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let mut lines = self.lines().skip(2);
-        std::iter::from_fn(move || Some((lines.next()?, lines.next()?)))
+        let names = (2..self.ends.len()).step_by(2);
+        names.map(|at| (self.line(at), self.line(at.saturating_add(1))))
     }
 
     /// Whether asking twice is as good as asking once (RFC 9110, section 9.2.2).
@@ -83,24 +100,23 @@ impl Head {
         pseudo.into_iter().chain(self.fields())
     }
 
-    fn lines(&self) -> impl Iterator<Item = &[u8]> {
-        self.bytes.split(|byte| *byte == b'\n')
-    }
-
     fn line(&self, index: usize) -> &[u8] {
-        self.lines().nth(index).unwrap_or(&[])
+        let before = index.checked_sub(1).and_then(|index| self.ends.get(index));
+        let start = before.map_or(0, |end| end.saturating_add(1));
+        let end = self.ends.get(index).copied().unwrap_or(start);
+        self.bytes.get(start..end).unwrap_or(&[])
     }
+}
 
-    fn url_parts(&self) -> (&[u8], &[u8], &[u8]) {
-        let url = self.url();
-        let colon = url.iter().position(|byte| *byte == b':').unwrap_or(0);
-        let (scheme, rest) = url.split_at_checked(colon).unwrap_or((&[], url));
-        let rest = rest.strip_prefix(b"://").unwrap_or(rest);
-        let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'\\');
-        let end = rest.iter().position(is_end).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at_checked(end).unwrap_or((rest, &[]));
-        (scheme, authority, target)
-    }
+/// Where the authority of a URL begins and ends.
+fn authority(url: &[u8]) -> (usize, usize) {
+    let colon = url.iter().position(|byte| *byte == b':').unwrap_or(0);
+    let rest = url.get(colon..).unwrap_or(&[]);
+    let start = if rest.starts_with(b"://") { colon.saturating_add(3) } else { 0 };
+    let rest = url.get(start..).unwrap_or(&[]);
+    let is_end = |byte: &u8| matches!(byte, b'/' | b'?' | b'#' | b'\\');
+    let length = rest.iter().position(is_end).unwrap_or(rest.len());
+    (start, start.saturating_add(length))
 }
 
 #[cfg(test)]

@@ -92,13 +92,14 @@ pub(crate) async fn cached(
     counters.cache_misses.increment();
     let response = decided(exchange, request, of).await;
     let field = |name: &str| host::response_field(&response, name);
-    if cache::may_keep(response.status(), field("set-cookie").is_some(), field("vary").as_deref()) {
-        if let Ok(copy) = response.duplicate() {
-            exchange.context.wait_until(async move {
-                // An answer that says it may not be kept is refused here, and that is all.
-                let _ = host::keep(&key, &copy).await;
-            });
-        }
+    let (set_cookie, vary) = (field("set-cookie").is_some(), field("vary"));
+    if cache::may_keep(response.status(), set_cookie, vary.as_deref())
+        && let Ok(copy) = response.duplicate()
+    {
+        exchange.context.wait_until(async move {
+            // An answer that says it may not be kept is refused here, and that is all.
+            let _ = host::keep(&key, &copy).await;
+        });
     }
     response
 }
@@ -247,8 +248,11 @@ impl Shadow {
     fn follow(self, exchange: &Exchange<'_>, response: &Response) {
         let status = response.status();
         let is_upgrade = status == 101;
-        let copy =
-            if self.compare == Compare::Body && !is_upgrade { response.duplicate().ok() } else { None };
+        let copy = if self.compare == Compare::Body && !is_upgrade {
+            response.duplicate().ok()
+        } else {
+            None
+        };
         exchange.context.wait_until(async move {
             let Shadow { active, rollout, place, compare, mirrored } = self;
             let Some(counters) = active.rollouts.get(rollout).map(|of| &of.shadow) else { return };

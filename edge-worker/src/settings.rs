@@ -66,10 +66,10 @@ impl Settings {
         let shadow_timeout = number("SERIN_SHADOW_TIMEOUT_MS", SHADOW_TIMEOUT_MS);
         let shadow_body = number("SERIN_SHADOW_BODY_BYTES", SHADOW_BODY_BYTES);
         let baseline = variable("SERIN_BASELINE");
-        if let Some(name) = &baseline {
-            if !targets.iter().any(|(known, _)| known == name) {
-                problems.push(format!("SERIN_BASELINE: {name} is not one of SERIN_TARGETS"));
-            }
+        if let Some(name) = &baseline
+            && !targets.iter().any(|(known, _)| known == name)
+        {
+            problems.push(format!("SERIN_BASELINE: {name} is not one of SERIN_TARGETS"));
         }
         let is_on = |name: &str| variable(name).is_some_and(|text| matches!(&*text, "1" | "true"));
         Settings {
@@ -124,9 +124,7 @@ fn target(value: &Node) -> Result<Target, &'static str> {
     match value {
         Node::Text(url) => origin(url).map(Target::Origin),
         Node::Object(object) => match object.get("service") {
-            Some(Node::Text(binding)) if object.len() == 1 => {
-                Ok(Target::Service(binding.clone()))
-            }
+            Some(Node::Text(binding)) if object.len() == 1 => Ok(Target::Service(binding.clone())),
             _ => Err("is neither a URL nor {\"service\": BINDING}"),
         },
         _ => Err("is neither a URL nor {\"service\": BINDING}"),

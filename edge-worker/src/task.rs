@@ -54,7 +54,9 @@ impl Future for Settled {
     type Output = Result<JsValue, Thrown>;
 
     fn poll(mut self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<Self::Output> {
-        if let (Some(promise), Some(task)) = (self.promise.take(), CURRENT.with_borrow(Clone::clone)) {
+        if let (Some(promise), Some(task)) =
+            (self.promise.take(), CURRENT.with_borrow(Clone::clone))
+        {
             let outcome = Rc::clone(&self.outcome);
             host::settled(&promise, Waiting { task, outcome });
             return Poll::Pending;

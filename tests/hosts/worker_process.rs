@@ -25,9 +25,9 @@ impl Workerd {
     pub(crate) fn start(workers: &[Described]) -> Result<Self, String> {
         let node = path_from("SERIN_NODE_TOOLS")?.join("node_modules/.bin/node");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("worker/serve.mjs");
-        let described = workers.iter().map(|worker| {
-            json!({"name": worker.name, "variables": worker.variables})
-        });
+        let described = workers
+            .iter()
+            .map(|worker| json!({"name": worker.name, "variables": worker.variables}));
         let described = Value::Array(described.collect()).to_string();
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("workers.json");
         std::fs::write(&file, described).map_err(|error| format!("{file:?}: {error}"))?;
@@ -79,5 +79,7 @@ impl Drop for Workerd {
 
 fn path_from(variable: &str) -> Result<PathBuf, String> {
     let value = std::env::var_os(variable);
-    value.map(PathBuf::from).ok_or_else(|| format!("{variable} is not set; `cargo xtask test` sets it"))
+    value
+        .map(PathBuf::from)
+        .ok_or_else(|| format!("{variable} is not set; `cargo xtask test` sets it"))
 }

@@ -2,10 +2,10 @@
 import { finish } from "./check.mjs";
 import { cache } from "./cache.mjs";
 import { config } from "./config.mjs";
-import { ofrep } from "./ofrep.mjs";
+import { ofrep, ofrepServed } from "./ofrep.mjs";
 import { proxy } from "./proxy.mjs";
 import { shadow } from "./shadow.mjs";
 import { deployed } from "./wrangler.mjs";
 
-for (const group of [proxy, config, shadow, cache, ofrep, deployed]) await group();
+for (const group of [proxy, config, shadow, cache, ofrep, ofrepServed, deployed]) await group();
 finish();

@@ -1,7 +1,11 @@
 // Flags for apps: the stock OpenFeature clients, and the protocol itself.
-import { assert, check } from "./check.mjs";
-import { require } from "./setup.mjs";
-import { named, worker } from "./world.mjs";
+import { spawn } from "node:child_process";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert, atEnd, check } from "./check.mjs";
+import { prepared, require } from "./setup.mjs";
+import { ask, named, worker } from "./world.mjs";
 
 const server = require("@openfeature/server-sdk");
 const { OFREPProvider } = require("@openfeature/ofrep-provider");
@@ -125,5 +129,61 @@ export async function ofrep() {
     }
     const closed = await worker({ targets: { stable: serin.origin ?? "http://127.0.0.1:1" }, variables: { SERIN_SPEC: SPEC } });
     assert.equal((await closed.ask("/ofrep/v1/evaluate/flags", { method: "POST", body: "{}" })).status, 502);
+  });
+}
+
+/** `serin serve` with the same spec, as a second host of the protocol. */
+function served(spec) {
+  const folder = mkdtempSync(join(tmpdir(), "serin-serve-"));
+  const file = join(folder, "spec.json");
+  writeFileSync(file, JSON.stringify(spec));
+  const child = spawn(prepared("SERIN_BIN"), ["serve", file, "--ofrep=/flags", "--listen", "127.0.0.1:0", "--default", "http://127.0.0.1:1"]);
+  atEnd(async () => {
+    child.kill();
+    rmSync(folder, { recursive: true, force: true });
+  });
+  return new Promise((resolve, reject) => {
+    let said = "";
+    const hear = (bytes) => {
+      said += bytes;
+      const found = /listening on http:\/\/127\.0\.0\.1:(\d+)/.exec(said);
+      if (found) resolve(Number(found[1]));
+    };
+    child.stdout.on("data", hear);
+    child.stderr.on("data", hear);
+    child.on("error", reject);
+    child.on("exit", () => reject(new Error(said)));
+  });
+}
+
+export async function ofrepServed() {
+  await check("serin serve answers flag evaluations as the Worker does, to the byte", async () => {
+    const { serin } = await flagged({ SERIN_OFREP_ORIGINS: "*" });
+    const port = await served(SPEC);
+    const path = "/flags/ofrep/v1/evaluate/flags";
+    let compared = 0;
+    for (const [method, to, body, headers] of [
+      ["POST", path, '{"context":{"targetingKey":"ada","header.x-plan":"pro"}}', {}],
+      ["POST", path, "{}", { origin: "https://a.example" }],
+      ["POST", `${path}/theme`, '{"context":{"targetingKey":"ben"}}', {}],
+      ["POST", `${path}/theme`, "{}", {}],
+      ["POST", `${path}/no-such`, "{}", {}],
+      ["POST", path, "{", {}],
+      ["POST", path, "x".repeat(70_000), {}],
+      ["GET", path, undefined, {}],
+      ["OPTIONS", path, undefined, { origin: "https://a.example" }],
+    ]) {
+      const [here, there] = await Promise.all([serin.port, port].map((at) => ask(at, to, { method, body, headers })));
+      assert.deepEqual([here.status, here.text], [there.status, there.text], `${method} ${to} ${body?.slice(0, 60)}`);
+      for (const name of ["etag", "content-type", "access-control-allow-origin", "allow", "vary"]) {
+        assert.equal(here.headers[name], there.headers[name], name);
+      }
+      if (here.headers.etag !== undefined) {
+        const again = await ask(port, to, { method, body, headers: { "if-none-match": here.headers.etag } });
+        assert.equal(again.status, 304);
+      }
+      compared += 1;
+    }
+    return `${compared} requests`;
   });
 }

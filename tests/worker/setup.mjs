@@ -4,7 +4,8 @@ import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-function prepared(name) {
+/** A variable that `cargo xtask test` sets. */
+export function prepared(name) {
   const value = process.env[name];
   if (value === undefined) throw new Error(`${name} is not set; \`cargo xtask test\` sets it`);
   return value;

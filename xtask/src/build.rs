@@ -9,9 +9,7 @@ use std::process::Command;
 pub(crate) fn task() -> Outcome {
     let filter = filter()?;
     let serin = serin(&filter)?;
-    let worker = worker::build()?;
-    let (raw, compressed) = worker::size(&worker).map_err(|error| error.to_string())?;
-    let worker = format!("dist/edge-worker ({} KB, {} KB compressed)", kb(raw), kb(compressed));
+    let worker = worker::summary(&worker::build()?)?;
     println!("build: done, {}, {} and {worker}", summary(&filter), summary(&serin));
     Ok(())
 }
@@ -54,7 +52,7 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     let pruned = shell::target_dir().join("serin-filter.pruned.wasm");
     std::fs::write(&pruned, prune::prune(&wasm)?)
         .map_err(|error| format!("{} could not be written: {error}", pruned.display()))?;
-    wasm_opt::optimise(&pruned)?;
+    wasm_opt::optimise(&pruned, &[])?;
     let optimised = std::fs::read(&pruned)
         .map_err(|error| format!("{} could not be read: {error}", pruned.display()))?;
     let filter = dist("serin-filter.wasm")?;
@@ -107,9 +105,5 @@ fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome {
 fn summary(path: &Path) -> String {
     let name = path.file_name().unwrap_or_default().to_string_lossy();
     let size = std::fs::metadata(path).map(|data| data.len()).unwrap_or_default();
-    format!("dist/{name} ({} KB)", kb(size))
-}
-
-fn kb(bytes: u64) -> u64 {
-    bytes.div_ceil(1000)
+    format!("dist/{name} ({} KB)", size.div_ceil(1000))
 }

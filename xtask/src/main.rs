@@ -17,6 +17,7 @@ Serin's tasks
 Usage: cargo xtask <TASK>
 
   build         build what people deploy into dist/: serin-filter.wasm, the serin command, edge-worker/
+  build worker  build edge-worker/ alone
   demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
   test          do all set-up, then run every suite on every host: native, host-sim, Envoy, workerd
   bench         measure decide, the wasm and the simulator; ends in one table
@@ -32,6 +33,7 @@ fn main() -> ExitCode {
     let task = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let outcome = match task.as_str() {
+        "build" if rest == ["worker"] => worker::task(),
         "build" => build::task(),
         "demo" => build::demo(&rest),
         "test" => test::task(),

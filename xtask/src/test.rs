@@ -68,7 +68,9 @@ pub(crate) fn task() -> Outcome {
             cargo_test(count, cargo)
         });
         run.step("the Worker's failure cases, flag clients and example in workerd", |count| {
-            counted(count, &mut worker::script(&node, &dist, "main.mjs"))
+            let mut script = worker::script(&node, &dist, "main.mjs");
+            script.env("SERIN_BIN", shell::target_dir().join("debug/serin"));
+            counted(count, &mut script)
         });
     }
     run.finish(start)

@@ -7,6 +7,19 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 
+/// Builds the Worker and says how large it is.
+pub(crate) fn task() -> Outcome {
+    println!("build: done, {}", summary(&build()?)?);
+    Ok(())
+}
+
+/// The Worker's size in words.
+pub(crate) fn summary(dist: &Path) -> Outcome<String> {
+    let (raw, compressed) = size(dist).map_err(|error| format!("{}: {error}", dist.display()))?;
+    let (raw, compressed) = (raw.div_ceil(1000), compressed.div_ceil(1000));
+    Ok(format!("dist/edge-worker ({raw} KB, {compressed} KB compressed)"))
+}
+
 /// Builds the Worker and leaves everything that wrangler needs in `dist/edge-worker`.
 pub(crate) fn build() -> Outcome<PathBuf> {
     let target = tools::BARE_TARGET;
@@ -18,7 +31,7 @@ pub(crate) fn build() -> Outcome<PathBuf> {
     let wasm = shell::target_dir().join(target).join("wasm/serin_edge_worker.wasm");
     let glue = shell::target_dir().join("worker-glue");
     write_glue(&wasm, &glue)?;
-    wasm_opt::optimise(&glue.join("serin_bg.wasm"))?;
+    wasm_opt::optimise(&glue.join("serin_bg.wasm"), &[wasm_opt::EXCEPTIONS])?;
     let dist = shell::root().join("dist/edge-worker");
     assemble(&glue, &dist).map_err(|error| format!("{}: {error}", dist.display()))?;
     Ok(dist)
@@ -43,7 +56,8 @@ fn assemble(glue: &Path, dist: &Path) -> io::Result<()> {
         let inside = file.strip_prefix(glue).unwrap_or(&file).to_string_lossy().into_owned();
         // Not where the wasm's own imports are listed by the old name.
         for quote in ['"', '\''] {
-            let (old, new) = (format!("from {quote}./{inside}{quote}"), format!("from {quote}./{name}{quote}"));
+            let (old, new) =
+                (format!("from {quote}./{inside}{quote}"), format!("from {quote}./{name}{quote}"));
             script = script.replace(&old, &new);
         }
         fs::copy(&file, dist.join(name))?;

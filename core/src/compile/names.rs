@@ -131,6 +131,9 @@ pub(crate) fn each_condition<'s>(spec: &'s Spec, visit: &mut impl FnMut(&'s Cond
             pending.extend(rings);
         }
     }
+    for shadow in spec.rollouts.values().filter_map(|rollout| rollout.shadow.as_ref()) {
+        pending.extend(shadow.when.as_ref());
+    }
     while let Some(condition) = pending.pop() {
         visit(condition);
         match condition {

@@ -202,6 +202,11 @@ pub(crate) fn resolve(
     Resolved { condition, cost, uses }
 }
 
+/// What stands in for a condition that can't be resolved. It is reported, and it fails closed.
+fn never() -> Condition {
+    Condition::Any(Box::default())
+}
+
 struct Resolver<'r> {
     names: &'r Names,
     cohorts: &'r Cohorts,
@@ -219,7 +224,7 @@ impl Resolver<'_> {
     ) -> (Condition, Cost) {
         let level = level.saturating_add(1);
         if level > MAX_DEPTH.saturating_mul(2) {
-            return (Condition::All(Box::default()), Cost { depth: level, tests: 0 });
+            return (never(), Cost { depth: level, tests: 0 });
         }
         let (condition, inner) = match condition {
             spec::Condition::All(parts) => {
@@ -263,7 +268,7 @@ impl Resolver<'_> {
     fn cohort(&mut self, name: &str, path: &Path<'_>) -> (Condition, Cost) {
         let Some(id) = self.names.cohort(name) else {
             unknown("cohort", name, &self.names.cohort_names(), path, self.errors);
-            return (Condition::All(Box::default()), Cost::default());
+            return (never(), Cost::default());
         };
         if let Some(uses) = self.cohorts.uses(id) {
             self.uses.add(uses);
@@ -284,7 +289,7 @@ impl Resolver<'_> {
             other => self.names.slot(other),
         };
         let Some(slot) = slot else {
-            return Condition::All(Box::default());
+            return never();
         };
         match slot {
             Slot::Input(input) => {

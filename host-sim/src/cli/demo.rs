@@ -74,7 +74,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(trouble)?;
         let address = listener.local_addr().map_err(trouble)?;
         let timeout = Duration::from_secs(15);
-        let settings = Settings { plugin, table, clusters: HashMap::new(), timeout };
+        let settings = Settings { plugin, table, clusters: HashMap::new(), timeout, ofrep: None };
         let (end, ended) = oneshot::channel::<()>();
         let stop = async {
             let _ = ended.await;

@@ -102,6 +102,9 @@ struct ServeArgs {
     /// How long an upstream may take to begin its response
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = seconds)]
     timeout: Duration,
+    /// Evaluate flags for apps by the OpenFeature Remote Evaluation Protocol, at PREFIX/ofrep/v1
+    #[arg(long, value_name = "PREFIX", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
+    ofrep: Option<String>,
 }
 
 #[derive(Args)]

@@ -44,7 +44,13 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
         let address = listener.local_addr().unwrap_or(args.listen);
         println!("serin: {}", check::summary(&spec.plan));
         println!("serin: listening on http://{address} with {workers} workers");
-        let proxy = Proxy::new(Settings { plugin, table, clusters, timeout: args.timeout });
+        let ofrep = args.ofrep.clone().map(|prefix| serin_ofrep::Settings {
+            prefix,
+            // Whoever reaches a laptop's port may ask, browsers too.
+            origins: Some("*".to_owned()),
+            token: None,
+        });
+        let proxy = Proxy::new(Settings { plugin, table, clusters, timeout: args.timeout, ofrep });
         let serving = Arc::clone(&proxy).serve(listener, stop());
         let watch = watch(Arc::clone(&proxy), &args, text);
         tokio::select! {

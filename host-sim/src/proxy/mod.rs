@@ -4,6 +4,7 @@ mod bodies;
 mod calls;
 mod exchange;
 mod fields;
+mod ofrep;
 mod replies;
 mod table;
 mod upgrade;
@@ -12,7 +13,9 @@ pub(crate) use table::{Table, Upstream};
 
 use bytes::Bytes;
 use calls::Calls;
+use http::{Request, Response};
 use http_body_util::combinators::BoxBody;
+use hyper::body::Incoming;
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
@@ -22,6 +25,7 @@ use serin_host_sim::Plugin;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
+use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 use tokio::net::TcpListener;
@@ -42,6 +46,8 @@ pub(crate) struct Settings {
     pub(crate) table: Table,
     pub(crate) clusters: HashMap<String, Upstream>,
     pub(crate) timeout: Duration,
+    /// Where flags are evaluated for apps, if anywhere.
+    pub(crate) ofrep: Option<serin_ofrep::Settings>,
 }
 
 /// A proxy. It can be told of a new table while it runs.
@@ -51,6 +57,7 @@ pub(crate) struct Proxy {
     client: Client<HttpConnector, Body>,
     calls: Calls,
     timeout: Duration,
+    ofrep: Option<serin_ofrep::Settings>,
 }
 
 impl Proxy {
@@ -68,6 +75,7 @@ impl Proxy {
             table: Mutex::new(Arc::new(settings.table)),
             client,
             timeout: settings.timeout,
+            ofrep: settings.ofrep,
         })
     }
 
@@ -117,7 +125,7 @@ impl Proxy {
             next = next.wrapping_add(1);
             let proxy = Arc::clone(&self);
             let service = hyper::service::service_fn(move |request| {
-                exchange::run(Arc::clone(&proxy), connection, request)
+                answer(Arc::clone(&proxy), connection, request)
             });
             let mut server = auto::Builder::new(TokioExecutor::new());
             server.http1().timer(TokioTimer::new()).header_read_timeout(Duration::from_secs(30));
@@ -137,6 +145,29 @@ impl Proxy {
         ticker.abort();
         self.plugin.shut_down();
     }
+}
+
+type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Broken>> + Send>>;
+
+/// Why there is no response at all: the connection ends.
+#[derive(Debug)]
+struct Broken(BoxError);
+
+impl std::fmt::Display for Broken {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.0.fmt(f)
+    }
+}
+
+impl std::error::Error for Broken {}
+
+/// Here if it is about flags for apps, else through the filter to an upstream.
+fn answer(proxy: Arc<Proxy>, connection: Connection, request: Request<Incoming>) -> Answer {
+    let path = request.uri().path();
+    if proxy.ofrep.as_ref().is_some_and(|ofrep| ofrep.covers(path)) {
+        return Box::pin(async move { Ok(ofrep::answer(&proxy, request).await) });
+    }
+    Box::pin(async move { exchange::run(proxy, connection, request).await.map_err(Broken) })
 }
 
 /// Who is connected, and the worker that serves all of its streams, as in Envoy.

@@ -1,0 +1,63 @@
+//! Flags for apps: the requests that are answered here and go through no filter.
+
+use super::{Body, BoxError, Proxy, replies};
+use http::header::{AUTHORIZATION, IF_NONE_MATCH, ORIGIN};
+use http::{HeaderValue, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::body::Incoming;
+use serin_ofrep::LARGEST_BODY;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Answers a request of the protocol.
+pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Response<Body> {
+    let (head, body) = request.into_parts();
+    let body = read(body).await;
+    let field = |name: &http::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
+    let asked = serin_ofrep::Request {
+        method: head.method.as_str(),
+        path: head.uri.path(),
+        body: body.as_deref(),
+        authorization: field(&AUTHORIZATION),
+        api_key: field(&http::HeaderName::from_static("x-api-key")),
+        if_none_match: field(&IF_NONE_MATCH),
+        origin: field(&ORIGIN),
+        now: now(),
+    };
+    respond(proxy, asked)
+}
+
+/// The whole body, unless it is too long or breaks off.
+async fn read(mut body: Incoming) -> Option<Vec<u8>> {
+    let mut bytes = Vec::new();
+    while let Some(frame) = body.frame().await {
+        if let Ok(data) = frame.ok()?.into_data() {
+            bytes.extend_from_slice(&data);
+        }
+        if bytes.len() > LARGEST_BODY {
+            return None;
+        }
+    }
+    Some(bytes)
+}
+
+fn respond(proxy: &Proxy, asked: serin_ofrep::Request<'_>) -> Response<Body> {
+    let table = proxy.table();
+    let settings = proxy.ofrep.as_ref();
+    let answer = settings.and_then(|of| serin_ofrep::respond(of, Some(table.plan()), asked));
+    let Some(answer) = answer else {
+        return replies::text(StatusCode::NOT_FOUND, "not found");
+    };
+    let mut response = Response::new(Full::from(answer.body).map_err(BoxError::from).boxed());
+    *response.status_mut() = StatusCode::from_u16(answer.status).unwrap_or(StatusCode::OK);
+    for (name, value) in answer.fields {
+        if let Ok(value) = HeaderValue::try_from(value) {
+            response.headers_mut().append(name, value);
+        }
+    }
+    response
+}
+
+fn now() -> u64 {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
+}
