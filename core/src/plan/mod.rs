@@ -1,18 +1,24 @@
 //! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
 
+mod flag;
 mod id_set;
 mod input;
 mod path_index;
+mod rollout;
 mod route_index;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+pub use flag::{Flag, Variant};
+pub(crate) use flag::{Holdout, LayerRange, Outcome, Rule};
 pub(crate) use id_set::IdSet;
 pub(crate) use input::Inputs;
 pub use input::{HostInput, Input, InputId};
 pub(crate) use path_index::{PathIndex, PathIndexBuilder};
+pub use rollout::{Arm, Rollout, Shadow};
+pub(crate) use rollout::{Mode, Pin};
 pub(crate) use route_index::{RouteIndex, RouteIndexBuilder};
 
 use crate::attribute::Attribute;
@@ -20,8 +26,7 @@ use crate::condition::Operator;
 use crate::error::Errors;
 use crate::facts::Facts;
 use crate::hash::{Bucket, Purpose};
-use crate::schedule::Schedule;
-use crate::spec::{Compare, Deploy, FlagState, Spec};
+use crate::spec::{Deploy, Spec};
 use crate::value::share::Share;
 
 /// What [`crate::decide`] works on: immutable, made from a [`Spec`] only.
@@ -320,213 +325,4 @@ impl<T: Copy> Ranges<T> {
     pub(crate) fn find(&self, bucket: Bucket) -> Option<Range<T>> {
         self.list.iter().find(|range| bucket.number() < range.end).copied()
     }
-}
-
-/// A flag.
-#[derive(Clone, Debug)]
-pub struct Flag {
-    pub(crate) name: Box<str>,
-    pub(crate) state: FlagState,
-    pub(crate) variants: Box<[Variant]>,
-    pub(crate) default_variant: VariantId,
-    pub(crate) requires: Box<[(FlagId, VariantId)]>,
-    /// Whether holdouts leave it alone.
-    pub(crate) held_out: bool,
-    pub(crate) rules: Box<[Rule]>,
-    pub(crate) needs: Needs,
-}
-
-/// A group that flags for release and experiment leave alone.
-#[derive(Clone, Debug)]
-pub(crate) struct Holdout {
-    pub(crate) name: Box<str>,
-    pub(crate) bucketing: Bucketing,
-    pub(crate) share: Share,
-}
-
-/// A part of a layer.
-#[derive(Clone, Debug)]
-pub(crate) struct LayerRange {
-    pub(crate) bucketing: Bucketing,
-    pub(crate) from: Share,
-    pub(crate) to: Share,
-}
-
-impl Flag {
-    /// The flag's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The variants, in the order of names.
-    pub fn variants(&self) -> &[Variant] {
-        &self.variants
-    }
-
-    pub(crate) fn needs_time(&self) -> bool {
-        self.rules.iter().any(|rule| match &rule.outcome {
-            Outcome::Ramp { schedule, .. } => schedule.needs_time(),
-            _ => false,
-        })
-    }
-
-    /// A variant by its id.
-    pub fn variant(&self, id: VariantId) -> Option<&Variant> {
-        self.variants.get(id.index())
-    }
-}
-
-/// A value that a flag can take.
-#[derive(Clone, Debug)]
-pub struct Variant {
-    pub(crate) name: Box<str>,
-    pub(crate) json: Box<str>,
-    /// `flag=item`, as `serin-flags` carries it.
-    pub(crate) member: Box<str>,
-}
-
-impl Variant {
-    /// The variant's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The value as canonical JSON.
-    pub fn json(&self) -> &str {
-        &self.json
-    }
-}
-
-/// A rule of a flag.
-#[derive(Clone, Debug)]
-pub(crate) struct Rule {
-    pub(crate) name: Box<str>,
-    pub(crate) when: Option<Condition>,
-    pub(crate) layer: Option<LayerRange>,
-    pub(crate) outcome: Outcome,
-}
-
-/// What a rule serves.
-#[derive(Clone, Debug)]
-pub(crate) enum Outcome {
-    Serve(VariantId),
-    Ramp { variant: VariantId, schedule: Schedule, bucketing: Bucketing },
-    Split { ranges: Ranges<VariantId>, bucketing: Bucketing },
-}
-
-/// A rollout.
-#[derive(Clone, Debug)]
-pub struct Rollout {
-    pub(crate) name: Box<str>,
-    pub(crate) arms: Box<[Arm]>,
-    pub(crate) baseline: ArmId,
-    pub(crate) mode: Mode,
-    pub(crate) shadow: Option<Shadow>,
-    pub(crate) falls_back: bool,
-    pub(crate) needs: Needs,
-}
-
-impl Rollout {
-    /// The rollout's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The arms, in the order of names.
-    pub fn arms(&self) -> &[Arm] {
-        &self.arms
-    }
-
-    pub(crate) fn needs_time(&self) -> bool {
-        match &self.mode {
-            Mode::Pinned { .. } => true,
-            Mode::Canary { schedule, .. } => schedule.needs_time(),
-            Mode::Fixed(_) | Mode::Split { .. } => false,
-        }
-    }
-
-    /// An arm by its id.
-    pub fn arm(&self, id: ArmId) -> Option<&Arm> {
-        self.arms.get(id.index())
-    }
-
-    /// The arm that takes everything nothing else takes.
-    pub fn baseline(&self) -> ArmId {
-        self.baseline
-    }
-
-    /// The arm that gets copies of requests, if there is one.
-    pub fn shadow(&self) -> Option<&Shadow> {
-        self.shadow.as_ref()
-    }
-
-    /// Whether a host that can't reach the arm may try the baseline.
-    pub fn falls_back(&self) -> bool {
-        self.falls_back
-    }
-}
-
-/// Copies of requests for an arm whose answers nobody waits for.
-#[derive(Clone, Debug)]
-pub struct Shadow {
-    pub(crate) arm: ArmId,
-    pub(crate) share: Share,
-    pub(crate) when: Option<Condition>,
-    pub(crate) methods: Box<[Box<str>]>,
-    pub(crate) bucketing: Bucketing,
-    pub(crate) compare: Compare,
-    pub(crate) max_in_flight: u32,
-}
-
-impl Shadow {
-    /// The arm.
-    pub fn arm(&self) -> ArmId {
-        self.arm
-    }
-
-    /// What of its answer is compared with the one the client got.
-    pub fn compare(&self) -> Compare {
-        self.compare
-    }
-
-    /// How many copies may be under way at once, in one worker of the host.
-    pub fn max_in_flight(&self) -> u32 {
-        self.max_in_flight
-    }
-}
-
-/// One version's upstream.
-#[derive(Clone, Debug)]
-pub struct Arm {
-    pub(crate) name: Box<str>,
-    pub(crate) target: Box<str>,
-}
-
-impl Arm {
-    /// The arm's name.
-    pub fn name(&self) -> &str {
-        &self.name
-    }
-
-    /// The upstream's name in the host.
-    pub fn target(&self) -> &str {
-        &self.target
-    }
-}
-
-/// How long a session keeps the arm it began on.
-#[derive(Clone, Debug)]
-pub(crate) struct Pin {
-    pub(crate) cookie: Box<str>,
-    pub(crate) input: InputId,
-    pub(crate) ms: u64,
-}
-
-/// How a rollout shares its traffic.
-#[derive(Clone, Debug)]
-pub(crate) enum Mode {
-    Fixed(ArmId),
-    Pinned { active: ArmId, pin: Pin },
-    Canary { arm: ArmId, rings: Box<[Condition]>, schedule: Schedule, bucketing: Option<Bucketing> },
-    Split { ranges: Ranges<ArmId>, bucketing: Bucketing },
 }

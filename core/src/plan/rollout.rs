@@ -1,0 +1,125 @@
+//! Rollouts, resolved.
+
+use alloc::boxed::Box;
+
+use super::{ArmId, Bucketing, Condition, InputId, Needs, Ranges};
+use crate::schedule::Schedule;
+use crate::spec::Compare;
+use crate::value::share::Share;
+
+/// A rollout.
+#[derive(Clone, Debug)]
+pub struct Rollout {
+    pub(crate) name: Box<str>,
+    pub(crate) arms: Box<[Arm]>,
+    pub(crate) baseline: ArmId,
+    pub(crate) mode: Mode,
+    pub(crate) shadow: Option<Shadow>,
+    pub(crate) falls_back: bool,
+    pub(crate) needs: Needs,
+}
+
+impl Rollout {
+    /// The rollout's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The arms, in the order of names.
+    pub fn arms(&self) -> &[Arm] {
+        &self.arms
+    }
+
+    pub(crate) fn needs_time(&self) -> bool {
+        match &self.mode {
+            Mode::Pinned { .. } => true,
+            Mode::Canary { schedule, .. } => schedule.needs_time(),
+            Mode::Fixed(_) | Mode::Split { .. } => false,
+        }
+    }
+
+    /// An arm by its id.
+    pub fn arm(&self, id: ArmId) -> Option<&Arm> {
+        self.arms.get(id.index())
+    }
+
+    /// The arm that takes everything nothing else takes.
+    pub fn baseline(&self) -> ArmId {
+        self.baseline
+    }
+
+    /// The arm that gets copies of requests, if there is one.
+    pub fn shadow(&self) -> Option<&Shadow> {
+        self.shadow.as_ref()
+    }
+
+    /// Whether a host that can't reach the arm may try the baseline.
+    pub fn falls_back(&self) -> bool {
+        self.falls_back
+    }
+}
+
+/// Copies of requests for an arm whose answers nobody waits for.
+#[derive(Clone, Debug)]
+pub struct Shadow {
+    pub(crate) arm: ArmId,
+    pub(crate) share: Share,
+    pub(crate) when: Option<Condition>,
+    pub(crate) methods: Box<[Box<str>]>,
+    pub(crate) bucketing: Bucketing,
+    pub(crate) compare: Compare,
+    pub(crate) max_in_flight: u32,
+}
+
+impl Shadow {
+    /// The arm.
+    pub fn arm(&self) -> ArmId {
+        self.arm
+    }
+
+    /// What of its answer is compared with the one the client got.
+    pub fn compare(&self) -> Compare {
+        self.compare
+    }
+
+    /// How many copies may be under way at once, in one worker of the host.
+    pub fn max_in_flight(&self) -> u32 {
+        self.max_in_flight
+    }
+}
+
+/// One version's upstream.
+#[derive(Clone, Debug)]
+pub struct Arm {
+    pub(crate) name: Box<str>,
+    pub(crate) target: Box<str>,
+}
+
+impl Arm {
+    /// The arm's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The upstream's name in the host.
+    pub fn target(&self) -> &str {
+        &self.target
+    }
+}
+
+/// How long a session keeps the arm it began on.
+#[derive(Clone, Debug)]
+pub(crate) struct Pin {
+    pub(crate) cookie: Box<str>,
+    pub(crate) input: InputId,
+    pub(crate) ms: u64,
+}
+
+/// How a rollout shares its traffic.
+#[derive(Clone, Debug)]
+pub(crate) enum Mode {
+    Fixed(ArmId),
+    Pinned { active: ArmId, pin: Pin },
+    Canary { arm: ArmId, rings: Box<[Condition]>, schedule: Schedule, bucketing: Option<Bucketing> },
+    Split { ranges: Ranges<ArmId>, bucketing: Bucketing },
+}
