@@ -119,7 +119,7 @@ mod tests {
     fn what_is_no_yaml_is_refused_with_its_place() {
         let message = refused("a:\n  - b\n c: [\n");
         assert!(message.contains("line"), "{message}");
-        assert!(refused("a: .nan").contains("finite") || !refused("a: .nan").is_empty());
+        refused("a: .nan");
         refused("a: !custom 1");
         refused("<<: {a: 1}\n");
     }
