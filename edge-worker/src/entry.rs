@@ -1,17 +1,19 @@
 //! The fetch event: one request, from its head to its answer.
 
 use std::cell::RefCell;
+use std::convert::Infallible;
 use std::rc::Rc;
 
 use serin_core::decide;
-use wasm_bindgen::handler;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsValue, handler};
+use worker::{Context, Env, event, worker_sys};
 
 use crate::head::Head;
-use crate::host::{self, Context, Env, Request, Resolve, Response};
+use crate::host::{self, Request, Response};
 use crate::proxy::{self, Exchange};
 use crate::refresh::Isolate;
-use crate::{cache, facts, own, task};
+use crate::{cache, facts, own};
 
 thread_local! {
     static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
@@ -24,33 +26,40 @@ fn isolate(env: &Env, now: u64) -> Rc<Isolate> {
     })
 }
 
-/// After a trap the next request finds a new instance.
-#[wasm_bindgen(start)]
-fn start() {
-    handler::set_on_abort(handler::schedule_reinit);
+/// The fetch event.
+#[event(fetch)]
+async fn fetch(request: Request, env: Env, context: Context) -> Result<Response, Infallible> {
+    handler::set_on_abort(on_abort);
+    Ok(answer(&request, &env, &context).await)
 }
 
-/// The fetch event.
-#[wasm_bindgen]
-#[allow(unreachable_pub)]
-pub fn fetch(request: Request, env: Env, context: Context, resolve: Resolve) {
-    task::run(async move {
-        resolve.answer(&answer(&request, &env, &context).await);
-    });
+/// After a trap the next call finds a new instance, and requests that still wait are passed on.
+fn on_abort() {
+    handler::schedule_reinit();
+    host::aborted();
 }
 
 /// The fetch event after a fault in [`fetch`]: to the baseline, without a decision.
-#[wasm_bindgen]
+///
+/// # Errors
+///
+/// None: the type is what an exported `async fn` has to return.
+#[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
-pub fn pass(request: Request, env: Env, context: Context, resolve: Resolve) {
-    task::run(async move {
-        let now = host::now_ms();
-        let isolate = isolate(&env, now);
-        let head = Head::new(host::head(&request));
-        let (isolate, env, context) = (&isolate, &env, &context);
-        let exchange = Exchange { isolate, env, context, head: &head, now };
-        resolve.answer(&proxy::pass(&exchange, &request, None).await);
-    });
+pub async fn pass(
+    request: Request,
+    env: Env,
+    context: worker_sys::Context,
+) -> Result<Response, JsValue> {
+    let now = host::now_ms();
+    let context = Context::new(context);
+    let isolate = isolate(&env, now);
+    let head = Head::new(host::head(&request));
+    let exchange = Exchange { isolate: &isolate, env: &env, context: &context, head: &head, now };
+    if host::was_sent(&request) && !(head.is_repeatable() && !host::has_body(&request)) {
+        return Ok(exchange.lost());
+    }
+    Ok(proxy::pass(&exchange, &request, None).await)
 }
 
 async fn answer(request: &Request, env: &Env, context: &Context) -> Response {

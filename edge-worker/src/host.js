@@ -47,9 +47,25 @@ export function readKv(namespace, key, cacheTtl) {
 /** Sends a request, with header fields changed (name, value; no value removes), to a service or to
  * another URL. */
 export function forward(service, request, url, changes) {
+  sent.add(request);
   const copy = new Request(url ?? request.url, request);
   change(copy.headers, changes);
   return send(service, copy);
+}
+
+/** Requests that have gone to a target: what happened to them there is not known. */
+const sent = new WeakSet();
+
+export function wasSent(request) {
+  return sent.has(request);
+}
+
+/** What is called for each waiting request when the WebAssembly has come to an end. */
+export const waiting = new Set();
+
+export function aborted() {
+  for (const abort of waiting) abort();
+  waiting.clear();
 }
 
 function change(headers, changes) {
@@ -149,22 +165,6 @@ export function keep(key, response) {
 /** The value of a response's header field. */
 export function responseField(response, name) {
   return response.headers.get(name) ?? undefined;
-}
-
-/** Tells a task of the WebAssembly how its promise came out. */
-export function settled(promise, waiting) {
-  promise.then((value) => waiting.fulfilled(value), (thrown) => waiting.rejected(thrown));
-}
-
-export function resolve(resolver, value) {
-  resolver(value);
-}
-
-/** Keeps the request's context open until what it returns is called. */
-export function hold(context) {
-  let release;
-  context.waitUntil(new Promise((resolver) => { release = resolver; }));
-  return release;
 }
 
 export function now() {

@@ -2,34 +2,15 @@
 
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
+use worker::Env;
+use worker::js_sys::Promise;
+use worker::wasm_bindgen_futures::JsFuture;
+pub(crate) use worker::web_sys::{Request, Response};
 
 use crate::facts::Platform;
-use crate::task::{self, Settled, Waiting};
-
-#[wasm_bindgen]
-extern "C" {
-    /// A request.
-    pub type Request;
-    /// A response.
-    pub type Response;
-    /// Variables, secrets and bindings.
-    pub type Env;
-    /// What lets work go on after the answer.
-    pub type Context;
-    /// What a promise is kept by.
-    pub type Resolve;
-
-    #[wasm_bindgen(method, getter)]
-    pub(crate) fn status(this: &Response) -> u16;
-    /// A second response with the same body; both have to be read.
-    #[wasm_bindgen(method, catch, js_name = clone)]
-    pub(crate) fn duplicate(this: &Response) -> Result<Response, Thrown>;
-}
 
 /// Something thrown on the other side; `host.js` has the words for it.
 pub(crate) type Thrown = JsValue;
-/// A promise.
-type Promise = JsValue;
 
 #[wasm_bindgen(module = "/src/host.js")]
 extern "C" {
@@ -80,14 +61,13 @@ extern "C" {
     fn keep_promise(key: &str, response: &Response) -> Promise;
     #[wasm_bindgen(js_name = responseField)]
     pub(crate) fn response_field(response: &Response, name: &str) -> Option<String>;
-    /// Calls one of the methods when the promise is settled.
-    pub(crate) fn settled(promise: &JsValue, waiting: Waiting);
-    /// Keeps a promise.
-    fn resolve(resolve: &Resolve, value: &JsValue);
-    #[wasm_bindgen(catch)]
-    fn hold(context: &Context) -> Result<Resolve, Thrown>;
     fn now() -> f64;
     fn describe(thrown: &Thrown) -> String;
+    /// Whether a request has gone to a target.
+    #[wasm_bindgen(js_name = wasSent)]
+    pub(crate) fn was_sent(request: &Request) -> bool;
+    /// Tells every request that waits that this instance is gone.
+    pub(crate) fn aborted();
     /// Writes a line to the Worker's log.
     pub(crate) fn log(level: &str, text: &str);
 }
@@ -110,7 +90,7 @@ pub(crate) async fn read_kv(
     key: &str,
     ttl: u32,
 ) -> Result<Option<String>, Thrown> {
-    let read = Settled::new(read_kv_promise(namespace, key, ttl)?).await?;
+    let read = JsFuture::from(read_kv_promise(namespace, key, ttl)?).await?;
     Ok(read.as_string())
 }
 
@@ -122,7 +102,7 @@ pub(crate) async fn forward(
     changes: &str,
 ) -> Result<Response, Thrown> {
     let sent = forward_promise(service, request, url, changes)?;
-    Settled::new(sent).await.map(JsCast::unchecked_into)
+    JsFuture::from(sent).await.map(JsCast::unchecked_into)
 }
 
 /// A copy of a request on its way; it goes off at once, not when it is first waited for.
@@ -143,53 +123,34 @@ pub(crate) fn mirror(
 impl Mirrored {
     /// The answer to the copy.
     pub(crate) async fn answer(self) -> Result<Response, Thrown> {
-        Settled::new(self.0).await.map(JsCast::unchecked_into)
+        JsFuture::from(self.0).await.map(JsCast::unchecked_into)
     }
 }
 
 /// A body as text; `None` if it is longer than the limit.
 pub(crate) async fn read_text(request: &Request, limit: u32) -> Result<Option<String>, Thrown> {
-    Ok(Settled::new(read_text_promise(request, limit)).await?.as_string())
+    Ok(JsFuture::from(read_text_promise(request, limit)).await?.as_string())
 }
 
 /// Lets go of a body that nobody wants.
 pub(crate) async fn discard(response: &Response) {
-    let _ = Settled::new(discard_promise(response)).await;
+    let _ = JsFuture::from(discard_promise(response)).await;
 }
 
 /// A digest of a body, which is used up.
 pub(crate) async fn digest(response: &Response) -> Result<String, Thrown> {
-    Ok(Settled::new(digest_promise(response)).await?.as_string().unwrap_or_default())
+    Ok(JsFuture::from(digest_promise(response)).await?.as_string().unwrap_or_default())
 }
 
 /// What the cache keeps under a key.
 pub(crate) async fn cached(key: &str) -> Option<Response> {
-    let found = Settled::new(cached_promise(key)).await.ok()?;
+    let found = JsFuture::from(cached_promise(key)).await.ok()?;
     (!found.is_undefined()).then(|| found.unchecked_into())
 }
 
 /// Keeps a response under a key, as long as its own fields allow.
 pub(crate) async fn keep(key: &str, response: &Response) -> Result<(), Thrown> {
-    Settled::new(keep_promise(key, response)).await.map(|_| ())
-}
-
-impl Context {
-    /// Goes on with something behind the answer.
-    pub(crate) fn wait_until(&self, work: impl Future<Output = ()> + 'static) {
-        // It throws only after the request is over, and then nothing is left to do.
-        let Ok(release) = hold(self) else { return };
-        task::run(async move {
-            work.await;
-            resolve(&release, &JsValue::UNDEFINED);
-        });
-    }
-}
-
-impl Resolve {
-    /// Keeps the promise of an answer.
-    pub(crate) fn answer(&self, response: &Response) {
-        resolve(self, response);
-    }
+    JsFuture::from(keep_promise(key, response)).await.map(|_| ())
 }
 
 impl Platform for Request {

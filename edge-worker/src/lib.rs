@@ -17,11 +17,10 @@
 //! cache     which answers may be kept for an arm
 //! own       the paths the Worker answers by itself: status, flag evaluation
 //! status    the status page's text
-//! task      waiting for promises
 //! host      the only file that calls the host, with host.js
 //! ```
 //!
-//! Everything but `entry`, `proxy`, `own`, `refresh`, `task` and `host` is also built natively, for its tests.
+//! Everything but `entry`, `proxy`, `own`, `refresh` and `host` is also built natively, for its tests.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -56,5 +55,3 @@ mod own;
 mod proxy;
 #[cfg(target_family = "wasm")]
 mod refresh;
-#[cfg(target_family = "wasm")]
-mod task;

@@ -6,12 +6,13 @@ use serin_core::plan::Rollout;
 use serin_core::spec::Compare;
 use serin_core::{Decision, RolloutDecision};
 use wasm_bindgen::JsValue;
+use worker::{Context, Env};
 
 use crate::actions::{self, Outgoing};
 use crate::active::Active;
 use crate::cache;
 use crate::head::Head;
-use crate::host::{self, Context, Env, Mirrored, Request, Response};
+use crate::host::{self, Mirrored, Request, Response};
 use crate::own;
 use crate::refresh::Isolate;
 use crate::settings::Target;
@@ -94,7 +95,7 @@ pub(crate) async fn cached(
     let field = |name: &str| host::response_field(&response, name);
     let (set_cookie, vary) = (field("set-cookie").is_some(), field("vary"));
     if cache::may_keep(response.status(), set_cookie, vary.as_deref())
-        && let Ok(copy) = response.duplicate()
+        && let Ok(copy) = Response::clone(&response)
     {
         exchange.context.wait_until(async move {
             // An answer that says it may not be kept is refused here, and that is all.
@@ -189,8 +190,17 @@ impl Exchange<'_> {
             Lost::Unmapped(_) => "target-unmapped",
             Lost::Unreachable(_) => "target-unreachable",
         };
+        Exchange::no_answer(&format!("{reason}; arm={arm}"))
+    }
+
+    /// A request that a fault caught behind its sending, and that must not be sent twice.
+    pub(crate) fn lost(&self) -> Response {
+        Exchange::no_answer("fault")
+    }
+
+    fn no_answer(reason: &str) -> Response {
         let mut fields = String::new();
-        own::line(&mut fields, "x-serin-error", &format!("{reason}; arm={arm}"));
+        own::line(&mut fields, "x-serin-error", reason);
         own::line(&mut fields, "cache-control", "no-store");
         own::line(&mut fields, "content-type", "text/plain; charset=utf-8");
         host::respond(502, &fields, "502: the target of this request is out of reach\n")
@@ -249,7 +259,7 @@ impl Shadow {
         let status = response.status();
         let is_upgrade = status == 101;
         let copy = if self.compare == Compare::Body && !is_upgrade {
-            response.duplicate().ok()
+            Response::clone(response).ok()
         } else {
             None
         };

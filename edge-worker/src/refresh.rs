@@ -2,10 +2,12 @@
 
 use std::rc::Rc;
 
+use worker::{Context, Env};
+
 use crate::active::Active;
 use crate::config::{Config, Offered, Source};
 use crate::counters::Counters;
-use crate::host::{self, Context, Env};
+use crate::host;
 use crate::settings::Settings;
 
 const KV: &str = "SERIN_KV";

@@ -50,7 +50,7 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
     let wasm = std::fs::read(&built)
         .map_err(|error| format!("{} could not be read: {error}", built.display()))?;
     let pruned = shell::target_dir().join("serin-filter.pruned.wasm");
-    std::fs::write(&pruned, prune::prune(&wasm)?)
+    std::fs::write(&pruned, prune::prune(&wasm, |name| prune::FILTER_EXPORTS.contains(&name))?)
         .map_err(|error| format!("{} could not be written: {error}", pruned.display()))?;
     wasm_opt::optimise(&pruned, &[])?;
     let optimised = std::fs::read(&pruned)

@@ -2,6 +2,7 @@
 
 mod bench;
 mod build;
+mod glue;
 mod prune;
 mod shell;
 mod test;

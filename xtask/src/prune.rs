@@ -1,4 +1,4 @@
-//! Makes the filter's wasm smaller and cheaper to run. The proxy-wasm SDK exports every callback
+//! Makes wasm smaller and cheaper to run. The proxy-wasm SDK, for one, exports every callback
 //! there is, and a host calls each one that is exported: those the filter leaves empty go, then
 //! the functions nothing can reach any more, then names and producers.
 //!
@@ -14,7 +14,7 @@ use wasmparser::{
 };
 
 /// What a host needs from the filter; every other export goes.
-const EXPORTS: [&str; 11] = [
+pub(crate) const FILTER_EXPORTS: [&str; 11] = [
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
@@ -48,12 +48,12 @@ struct Module<'a> {
     sections: Vec<(u8, &'a [u8])>,
 }
 
-/// The same module with only the exports a host needs, and without what nothing reaches.
-pub(crate) fn prune(wasm: &[u8]) -> Outcome<Vec<u8>> {
+/// The same module with only the exports that are needed, and without what nothing reaches.
+pub(crate) fn prune(wasm: &[u8], is_needed: impl Fn(&str) -> bool) -> Outcome<Vec<u8>> {
     let module =
-        read(wasm).map_err(|error| format!("the filter's wasm could not be read: {error}"))?;
+        read(wasm, is_needed).map_err(|error| format!("the wasm could not be read: {error}"))?;
     let reached =
-        reach(&module).map_err(|error| format!("the filter's code could not be read: {error}"))?;
+        reach(&module).map_err(|error| format!("the wasm's code could not be read: {error}"))?;
     let mut pruned = wasm.get(..HEADER_LENGTH).unwrap_or_default().to_vec();
     for (id, content) in &module.sections {
         match *id {
@@ -66,7 +66,7 @@ pub(crate) fn prune(wasm: &[u8]) -> Outcome<Vec<u8>> {
     Ok(pruned)
 }
 
-fn read(wasm: &[u8]) -> wasmparser::Result<Module<'_>> {
+fn read(wasm: &[u8], is_needed: impl Fn(&str) -> bool) -> wasmparser::Result<Module<'_>> {
     let mut module = Module::default();
     for payload in Parser::new(0).parse_all(wasm) {
         let payload = payload?;
@@ -83,7 +83,7 @@ fn read(wasm: &[u8]) -> wasmparser::Result<Module<'_>> {
             Payload::ExportSection(exports) => {
                 for export in exports {
                     let export = export?;
-                    if !EXPORTS.contains(&export.name) {
+                    if !is_needed(export.name) {
                         continue;
                     }
                     if export.kind == ExternalKind::Func {

@@ -1,7 +1,7 @@
 //! The Worker: wasm, glue and entry point in `dist/edge-worker/`, and its suites.
 
 use crate::shell::{self, Outcome};
-use crate::{build, tools, wasm_opt};
+use crate::{build, glue, tools, wasm_opt};
 use std::fs;
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -31,7 +31,7 @@ pub(crate) fn build() -> Outcome<PathBuf> {
     let wasm = shell::target_dir().join(target).join("wasm/serin_edge_worker.wasm");
     let glue = shell::target_dir().join("worker-glue");
     write_glue(&wasm, &glue)?;
-    wasm_opt::optimise(&glue.join("serin_bg.wasm"), &[wasm_opt::EXCEPTIONS])?;
+    trim(&glue)?;
     let dist = shell::root().join("dist/edge-worker");
     assemble(&glue, &dist).map_err(|error| format!("{}: {error}", dist.display()))?;
     Ok(dist)
@@ -45,12 +45,22 @@ fn write_glue(wasm: &Path, folder: &Path) -> Outcome {
     shell::run(Command::new(bindgen).arg(wasm).arg(folder))
 }
 
+/// Leaves out what nothing calls.
+fn trim(folder: &Path) -> Outcome {
+    let (script, wasm) = (folder.join("serin.js"), folder.join("serin_bg.wasm"));
+    let failed = |error: io::Error| format!("{}: {error}", folder.display());
+    let text = fs::read_to_string(&script).map_err(failed)?;
+    let (text, bytes) = glue::without_classes(&text, &fs::read(&wasm).map_err(failed)?)?;
+    fs::write(&wasm, bytes).map_err(failed)?;
+    wasm_opt::optimise(&wasm, &[wasm_opt::EXCEPTIONS])?;
+    let text = glue::finished(&text, &fs::read(&wasm).map_err(failed)?)?;
+    fs::write(&script, text).map_err(failed)
+}
+
 /// Puts the files side by side: the snippets' folders have names that change with the build.
 fn assemble(glue: &Path, dist: &Path) -> io::Result<()> {
     fs::create_dir_all(dist)?;
-    // No bundler and no runtime needs the new syntax for a module that is already compiled.
-    let mut script =
-        fs::read_to_string(glue.join("serin.js"))?.replace("import source ", "import ");
+    let mut script = fs::read_to_string(glue.join("serin.js"))?;
     for file in snippets(&glue.join("snippets"))? {
         let name = file.file_name().unwrap_or_default().to_string_lossy().into_owned();
         let inside = file.strip_prefix(glue).unwrap_or(&file).to_string_lossy().into_owned();
