@@ -33,9 +33,8 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response,
     Ok(answer(&request, &env, &context).await)
 }
 
-/// After a trap the next call finds a new instance, and requests that still wait are passed on.
+/// After a trap: one call of the host is all that this instance can still do.
 fn on_abort() {
-    handler::schedule_reinit();
     host::aborted();
 }
 

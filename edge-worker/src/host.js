@@ -60,12 +60,21 @@ export function wasSent(request) {
   return sent.has(request);
 }
 
-/** What is called for each waiting request when the WebAssembly has come to an end. */
+/** What is called for each waiting request when the WebAssembly's instance has come to an end. */
 export const waiting = new Set();
+let ended = false;
 
 export function aborted() {
-  for (const abort of waiting) abort();
+  ended = true;
+  for (const abort of waiting) abort(new Error("the WebAssembly came to an end"));
   waiting.clear();
+}
+
+/** Whether the instance has come to an end since this was last asked. */
+export function hasEnded() {
+  const answer = ended;
+  ended = false;
+  return answer;
 }
 
 function change(headers, changes) {

@@ -58,16 +58,16 @@ export async function nowhere() {
 
 /**
  * A Worker. `targets` maps names to origins, `services` binding names to scripts of other Workers;
- * `kv` gives it a namespace; `bundled` is the spec it is built with.
+ * `kv` gives it a namespace; `bundled` is the spec it is built with; `entry` is a module before its own.
  */
-export async function worker({ variables = {}, targets = {}, services = {}, kv = false, bundled = null } = {}) {
+export async function worker({ variables = {}, targets = {}, services = {}, kv = false, bundled = null, entry } = {}) {
   const logged = [];
   const others = Object.entries(services).map(([name, script]) => ({
     name: name.toLowerCase(), modules: true, script, compatibilityDate: COMPATIBILITY_DATE,
   }));
   const own = {
     name: "serin",
-    modules: modules(bundled),
+    modules: modules(bundled, entry),
     compatibilityDate: COMPATIBILITY_DATE,
     bindings: { SERIN_TARGETS: targets, SERIN_BASELINE: "stable", SERIN_STATUS_TOKEN: "token", ...variables },
     serviceBindings: Object.fromEntries(Object.keys(services).map((name) => [name, name.toLowerCase()])),

@@ -98,11 +98,7 @@ fn read(wasm: &[u8], is_needed: impl Fn(&str) -> bool) -> wasmparser::Result<Mod
             // A function in a table can be called from anywhere.
             Payload::ElementSection(elements) => {
                 for element in elements {
-                    if let ElementItems::Functions(functions) = element?.items {
-                        for function in functions {
-                            module.tabled.insert(function?);
-                        }
-                    }
+                    module.tabled.extend(functions(element?.items)?);
                 }
             }
             Payload::CodeSectionEntry(body) => module.bodies.push(body),
@@ -122,6 +118,27 @@ fn read(wasm: &[u8], is_needed: impl Fn(&str) -> bool) -> wasmparser::Result<Mod
         }
     }
     Ok(module)
+}
+
+fn functions(items: ElementItems<'_>) -> wasmparser::Result<Vec<u32>> {
+    let mut functions = Vec::new();
+    match items {
+        ElementItems::Functions(indices) => {
+            for index in indices {
+                functions.push(index?);
+            }
+        }
+        ElementItems::Expressions(_, expressions) => {
+            for expression in expressions {
+                for operator in expression?.get_operators_reader() {
+                    if let Operator::RefFunc { function_index } = operator? {
+                        functions.push(function_index);
+                    }
+                }
+            }
+        }
+    }
+    Ok(functions)
 }
 
 fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {

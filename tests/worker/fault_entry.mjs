@@ -1,0 +1,16 @@
+// The built Worker, brought to an end on demand: an exception that comes out of a host's function through
+// the WebAssembly ends its instance, as a trap does.
+import worker from "./worker.js";
+
+const now = Date.now;
+
+export default {
+  fetch(request, env, context) {
+    Date.now = () => {
+      Date.now = now;
+      if (request.headers.has("x-fault")) throw new Error("a fault on demand");
+      return now();
+    };
+    return worker.fetch(request, env, context);
+  },
+};
