@@ -19,6 +19,8 @@ pub(crate) struct Active {
     pub(crate) seen: Cell<u64>,
     /// Reused, so that deciding allocates nothing.
     pub(crate) decision: RefCell<Decision>,
+    /// Whether any decision looks at a token's claims.
+    pub(crate) needs_claims: bool,
     /// By position in the plan.
     pub(crate) rollouts: Vec<RolloutCounters>,
 }
@@ -55,6 +57,7 @@ impl Active {
         };
         let rollouts = plan.rollouts().iter().map(|rollout| counters(rollout.arms().len()));
         Active {
+            needs_claims: plan.needs_claims(),
             rollouts: rollouts.collect(),
             decision: RefCell::new(Decision::new(&plan)),
             source,

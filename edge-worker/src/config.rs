@@ -48,9 +48,15 @@ pub(crate) struct Config {
     loaded: Cell<bool>,
     /// When the source is to be read next.
     due: Cell<u64>,
+    /// Whether a revision may be followed by a lower one.
+    allow_older: bool,
 }
 
 impl Config {
+    pub(crate) fn new(allow_older: bool) -> Config {
+        Config { allow_older, ..Config::default() }
+    }
+
     /// The plan in force.
     pub(crate) fn active(&self) -> Option<Rc<Active>> {
         self.active.borrow().clone()
@@ -87,7 +93,7 @@ impl Config {
         self.problem.replace(why.to_owned());
     }
 
-    /// Looks at a text from a source.
+    /// Looks at a text from a source. A revision below the one in force is refused unless allowed.
     pub(crate) fn offer(&self, source: Source, text: &str, now: u64) -> Offered {
         if *self.last.borrow() == text {
             if self.problem.borrow().is_empty() {
@@ -104,6 +110,16 @@ impl Config {
                     self.seen(now);
                     return Offered::Same;
                 }
+                if let Some(newer) = self.newer_than(plan.revision()).filter(|_| !self.allow_older)
+                {
+                    let revision = plan.revision();
+                    let problem = format!(
+                        "spec from {} refused: its revision {revision} is below {newer}",
+                        source.as_str()
+                    );
+                    self.problem.replace(problem);
+                    return Offered::Refused;
+                }
                 self.active.replace(Some(Rc::new(Active::new(plan, source, now))));
                 Offered::Activated
             }
@@ -112,6 +128,13 @@ impl Config {
                 Offered::Refused
             }
         }
+    }
+
+    /// The revision in force, if it is above another. A store that takes its time to agree with itself
+    /// may hand out what was there before.
+    fn newer_than(&self, revision: u64) -> Option<u64> {
+        let active = self.active.borrow();
+        active.as_ref().map(|active| active.plan.revision()).filter(|active| *active > revision)
     }
 
     fn seen(&self, now: u64) {
@@ -162,6 +185,19 @@ mod tests {
         config.offer(Source::Kv, "[]", 20);
         assert_eq!(config.offer(Source::Kv, &spec(1), 30), Offered::Same);
         assert_eq!(config.problem(), "");
+    }
+
+    #[test]
+    fn a_lower_revision_is_refused_unless_allowed() {
+        let config = Config::default();
+        config.offer(Source::Kv, &spec(2), 10);
+        assert_eq!(config.offer(Source::Kv, &spec(1), 20), Offered::Refused);
+        assert_eq!(config.problem(), "spec from kv refused: its revision 1 is below 2");
+        assert_eq!(config.active().unwrap().plan.revision(), 2);
+        assert_eq!(config.offer(Source::Kv, &spec(3), 30), Offered::Activated);
+        let config = Config::new(true);
+        config.offer(Source::Kv, &spec(2), 10);
+        assert_eq!(config.offer(Source::Kv, &spec(1), 20), Offered::Activated);
     }
 
     #[test]

@@ -35,6 +35,10 @@ pub(crate) struct Counters {
     pub(crate) cache_misses: Counter,
     /// Flag evaluations answered.
     pub(crate) evaluations: Counter,
+    /// Tokens whose claims counted.
+    pub(crate) tokens_verified: Counter,
+    /// Tokens that were not good.
+    pub(crate) tokens_refused: Counter,
     /// Specs refused.
     pub(crate) refused: Counter,
     /// Specs put in force.

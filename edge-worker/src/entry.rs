@@ -55,7 +55,8 @@ pub async fn pass(
     let isolate = isolate(&env, now);
     let head = Head::new(host::head(&request));
     let exchange = Exchange { isolate: &isolate, env: &env, context: &context, head: &head, now };
-    if host::was_sent(&request) && !(head.is_repeatable() && !host::has_body(&request)) {
+    let may_repeat = head.is_repeatable() && !host::has_body(&request);
+    if host::was_sent(&request) && !may_repeat {
         return Ok(exchange.lost());
     }
     Ok(proxy::pass(&exchange, &request, None).await)
@@ -76,7 +77,8 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
         isolate.counters.without_plan.increment();
         return proxy::pass(&exchange, request, None).await;
     };
-    let facts = facts::gather(&active.plan, &head, now, request);
+    let claims = isolate.claims(&active, &head, now).await;
+    let facts = facts::gather(&active.plan, &head, now, &claims, request);
     // Not kept across a wait: other requests of this isolate decide meanwhile.
     let decision = match active.decision.try_borrow_mut() {
         Ok(mut decision) => {

@@ -4,6 +4,7 @@ use serin_core::plan::Input;
 use serin_core::{Facts, Plan};
 
 use crate::head::Head;
+use crate::jwt::Claims;
 
 /// The field in which Cloudflare tells the client's address; it overwrites what a client sends.
 const CLIENT_ADDRESS: &str = "cf-connecting-ip";
@@ -21,6 +22,7 @@ pub(crate) fn gather<'a>(
     plan: &Plan,
     head: &'a Head,
     now: u64,
+    claims: &Claims,
     platform: &impl Platform,
 ) -> Facts<'a> {
     let mut facts = Facts::gather(plan, head.pairs());
@@ -30,6 +32,11 @@ pub(crate) fn gather<'a>(
             Input::Ip => {
                 if let Some(address) = head.text(CLIENT_ADDRESS) {
                     facts.set(input, address);
+                }
+            }
+            Input::Jwt(claim) => {
+                if let Some(text) = claims.text(claim) {
+                    facts.set(input, text);
                 }
             }
             kind => {
@@ -88,7 +95,7 @@ mod tests {
         let arm = |address: &str| {
             let text = format!("GET\nhttps://shop.example/\ncf-connecting-ip\n{address}");
             let head = Head::new(text);
-            let facts = gather(&plan, &head, 0, &Known);
+            let facts = gather(&plan, &head, 0, &Claims::default(), &Known);
             let mut decision = Decision::new(&plan);
             decide(&plan, &facts, &mut decision);
             let cookies = decision.set_cookies(&plan, &facts);

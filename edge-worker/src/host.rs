@@ -12,6 +12,12 @@ use crate::facts::Platform;
 /// Something thrown on the other side; `host.js` has the words for it.
 pub(crate) type Thrown = JsValue;
 
+#[wasm_bindgen(module = "/src/jwt.js")]
+extern "C" {
+    #[wasm_bindgen(js_name = verified)]
+    fn verified_promise(token: &str, keys: &str, now: f64) -> Promise;
+}
+
 #[wasm_bindgen(module = "/src/host.js")]
 extern "C" {
     /// Method, URL, then name and value of each header field, a line each.
@@ -125,6 +131,13 @@ impl Mirrored {
     pub(crate) async fn answer(self) -> Result<Response, Thrown> {
         JsFuture::from(self.0).await.map(JsCast::unchecked_into)
     }
+}
+
+/// The payload of a token whose signature is good.
+pub(crate) async fn verified(token: &str, keys: &str, now: u64) -> Result<Option<String>, Thrown> {
+    #[allow(clippy::cast_precision_loss)]
+    let promise = verified_promise(token, keys, now as f64);
+    Ok(JsFuture::from(promise).await?.as_string())
 }
 
 /// A body as text; `None` if it is longer than the limit.

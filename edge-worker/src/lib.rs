@@ -11,6 +11,8 @@
 //! refresh   reading it, at the first request and then in the background
 //! head      the request's header block
 //! facts     what the plan needs and only the host knows
+//! jwt       which tokens count, and their claims
+//! claims    asking the host whether a token is good
 //! actions   a decision as header changes
 //! proxy     to the arm's target and back, with the fallback
 //! shadow    copies of requests, and whether their answers agree
@@ -20,7 +22,7 @@
 //! host      the only file that calls the host, with host.js
 //! ```
 //!
-//! Everything but `entry`, `proxy`, `own`, `refresh` and `host` is also built natively, for its tests.
+//! Everything but `claims`, `entry`, `proxy`, `own`, `refresh` and `host` is also built natively, for its tests.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -41,10 +43,13 @@ mod config;
 mod counters;
 mod facts;
 mod head;
+mod jwt;
 mod settings;
 mod shadow;
 mod status;
 
+#[cfg(target_family = "wasm")]
+mod claims;
 #[cfg(target_family = "wasm")]
 mod entry;
 #[cfg(target_family = "wasm")]

@@ -28,7 +28,8 @@ impl Isolate {
         for problem in &settings.problems {
             host::log("warn", &format!("serin: {problem}"));
         }
-        Isolate { settings, config: Config::default(), counters: Counters::default(), started: now }
+        let config = Config::new(settings.allow_older);
+        Isolate { settings, config, counters: Counters::default(), started: now }
     }
 
     /// The plan in force. Only the first request of an isolate waits for it; later ones get what is

@@ -3,6 +3,8 @@
 
 use serin_core::json::Node;
 
+use crate::jwt;
+
 /// Where an arm's requests go.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -24,6 +26,9 @@ pub(crate) struct Settings {
     pub(crate) refresh: u64,
     pub(crate) status: Option<Status>,
     pub(crate) ofrep: Option<serin_ofrep::Settings>,
+    pub(crate) jwt: Option<jwt::Settings>,
+    /// Whether a spec with a lower revision than the one in force is taken.
+    pub(crate) allow_older: bool,
     /// Whether answers are kept in the cache, for each arm apart.
     pub(crate) cache: bool,
     /// Whether every response tells its decision, as tests need it.
@@ -45,6 +50,7 @@ const REFRESH_SECONDS: u64 = 30;
 const SHADOW_TIMEOUT_MS: u64 = 5_000;
 const SHADOW_BODY_BYTES: u64 = 65_536;
 const STATUS_PATH: &str = "/.serin/status";
+const JWT_HEADER: &str = "authorization";
 
 impl Settings {
     /// From variables and secrets by name.
@@ -86,6 +92,19 @@ impl Settings {
                 origins: variable("SERIN_OFREP_ORIGINS"),
                 token: variable("SERIN_OFREP_TOKEN"),
             }),
+            jwt: variable("SERIN_JWKS").and_then(|keys| {
+                let keys = keys.trim().to_owned();
+                if !is_key_set(&keys) {
+                    problems.push("SERIN_JWKS is neither a key set nor an https URL".to_owned());
+                    return None;
+                }
+                let header = variable("SERIN_JWT_HEADER").unwrap_or_else(|| JWT_HEADER.to_owned());
+                let header = header.trim().to_ascii_lowercase();
+                let (issuer, audience) =
+                    (variable("SERIN_JWT_ISSUER"), variable("SERIN_JWT_AUDIENCE"));
+                Some(jwt::Settings { keys, header, issuer, audience })
+            }),
+            allow_older: is_on("SERIN_ALLOW_OLDER"),
             cache: is_on("SERIN_CACHE"),
             expose_decision: is_on("SERIN_EXPOSE_DECISION"),
             shadow_timeout: u32::try_from(shadow_timeout).unwrap_or(u32::MAX),
@@ -103,6 +122,14 @@ impl Settings {
     pub(crate) fn baseline(&self) -> Option<&Target> {
         self.target(self.baseline.as_deref()?)
     }
+}
+
+/// Keys travel unread through the network only where nobody can change them.
+fn is_key_set(text: &str) -> bool {
+    let is_local = text.starts_with("http://127.0.0.1:") || text.starts_with("http://localhost:");
+    is_local
+        || text.starts_with("https://")
+        || matches!(serde_json::from_str(text), Ok(Node::Object(set)) if set.get("keys").is_some())
 }
 
 fn targets(text: &str, problems: &mut Vec<String>) -> Vec<(String, Target)> {
@@ -178,6 +205,7 @@ mod tests {
             ("SERIN_TARGETS", targets),
             ("SERIN_BASELINE", "nowhere"),
             ("SERIN_REFRESH_SECONDS", "soon"),
+            ("SERIN_JWKS", "http://id.example/keys"),
         ]);
         let wanted = [
             "SERIN_TARGETS.a does not begin with https:// or http://",
@@ -186,6 +214,7 @@ mod tests {
             "SERIN_TARGETS.d is neither a URL nor {\"service\": BINDING}",
             "SERIN_REFRESH_SECONDS: soon is not a whole number",
             "SERIN_BASELINE: nowhere is not one of SERIN_TARGETS",
+            "SERIN_JWKS is neither a key set nor an https URL",
         ];
         assert_eq!(settings.problems, wanted);
         assert!(settings.target("e").is_some());

@@ -83,6 +83,8 @@ fn counters(counters: &Counters) -> String {
         ("cacheHits", &counters.cache_hits),
         ("cacheMisses", &counters.cache_misses),
         ("evaluations", &counters.evaluations),
+        ("tokensVerified", &counters.tokens_verified),
+        ("tokensRefused", &counters.tokens_refused),
         ("specsActivated", &counters.activated),
         ("specsRefused", &counters.refused),
     ] {

@@ -7,7 +7,7 @@ use serin_conformance::outcome::{self, Outcome};
 use serin_conformance::report::Report;
 use serin_conformance::upstream::{CASE_FIELD, Upstream};
 use serin_conformance::vector::{self, Case, Suite};
-use serin_conformance::{client, native};
+use serin_conformance::{client, jwt, native};
 use serin_core::Plan;
 use std::net::SocketAddr;
 use std::process::ExitCode;
@@ -15,9 +15,6 @@ use worker_process::{Described, Workerd};
 
 /// The response field that tells the decision, when the variable asks for it.
 const RECORD_FIELD: &str = "serin-decision";
-
-/// Why no case with a token runs.
-const NO_TOKENS: &str = "the Worker verifies no tokens, so a claim is never there";
 
 fn main() -> ExitCode {
     let mut report = Report::new("workerd");
@@ -63,6 +60,8 @@ fn described(index: usize, suite: &Suite, upstream: &Upstream) -> Described {
         "SERIN_TARGETS": targets,
         "SERIN_BASELINE": "baseline",
         "SERIN_EXPOSE_DECISION": "1",
+        "SERIN_JWKS": jwt::key_set(),
+        "SERIN_JWT_ISSUER": jwt::ISSUER,
     });
     Described { name: name(index), variables }
 }
@@ -81,9 +80,6 @@ fn run(
     }
     if let Some(reason) = case.skip.get("worker") {
         return report.skip(&name, reason);
-    }
-    if !case.jwt.is_empty() {
-        return report.skip(&name, NO_TOKENS);
     }
     let outcome = send(case, to, upstream).and_then(|seen| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
@@ -104,7 +100,12 @@ fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, Str
         cf["test"]["entropy"] = json!(entropy);
     }
     let cf = cf.to_string();
-    let further = [(CASE_FIELD, "this"), ("mf-cf-blob", &cf), ("cf-connecting-ip", case.ip())];
+    let token = format!("Bearer {}", jwt::token(&case.jwt));
+    let mut further =
+        vec![(CASE_FIELD, "this"), ("mf-cf-blob", &cf), ("cf-connecting-ip", case.ip())];
+    if !case.jwt.is_empty() {
+        further.push(("authorization", &token));
+    }
     let response = client::send(to, None, &case.request, &further)?;
     let seen = upstream.take("this").ok_or_else(|| {
         format!("no upstream saw it; the client got {} {}", response.start, response.text())

@@ -82,6 +82,7 @@ pub(crate) struct Inputs {
     pub(crate) cookies: Box<[(Box<str>, InputId)]>,
     pub(crate) query: Box<[(Box<str>, InputId)]>,
     pub(crate) any_from_host: bool,
+    pub(crate) claims: bool,
     pub(crate) time: bool,
 }
 
@@ -97,6 +98,7 @@ impl Inputs {
             cookies: named(|input| if let Input::Cookie(name) = input { Some(name) } else { None }),
             query: named(|input| if let Input::Query(name) = input { Some(name) } else { None }),
             any_from_host: all.iter().any(|input| !input.is_in_headers()),
+            claims: all.iter().any(|input| matches!(input, Input::Jwt(_))),
             time,
             all: all.into(),
         }

@@ -180,6 +180,11 @@ impl Plan {
         self.inputs.time
     }
 
+    /// Whether any decision may look at a claim of a verified token.
+    pub fn needs_claims(&self) -> bool {
+        self.inputs.claims
+    }
+
     /// What this request's decision needs beyond its header block. A host fetches these and no
     /// others.
     pub fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
