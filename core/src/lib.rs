@@ -88,6 +88,7 @@ mod pin;
 pub mod plan;
 mod record;
 mod schedule;
+mod sorted;
 pub mod spec;
 mod split;
 mod structured_field;

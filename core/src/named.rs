@@ -3,6 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::sorted::sorted;
+
 /// A map from names that keeps itself sorted. It is built once, in order, and then read: a sorted
 /// list does that in a fraction of a tree's code, which a filter's size shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +25,7 @@ impl<T> Named<T> {
     /// Sorts a list; gives back a name that stands in it twice.
     pub(crate) fn from_unsorted(mut list: Vec<(String, T)>) -> Result<Self, String> {
         if !list.is_sorted_by(|(a, _), (b, _)| a < b) {
-            list.sort_unstable_by(|(a, _), (b, _)| a.cmp(b));
+            list = sorted(list, |(a, _), (b, _)| a.cmp(b));
         }
         let twice = list.windows(2).find_map(|pair| match pair {
             [(a, _), (b, _)] if a == b => Some(a.clone()),

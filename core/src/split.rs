@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use crate::named::Named;
 use crate::plan::{Range, Ranges};
+use crate::sorted::sorted;
 use crate::spec::Weights;
 use crate::value::share::Share;
 
@@ -38,8 +39,7 @@ pub(crate) fn lay_out<T: Copy>(
             list.push(Range { start: run.start, end: run.end, weight: *weight, to });
         }
     }
-    list.sort_unstable_by_key(|range| range.start);
-    Ranges { list: list.into() }
+    Ranges { list: sorted(list, |a, b| a.start.cmp(&b.start)).into() }
 }
 
 fn in_order(weights: &Named<Share>) -> Layout {
@@ -70,8 +70,7 @@ fn edited(layout: Layout, weights: &Named<Share>) -> Layout {
         let (take, rest) = cut(&free, missing);
         free = rest;
         runs.extend(take);
-        runs.sort_unstable_by_key(|run| run.start);
-        kept.insert(name.clone(), runs);
+        kept.insert(name.clone(), sorted(runs, |a, b| a.start.cmp(&b.start)));
     }
     kept
 }

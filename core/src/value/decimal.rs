@@ -53,8 +53,14 @@ impl fmt::Display for Decimal {
         let magnitude = self.0.unsigned_abs();
         let scale = SCALE.unsigned_abs();
         let whole = magnitude.checked_div(scale).unwrap_or(0);
-        let mut fraction = magnitude.checked_rem(scale).unwrap_or(0);
-        write!(f, "{sign}{whole}")?;
+        let fraction = magnitude.checked_rem(scale).unwrap_or(0);
+        // In two halves: printing 128 bits at once would bring code of its own.
+        let (high, low) = halves(whole);
+        match high {
+            0 => write!(f, "{sign}{low}")?,
+            high => write!(f, "{sign}{high}{low:015}")?,
+        }
+        let mut fraction = halves(fraction).1;
         if fraction == 0 {
             return Ok(());
         }
@@ -67,6 +73,13 @@ impl fmt::Display for Decimal {
     }
 }
 
+/// A number as so many times 10¹⁵, and the rest.
+fn halves(number: u128) -> (u64, u64) {
+    const HALF: u128 = 1_000_000_000_000_000;
+    let part = |half: Option<u128>| half.and_then(|half| u64::try_from(half).ok()).unwrap_or(0);
+    (part(number.checked_div(HALF)), part(number.checked_rem(HALF)))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,7 +87,15 @@ mod tests {
 
     #[test]
     fn reads_and_prints() {
-        for text in ["0", "-12.5", "0.001", "123456789.000000001"] {
+        for text in [
+            "0",
+            "-12.5",
+            "0.001",
+            "123456789.000000001",
+            "123456789012345678901.5",
+            "1000000000000000",
+            "999999999999999.9",
+        ] {
             assert_eq!(Decimal::parse(text).unwrap().to_string(), text);
         }
         assert_eq!(Decimal::parse("1.50").unwrap().to_string(), "1.5");
