@@ -13,11 +13,7 @@ const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_a
 pub(crate) fn gather<'a>(active: &Active, headers: &'a HeaderBlock) -> Facts<'a> {
     let plan = &active.plan;
     let overrides = active.overrides.as_deref();
-    let mut facts = if overrides.is_some() {
-        Facts::gather_with_token(plan, headers.pairs())
-    } else {
-        Facts::gather(plan, headers.pairs())
-    };
+    let mut facts = Facts::gather_with_token(plan, overrides.is_some(), headers.pairs());
     let needs_time = plan.needs_time() || facts.has_token();
     if let Some(now) = needs_time.then(|| active.now()).flatten() {
         facts.set_now(now);

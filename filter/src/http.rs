@@ -42,8 +42,8 @@ impl HttpContext for Http {
         };
         decide(&active.plan, &facts, &mut decision);
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
-        self.told = facts.wants_decision().then(|| decision.record(&active.plan));
-        actions::apply(active, &decision, &block);
+        let told = facts.wants_decision();
+        self.told = actions::apply(active, &decision, &block, told).filter(|_| told);
         Action::Continue
     }
 

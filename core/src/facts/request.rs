@@ -18,22 +18,16 @@ impl<'a> Facts<'a> {
         plan: &Plan,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Facts<'a> {
-        Facts::read(plan, headers, false)
+        Facts::gather_with_token(plan, false, headers)
     }
 
-    /// [`Facts::gather`], and an override's token on the way: of [`crate::overrides::HEADER`],
-    /// [`crate::overrides::COOKIE`] and [`crate::overrides::QUERY`] the first that is there.
+    /// [`Facts::gather`]; where `token` says that there are keys for overrides, a token is found on
+    /// the way: of [`overrides::HEADER`], [`overrides::COOKIE`] and [`overrides::QUERY`] the first
+    /// that is there.
     pub fn gather_with_token(
         plan: &Plan,
-        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
-    ) -> Facts<'a> {
-        Facts::read(plan, headers, true)
-    }
-
-    fn read(
-        plan: &Plan,
-        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
         token: bool,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Facts<'a> {
         let mut facts = Facts::default();
         let mut host_header: Option<&'a [u8]> = None;

@@ -20,12 +20,14 @@ impl OverrideKeys {
         if token.len() > MAX_TOKEN {
             return Err(Refused::TooLong);
         }
-        let mut parts = token.rsplitn(2, |byte| *byte == b'.');
-        let (signature, signed) = parts.next().zip(parts.next()).ok_or(Refused::Malformed)?;
-        let mut parts = signed.split(|byte| *byte == b'.');
-        let (Some(header), Some(claims), None) = (parts.next(), parts.next(), parts.next()) else {
+        let mut parts = token.split(|byte| *byte == b'.');
+        let mut part = || parts.next();
+        let (Some(header), Some(claims), Some(signature), None) = (part(), part(), part(), part())
+        else {
             return Err(Refused::Malformed);
         };
+        let length = header.len().wrapping_add(claims.len()).wrapping_add(1);
+        let signed = token.get(..length).ok_or(Refused::Malformed)?;
         let key = self.key_of(&object(header)?)?;
         let signature = base64url::decode(signature).ok_or(Refused::Malformed)?;
         if !key.secret.verifies(signed, &signature) {
@@ -129,9 +131,10 @@ fn names(claims: &Named<Node>, claim: &str) -> Result<Vec<(String, String)>, Ref
         Some(Node::Object(entries)) => entries,
         Some(_) => return Err(Refused::Malformed),
     };
-    let text = |(name, node): &(String, Node)| match node {
-        Node::Text(text) => Ok((name.clone(), text.clone())),
-        _ => Err(Refused::Malformed),
-    };
-    entries.iter().map(text).collect()
+    let mut names = Vec::with_capacity(entries.len());
+    for (name, node) in entries {
+        let Node::Text(text) = node else { return Err(Refused::Malformed) };
+        names.push((name.clone(), text.clone()));
+    }
+    Ok(names)
 }
