@@ -68,7 +68,7 @@ fn same_spec() -> Result<(), String> {
 }
 
 fn suite(spec: Value) -> Suite {
-    Suite { name: "example".into(), about: String::new(), spec, cases: Vec::new() }
+    Suite { name: "example".into(), about: String::new(), spec, override_keys: None, cases: Vec::new() }
 }
 
 /// Runs `apply.sh` as the documentation says.

@@ -47,7 +47,7 @@ impl Serve {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/envoy");
         let json = std::fs::read(example.join("spec.json")).map_err(|error| error.to_string())?;
         let spec = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
-        let suite = Suite { name: "example".into(), about: String::new(), spec, cases: Vec::new() };
+        let suite = Suite { name: "example".into(), about: String::new(), spec, override_keys: None, cases: Vec::new() };
         let (stable, canary) = (Upstream::start("stable")?, Upstream::start("canary")?);
         let arm = |name: &str, to: &Upstream| format!("--arm={name}=http://{}", to.address);
         let mut child = Command::new(path_from("SERIN_BIN")?)
@@ -100,6 +100,8 @@ impl Serve {
             record: wanted.record.clone(),
             upstream: outcome::joined(fields),
             set_cookie: cookies,
+            told: response.field("serin-decision"),
+            overrides: None,
         };
         let reserved = |outcome: &Outcome| Outcome {
             upstream: outcome
