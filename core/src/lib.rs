@@ -112,5 +112,6 @@ pub use named::Named;
 pub use overrides::{Override, OverrideError, OverrideKeys};
 pub use plan::Plan;
 pub use spec::Spec;
+pub use value::duration::parse as parse_span;
 pub use value::share::Share;
 pub use value::timestamp::Timestamp;
