@@ -44,9 +44,8 @@ fn vectors(report: &mut Report) -> Result<(), String> {
 
 fn configured(module: &Module, suite: &Suite, at: u64) -> Result<(VirtualClock, Plugin), String> {
     let clock = VirtualClock::at_millis(at);
-    let mut builder = Plugin::of_module(module)
-        .configuration(suite.spec.to_string())
-        .clock(clock.clone());
+    let mut builder =
+        Plugin::of_module(module).configuration(suite.spec.to_string()).clock(clock.clone());
     if let Some(keys) = &suite.override_keys {
         builder = builder.env_var("SERIN_OVERRIDE_KEYS", &keys.to_string());
     }

@@ -63,7 +63,9 @@ impl OverrideKeys {
             Err(error) => {
                 // What serde_json says may quote the text, secrets with it.
                 let (line, column) = (error.line(), error.column());
-                let message = format_args!("is not JSON at line {line} column {column}");
+                let message = format_args!(
+                    "is not JSON, or names a key twice, at line {line} column {column}"
+                );
                 errors.add(&Path::Root, ErrorKind::Syntax, &message);
                 Vec::new()
             }

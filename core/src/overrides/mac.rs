@@ -42,6 +42,7 @@ impl Secret {
 
 #[cfg(test)]
 mod tests {
+    use super::super::base64url::decode;
     use super::*;
     use alloc::vec;
     use alloc::vec::Vec;
@@ -96,6 +97,17 @@ mod tests {
             let mac = Secret::new(&key).mac(&message);
             assert_eq!(mac[..wanted.len()], wanted, "{message:?}");
         }
+    }
+
+    /// RFC 7515, appendix A.1: HS256 of a compact JWS.
+    #[test]
+    fn rfc_7515() {
+        let key = b"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
+        let signed = b"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
+                       eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
+        let signature = b"dBjftJeZ4CVP-mB92K27uhbUJU1p1r_wW1gFWFOEjXk";
+        let secret = Secret::new(&decode(key).unwrap());
+        assert!(secret.verifies(signed, &decode(signature).unwrap()));
     }
 
     #[test]

@@ -67,6 +67,12 @@ pub fn give_keys(filter: &mut Value, vm: &str, keys: &Value) {
         json!({"key_values": {"SERIN_OVERRIDE_KEYS": keys.to_string()}});
 }
 
+/// Lets the filter have the keys that Envoy itself was given by its environment.
+pub fn let_have_keys(filter: &mut Value) {
+    let config = &mut filter["typed_config"]["config"]["vm_config"];
+    config["environment_variables"] = json!({"host_env_keys": ["SERIN_OVERRIDE_KEYS"]});
+}
+
 /// The filter's configuration alone, as ECDS delivers it.
 pub fn wasm_config(filter: &Path, configuration: &str) -> Value {
     let configuration = json!({
