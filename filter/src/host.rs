@@ -176,13 +176,7 @@ pub(crate) fn set_response_header(name: &str, value: &str) {
 fn set_header(map: u32, name: &str, value: &str) {
     // SAFETY: pointers and lengths are of live texts.
     unsafe {
-        proxy_replace_header_map_value(
-            map,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
+        proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     };
 }
 

@@ -21,10 +21,11 @@ impl Overrides {
         let keys = host::environment_variable(KEYS)?;
         match OverrideKeys::from_json(&keys) {
             Ok(keys) => {
-                let count = keys.ids().count();
-                host::log(Level::Info, &format!("overrides are on, {count} keys"));
-                let ignored = OverrideError::ALL.map(|error| counter(error.as_str()));
-                Some(Overrides { keys, applied: counter("applied"), ignored: ignored.into() })
+                let ids = keys.ids().collect::<Vec<_>>().join(", ");
+                host::log(Level::Info, &format!("overrides are on, signed by {ids}"));
+                let ignored = OverrideError::ALL.iter().map(|error| counter(error.as_str()));
+                let ignored = ignored.collect();
+                Some(Overrides { keys, applied: counter("applied"), ignored })
             }
             Err(errors) => {
                 for error in errors.iter() {

@@ -10,6 +10,16 @@ use serde_json::{Map, Value, json};
 use serin_core::{Plan, overrides};
 use sha2::Sha256;
 
+/// An id as hosts allow it. It is shorter than a secret, so that none is taken for an id.
+fn check_id(id: &str) -> Result<(), Failure> {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
+    if (1..=32).contains(&id.len()) && id.bytes().all(plain) {
+        return Ok(());
+    }
+    // Whatever it is, it may be a secret, so it is not repeated.
+    Err(Failure::trouble("--key-id: an id has 1 to 32 letters, digits, - and _"))
+}
+
 /// `ROLLOUT=ARM` or `FLAG=VARIANT`.
 pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
@@ -37,6 +47,7 @@ pub(super) fn parse_host(text: &str) -> Result<String, String> {
 }
 
 pub(super) fn run(args: &SignArgs) -> Result<(), Failure> {
+    check_id(&args.key_id)?;
     let secret = secret::bytes(&args.secret)?;
     let claims = claims(args)?;
     if let Some(spec) = &args.spec {
@@ -100,47 +111,49 @@ fn token(key_id: &str, claims: &Value, secret: &[u8]) -> Result<String, Failure>
 
 /// Names every arm and variant that the spec does not have.
 fn check_names(plan: &Plan, args: &SignArgs) -> Result<(), Failure> {
-    let mut unknown = Vec::new();
-    for (rollout, arm) in &args.arms {
-        let known = plan.rollouts().iter().find(|known| known.name() == rollout);
-        match known {
-            None => {
-                let names = plan.rollouts().iter().map(|known| known.name());
-                unknown.push(format!("--arm: there is no rollout {rollout}, use {}", list(names)));
-            }
-            Some(known) if plan.arm_named(rollout, arm).is_none() => {
-                let names = list(known.arms().iter().map(|arm| arm.name()));
-                unknown.push(format!("--arm: the rollout {rollout} has no arm {arm}, use {names}"));
-            }
-            Some(_) => {}
-        }
-    }
-    for (flag, variant) in &args.variants {
-        let known = plan.flags().iter().find(|known| known.name() == flag);
-        match known {
-            None => {
-                let names = plan.flags().iter().map(|known| known.name());
-                unknown.push(format!("--variant: there is no flag {flag}, use {}", list(names)));
-            }
-            Some(known) if plan.variant_named(flag, variant).is_none() => {
-                let names = list(known.variants().iter().map(|variant| variant.name()));
-                unknown.push(format!(
-                    "--variant: the flag {flag} has no variant {variant}, use {names}"
-                ));
-            }
-            Some(_) => {}
-        }
-    }
+    let arms = plan.rollouts().iter();
+    let arms =
+        arms.map(|known| (known.name(), known.arms().iter().map(|arm| arm.name()).collect()));
+    let variants = plan.flags().iter();
+    let variants = variants
+        .map(|known| (known.name(), known.variants().iter().map(|known| known.name()).collect()));
+    let mut unknown = unknown(&args.arms, &arms.collect::<Vec<_>>(), ["rollout", "arm"]);
+    unknown.extend(self::unknown(
+        &args.variants,
+        &variants.collect::<Vec<_>>(),
+        ["flag", "variant"],
+    ));
     if unknown.is_empty() { Ok(()) } else { Err(Failure::trouble(unknown.join("\n"))) }
 }
 
-/// `a, b or c`.
+/// A sentence for each pair that is not among the known names, each with its own.
+fn unknown(
+    pairs: &[(String, String)],
+    known: &[(&str, Vec<&str>)],
+    [whole, part]: [&str; 2],
+) -> Vec<String> {
+    let sentence =
+        |(name, value): &(String, String)| match known.iter().find(|(known, _)| known == name) {
+            None => {
+                let names = list(known.iter().map(|(known, _)| *known));
+                Some(format!("--{part}: there is no {whole} {name}, {names}"))
+            }
+            Some((_, values)) if !values.contains(&value.as_str()) => {
+                let names = list(values.iter().copied());
+                Some(format!("--{part}: the {whole} {name} has no {part} {value}, {names}"))
+            }
+            Some(_) => None,
+        };
+    pairs.iter().filter_map(sentence).collect()
+}
+
+/// `use a, b or c`.
 fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.collect();
     match names.split_last() {
-        None => "none: the spec has none".to_owned(),
-        Some((last, [])) => (*last).to_owned(),
-        Some((last, rest)) => format!("{} or {last}", rest.join(", ")),
+        None => "the spec has none".to_owned(),
+        Some((last, [])) => format!("use {last}"),
+        Some((last, rest)) => format!("use {} or {last}", rest.join(", ")),
     }
 }
 
@@ -155,6 +168,9 @@ mod tests {
             assert!(parse_pair(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_span("1h30m"), Ok(5_400_000));
+        assert!(check_id("qa-2").is_ok() && check_id(&"a".repeat(32)).is_ok());
+        assert!(check_id("").is_err() && check_id("a.b").is_err());
+        assert!(check_id(&"a".repeat(33)).is_err());
         for bad in ["", "8", "500ms", "-1h"] {
             assert!(parse_span(bad).is_err(), "{bad}");
         }
