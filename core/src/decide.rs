@@ -5,6 +5,7 @@ use crate::decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, Rol
 use crate::explain::{Event, Group, Observer, Silent};
 use crate::facts::Facts;
 use crate::hash::Bucket;
+use crate::overrides::Forced;
 use crate::pin;
 use crate::plan::{
     ArmId, Bucketing, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, Rollout, RolloutId,
@@ -29,7 +30,7 @@ pub fn decide_with(
     decision: &mut Decision,
     observer: &mut impl Observer,
 ) {
-    let mut evaluation = Evaluation { plan, facts, observer };
+    let mut evaluation = Evaluation { plan, facts, observer, forced: false };
     decision.rollout = evaluation.rollout();
     decision.flags.clear();
     plan.deliveries.walk(facts.path(), |flags| {
@@ -45,11 +46,14 @@ pub fn decide_with(
     for slot in &mut decision.flags {
         *slot = evaluation.flag(slot.flag);
     }
+    let by = facts.forced.as_ref().filter(|_| evaluation.forced);
+    // Counts a reference; nothing is copied.
+    decision.forced_by = by.map(|by| by.key.clone());
 }
 
 /// Decides one flag by itself, wherever it is delivered.
 pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecision {
-    Evaluation { plan, facts, observer: &mut Silent }.flag(flag)
+    Evaluation { plan, facts, observer: &mut Silent, forced: false }.flag(flag)
 }
 
 fn undecided(flag: FlagId) -> FlagDecision {
@@ -68,6 +72,8 @@ struct Evaluation<'e, O> {
     plan: &'e Plan,
     facts: &'e Facts<'e>,
     observer: &'e mut O,
+    /// Whether an override forced anything.
+    forced: bool,
 }
 
 impl<'e, O: Observer> Evaluation<'e, O> {
@@ -118,6 +124,9 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             error: Some(ErrorCode::TargetingKeyMissing),
             ..to(baseline, Reason::Error)
         };
+        if let Some(arm) = self.forced(|by| by.arm(id)) {
+            return to(arm, Reason::TargetingMatch);
+        }
         match &rollout.mode {
             Mode::Fixed(arm) => to(*arm, Reason::Static),
             Mode::Pinned { active, pin } => {
@@ -179,6 +188,9 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 
     fn variant(&mut self, id: FlagId, flag: &Flag) -> FlagDecision {
         let default = FlagDecision { variant: flag.default_variant, ..undecided(id) };
+        if let Some(variant) = self.forced(|by| by.variant(id)) {
+            return FlagDecision { variant, reason: Reason::TargetingMatch, ..default };
+        }
         if flag.state == FlagState::Disabled {
             return FlagDecision { reason: Reason::Disabled, ..default };
         }
@@ -212,6 +224,15 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             return FlagDecision { reason: Reason::Error, error, ..default };
         }
         default
+    }
+
+    /// What an override forces, if there is one.
+    fn forced<T>(&mut self, look: impl FnOnce(&Forced) -> Option<T>) -> Option<T> {
+        let by = self.facts.forced.as_deref()?;
+        let found = look(by)?;
+        self.forced = true;
+        self.observer.event(Event::Override { key: &by.key });
+        Some(found)
     }
 
     /// The holdout that the request's unit is in.

@@ -1,6 +1,7 @@
 //! What was decided, as positions in the plan: nothing is copied and nothing allocated.
 
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 
 use crate::facts::Facts;
@@ -16,7 +17,7 @@ pub enum Reason {
     Static,
     /// No rule served anything.
     Default,
-    /// A condition held: a rule's or a ring's.
+    /// A condition held, a rule's or a ring's; or an override forced it.
     TargetingMatch,
     /// The unit's bucket decided.
     Split,
@@ -110,12 +111,14 @@ pub struct FlagDecision {
 pub struct Decision {
     pub(crate) rollout: Option<RolloutDecision>,
     pub(crate) flags: Vec<FlagDecision>,
+    /// The id of the key whose override forced something here.
+    pub(crate) forced_by: Option<Arc<str>>,
 }
 
 impl Decision {
     /// With room for every flag that any path of the plan delivers.
     pub fn new(plan: &Plan) -> Decision {
-        Decision { rollout: None, flags: Vec::with_capacity(plan.most_delivered) }
+        Decision { flags: Vec::with_capacity(plan.most_delivered), ..Decision::default() }
     }
 
     /// The arm, if the request belongs to a rollout.
@@ -126,6 +129,11 @@ impl Decision {
     /// The flags that the request's path delivers, in the order of names.
     pub fn flags(&self) -> &[FlagDecision] {
         &self.flags
+    }
+
+    /// The id of the key whose override forced the arm or a variant.
+    pub fn forced_by(&self) -> Option<&str> {
+        self.forced_by.as_deref()
     }
 
     /// The arm that gets a copy of the request.

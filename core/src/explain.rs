@@ -43,6 +43,8 @@ pub enum Event<'e> {
     Rollout { name: &'e str, host: &'e str, path: &'e str },
     /// A ring is tried; its condition follows.
     Ring { index: usize },
+    /// An override forces the arm or variant that follows.
+    Override { key: &'e str },
     /// The arm that was chosen.
     Arm { name: &'e str, reason: Reason, error: Option<ErrorCode> },
     /// A shadow is considered; what follows decides.
@@ -195,6 +197,10 @@ impl Observer for Recorder {
                 let shown = Node::Number(index.into());
                 self.push(1, "ring", format!("rings[{index}]"), &[("index", shown)]);
                 self.depth = 2;
+            }
+            Event::Override { key } => {
+                let line = format!("override signed by {key}");
+                self.push(1, "override", line, &[("key", text(key))]);
             }
             Event::Arm { name, reason, error } => {
                 let (shown, [reason, code]) = outcome(reason, error);

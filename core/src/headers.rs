@@ -12,6 +12,9 @@ pub const ROLLOUT: &str = "x-serin-rollout";
 /// The delivered flags, a dictionary of Structured Fields (RFC 9651).
 pub const FLAGS: &str = "serin-flags";
 
+/// The decision record in a response, for a tester whose override asks for it.
+pub const DECISION: &str = "serin-decision";
+
 /// Whether a header field is Serin's own, so that a client's is removed on arrival: every
 /// `x-serin-…` and `serin-…`.
 pub fn is_reserved(name: &[u8]) -> bool {

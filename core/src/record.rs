@@ -24,6 +24,9 @@ impl Decision {
 
     fn write_record(&self, plan: &Plan, out: &mut String) -> fmt::Result {
         write!(out, "{{\"revision\":{},\"digest\":\"{}\"", plan.revision(), plan.digest())?;
+        if let Some(key) = self.forced_by() {
+            write!(out, ",\"override\":\"{key}\"")?;
+        }
         if let (Some(decided), Some((rollout, arm))) = (&self.rollout, self.arm(plan)) {
             write!(out, ",\"rollout\":{{\"name\":\"{rollout}\",\"arm\":\"{arm}\"")?;
             reason(decided.reason, decided.error, out)?;

@@ -2,7 +2,7 @@
 
 mod counting;
 
-use serin_core::{Decision, Facts, Plan, decide};
+use serin_core::{Decision, Facts, OverrideKeys, Plan, Timestamp, decide};
 
 const SPEC: &[u8] = br#"{
   "formatVersion": 1,
@@ -55,4 +55,25 @@ fn deciding_allocates_nothing() {
         assert_eq!(decision.flags().len(), 3);
         assert!(decision.arm(&plan).is_some());
     }
+}
+
+/// The token's claims: `{"exp":4102444800,"arms":{"shop":"dark"},"variants":{"a":"on","b":"z"}}`.
+#[test]
+fn deciding_by_an_override_allocates_nothing() {
+    const KEYS: &[u8] = br#"{"qa":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}"#;
+    const TOKEN: &[u8] = b"eyJhbGciOiJIUzI1NiIsImtpZCI6InFhIn0.\
+          eyJleHAiOjQxMDI0NDQ4MDAsImFybXMiOnsic2hvcCI6ImRhcmsifSwidmFyaWFudHMiOnsiYSI6Im9uIiwiYiI6InoifX0.\
+          LoL-H7BLbsa_oD3Zf10ktl3npW33bLq025ID-oP9jlk";
+    let plan = Plan::from_json(SPEC).expect("the spec above is good");
+    let keys = OverrideKeys::from_json(KEYS).expect("good keys");
+    let mut decision = Decision::new(&plan);
+    let request: [(&[u8], &[u8]); 3] =
+        [(b":authority", b"eu.example.com"), (b":path", b"/shop/cart"), (b"x-user-id", b"ada")];
+    let mut facts = Facts::gather(&plan, request);
+    let now = Timestamp::parse("2026-11-21").expect("a date");
+    let forced = keys.verify(TOKEN, "eu.example.com", now).expect("a good token");
+    facts.force(&plan, &forced).expect("names that the spec has");
+    let count = counting::allocations(|| decide(&plan, &facts, &mut decision));
+    assert_eq!(count, 0);
+    assert_eq!((decision.arm(&plan), decision.forced_by()), (Some(("shop", "dark")), Some("qa")));
 }

@@ -1,6 +1,6 @@
 //! What a recorded decision reads like.
 
-use serin_core::{Decision, Facts, Plan, Recorder, decide, decide_with};
+use serin_core::{Decision, Facts, OverrideKeys, Plan, Recorder, decide, decide_with};
 
 const SPEC: &[u8] = br#"{
   "formatVersion": 1,
@@ -110,4 +110,40 @@ fn the_record_is_one_line() {
              \"theme\":{{\"variant\":\"light\",\"reason\":\"SPLIT\",\"rule\":\"rules[0]\",\"unit\":\"user\",\"bucket\":98832,\"share\":50000}}}}}}"
         )
     );
+}
+
+const FORCED: &str = "\
+rollout shop matches host \"shop.example.com\" path \"/feed/hot\"
+  override signed by qa
+→ arm canary (TARGETING_MATCH)
+flag new-checkout
+  override signed by qa
+→ variant off = false (TARGETING_MATCH)
+flag theme
+";
+
+/// The token's claims: `{"exp":4102444800,"arms":{"shop":"canary"},"variants":{"new-checkout":"off"}}`.
+#[test]
+fn an_override_stands_where_it_decides() {
+    const KEYS: &[u8] = br#"{"qa":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}"#;
+    const TOKEN: &[u8] = b"eyJhbGciOiJIUzI1NiIsImtpZCI6InFhIn0.\
+          eyJleHAiOjQxMDI0NDQ4MDAsImFybXMiOnsic2hvcCI6ImNhbmFyeSJ9LCJ2YXJpYW50cyI6eyJuZXctY2hlY2tvdXQiOiJvZmYifX0.\
+          vtUkyd-m_EMdI7RO7f9oTp_6mKyZ4kpKgaawqFoT0F4";
+    let plan = Plan::from_json(SPEC).expect("the spec above is good");
+    let keys = OverrideKeys::from_json(KEYS).expect("good keys");
+    let headers = REQUEST.into_iter().chain([(&b"X-Serin-Override"[..], TOKEN)]);
+    let mut facts = Facts::gather_with_token(&plan, true, headers);
+    facts.set_now(1_795_255_200_000);
+    assert_eq!(facts.take_override(&plan, &keys), Some(Ok(())));
+    let (mut decision, mut recorder) = (Decision::new(&plan), Recorder::new());
+    decide_with(&plan, &facts, &mut decision, &mut recorder);
+    let text = recorder.to_text();
+    assert!(text.starts_with(FORCED), "{text}");
+    assert!(recorder.to_json().contains(r#""key":"qa","step":"override""#), "{text}");
+    let digest = plan.digest();
+    let start = format!(
+        "{{\"revision\":42,\"digest\":\"{digest}\",\"override\":\"qa\",\
+         \"rollout\":{{\"name\":\"shop\",\"arm\":\"canary\",\"reason\":\"TARGETING_MATCH\"}},"
+    );
+    assert!(decision.record(&plan).starts_with(&start));
 }

@@ -2,6 +2,8 @@
 
 use std::cell::Cell;
 
+use crate::overrides::OverrideCounters;
+
 /// A number that only grows.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(Cell<u64>);
@@ -39,6 +41,8 @@ pub(crate) struct Counters {
     pub(crate) tokens_verified: Counter,
     /// Tokens that were not good.
     pub(crate) tokens_refused: Counter,
+    /// Testers' tokens.
+    pub(crate) overrides: OverrideCounters,
     /// Specs refused.
     pub(crate) refused: Counter,
     /// Specs put in force.

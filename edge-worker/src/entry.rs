@@ -78,7 +78,12 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
         return proxy::pass(&exchange, request, None).await;
     };
     let claims = isolate.claims(&active, &head, now).await;
-    let facts = facts::gather(&active.plan, &head, now, &claims, request);
+    let plan = &active.plan;
+    let keys = isolate.settings.override_keys.as_ref();
+    let mut facts = facts::gather(plan, &head, now, &claims, keys.is_some(), request);
+    if let Some(keys) = keys {
+        isolate.counters.overrides.apply(keys, plan, &mut facts);
+    }
     // Not kept across a wait: other requests of this isolate decide meanwhile.
     let decision = match active.decision.try_borrow_mut() {
         Ok(mut decision) => {
@@ -94,7 +99,7 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     for cookie in decision.set_cookies(&active.plan, &facts) {
         own::line(&mut fields, "set-cookie", &cookie);
     }
-    if isolate.settings.expose_decision {
+    if isolate.settings.expose_decision || facts.wants_decision() {
         own::line(&mut fields, "serin-decision", &decision.record(&active.plan));
     }
     let key = isolate.settings.cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();

@@ -17,15 +17,17 @@ pub(crate) trait Platform {
     fn entropy(&self) -> Option<[u8; 16]>;
 }
 
-/// Everything that deciding this request may look at, and nothing more.
+/// Everything that deciding this request may look at, and nothing more. `tokens`: testers' overrides are
+/// looked for.
 pub(crate) fn gather<'a>(
     plan: &Plan,
     head: &'a Head,
     now: u64,
     claims: &Claims,
+    tokens: bool,
     platform: &impl Platform,
 ) -> Facts<'a> {
-    let mut facts = Facts::gather(plan, head.pairs());
+    let mut facts = Facts::gather_with_token(plan, tokens, head.pairs());
     facts.set_now(now);
     for input in plan.host_inputs(&facts) {
         match input.kind {
@@ -95,7 +97,7 @@ mod tests {
         let arm = |address: &str| {
             let text = format!("GET\nhttps://shop.example/\ncf-connecting-ip\n{address}");
             let head = Head::new(text);
-            let facts = gather(&plan, &head, 0, &Claims::default(), &Known);
+            let facts = gather(&plan, &head, 0, &Claims::default(), false, &Known);
             let mut decision = Decision::new(&plan);
             decide(&plan, &facts, &mut decision);
             let cookies = decision.set_cookies(&plan, &facts);

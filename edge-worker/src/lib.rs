@@ -13,6 +13,7 @@
 //! facts     what the plan needs and only the host knows
 //! jwt       which tokens count, and their claims
 //! claims    asking the host whether a token is good
+//! overrides what became of testers' tokens
 //! actions   a decision as header changes
 //! proxy     to the arm's target and back, with the fallback
 //! shadow    copies of requests, and whether their answers agree
@@ -44,6 +45,7 @@ mod counters;
 mod facts;
 mod head;
 mod jwt;
+mod overrides;
 mod settings;
 mod shadow;
 mod status;

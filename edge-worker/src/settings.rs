@@ -1,6 +1,7 @@
 //! What `wrangler.jsonc` says, read once per isolate. A mistake in it never stops a request: it is
 //! named in the log and on the status page, and the setting counts as absent.
 
+use serin_core::OverrideKeys;
 use serin_core::json::Node;
 
 use crate::jwt;
@@ -27,6 +28,8 @@ pub(crate) struct Settings {
     pub(crate) status: Option<Status>,
     pub(crate) ofrep: Option<serin_ofrep::Settings>,
     pub(crate) jwt: Option<jwt::Settings>,
+    /// What testers' tokens are signed with.
+    pub(crate) override_keys: Option<OverrideKeys>,
     /// Whether a spec with a lower revision than the one in force is taken.
     pub(crate) allow_older: bool,
     /// Whether answers are kept in the cache, for each arm apart.
@@ -50,6 +53,7 @@ const REFRESH_SECONDS: u64 = 30;
 const SHADOW_TIMEOUT_MS: u64 = 5_000;
 const SHADOW_BODY_BYTES: u64 = 65_536;
 const STATUS_PATH: &str = "/.serin/status";
+const OVERRIDE_KEYS: &str = "SERIN_OVERRIDE_KEYS";
 const JWT_HEADER: &str = "authorization";
 
 impl Settings {
@@ -103,6 +107,13 @@ impl Settings {
                 let (issuer, audience) =
                     (variable("SERIN_JWT_ISSUER"), variable("SERIN_JWT_AUDIENCE"));
                 Some(jwt::Settings { keys, header, issuer, audience })
+            }),
+            override_keys: variable(OVERRIDE_KEYS).and_then(|text| {
+                let keys = OverrideKeys::from_json(text.as_bytes());
+                let mistakes = |errors: serin_core::Errors| {
+                    problems.extend(errors.iter().map(|error| format!("{OVERRIDE_KEYS}: {error}")));
+                };
+                keys.map_err(mistakes).ok()
             }),
             allow_older: is_on("SERIN_ALLOW_OLDER"),
             cache: is_on("SERIN_CACHE"),
@@ -206,6 +217,7 @@ mod tests {
             ("SERIN_BASELINE", "nowhere"),
             ("SERIN_REFRESH_SECONDS", "soon"),
             ("SERIN_JWKS", "http://id.example/keys"),
+            ("SERIN_OVERRIDE_KEYS", "[]"),
         ]);
         let wanted = [
             "SERIN_TARGETS.a does not begin with https:// or http://",
@@ -215,6 +227,7 @@ mod tests {
             "SERIN_REFRESH_SECONDS: soon is not a whole number",
             "SERIN_BASELINE: nowhere is not one of SERIN_TARGETS",
             "SERIN_JWKS is neither a key set nor an https URL",
+            "SERIN_OVERRIDE_KEYS: is a list, must be an object",
         ];
         assert_eq!(settings.problems, wanted);
         assert!(settings.target("e").is_some());

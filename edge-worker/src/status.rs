@@ -90,6 +90,12 @@ fn counters(counters: &Counters) -> String {
     ] {
         object.number(name, counter.get());
     }
+    let mut overrides = Object::new();
+    overrides.number("applied", counters.overrides.applied.get());
+    for (why, counter) in counters.overrides.ignored() {
+        overrides.number(why, counter.get());
+    }
+    object.raw("overrides", &overrides.close());
     object.close()
 }
 

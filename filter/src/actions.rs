@@ -19,8 +19,14 @@ pub(crate) fn strip(headers: &HeaderBlock, replaced: impl Fn(&[u8]) -> bool) {
     }
 }
 
-/// Tells the router, the upstream, the log and the counters.
-pub(crate) fn apply(active: &Active, decision: &Decision, block: &HeaderBlock) {
+/// Tells the router, the upstream, the log and the counters. Gives the record, if there is one to
+/// keep or `told` wants it.
+pub(crate) fn apply(
+    active: &Active,
+    decision: &Decision,
+    block: &HeaderBlock,
+    told: bool,
+) -> Option<String> {
     let plan = &active.plan;
     let (routed, flagged) = (decision.rollout().is_some(), !decision.flags().is_empty());
     let shadowed = decision.shadow(plan).is_some();
@@ -31,12 +37,14 @@ pub(crate) fn apply(active: &Active, decision: &Decision, block: &HeaderBlock) {
             || (shadowed && is(headers::SHADOW))
     };
     strip(block, replaced);
-    if !routed && !flagged {
-        return;
+    if !routed && !flagged && !told {
+        return None;
     }
-    host::set_property(FILTER_STATE, &decision.record(plan));
+    let record = decision.record(plan);
+    host::set_property(FILTER_STATE, &record);
     if let Some(decided) = decision.rollout() {
         active.count(decided);
     }
     decision.request_headers(plan, host::set_request_header);
+    Some(record)
 }

@@ -2,13 +2,18 @@
 
 use core::cell::{Cell, RefCell};
 
+use std::rc::Rc;
+
 use serin_core::{Decision, Plan, RolloutDecision};
 
 use crate::host::{self, Metric};
+use crate::overrides::Overrides;
 
 /// Everything a request needs of the current config. Shared by the requests that began under it.
 pub(crate) struct Active {
     pub(crate) plan: Plan,
+    /// If the host was given keys.
+    pub(crate) overrides: Option<Rc<Overrides>>,
     /// Reused, so that deciding allocates nothing.
     pub(crate) decision: RefCell<Decision>,
     /// The latest moment seen, in ms since 1970.
@@ -19,7 +24,11 @@ pub(crate) struct Active {
 
 impl Active {
     /// A plan that comes into force, after `before` if there was one.
-    pub(crate) fn new(plan: Plan, before: Option<&Active>) -> Active {
+    pub(crate) fn new(
+        plan: Plan,
+        overrides: Option<Rc<Overrides>>,
+        before: Option<&Active>,
+    ) -> Active {
         let counter = |rollout: &str, arm: &str| {
             Metric::counter(&format!("serin.rollout.{rollout}.arm.{arm}.requests"))
         };
@@ -28,6 +37,7 @@ impl Active {
         });
         Active {
             requests: requests.collect(),
+            overrides,
             decision: RefCell::new(Decision::new(&plan)),
             now: Cell::new(before.map_or(0, |before| before.now.get())),
             plan,

@@ -12,8 +12,10 @@ const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_a
 /// Everything that deciding this request may look at, and nothing more.
 pub(crate) fn gather<'a>(active: &Active, headers: &'a HeaderBlock) -> Facts<'a> {
     let plan = &active.plan;
-    let mut facts = Facts::gather(plan, headers.pairs());
-    if let Some(now) = plan.needs_time().then(|| active.now()).flatten() {
+    let overrides = active.overrides.as_deref();
+    let mut facts = Facts::gather_with_token(plan, overrides.is_some(), headers.pairs());
+    let needs_time = plan.needs_time() || facts.has_token();
+    if let Some(now) = needs_time.then(|| active.now()).flatten() {
         facts.set_now(now);
     }
     for input in plan.host_inputs(&facts) {
@@ -25,6 +27,9 @@ pub(crate) fn gather<'a>(active: &Active, headers: &'a HeaderBlock) -> Facts<'a>
         if let Some(entropy) = host::entropy() {
             facts.mint(unit, entropy);
         }
+    }
+    if let Some(overrides) = overrides {
+        overrides.apply(plan, &mut facts);
     }
     facts
 }

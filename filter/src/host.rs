@@ -165,15 +165,18 @@ fn number(bytes: &[u8], at: usize) -> Option<usize> {
 
 /// Sets a request header, replacing any of that name.
 pub(crate) fn set_request_header(name: &str, value: &str) {
+    set_header(REQUEST_HEADERS, name, value);
+}
+
+/// Sets a response header, replacing any of that name.
+pub(crate) fn set_response_header(name: &str, value: &str) {
+    set_header(RESPONSE_HEADERS, name, value);
+}
+
+fn set_header(map: u32, name: &str, value: &str) {
     // SAFETY: pointers and lengths are of live texts.
     unsafe {
-        proxy_replace_header_map_value(
-            REQUEST_HEADERS,
-            name.as_ptr(),
-            name.len(),
-            value.as_ptr(),
-            value.len(),
-        )
+        proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     };
 }
 
@@ -247,6 +250,12 @@ fn define(kind: u32, name: &str) -> Option<Metric> {
     // SAFETY: the name is live; the host writes one u32.
     let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
     (status == OK).then_some(Metric(id))
+}
+
+/// An environment variable of the VM, if it is set and not empty.
+pub(crate) fn environment_variable(name: &str) -> Option<Vec<u8>> {
+    let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
+    Some(value.into_bytes())
 }
 
 /// 128 bits of the host's entropy.

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use serin_core::decide;
+use serin_core::{decide, headers};
 
 use crate::active::Active;
 use crate::{actions, facts, host};
@@ -14,11 +14,13 @@ pub(crate) struct Http {
     active: Option<Rc<Active>>,
     /// For ids minted on this request; request facts are gone when the response comes.
     set_cookies: Vec<String>,
+    /// The decision, for a tester whose token asks for it.
+    told: Option<String>,
 }
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Http {
-        Http { active, set_cookies: Vec::new() }
+        Http { active, set_cookies: Vec::new(), told: None }
     }
 }
 
@@ -26,27 +28,31 @@ impl Context for Http {}
 
 impl HttpContext for Http {
     fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
-        let Some(headers) = host::request_headers() else {
+        let Some(block) = host::request_headers() else {
             return Action::Continue;
         };
         let Some(active) = &self.active else {
-            actions::strip(&headers, |_| false);
+            actions::strip(&block, |_| false);
             return Action::Continue;
         };
-        let facts = facts::gather(active, &headers);
+        let facts = facts::gather(active, &block);
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
-            actions::strip(&headers, |_| false);
+            actions::strip(&block, |_| false);
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
-        actions::apply(active, &decision, &headers);
+        let told = facts.wants_decision();
+        self.told = actions::apply(active, &decision, &block, told).filter(|_| told);
         Action::Continue
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
         for cookie in self.set_cookies.drain(..) {
             host::add_response_header("set-cookie", &cookie);
+        }
+        if let Some(record) = self.told.take() {
+            host::set_response_header(headers::DECISION, &record);
         }
         Action::Continue
     }

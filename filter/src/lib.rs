@@ -8,6 +8,7 @@
 //! root   configure: spec → plan, keep the last good one
 //! http   a request's callbacks: facts → decide → actions
 //! facts  what the plan needs and only the host knows
+//! overrides  the keys for testers' tokens
 //! actions  a decision as header changes, filter state and counters
 //! host   the only file that calls the host
 //! ```
@@ -26,6 +27,7 @@ mod active;
 mod facts;
 mod host;
 mod http;
+mod overrides;
 mod root;
 
 use root::Root;

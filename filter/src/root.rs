@@ -9,16 +9,23 @@ use serin_core::Plan;
 use crate::active::Active;
 use crate::host::{self, Level, Metric};
 use crate::http::Http;
+use crate::overrides::Overrides;
 
 /// The state of one plugin in one VM.
 #[derive(Default)]
 pub(crate) struct Root {
     active: Option<Rc<Active>>,
+    overrides: Option<Rc<Overrides>>,
 }
 
 impl Context for Root {}
 
 impl RootContext for Root {
+    fn on_vm_start(&mut self, _size: usize) -> bool {
+        self.overrides = Overrides::of_environment().map(Rc::new);
+        true
+    }
+
     /// `false` makes the host refuse the config; a plan already in force stays.
     fn on_configure(&mut self, _size: usize) -> bool {
         let json = host::configuration().unwrap_or_default();
@@ -74,6 +81,7 @@ impl Root {
         if let Some(gauge) = Metric::gauge("serin.revision") {
             gauge.record(revision);
         }
-        self.active = Some(Rc::new(Active::new(plan, self.active.as_deref())));
+        let active = Active::new(plan, self.overrides.clone(), self.active.as_deref());
+        self.active = Some(Rc::new(active));
     }
 }

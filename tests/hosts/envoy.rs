@@ -11,6 +11,7 @@ use serin_conformance::upstream::{CASE_FIELD, Upstream};
 use serin_conformance::vector::{self, Case, Suite};
 use serin_conformance::{client, jwt, native};
 use serin_core::Plan;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 
@@ -28,7 +29,10 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     let filter = envoy::path_from("SERIN_FILTER_WASM")?;
     let upstream = Upstream::start("upstream")?;
     let listeners = suites.iter().map(|suite| {
-        let filter = bootstrap::wasm(&filter, &suite.spec.to_string());
+        let mut filter = bootstrap::wasm(&filter, &suite.spec.to_string());
+        if let Some(keys) = &suite.override_keys {
+            bootstrap::give_keys(&mut filter, &suite.name, keys);
+        }
         bootstrap::listener(&suite.name, &filter, "upstream")
     });
     let clusters = [("upstream", upstream.address)];
@@ -38,7 +42,7 @@ fn vectors(report: &mut Report) -> Result<(), String> {
         let plan = native::plan(suite)?;
         let to = envoy.listener(&suite.name)?;
         for case in &suite.cases {
-            run(suite, &plan, case, to, &upstream, report);
+            run(suite, &plan, case, (&envoy, to), &upstream, report);
         }
     }
     if report.any_failed() {
@@ -51,7 +55,7 @@ fn run(
     suite: &Suite,
     plan: &Plan,
     case: &Case,
-    to: SocketAddr,
+    to: (&Envoy, SocketAddr),
     upstream: &Upstream,
     report: &mut Report,
 ) {
@@ -69,7 +73,15 @@ fn run(
     report.ran(&name, outcome);
 }
 
-fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, String> {
+fn send(
+    case: &Case,
+    (envoy, to): (&Envoy, SocketAddr),
+    upstream: &Upstream,
+) -> Result<Outcome, String> {
+    // Where there are no keys there are no counters to ask for.
+    let counters =
+        || if case.override_keys.is_some() { overrides(envoy) } else { Ok(BTreeMap::new()) };
+    let before = counters()?;
     let token = format!("Bearer {}", jwt::token(&case.jwt));
     let mut further = vec![(CASE_FIELD, "this")];
     if case.request.scheme == "https" {
@@ -86,7 +98,20 @@ fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, Str
         record: response.field(bootstrap::RECORD_FIELD).unwrap_or_default(),
         upstream: outcome::joined(seen),
         set_cookie: response.all("set-cookie"),
+        told: response.field("serin-decision"),
+        overrides: outcome::risen(&before, &counters()?),
     })
+}
+
+/// The counters of what became of tokens, of all suites together.
+fn overrides(envoy: &Envoy) -> Result<BTreeMap<String, u64>, String> {
+    let text = envoy.admin("/stats?filter=serin.overrides")?;
+    let counter = |line: &str| {
+        let (name, count) = line.split_once(": ")?;
+        let name = name.split_once("serin.overrides.")?.1;
+        Some((name.to_owned(), count.trim().parse().ok()?))
+    };
+    Ok(text.lines().filter_map(counter).collect())
 }
 
 fn describe(response: &Message) -> String {

@@ -68,7 +68,13 @@ fn same_spec() -> Result<(), String> {
 }
 
 fn suite(spec: Value) -> Suite {
-    Suite { name: "example".into(), about: String::new(), spec, cases: Vec::new() }
+    Suite {
+        name: "example".into(),
+        about: String::new(),
+        spec,
+        override_keys: None,
+        cases: Vec::new(),
+    }
 }
 
 /// Runs `apply.sh` as the documentation says.
@@ -109,7 +115,7 @@ impl Example {
         let upstreams = upstreams()?;
         apply("examples/envoy/spec.json")?;
         let file = Path::new("examples/envoy/envoy.yaml");
-        let envoy = Envoy::run(envoy::folder("example")?, &root(), file)?;
+        let envoy = Envoy::run(envoy::folder("example")?, &root(), file, &[])?;
         Ok(Self { envoy, _upstreams: upstreams, suite, plan, sent: Vec::new() })
     }
 

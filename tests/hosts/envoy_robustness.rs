@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use serin_conformance::client::{self, Message};
 use serin_conformance::envoy::{self, Envoy, bootstrap};
+use serin_conformance::overrides;
 use serin_conformance::report::Report;
 use serin_conformance::upstream::Upstream;
 use serin_conformance::vector::Request;
@@ -14,6 +15,8 @@ pub(crate) fn run(report: &mut Report) {
     report.check("a bad spec is refused at start, every error named in the log", bad_at_start);
     report.check("a good update takes effect, a bad one leaves the plan in force", updates);
     report.check("without a spec requests go through, without Serin's fields", no_spec);
+    report.check("keys by Envoy's environment are used and appear nowhere", keys_of_envoy);
+    report.check("bad keys are named in the log, and requests go on", bad_keys);
     report.check("many users at once on two workers get what native decides", many_at_once);
 }
 
@@ -126,6 +129,62 @@ fn no_spec() -> Result<(), String> {
     Err(format!("{} with {own:?}\n{}", response.start, envoy.log()))
 }
 
+/// An Envoy that was given keys.
+fn with_keys(name: &str, keys: &str) -> Result<(Envoy, Upstream), String> {
+    let upstream = Upstream::start("upstream")?;
+    let mut filter = bootstrap::wasm(&filter()?, &spec(1, 0.0).to_string());
+    bootstrap::let_have_keys(&mut filter);
+    let listener = bootstrap::listener("web", &filter, "upstream");
+    let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
+    let variables = [("SERIN_OVERRIDE_KEYS", keys)];
+    Ok((Envoy::start_with(envoy::folder(name)?, &config, &variables)?, upstream))
+}
+
+/// With a secret and a token that the command makes.
+fn keys_of_envoy() -> Result<(), String> {
+    let (secret, token) = overrides::secret_and_token("web=canary")?;
+    let (envoy, _upstream) = with_keys("keys", &json!({"qa": secret}).to_string())?;
+    let to = envoy.listener("web")?;
+    let plain = record(&send(to, Some("ana"))?);
+    let case = serin_conformance::upstream::CASE_FIELD;
+    let request = request(Some("ana"))?;
+    let fields = [(case, "this"), ("x-serin-override", token.as_str())];
+    let response = client::send(to, None, &request, &fields)?;
+    let (forced, told) = (record(&response), response.field("serin-decision"));
+    if !plain.contains("\"arm\":\"stable\"") || response.status() != 200 {
+        return Err(format!("{} {plain}\n{}", response.start, envoy.log()));
+    }
+    if !forced.contains("\"override\":\"qa\"") || !forced.contains("\"arm\":\"canary\"") {
+        return Err(format!("the arm is not forced: {forced}\n{}", envoy.log()));
+    }
+    if told.as_deref() != Some(&*forced) {
+        return Err(format!("the response tells {told:?}"));
+    }
+    let places = [envoy.whole_log(), envoy.admin("/config_dump")?, envoy.output()];
+    if places.iter().any(|text| text.contains(&secret)) {
+        return Err("the secret appears in Envoy's log or configuration".into());
+    }
+    Ok(())
+}
+
+fn bad_keys() -> Result<(), String> {
+    let (secret, token) = overrides::secret_and_token("web=canary")?;
+    let keys = json!({"qa": secret, "ci": {"secret": "short"}}).to_string();
+    let (envoy, _upstream) = with_keys("bad-keys", &keys)?;
+    let fields = [("x-serin-override", token.as_str())];
+    let response = client::send(envoy.listener("web")?, None, &request(Some("ana"))?, &fields)?;
+    let seen = record(&response);
+    if !seen.contains("\"arm\":\"stable\"") || response.status() != 200 {
+        return Err(format!("{} {seen}\n{}", response.start, envoy.log()));
+    }
+    for wanted in ["KEYS: ci: grants nothing", "KEYS: ci.secret: is not", "there are no overrides"]
+    {
+        envoy.wait_for_log(wanted)?;
+    }
+    let log = envoy.whole_log();
+    if log.contains(&secret) { Err("the secret is in the log".into()) } else { Ok(()) }
+}
+
 fn many_at_once() -> Result<(), String> {
     let spec = spec(3, 50.0);
     let upstream = Upstream::start("upstream")?;
@@ -170,12 +229,16 @@ fn ask(envoy: &Envoy, listener: &str, user: Option<&str>) -> Result<Message, Str
     send(envoy.listener(listener)?, user)
 }
 
-fn send(to: std::net::SocketAddr, user: Option<&str>) -> Result<Message, String> {
-    let request: Request = serde_json::from_value(json!({
+fn request(user: Option<&str>) -> Result<Request, String> {
+    serde_json::from_value(json!({
         "path": "/",
         "headers": user.iter().map(|user| ["x-user-id", user]).collect::<Vec<_>>(),
     }))
-    .map_err(|error| error.to_string())?;
+    .map_err(|error| error.to_string())
+}
+
+fn send(to: std::net::SocketAddr, user: Option<&str>) -> Result<Message, String> {
+    let request = request(user)?;
     let case = serin_conformance::upstream::CASE_FIELD;
     client::send(to, None, &request, &[(case, "this")])
 }

@@ -6,6 +6,7 @@ use serin_conformance::crowd::{self, PLAIN};
 use serin_conformance::envoy::path_from;
 use serin_conformance::native;
 use serin_conformance::outcome::{self, Outcome};
+use serin_conformance::overrides;
 use serin_conformance::report::Report;
 use serin_conformance::upstream::{CASE_FIELD, Upstream};
 use serin_conformance::vector::{Case, Suite};
@@ -20,6 +21,7 @@ fn main() -> ExitCode {
     match Serve::start() {
         Ok(serve) => {
             report.check("600 requests go where native Rust says", || serve.requests());
+            report.check("a token of serin override forces the arm", || serve.forced());
         }
         Err(why) => report.ran("serin serve starts", Err(why)),
     }
@@ -33,6 +35,8 @@ struct Serve {
     stable: Upstream,
     canary: Upstream,
     plan: Plan,
+    /// One that forces the canary.
+    token: String,
 }
 
 impl Drop for Serve {
@@ -47,10 +51,18 @@ impl Serve {
         let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/envoy");
         let json = std::fs::read(example.join("spec.json")).map_err(|error| error.to_string())?;
         let spec = serde_json::from_slice(&json).map_err(|error| error.to_string())?;
-        let suite = Suite { name: "example".into(), about: String::new(), spec, cases: Vec::new() };
+        let suite = Suite {
+            name: "example".into(),
+            about: String::new(),
+            spec,
+            override_keys: None,
+            cases: Vec::new(),
+        };
         let (stable, canary) = (Upstream::start("stable")?, Upstream::start("canary")?);
         let arm = |name: &str, to: &Upstream| format!("--arm={name}=http://{}", to.address);
+        let (secret, token) = overrides::secret_and_token("shop=canary")?;
         let mut child = Command::new(path_from("SERIN_BIN")?)
+            .env("SERIN_OVERRIDE_KEYS", serde_json::json!({"qa": secret}).to_string())
             .arg("serve")
             .arg(example.join("spec.yaml"))
             .args([arm("shop-stable", &stable), arm("shop-canary", &canary)])
@@ -64,7 +76,7 @@ impl Serve {
         let address = listening(&mut child);
         let plan = native::plan(&suite);
         match (address, plan) {
-            (Ok(address), Ok(plan)) => Ok(Self { child, address, stable, canary, plan }),
+            (Ok(address), Ok(plan)) => Ok(Self { child, address, stable, canary, plan, token }),
             (address, plan) => {
                 let _ = child.kill();
                 let _ = child.wait();
@@ -85,6 +97,28 @@ impl Serve {
         Ok(())
     }
 
+    /// By header, cookie and query; the response tells the decision, the upstream no token.
+    fn forced(&self) -> Result<(), String> {
+        let token = &self.token;
+        let cookie = format!("serin_override={token}");
+        for (path, name, value) in [
+            ("/", "x-serin-override", token.as_str()),
+            ("/", "cookie", &cookie),
+            (&format!("/?{cookie}"), "accept", "*/*"),
+        ] {
+            let case = crowd::case(path, &[("x-user-id", "user-0"), (name, value)]);
+            let response =
+                client::send(self.address, None, &case.request, &[(CASE_FIELD, "forced")])?;
+            let told = response.field("serin-decision").unwrap_or_default();
+            let fields = outcome::joined(self.canary.take("forced").unwrap_or_default());
+            let is_forced = response.text() == "canary" && told.contains("\"override\":\"qa\"");
+            if !is_forced || fields.contains_key("x-serin-override") {
+                return Err(format!("{name}: {} said {told}", response.text()));
+            }
+        }
+        Ok(())
+    }
+
     fn ask(&self, case: &Case) -> Result<Outcome, String> {
         let further = [(CASE_FIELD, case.name.as_str())];
         let response = client::send(self.address, None, &case.request, &further)?;
@@ -100,6 +134,8 @@ impl Serve {
             record: wanted.record.clone(),
             upstream: outcome::joined(fields),
             set_cookie: cookies,
+            told: response.field("serin-decision"),
+            overrides: None,
         };
         let reserved = |outcome: &Outcome| Outcome {
             upstream: outcome

@@ -6,7 +6,8 @@ use serin_conformance::report::Report;
 use serin_conformance::vector::{self, Case, Suite};
 use serin_conformance::{envoy, native};
 use serin_core::Plan;
-use serin_host_sim::{Module, Plugin, Stream, StreamInfo, VirtualClock};
+use serin_host_sim::{Metric, Module, Plugin, Stream, StreamInfo, VirtualClock};
+use std::collections::BTreeMap;
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -43,11 +44,12 @@ fn vectors(report: &mut Report) -> Result<(), String> {
 
 fn configured(module: &Module, suite: &Suite, at: u64) -> Result<(VirtualClock, Plugin), String> {
     let clock = VirtualClock::at_millis(at);
-    let plugin = Plugin::of_module(module)
-        .configuration(suite.spec.to_string())
-        .clock(clock.clone())
-        .build()
-        .map_err(|error| format!("{}: {error}", suite.name))?;
+    let mut builder =
+        Plugin::of_module(module).configuration(suite.spec.to_string()).clock(clock.clone());
+    if let Some(keys) = &suite.override_keys {
+        builder = builder.env_var("SERIN_OVERRIDE_KEYS", &keys.to_string());
+    }
+    let plugin = builder.build().map_err(|error| format!("{}: {error}", suite.name))?;
     Ok((clock, plugin))
 }
 
@@ -115,18 +117,29 @@ fn send(plugin: &Plugin, case: &Case) -> Result<Outcome, String> {
     .map(|(name, value)| (name.to_string(), value.clone().into_bytes()))
     .into();
     pairs.extend(request.fields());
+    let before = overrides(plugin);
     let mut stream = plugin.stream(info);
     let action = stream.send_request_headers(pairs, true);
     if !action.is_continue() {
         return Err(format!("the filter did not let the request go on: {action:?}"));
     }
     stream.send_response_headers([(":status", "200")], true);
-    let seen = read(&stream);
+    let mut seen = read(&stream);
+    seen.overrides = outcome::risen(&before, &overrides(plugin));
     stream.finish();
     match stream.failed() {
         true => Err(format!("the VM failed: {:?}", plugin.failure())),
         false => Ok(seen),
     }
+}
+
+/// The counters of what became of tokens.
+fn overrides(plugin: &Plugin) -> BTreeMap<String, u64> {
+    let metrics = plugin.metrics();
+    let counter = |metric: &Metric| {
+        Some((metric.name.strip_prefix("serin.overrides.")?.to_owned(), metric.value))
+    };
+    metrics.iter().filter_map(counter).collect()
 }
 
 fn read(stream: &Stream) -> Outcome {
@@ -138,6 +151,8 @@ fn read(stream: &Stream) -> Outcome {
         record: text(&record),
         upstream: outcome::joined(fields),
         set_cookie: response.get_all("set-cookie").map(text).collect(),
+        told: response.get_str("serin-decision").map(str::to_owned),
+        overrides: None,
     }
 }
 

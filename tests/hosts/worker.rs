@@ -9,12 +9,14 @@ use serin_conformance::upstream::{CASE_FIELD, Upstream};
 use serin_conformance::vector::{self, Case, Suite};
 use serin_conformance::{client, jwt, native};
 use serin_core::Plan;
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use worker_process::{Described, Workerd};
 
 /// The response field that tells the decision, when the variable asks for it.
 const RECORD_FIELD: &str = "serin-decision";
+const STATUS_TOKEN: &str = "token";
 
 fn main() -> ExitCode {
     let mut report = Report::new("workerd");
@@ -27,12 +29,19 @@ fn main() -> ExitCode {
 fn vectors(report: &mut Report) -> Result<(), String> {
     let suites = vector::load()?;
     let upstream = Upstream::start("upstream")?;
-    let workers = suites.iter().enumerate();
-    let workers = workers.map(|(index, suite)| described(index, suite, &upstream));
-    let workerd = Workerd::start(&workers.collect::<Vec<_>>())?;
+    let mut workers = Vec::new();
+    for (index, suite) in suites.iter().enumerate() {
+        workers.push(described(name(index), suite, &upstream, true));
+        if suite.override_keys.is_some() {
+            workers.push(described(discreet(index), suite, &upstream, false));
+        }
+    }
+    let workerd = Workerd::start(&workers)?;
     for (index, suite) in suites.iter().enumerate() {
         let plan = native::plan(suite)?;
         let to = workerd.address(&name(index))?;
+        let discreet = suite.override_keys.is_some().then(|| workerd.address(&discreet(index)));
+        let to = Addresses { telling: to, discreet: discreet.transpose()? };
         for case in &suite.cases {
             run(suite, &plan, case, to, &upstream, report);
         }
@@ -40,12 +49,25 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
+/// Where a suite's Workers listen.
+#[derive(Clone, Copy)]
+struct Addresses {
+    /// Every response tells its decision.
+    telling: SocketAddr,
+    /// Only where a token asks for it; there where a suite has keys.
+    discreet: Option<SocketAddr>,
+}
+
 fn name(index: usize) -> String {
     format!("suite-{index}")
 }
 
+fn discreet(index: usize) -> String {
+    format!("suite-{index}-discreet")
+}
+
 /// The spec as a variable, and every target at the one upstream.
-fn described(index: usize, suite: &Suite, upstream: &Upstream) -> Described {
+fn described(name: String, suite: &Suite, upstream: &Upstream, telling: bool) -> Described {
     let origin = format!("http://{}", upstream.address);
     let rollouts = suite.spec.get("rollouts").and_then(Value::as_object);
     let rollouts = rollouts.into_iter().flat_map(|rollouts| rollouts.values());
@@ -59,18 +81,20 @@ fn described(index: usize, suite: &Suite, upstream: &Upstream) -> Described {
         "SERIN_SPEC": suite.spec.to_string(),
         "SERIN_TARGETS": targets,
         "SERIN_BASELINE": "baseline",
-        "SERIN_EXPOSE_DECISION": "1",
+        "SERIN_EXPOSE_DECISION": if telling { "1" } else { "" },
+        "SERIN_STATUS_TOKEN": STATUS_TOKEN,
+        "SERIN_OVERRIDE_KEYS": suite.override_keys.as_ref().map(Value::to_string).unwrap_or_default(),
         "SERIN_JWKS": jwt::key_set(),
         "SERIN_JWT_ISSUER": jwt::ISSUER,
     });
-    Described { name: name(index), variables }
+    Described { name, variables }
 }
 
 fn run(
     suite: &Suite,
     plan: &Plan,
     case: &Case,
-    to: SocketAddr,
+    to: Addresses,
     upstream: &Upstream,
     report: &mut Report,
 ) {
@@ -81,11 +105,32 @@ fn run(
     if let Some(reason) = case.skip.get("worker") {
         return report.skip(&name, reason);
     }
-    let outcome = send(case, to, upstream).and_then(|seen| {
+    let outcome = outcome(case, to, upstream).and_then(|seen| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
         outcome::differences(&expected, &seen)
     });
     report.ran(&name, outcome);
+}
+
+/// What the Worker does; with keys, what the one does that tells no decision unasked.
+fn outcome(case: &Case, to: Addresses, upstream: &Upstream) -> Result<Outcome, String> {
+    let record = send(case, to.telling, upstream)?;
+    let Some(discreet) = to.discreet else { return Ok(Outcome { told: None, ..record }) };
+    let before = overrides(discreet)?;
+    let seen = send(case, discreet, upstream)?;
+    let overrides = outcome::risen(&before, &overrides(discreet)?);
+    Ok(Outcome { record: record.record, overrides, ..seen })
+}
+
+/// What the status page has counted of tokens.
+fn overrides(of: SocketAddr) -> Result<BTreeMap<String, u64>, String> {
+    let request = serde_json::from_value(json!({"path": "/.serin/status"}))
+        .map_err(|error| error.to_string())?;
+    let authorization = format!("Bearer {STATUS_TOKEN}");
+    let page = client::send(of, None, &request, &[("authorization", &authorization)])?;
+    let page: Value = serde_json::from_str(&page.text()).map_err(|error| error.to_string())?;
+    let counters = page.pointer("/counters/overrides").cloned().unwrap_or_default();
+    serde_json::from_value(counters).map_err(|error| error.to_string())
 }
 
 fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, String> {
@@ -110,9 +155,12 @@ fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, Str
     let seen = upstream.take("this").ok_or_else(|| {
         format!("no upstream saw it; the client got {} {}", response.start, response.text())
     })?;
+    let told = response.field(RECORD_FIELD);
     Ok(Outcome {
-        record: response.field(RECORD_FIELD).unwrap_or_default(),
+        record: told.clone().unwrap_or_default(),
         upstream: outcome::joined(seen),
         set_cookie: response.all("set-cookie"),
+        told,
+        overrides: None,
     })
 }

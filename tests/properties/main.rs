@@ -1,6 +1,7 @@
 //! Properties that no single vector can show. They go through the public interface only.
 
 mod assignment;
+mod overrides;
 mod statistics;
 mod totality;
 

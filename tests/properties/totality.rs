@@ -8,7 +8,7 @@ use serin_core::{Decision, Facts, Plan, decide};
 use std::sync::OnceLock;
 
 /// The specs of all vectors: every construct there is.
-fn plans() -> &'static [(Value, Plan)] {
+pub(crate) fn plans() -> &'static [(Value, Plan)] {
     static PLANS: OnceLock<Vec<(Value, Plan)>> = OnceLock::new();
     PLANS.get_or_init(|| {
         let suites = vector::load().unwrap_or_else(|why| panic!("{why}"));

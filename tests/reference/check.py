@@ -1,4 +1,5 @@
-"""Recomputes every bucket, share and outcome of a ramp or a split that the vectors state.
+"""Recomputes every bucket, share and outcome of a ramp or a split that the vectors state, and every
+token for overrides that they describe.
 
 Run by `cargo xtask test` in its venv. Shares no code with serin-core: a mistake would have to
 be made twice, in two languages, to go unseen.
@@ -9,6 +10,7 @@ import pathlib
 import sys
 import time
 
+import override_token
 from bucketing import bucket, in_ramp, share_at, split_choice, thousandths
 
 VECTORS = pathlib.Path(__file__).resolve().parent.parent / "vectors"
@@ -19,7 +21,7 @@ def main():
     for file in sorted(VECTORS.glob("*.json")):
         for suite in json.loads(file.read_text(encoding="utf-8"))["suites"]:
             for case in suite["cases"]:
-                for where, problem in check_case(suite["spec"], case):
+                for where, problem in [*check_case(suite["spec"], case), *check_token(suite, case)]:
                     checked += 1
                     if problem:
                         wrong.append(f"{file.name} · {suite['name']} · {case['name']} · {where}: {problem}")
@@ -40,6 +42,17 @@ def check_case(spec, case):
     for name, flag in sorted(expect.get("flags", {}).items()):
         if "bucket" in flag:
             yield f"flag {name}", flag_problem(name, spec, flag, units, now)
+
+
+def check_token(suite, case):
+    """The token that is described must be the one in the request."""
+    if "token" not in case:
+        return
+    wanted = override_token.token(case["token"], suite["overrideKeys"])
+    request = case["request"]
+    values = [request["path"], *(header[1] for header in request.get("headers", []) if isinstance(header, list))]
+    found = any(wanted in value.replace("%2E", ".") for value in values)
+    yield "token", None if found else f"the request does not carry {wanted}"
 
 
 def rollout_problem(declared, stated, units, now):

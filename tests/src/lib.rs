@@ -16,6 +16,8 @@ pub mod jwt;
 pub mod minted;
 pub mod native;
 pub mod outcome;
+#[cfg(feature = "hosts")]
+pub mod overrides;
 pub mod report;
 #[cfg(feature = "hosts")]
 pub mod upstream;

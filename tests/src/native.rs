@@ -5,7 +5,7 @@ use crate::outcome::{self, Outcome};
 use crate::vector::{Case, Suite};
 use serde_json::Value;
 use serin_core::plan::Input;
-use serin_core::{Decision, Facts, Plan, decide, is_reserved_header};
+use serin_core::{Decision, Facts, OverrideError, OverrideKeys, Plan, decide, is_reserved_header};
 
 /// The suite's spec, compiled; every error in one text if it is refused.
 pub fn plan(suite: &Suite) -> Result<Plan, String> {
@@ -29,7 +29,10 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
         (b":path", request.path.as_bytes()),
     ];
     let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    let mut facts = Facts::gather(plan, pseudo.into_iter().chain(pairs));
+    let keys = case.override_keys.as_ref();
+    let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
+    let pairs = pseudo.into_iter().chain(pairs);
+    let mut facts = Facts::gather_with_token(plan, keys.is_some(), pairs);
     facts.set_now(case.now.unwrap_or_else(now));
     for input in plan.host_inputs(&facts) {
         if let Some(value) = value(case, input.kind) {
@@ -39,6 +42,8 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
     for unit in plan.anonymous_units(&facts) {
         facts.mint(unit, entropy);
     }
+    let taken = keys.as_ref().and_then(|keys| facts.take_override(plan, keys));
+    let overrides = taken.map(|taken| taken.err().map_or("applied", OverrideError::as_str));
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let mut upstream: Vec<(String, Vec<u8>)> =
@@ -46,8 +51,11 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
     decision.request_headers(plan, |name, value| {
         upstream.push((name.to_string(), value.as_bytes().to_vec()));
     });
+    let record = decision.record(plan);
     Outcome {
-        record: decision.record(plan),
+        told: facts.wants_decision().then(|| record.clone()),
+        record,
+        overrides: overrides.map(str::to_owned),
         upstream: outcome::joined(upstream),
         set_cookie: decision.set_cookies(plan, &facts),
     }

@@ -13,6 +13,10 @@ pub struct Outcome {
     pub upstream: BTreeMap<String, String>,
     /// The Set-Cookie fields of the response.
     pub set_cookie: Vec<String>,
+    /// The decision as the response tells it.
+    pub told: Option<String>,
+    /// Which counter of `serin.overrides` rose.
+    pub overrides: Option<String>,
 }
 
 /// The decision record; the keys stand in the record's order.
@@ -20,6 +24,8 @@ pub struct Outcome {
 struct Record<'c> {
     revision: u64,
     digest: &'c str,
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
+    forced_by: Option<&'c str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     rollout: Option<&'c RolloutRecord>,
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]
@@ -31,11 +37,15 @@ pub fn expected(case: &Case, revision: u64, digest: &str) -> Outcome {
     let record = Record {
         revision,
         digest,
+        forced_by: case.expect.forced_by.as_deref(),
         rollout: case.expect.rollout.as_ref(),
         flags: &case.expect.flags,
     };
+    let record = serde_json::to_string(&record).expect("a record is plain JSON");
     Outcome {
-        record: serde_json::to_string(&record).expect("a record is plain JSON"),
+        told: case.expect.told.then(|| record.clone()),
+        record,
+        overrides: case.expect.overrides.clone(),
         upstream: case.expect.upstream.clone(),
         set_cookie: case.expect.set_cookie.clone(),
     }
@@ -70,7 +80,25 @@ pub fn differences(expected: &Outcome, seen: &Outcome) -> Result<(), String> {
         let (wanted, found) = (&expected.set_cookie, &seen.set_cookie);
         lines.push(format!("set-cookie\n  expected {wanted:?}\n  seen     {found:?}"));
     }
+    if expected.told != seen.told {
+        let (wanted, found) = (&expected.told, &seen.told);
+        lines.push(format!("serin-decision\n  expected {wanted:?}\n  seen     {found:?}"));
+    }
+    if expected.overrides != seen.overrides {
+        let (wanted, found) = (&expected.overrides, &seen.overrides);
+        lines.push(format!("serin.overrides\n  expected {wanted:?}\n  seen     {found:?}"));
+    }
     if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
+}
+
+/// The one counter that rose by one; every other change is spelled out, so that it equals nothing.
+pub fn risen(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Option<String> {
+    let change = |(name, count): (&String, &u64)| {
+        let rise = count - before.get(name).copied().unwrap_or_default();
+        (rise > 0).then(|| if rise == 1 { name.clone() } else { format!("{name} by {rise}") })
+    };
+    let changes: Vec<String> = after.iter().filter_map(change).collect();
+    (!changes.is_empty()).then(|| changes.join(" and "))
 }
 
 /// Fields only Serin may set. Written here once more on purpose: the runners do not ask the core.

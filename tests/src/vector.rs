@@ -27,6 +27,9 @@ pub struct Suite {
     pub about: String,
     /// The spec, in line.
     pub spec: Value,
+    /// The keys for overrides that the host is given, if any.
+    #[serde(rename = "overrideKeys")]
+    pub override_keys: Option<Value>,
     /// The requests.
     pub cases: Vec<Case>,
 }
@@ -54,6 +57,11 @@ pub struct Case {
     /// The values of the units behind the buckets, for the independent reference.
     #[serde(default)]
     pub units: BTreeMap<String, Value>,
+    /// What the token in the request says and whose key signed it, for the independent reference.
+    pub token: Option<Value>,
+    /// The suite's keys for overrides, as the host is given them.
+    #[serde(skip)]
+    pub override_keys: Option<String>,
     /// What becomes of it.
     pub expect: Expect,
     /// Hosts that cannot run this case, each with a sentence that says why.
@@ -124,6 +132,14 @@ pub struct Long {
 pub struct Expect {
     /// The rollout's part of the decision; none matches when absent.
     pub rollout: Option<RolloutRecord>,
+    /// The id of the key whose override forced something.
+    #[serde(rename = "override")]
+    pub forced_by: Option<String>,
+    /// What became of the token, as the host counts it: `applied`, or why it is ignored.
+    pub overrides: Option<String>,
+    /// Whether the response tells the decision.
+    #[serde(default)]
+    pub told: bool,
     /// The flags that are delivered here.
     #[serde(default)]
     pub flags: BTreeMap<String, FlagRecord>,
@@ -174,6 +190,16 @@ pub struct FlagRecord {
     pub bucket: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<u32>,
+}
+
+impl Suite {
+    /// Each case knows the keys of its suite.
+    fn with_keys(mut self) -> Suite {
+        for case in &mut self.cases {
+            case.override_keys = self.override_keys.as_ref().map(Value::to_string);
+        }
+        self
+    }
 }
 
 impl Case {
@@ -230,7 +256,7 @@ pub fn load() -> Result<Vec<Suite>, String> {
         let text = std::fs::read(&path).map_err(|error| format!("{path:?}: {error}"))?;
         let file: File =
             serde_json::from_slice(&text).map_err(|error| format!("{path:?}: {error}"))?;
-        suites.extend(file.suites);
+        suites.extend(file.suites.into_iter().map(Suite::with_keys));
     }
     Ok(suites)
 }

@@ -5,12 +5,15 @@ pub(crate) mod cookie;
 pub(crate) mod path;
 pub(crate) mod query;
 mod request;
+mod token;
 
 use alloc::borrow::Cow;
+use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::anonymous;
+use crate::overrides::Forced;
 use crate::plan::{HostInput, Input, InputId, Plan, Source, UnitId};
 use crate::value::cidr::parse_address;
 use crate::value::timestamp::Timestamp;
@@ -19,7 +22,8 @@ use crate::value::timestamp::Timestamp;
 /// were gathered for.
 ///
 /// A host fills them in this order: [`Facts::gather`], [`Facts::set_now`], [`Facts::set`] for each of
-/// [`Plan::host_inputs`], [`Facts::mint`] for each of [`Plan::anonymous_units`].
+/// [`Plan::host_inputs`], [`Facts::mint`] for each of [`Plan::anonymous_units`]. One that has keys for
+/// overrides begins with [`Facts::gather_with_token`] and ends with [`Facts::take_override`].
 #[derive(Clone, Debug, Default)]
 pub struct Facts<'a> {
     method: Cow<'a, str>,
@@ -34,6 +38,8 @@ pub struct Facts<'a> {
     /// The value of units that have no other.
     targeting_key: Option<Cow<'a, str>>,
     minted: Vec<(UnitId, String)>,
+    token: Option<(token::Place, Cow<'a, [u8]>)>,
+    pub(crate) forced: Option<Box<Forced>>,
 }
 
 impl<'a> Facts<'a> {

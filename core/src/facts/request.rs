@@ -4,7 +4,9 @@ use alloc::borrow::Cow;
 use alloc::string::String;
 use core::str::from_utf8;
 
+use super::token::Place;
 use super::{Facts, cookie, path, query};
+use crate::overrides;
 use crate::plan::{InputId, Plan};
 
 impl<'a> Facts<'a> {
@@ -16,6 +18,17 @@ impl<'a> Facts<'a> {
         plan: &Plan,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Facts<'a> {
+        Facts::gather_with_token(plan, false, headers)
+    }
+
+    /// [`Facts::gather`]; where `token` says that there are keys for overrides, a token is found on
+    /// the way: of [`overrides::HEADER`], [`overrides::COOKIE`] and [`overrides::QUERY`] the first
+    /// that is there.
+    pub fn gather_with_token(
+        plan: &Plan,
+        token: bool,
+        headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
+    ) -> Facts<'a> {
         let mut facts = Facts::default();
         let mut host_header: Option<&'a [u8]> = None;
         for (name, value) in headers {
@@ -23,12 +36,12 @@ impl<'a> Facts<'a> {
                 b":method" => facts.method = Cow::Borrowed(from_utf8(value).unwrap_or("")),
                 b":scheme" => facts.secure = value.eq_ignore_ascii_case(b"https"),
                 b":authority" => facts.host = host(value),
-                b":path" => facts.read_target(plan, value),
+                b":path" => facts.read_target(plan, value, token),
                 _ => {
                     if host_header.is_none() && name.eq_ignore_ascii_case(b"host") {
                         host_header = Some(value);
                     }
-                    facts.read_header(plan, name, value);
+                    facts.read_header(plan, name, value, token);
                 }
             }
         }
@@ -38,18 +51,25 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    fn read_target(&mut self, plan: &Plan, target: &'a [u8]) {
+    fn read_target(&mut self, plan: &Plan, target: &'a [u8], token: bool) {
         let target = before(target, b'#');
         let path = before(target, b'?');
         self.path = path::normalise(path);
         let query = target.get(path.len().saturating_add(1)..).unwrap_or(&[]);
-        if plan.inputs.query.is_empty() {
+        if plan.inputs.query.is_empty() && !token {
             return;
         }
         for (name, value) in query::pairs(query) {
             let Some(name) = query::decode(name) else {
                 continue;
             };
+            if token && name == overrides::QUERY {
+                let text = query::decode(value).map(|text| match text {
+                    Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
+                    Cow::Owned(text) => Cow::Owned(text.into_bytes()),
+                });
+                self.offer_token(Place::Query, text.unwrap_or(Cow::Borrowed(value)));
+            }
             let Some(input) = plan.inputs.query(&name) else {
                 continue;
             };
@@ -57,10 +77,16 @@ impl<'a> Facts<'a> {
         }
     }
 
-    fn read_header(&mut self, plan: &Plan, name: &[u8], value: &'a [u8]) {
+    fn read_header(&mut self, plan: &Plan, name: &[u8], value: &'a [u8], token: bool) {
+        if token && name.eq_ignore_ascii_case(overrides::HEADER.as_bytes()) {
+            self.offer_token(Place::Header, Cow::Borrowed(value));
+        }
         let is_cookie = name.eq_ignore_ascii_case(b"cookie");
-        if is_cookie && !plan.inputs.cookies.is_empty() {
+        if is_cookie && (token || !plan.inputs.cookies.is_empty()) {
             for (name, value) in cookie::pairs(value) {
+                if token && name == overrides::COOKIE.as_bytes() {
+                    self.offer_token(Place::Cookie, Cow::Borrowed(value));
+                }
                 let Some(input) = plan.inputs.cookie(name) else {
                     continue;
                 };

@@ -171,6 +171,22 @@ impl Plan {
         self.flags.binary_search_by(|flag| (*flag.name).cmp(name)).ok().map(FlagId::new)
     }
 
+    /// An arm by the names of its rollout and its own.
+    pub fn arm_named(&self, rollout: &str, arm: &str) -> Option<(RolloutId, ArmId)> {
+        let index = self.rollouts.binary_search_by(|known| (*known.name).cmp(rollout)).ok()?;
+        let arms = self.rollouts.get(index)?.arms();
+        let arm = arms.iter().position(|known| known.name() == arm)?;
+        Some((RolloutId::new(index), ArmId::new(arm)))
+    }
+
+    /// A variant by the names of its flag and its own.
+    pub fn variant_named(&self, flag: &str, variant: &str) -> Option<(FlagId, VariantId)> {
+        let id = self.flag_named(flag)?;
+        let variants = self.flag(id)?.variants();
+        let variant = variants.iter().position(|known| known.name() == variant)?;
+        Some((id, VariantId::new(variant)))
+    }
+
     pub(crate) fn cohort(&self, id: CohortId) -> Option<&Cohort> {
         self.cohorts.get(id.index())
     }

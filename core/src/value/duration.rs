@@ -2,7 +2,7 @@
 
 /// Reads `10m`, `1h30m`, `2d`, `500ms` as milliseconds: whole numbers, each with its unit (`d`, `h`,
 /// `m`, `s`, `ms`), the larger units first. `None` if it is anything else or nothing at all.
-pub(crate) fn parse(text: &str) -> Option<u64> {
+pub fn parse(text: &str) -> Option<u64> {
     const UNITS: [(&str, u64); 5] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let mut rest = text;

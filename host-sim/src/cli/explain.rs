@@ -1,8 +1,10 @@
 //! `serin explain`: why a request gets what it gets.
 
 use super::paint::{self, Tone};
-use super::{ExplainArgs, Failure, spec_file};
+use super::{ExplainArgs, Failure, overrides, spec_file};
 use http::Uri;
+use serin_core::headers::DECISION;
+use serin_core::overrides::HEADER;
 use serin_core::plan::Input;
 use serin_core::{Decision, Facts, Plan, Recorder, Timestamp, decide_with};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -72,7 +74,11 @@ pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
 /// Everything that becomes of a request.
 struct Explained {
     at: Timestamp,
+    /// What became of the token that the request carries: a word for tools, a sentence for people.
+    token: Option<(&'static str, String)>,
     recorder: Recorder,
+    /// Whether the client gets the record.
+    told: bool,
     upstream: Vec<(&'static str, String)>,
     cookies: Vec<String>,
     record: String,
@@ -87,9 +93,10 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
         (":path", &request.path),
     ];
     let headers = args.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
-    let pairs = pseudo.into_iter().chain(headers);
-    let mut facts =
-        Facts::gather(plan, pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())));
+    let token = args.token.iter().map(|token| (HEADER, token.as_str()));
+    let pairs = pseudo.into_iter().chain(token).chain(headers);
+    let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let mut facts = Facts::gather_with_token(plan, true, pairs);
     let at = args.at.unwrap_or_else(now);
     facts.set_now(at.unix_ms());
     for input in plan.host_inputs(&facts) {
@@ -104,15 +111,35 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
             .map_err(|error| Failure::trouble(format!("no randomness: {error}")))?;
         facts.mint(unit, entropy);
     }
+    let token = take_override(plan, &mut facts)?;
     let (mut decision, mut recorder) = (Decision::new(plan), Recorder::new());
     decide_with(plan, &facts, &mut decision, &mut recorder);
     let mut upstream = Vec::new();
     decision.request_headers(plan, |name, value| upstream.push((name, value.to_owned())));
     let cookies = decision.set_cookies(plan, &facts);
-    Ok(Explained { at, recorder, upstream, cookies, record: decision.record(plan) })
+    let (told, record) = (facts.wants_decision(), decision.record(plan));
+    Ok(Explained { at, token, recorder, told, upstream, cookies, record })
 }
 
-fn now() -> Timestamp {
+/// As a host does that has the environment's keys.
+fn take_override(
+    plan: &Plan,
+    facts: &mut Facts<'_>,
+) -> Result<Option<(&'static str, String)>, Failure> {
+    if !facts.has_token() {
+        return Ok(None);
+    }
+    let Some(keys) = overrides::keys_of_environment()? else {
+        let why = format!("there are no keys, {} is not set", overrides::KEYS);
+        return Ok(Some(("no_keys", format!("override ignored: {why}"))));
+    };
+    Ok(facts.take_override(plan, &keys).map(|taken| match taken {
+        Ok(()) => ("applied", "override in force".to_owned()),
+        Err(why) => (why.as_str(), format!("override ignored: {why}")),
+    }))
+}
+
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }
@@ -136,6 +163,9 @@ impl Explained {
         let AskedRequest { method, scheme, authority, path } = &args.request;
         let title = format!("{method} {scheme}://{authority}{path} at {}", self.at);
         println!("{}\n", paint::out(Tone::Strong, &title));
+        if let Some((_, sentence)) = &self.token {
+            println!("{sentence}");
+        }
         print!("{}", self.recorder.to_text());
         if !self.upstream.is_empty() {
             println!("\n{}", paint::out(Tone::Strong, "The upstream gets"));
@@ -143,11 +173,14 @@ impl Explained {
         for (name, value) in &self.upstream {
             println!("  {name}: {value}");
         }
-        if !self.cookies.is_empty() {
+        if !self.cookies.is_empty() || self.told {
             println!("\n{}", paint::out(Tone::Strong, "The client gets"));
         }
         for cookie in &self.cookies {
             println!("  set-cookie: {cookie}");
+        }
+        if self.told {
+            println!("  {DECISION}: the record");
         }
         println!("\n{}\n  {}", paint::out(Tone::Strong, "The record"), self.record);
     }
@@ -162,9 +195,11 @@ impl Explained {
         let raw = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
         let explained = serde_json::json!({
             "at": self.at.to_string(),
+            "override": self.token.as_ref().map(|(outcome, _)| outcome),
             "steps": raw(&self.recorder.to_json()),
             "upstream": upstream,
             "setCookie": self.cookies,
+            "tellsDecision": self.told,
             "record": raw(&self.record),
         });
         println!("{explained}");

@@ -7,6 +7,7 @@ mod demo_upstream;
 mod explain;
 mod filter;
 mod measure;
+mod overrides;
 mod paint;
 mod serve;
 mod spec_file;
@@ -17,14 +18,14 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 use std::time::Duration;
 
-/// A spec that cannot be used.
+/// A spec that cannot be used, or a token.
 const SPEC_ERRORS: u8 = 1;
 /// Wrong usage, or something in the way: a file, a port, a filter.
 const TROUBLE: u8 = 2;
 
 /// Decides at the edge who gets which version and which feature.
 ///
-/// Exit codes: 0 all is well, 1 a spec has errors, 2 wrong usage or a file, port or filter that
+/// Exit codes: 0 all is well, 1 a spec has errors or a token would be ignored, 2 wrong usage or a file, port or filter that
 /// cannot be used.
 #[derive(Parser)]
 #[command(name = "serin", version, max_term_width = 100)]
@@ -41,6 +42,9 @@ enum Command {
     Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     Serve(ServeArgs),
+    /// Make and check tokens that force arms and variants for testers
+    #[command(subcommand)]
+    Override(overrides::OverrideCommand),
     /// Show it all: two upstreams, an example spec, real requests through the real filter
     Demo(DemoArgs),
     /// Measure what a request costs in the filter: fuel, host calls, memory
@@ -68,6 +72,10 @@ struct ExplainArgs {
     /// What a host knows beside the request: ip, country, region, city, asn, colo or jwt.CLAIM
     #[arg(long = "fact", value_name = "NAME=VALUE", value_parser = explain::parse_fact)]
     facts: Vec<(String, String)>,
+    /// A token that forces arms or variants, as if the request carried it. The keys come from the
+    /// environment, SERIN_OVERRIDE_KEYS
+    #[arg(long = "override", value_name = "TOKEN")]
+    token: Option<String>,
     /// The moment of the decision, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
     at: Option<serin_core::Timestamp>,
@@ -165,6 +173,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(&args.specs),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::Override(command) => overrides::run(&command),
         Command::Demo(args) => demo::run(&args),
         Command::BenchFilter(args) => measure::run(&args),
     };

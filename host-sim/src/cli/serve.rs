@@ -1,6 +1,6 @@
 //! `serin serve`.
 
-use super::{Failure, ServeArgs, arms, check, filter, paint, spec_file};
+use super::{Failure, ServeArgs, arms, check, filter, overrides, paint, spec_file};
 use crate::proxy::{Proxy, Settings, Table, Upstream};
 use serin_host_sim::{
     Entropy, FailPolicy, LogLevel, LogLine, Module, Plugin, PluginBuilder, SystemClock,
@@ -31,6 +31,10 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let workers = args.workers.map_or_else(default_workers, usize::from);
     let clusters = clusters(&args);
     let mut builder = plugin(&wasm, spec.json.clone(), workers)?.on_log(log);
+    // Bad keys are for the filter to refuse: requests go on.
+    if let Some(keys) = overrides::text_of_environment() {
+        builder = builder.env_var(overrides::KEYS, &keys);
+    }
     for name in clusters.keys() {
         builder = builder.cluster(name);
     }

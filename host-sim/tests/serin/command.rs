@@ -19,7 +19,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
 }
 
 /// Exit code, standard output, standard error.
-fn outcome(output: &Output) -> (i32, String, String) {
+pub(crate) fn outcome(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
 }

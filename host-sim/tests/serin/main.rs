@@ -7,4 +7,5 @@ mod command;
 #[path = "../host/guest.rs"]
 mod guest;
 mod http;
+mod overrides;
 mod serve;

@@ -58,6 +58,21 @@ pub fn wasm(filter: &Path, configuration: &str) -> Value {
     json!({"name": "serin", "typed_config": wasm_config(filter, configuration)})
 }
 
+/// Gives the filter keys for overrides by its VM's environment. A VM has one environment, so it gets
+/// an id of its own.
+pub fn give_keys(filter: &mut Value, vm: &str, keys: &Value) {
+    let config = &mut filter["typed_config"]["config"]["vm_config"];
+    config["vm_id"] = json!(format!("serin {vm}"));
+    config["environment_variables"] =
+        json!({"key_values": {"SERIN_OVERRIDE_KEYS": keys.to_string()}});
+}
+
+/// Lets the filter have the keys that Envoy itself was given by its environment.
+pub fn let_have_keys(filter: &mut Value) {
+    let config = &mut filter["typed_config"]["config"]["vm_config"];
+    config["environment_variables"] = json!({"host_env_keys": ["SERIN_OVERRIDE_KEYS"]});
+}
+
 /// The filter's configuration alone, as ECDS delivers it.
 pub fn wasm_config(filter: &Path, configuration: &str) -> Value {
     let configuration = json!({

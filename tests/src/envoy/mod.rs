@@ -41,13 +41,27 @@ pub fn folder(name: &str) -> Result<PathBuf, String> {
 impl Envoy {
     /// Starts Envoy on a bootstrap and waits until it is ready.
     pub fn start(folder: PathBuf, bootstrap: &Value) -> Result<Self, String> {
-        let file = folder.join("envoy.json");
-        write(&file, &bootstrap.to_string())?;
-        Self::run(folder, Path::new("/"), &file)
+        Self::start_with(folder, bootstrap, &[])
     }
 
-    /// Starts Envoy in a directory on a configuration file.
-    pub fn run(folder: PathBuf, directory: &Path, file: &Path) -> Result<Self, String> {
+    /// [`Envoy::start`] with further environment variables.
+    pub fn start_with(
+        folder: PathBuf,
+        bootstrap: &Value,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, String> {
+        let file = folder.join("envoy.json");
+        write(&file, &bootstrap.to_string())?;
+        Self::run(folder, Path::new("/"), &file, variables)
+    }
+
+    /// Starts Envoy in a directory on a configuration file, with further environment variables.
+    pub fn run(
+        folder: PathBuf,
+        directory: &Path,
+        file: &Path,
+        variables: &[(&str, &str)],
+    ) -> Result<Self, String> {
         let admin = folder.join("admin");
         let output = std::fs::File::create(folder.join("stdout"))
             .map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -57,6 +71,7 @@ impl Envoy {
             .arg("--log-path")
             .arg(folder.join("envoy.log"))
             .current_dir(directory)
+            .envs(variables.iter().copied())
             .stdout(output)
             .spawn()
             .map_err(|error| format!("Envoy did not start: {error}"))?;

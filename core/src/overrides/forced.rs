@@ -1,0 +1,75 @@
+//! An override with its names resolved, and how a request comes by one.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use super::{Override, OverrideError, OverrideKeys};
+use crate::facts::Facts;
+use crate::plan::{ArmId, FlagId, Plan, RolloutId, VariantId};
+use crate::value::timestamp::Timestamp;
+
+/// What is forced, as positions in the plan.
+#[derive(Clone, Debug)]
+pub(crate) struct Forced {
+    pub(crate) key: Arc<str>,
+    arms: Vec<(RolloutId, ArmId)>,
+    variants: Vec<(FlagId, VariantId)>,
+    decision: bool,
+}
+
+impl Forced {
+    fn of(plan: &Plan, by: &Override) -> Forced {
+        let arm = |(rollout, arm): &(String, String)| plan.arm_named(rollout, arm);
+        let variant = |(flag, variant): &(String, String)| plan.variant_named(flag, variant);
+        Forced {
+            key: by.key.clone(),
+            arms: by.arms.iter().filter_map(arm).collect(),
+            variants: by.variants.iter().filter_map(variant).collect(),
+            decision: by.decision,
+        }
+    }
+
+    pub(crate) fn arm(&self, rollout: RolloutId) -> Option<ArmId> {
+        self.arms.iter().find(|(forced, _)| *forced == rollout).map(|(_, arm)| *arm)
+    }
+
+    pub(crate) fn variant(&self, flag: FlagId) -> Option<VariantId> {
+        self.variants.iter().find(|(forced, _)| *forced == flag).map(|(_, variant)| *variant)
+    }
+}
+
+impl Facts<'_> {
+    /// Verifies the token that [`Facts::gather_with_token`] found, for the request's host at the
+    /// moment of [`Facts::set_now`], and forces what it asks for. `None` without a token.
+    pub fn take_override(
+        &mut self,
+        plan: &Plan,
+        keys: &OverrideKeys,
+    ) -> Option<Result<(), OverrideError>> {
+        let token = self.token()?;
+        // Without a clock nothing shows that a token is still valid.
+        let now = self.now().unwrap_or(Timestamp::from_unix_ms(u64::MAX));
+        let verified = keys.verify(token, self.host(), now);
+        Some(verified.and_then(|by| self.force(plan, &by)))
+    }
+
+    /// Forces what an override asks for, as far as the plan has it.
+    ///
+    /// # Errors
+    /// [`OverrideError::Nothing`] if that is nothing.
+    pub fn force(&mut self, plan: &Plan, by: &Override) -> Result<(), OverrideError> {
+        let forced = Forced::of(plan, by);
+        if forced.arms.is_empty() && forced.variants.is_empty() && !forced.decision {
+            return Err(OverrideError::Nothing);
+        }
+        self.forced = Some(Box::new(forced));
+        Ok(())
+    }
+
+    /// Whether an override in force wants the response to tell the decision.
+    pub fn wants_decision(&self) -> bool {
+        self.forced.as_ref().is_some_and(|forced| forced.decision)
+    }
+}

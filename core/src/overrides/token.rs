@@ -1,0 +1,140 @@
+//! A token: RFC 7515's compact form, RFC 7519's claims.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::keys::{Key, OverrideKeys};
+use super::{MAX_TOKEN, Override, OverrideError, base64url};
+use crate::named::Named;
+use crate::parse::node::{Node, number_text};
+use crate::value::timestamp::Timestamp;
+
+use OverrideError as Refused;
+
+impl OverrideKeys {
+    /// Checks a token for a host at a moment. Claims are read only after the signature.
+    ///
+    /// # Errors
+    /// The first thing that is wrong with it.
+    pub fn verify(&self, token: &[u8], host: &str, now: Timestamp) -> Result<Override, Refused> {
+        if token.len() > MAX_TOKEN {
+            return Err(Refused::TooLong);
+        }
+        let mut parts = token.split(|byte| *byte == b'.');
+        let mut part = || parts.next();
+        let (Some(header), Some(claims), Some(signature), None) = (part(), part(), part(), part())
+        else {
+            return Err(Refused::Malformed);
+        };
+        let length = header.len().wrapping_add(claims.len()).wrapping_add(1);
+        let signed = token.get(..length).ok_or(Refused::Malformed)?;
+        let key = self.key_of(&object(header)?)?;
+        let signature = base64url::decode(signature).ok_or(Refused::Malformed)?;
+        if !key.secret.verifies(signed, &signature) {
+            return Err(Refused::Signature);
+        }
+        let claims = object(claims)?;
+        check_time(&claims, now)?;
+        check_audience(&claims, host)?;
+        asked(key, &claims)
+    }
+
+    fn key_of(&self, header: &Named<Node>) -> Result<&Key, Refused> {
+        // `crit` names extensions that must be understood; there are none here.
+        if !is_text(header.get("alg"), "HS256") || header.get("crit").is_some() {
+            return Err(Refused::Algorithm);
+        }
+        match header.get("kid") {
+            Some(Node::Text(id)) => self.find(id).ok_or(Refused::UnknownKey),
+            _ => Err(Refused::UnknownKey),
+        }
+    }
+}
+
+/// A part's JSON object.
+fn object(part: &[u8]) -> Result<Named<Node>, Refused> {
+    let json = base64url::decode(part).ok_or(Refused::Malformed)?;
+    match serde_json::from_slice::<Node>(&json) {
+        Ok(Node::Object(entries)) => Ok(entries),
+        _ => Err(Refused::Malformed),
+    }
+}
+
+fn is_text(node: Option<&Node>, wanted: &str) -> bool {
+    matches!(node, Some(Node::Text(text)) if text == wanted)
+}
+
+/// Valid from `nbf` on and until just before `exp`.
+fn check_time(claims: &Named<Node>, now: Timestamp) -> Result<(), Refused> {
+    let expires = moment(claims, "exp")?.ok_or(Refused::Malformed)?;
+    let begins = moment(claims, "nbf")?;
+    moment(claims, "iat")?;
+    if now >= expires {
+        return Err(Refused::Expired);
+    }
+    if begins.is_some_and(|begins| now < begins) {
+        return Err(Refused::NotYetValid);
+    }
+    Ok(())
+}
+
+/// A claim in seconds since 1970; fractions are cut.
+fn moment(claims: &Named<Node>, claim: &str) -> Result<Option<Timestamp>, Refused> {
+    let Some(node) = claims.get(claim) else { return Ok(None) };
+    let Node::Number(number) = node else { return Err(Refused::Malformed) };
+    let text = number_text(number);
+    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
+        return Err(Refused::Malformed);
+    }
+    let seconds: u64 = whole.parse().map_err(|_| Refused::Malformed)?;
+    Ok(Some(Timestamp::from_unix_ms(seconds.saturating_mul(1000))))
+}
+
+/// `aud` is a host or a list of them; without it a token is for every host.
+fn check_audience(claims: &Named<Node>, host: &str) -> Result<(), Refused> {
+    let named = match claims.get("aud") {
+        None => return Ok(()),
+        Some(Node::List(named)) => named,
+        Some(one) => core::slice::from_ref(one),
+    };
+    let mut found = false;
+    for name in named {
+        let Node::Text(name) = name else { return Err(Refused::Malformed) };
+        found |= name.eq_ignore_ascii_case(host);
+    }
+    if found { Ok(()) } else { Err(Refused::Audience) }
+}
+
+/// What the claims ask for, all of which the key must be allowed to grant.
+fn asked(key: &Key, claims: &Named<Node>) -> Result<Override, Refused> {
+    let arms = names(claims, "arms")?;
+    let variants = names(claims, "variants")?;
+    let decision = match claims.get("decision") {
+        None => false,
+        Some(Node::Bool(decision)) => *decision,
+        Some(_) => return Err(Refused::Malformed),
+    };
+    let granted = arms.iter().all(|(rollout, _)| key.rollouts.covers(rollout))
+        && variants.iter().all(|(flag, _)| key.flags.covers(flag))
+        && (key.decision || !decision);
+    if !granted {
+        return Err(Refused::Scope);
+    }
+    Ok(Override { key: key.id.clone(), arms, variants, decision })
+}
+
+/// A claim that is an object of texts; empty without it.
+fn names(claims: &Named<Node>, claim: &str) -> Result<Vec<(String, String)>, Refused> {
+    let entries = match claims.get(claim) {
+        None => return Ok(Vec::new()),
+        Some(Node::Object(entries)) => entries,
+        Some(_) => return Err(Refused::Malformed),
+    };
+    let mut names = Vec::with_capacity(entries.len());
+    for (name, node) in entries {
+        let Node::Text(text) = node else { return Err(Refused::Malformed) };
+        names.push((name.clone(), text.clone()));
+    }
+    Ok(names)
+}

@@ -1,0 +1,63 @@
+//! Secrets: read from files and variables, never from the command line, and never printed again.
+
+use super::{Failure, SecretArgs};
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+
+/// The shortest secret, in bytes.
+const SHORTEST: usize = 32;
+
+/// A new secret of 256 random bits, in base64url.
+pub(super) fn make() -> Result<String, Failure> {
+    let mut bytes = [0; SHORTEST];
+    getrandom::fill(&mut bytes)
+        .map_err(|error| Failure::trouble(format!("no randomness: {error}")))?;
+    Ok(URL_SAFE_NO_PAD.encode(bytes))
+}
+
+/// The secret's text, if one is given. Errors name its place only.
+pub(super) fn text(args: &SecretArgs) -> Result<Option<String>, Failure> {
+    if args.secret.is_some() {
+        return Err(Failure::trouble(
+            "a secret on the command line can be read by every process: use --secret-file FILE \
+             or --secret-env VAR, and make a new one with `serin override key`",
+        ));
+    }
+    if let Some(file) = &args.secret_file {
+        let text = std::fs::read_to_string(file).map_err(|error| {
+            Failure::trouble(format!("{}: the secret cannot be read: {error}", file.display()))
+        })?;
+        return Ok(Some(text.trim().to_owned()));
+    }
+    let Some(variable) = &args.secret_env else { return Ok(None) };
+    match std::env::var(variable) {
+        Ok(text) => Ok(Some(text.trim().to_owned())),
+        Err(_) => Err(Failure::trouble(format!("{variable} is not set, it should hold a secret"))),
+    }
+}
+
+/// The secret's bytes.
+pub(super) fn bytes(args: &SecretArgs) -> Result<Vec<u8>, Failure> {
+    let place = match (&args.secret_file, &args.secret_env) {
+        (Some(file), _) => file.display().to_string(),
+        (None, Some(variable)) => variable.clone(),
+        (None, None) => String::new(),
+    };
+    let Some(text) = text(args)? else {
+        return Err(Failure::trouble(
+            "there is no secret to sign with: give --secret-file FILE or --secret-env VAR",
+        ));
+    };
+    let Ok(bytes) = URL_SAFE_NO_PAD.decode(text) else {
+        return Err(Failure::trouble(format!(
+            "{place}: the secret is not base64url (A-Z, a-z, 0-9, - and _, without =)"
+        )));
+    };
+    if bytes.len() < SHORTEST {
+        let length = bytes.len();
+        return Err(Failure::trouble(format!(
+            "{place}: the secret has {length} bytes, at least {SHORTEST} are needed"
+        )));
+    }
+    Ok(bytes)
+}

@@ -1,0 +1,116 @@
+//! Tokens for overrides: nothing but the very token counts, and what names nothing changes nothing.
+
+use super::totality::plans;
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use hmac::{Hmac, KeyInit, Mac};
+use proptest::prelude::*;
+use serde_json::{Value, json};
+use serin_core::{Decision, Facts, OverrideKeys, Plan, Timestamp, decide};
+use sha2::Sha256;
+
+const HOST: &str = "shop.example.com";
+
+/// Signed by well-known crates, so that the core's own code is measured by theirs.
+fn token(secret: &[u8], claims: &Value) -> String {
+    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"qa"}"#);
+    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
+    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
+    mac.update(signed.as_bytes());
+    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
+}
+
+fn keys(secret: &[u8]) -> OverrideKeys {
+    let json = json!({"qa": URL_SAFE_NO_PAD.encode(secret)}).to_string();
+    OverrideKeys::from_json(json.as_bytes()).expect("good keys")
+}
+
+fn now() -> Timestamp {
+    Timestamp::parse("2026-11-21").expect("a date")
+}
+
+fn names() -> impl Strategy<Value = Vec<(String, String)>> {
+    prop::collection::vec(("[a-z]{1,12}", "\\PC{0,12}"), 0..6)
+}
+
+fn claims(names: &[(String, String)]) -> Value {
+    let arms: serde_json::Map<_, _> =
+        names.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({"exp": 4_102_444_800_u64, "arms": arms, "decision": true})
+}
+
+/// What the request of a vector's spec gets, with and without a token in its header.
+fn decided(plan: &Plan, unit: &str, token: Option<(&OverrideKeys, &str)>) -> (Decision, bool) {
+    let mut pairs = vec![
+        (&b":path"[..], &b"/feed"[..]),
+        (b":authority", HOST.as_bytes()),
+        (b"x-user-id", unit.as_bytes()),
+    ];
+    pairs.extend(token.map(|(_, token)| (&b"x-serin-override"[..], token.as_bytes())));
+    let mut facts = Facts::gather_with_token(plan, true, pairs);
+    facts.set_now(now().unix_ms());
+    let taken = token.and_then(|(keys, _)| facts.take_override(plan, keys));
+    let mut decision = Decision::new(plan);
+    decide(plan, &facts, &mut decision);
+    (decision, taken == Some(Ok(())))
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// Every single bit of a token counts: with any one of them changed, it is refused.
+    #[test]
+    fn one_changed_bit_is_one_too_many(
+        secret in prop::collection::vec(any::<u8>(), 32..100),
+        names in names(),
+    ) {
+        let (keys, token) = (keys(&secret), token(&secret, &claims(&names)));
+        prop_assert!(keys.verify(token.as_bytes(), HOST, now()).is_ok());
+        for bit in 0..token.len() * 8 {
+            let mut changed = token.clone().into_bytes();
+            changed[bit / 8] ^= 1 << (bit % 8);
+            prop_assert!(keys.verify(&changed, HOST, now()).is_err(), "bit {bit} of {token}");
+        }
+    }
+
+    /// A part of a token, or one with more behind it, is none.
+    #[test]
+    fn no_more_and_no_less(secret in prop::collection::vec(any::<u8>(), 32..100), more in any::<u8>()) {
+        let (keys, token) = (keys(&secret), token(&secret, &claims(&[])));
+        for length in 0..token.len() {
+            prop_assert!(keys.verify(&token.as_bytes()[..length], HOST, now()).is_err());
+        }
+        prop_assert!(keys.verify(&[token.as_bytes(), &[more]].concat(), HOST, now()).is_err());
+    }
+
+    /// Whatever bytes come, none of them panics and none is a token.
+    #[test]
+    fn no_bytes_are_a_token(
+        bytes in prop_oneof![
+            prop::collection::vec(any::<u8>(), 0..200),
+            "[A-Za-z0-9_-]{0,60}\\.[A-Za-z0-9_-]{0,60}\\.[A-Za-z0-9_-]{0,60}"
+                .prop_map(String::into_bytes),
+        ],
+    ) {
+        prop_assert!(keys(&[7; 32]).verify(&bytes, HOST, now()).is_err());
+    }
+
+    /// A good token that names nothing of the plan decides as none does.
+    #[test]
+    fn naming_nothing_changes_nothing(
+        names in names(), unit in "[a-z]{0,4}", of_another in any::<bool>(),
+    ) {
+        let names: Vec<_> =
+            names.into_iter().map(|(name, value)| (format!("{name}-unknown"), value)).collect();
+        let (keys, mut claims) = (keys(&[7; 32]), claims(&names));
+        claims["decision"] = json!(!of_another);
+        let token = token(&[7; 32], &claims);
+        for (_, plan) in plans() {
+            let (without, _) = decided(plan, &unit, None);
+            let (with, valid) = decided(plan, &unit, Some((&keys, &token)));
+            prop_assert_eq!(valid, !of_another);
+            prop_assert_eq!(&with, &without);
+            prop_assert_eq!(with.record(plan), without.record(plan));
+        }
+    }
+}
