@@ -194,8 +194,14 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         if flag.state == FlagState::Disabled {
             return FlagDecision { reason: Reason::Disabled, ..default };
         }
+        if flag.state == FlagState::Broken {
+            let error = Some(ErrorCode::ParseError);
+            return FlagDecision { reason: Reason::Error, error, ..default };
+        }
         for (required, wanted) in &flag.requires {
-            let met = self.flag(*required).variant == *wanted;
+            let required = self.flag(*required);
+            // What could not be read is nothing to rely on.
+            let met = required.variant == *wanted && required.error != Some(ErrorCode::ParseError);
             self.observer.event(Event::Required { met });
             if !met {
                 return default;

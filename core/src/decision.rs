@@ -46,6 +46,8 @@ impl Reason {
 pub enum ErrorCode {
     /// None of the unit's sources is present.
     TargetingKeyMissing,
+    /// The flag could not be read and is isolated.
+    ParseError,
 }
 
 impl ErrorCode {
@@ -53,6 +55,7 @@ impl ErrorCode {
     pub const fn as_str(self) -> &'static str {
         match self {
             ErrorCode::TargetingKeyMissing => "TARGETING_KEY_MISSING",
+            ErrorCode::ParseError => "PARSE_ERROR",
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Errors of a spec: each one a path and a sentence, all of them at once.
 
 use alloc::borrow::ToOwned;
+use alloc::collections::BTreeMap;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -34,11 +35,18 @@ pub enum ErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     path: String,
+    /// The flag that the mistake is in, and whether its name and variants are good all the same.
+    flag: Option<(String, bool)>,
     kind: ErrorKind,
     message: String,
 }
 
 impl Error {
+    /// The flag that the mistake is in, if it is in one.
+    pub fn flag(&self) -> Option<&str> {
+        self.flag.as_ref().map(|(name, _)| name.as_str())
+    }
+
     /// Where it is, such as `flags.new-checkout.rules[1].split.on`; empty for the document itself.
     pub fn path(&self) -> &str {
         &self.path
@@ -83,7 +91,32 @@ impl Errors {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        self.list.push(Error { path: path.to_string(), kind, message: message.to_string() });
+        let flag = path.flag().map(|(name, field)| {
+            let harmless = match field {
+                None => kind == ErrorKind::Missing,
+                Some(field) => !matches!(field, "variants" | "defaultVariant"),
+            };
+            (name.to_owned(), harmless)
+        });
+        let (path, message) = (path.to_string(), message.to_string());
+        self.list.push(Error { path, flag, kind, message });
+    }
+
+    /// The flags that the mistakes are in, each with whether name and variants are good all the same;
+    /// `None` if a mistake is elsewhere.
+    pub(crate) fn flags(&self) -> Option<BTreeMap<String, bool>> {
+        let mut flags = BTreeMap::new();
+        for error in &self.list {
+            let (name, harmless) = error.flag.clone()?;
+            let all = flags.entry(name).or_insert(true);
+            *all = *all && harmless;
+        }
+        (self.dropped == 0).then_some(flags)
+    }
+
+    pub(crate) fn append(&mut self, mut others: Errors) {
+        self.list.append(&mut others.list);
+        self.dropped = self.dropped.saturating_add(others.dropped);
     }
 
     /// The mistakes; at least one in an `Errors` that a caller receives.
@@ -134,6 +167,18 @@ impl<'p> Path<'p> {
 
     pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
         Path::Index(self, index)
+    }
+
+    /// The flag that this place is in, and in which of its fields.
+    fn flag(&self) -> Option<(&'p str, Option<&'p str>)> {
+        match *self {
+            Path::Root => None,
+            Path::Index(parent, _) => parent.flag(),
+            Path::Key(Path::Key(Path::Root, "flags"), name) => Some((name, None)),
+            Path::Key(parent, key) => {
+                parent.flag().map(|(flag, field)| (flag, field.or(Some(key))))
+            }
+        }
     }
 }
 

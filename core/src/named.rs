@@ -50,6 +50,15 @@ impl<T> Named<T> {
         }
     }
 
+    /// Replaces a thing by what is made of it, or takes it out.
+    pub(crate) fn change(&mut self, name: &str, make: impl FnOnce(T) -> Option<T>) {
+        let Some(at) = self.position(name) else { return };
+        let (name, thing) = self.0.remove(at);
+        if let Some(changed) = make(thing) {
+            self.0.insert(at, (name, changed));
+        }
+    }
+
     /// The thing of this name.
     pub fn get(&self, name: &str) -> Option<&T> {
         self.0.get(self.position(name)?).map(|(_, value)| value)

@@ -17,6 +17,8 @@ pub struct Spec {
     pub revision: u64,
     /// Which deploy this is, echoed in records.
     pub deploy: Deploy,
+    /// What a mistake in it costs.
+    pub isolation: Isolation,
     /// Who is bucketed: each unit's sources, the first one present counts.
     pub units: Named<Vec<UnitSource>>,
     /// Named conditions.
@@ -31,6 +33,16 @@ pub struct Spec {
     pub rollouts: Named<Rollout>,
     /// XXH3-64 of the canonical JSON, see [`crate::Plan::digest`].
     pub digest: u64,
+}
+
+/// What a mistake in a spec costs.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Isolation {
+    /// The whole spec is refused.
+    #[default]
+    None,
+    /// A mistake in a flag costs that flag alone.
+    Flags,
 }
 
 /// Which deploy a spec belongs to. Says nothing to the decision.
@@ -98,6 +110,9 @@ pub enum FlagState {
     Enabled,
     /// The kill switch: everybody gets the default variant.
     Disabled,
+    /// It could not be read and is isolated: everybody gets the default variant, as an error. No
+    /// document says so itself.
+    Broken,
 }
 
 /// A feature flag.

@@ -122,6 +122,9 @@ impl Isolate {
                     let line =
                         format!("serin: revision {revision} ({digest}) in force, from {source}");
                     host::log("log", &line);
+                    for error in plan.isolated().iter() {
+                        host::log("error", &format!("serin: isolated: {error}"));
+                    }
                 }
                 true
             }

@@ -58,6 +58,11 @@ pub(crate) fn page(view: &View<'_>) -> String {
 fn spec(active: &Active, now: u64) -> String {
     let plan = &active.plan;
     let mut spec = Object::new();
+    let isolated: Vec<String> =
+        plan.isolated().iter().map(|error| quoted(&error.to_string())).collect();
+    if !isolated.is_empty() {
+        spec.raw("isolated", &format!("[{}]", isolated.join(",")));
+    }
     spec.number("revision", plan.revision());
     spec.text("digest", plan.digest());
     let deploy = plan.deploy();

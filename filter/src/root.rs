@@ -78,6 +78,9 @@ impl Root {
         let line =
             format!("revision {revision} ({digest}) in force, {rollouts} rollouts, {flags} flags");
         host::log(Level::Info, &line);
+        for error in plan.isolated().iter() {
+            host::log(Level::Error, &format!("isolated: {error}"));
+        }
         if let Some(gauge) = Metric::gauge("serin.revision") {
             gauge.record(revision);
         }

@@ -86,9 +86,14 @@ pub(crate) fn all(
 
 fn evaluated(plan: &Plan, facts: &Facts<'_>, id: FlagId, flag: &Flag) -> Result<String, Failure> {
     let decided = evaluate_flag(plan, facts, id);
-    if let Some(ErrorCode::TargetingKeyMissing) = decided.error {
-        let details = "the context names nobody to choose a variant for: set targetingKey";
-        return Err(Failure::new("TARGETING_KEY_MISSING", details.to_owned()));
+    if let Some(code) = decided.error {
+        let details = match code {
+            ErrorCode::TargetingKeyMissing => {
+                "the context names nobody to choose a variant for: set targetingKey"
+            }
+            ErrorCode::ParseError => "the flag has a mistake in the spec and is isolated",
+        };
+        return Err(Failure::new(code.as_str(), details.to_owned()));
     }
     let Some(variant) = flag.variant(decided.variant) else {
         return Err(Failure::general("the flag has no such variant"));

@@ -14,9 +14,47 @@ use alloc::vec::Vec;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::Purpose;
 use crate::plan::{Bucketing, Flag, Holdout, Inputs, Plan, Rollout, Source, Unit};
-use crate::spec::{Spec, UnitSource};
+use crate::spec::{self, FlagState, Isolation, Spec, UnitSource};
 use names::Names;
 use scope::{Scope, Uses};
+
+/// Compiles what was read, mistakes included. A spec that asks for isolation loses the flags with mistakes and
+/// nothing else.
+pub(crate) fn compile_isolated(mut spec: Spec, mut errors: Errors) -> Result<Plan, Errors> {
+    /// A flag that requires one that is gone goes in the next round.
+    const ROUNDS: usize = 8;
+    let mut plan = compile(&spec, &mut errors);
+    if errors.is_empty() {
+        return Ok(plan);
+    }
+    let mut isolated = Errors::new();
+    for _ in 0..ROUNDS {
+        let broken = Some(&errors).filter(|_| spec.isolation == Isolation::Flags);
+        let Some(broken) = broken.and_then(Errors::flags) else { break };
+        isolated.append(core::mem::take(&mut errors));
+        for (name, harmless) in &broken {
+            spec.flags.change(name, |flag| harmless.then_some(flag).and_then(broken_flag));
+        }
+        plan = compile(&spec, &mut errors);
+        if errors.is_empty() {
+            plan.isolated = isolated;
+            return Ok(plan);
+        }
+    }
+    isolated.append(errors);
+    Err(isolated)
+}
+
+/// What is left of a flag with mistakes: its default, where that is sure; otherwise nothing.
+fn broken_flag(flag: spec::Flag) -> Option<spec::Flag> {
+    let known = flag.variants.position(&flag.default_variant).is_some();
+    (known && flag.state != FlagState::Broken).then(|| spec::Flag {
+        state: FlagState::Broken,
+        requires: Vec::new(),
+        rules: Vec::new(),
+        ..flag
+    })
+}
 
 /// Compiles what was read. With any error the plan is not to be used; callers drop it.
 pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
@@ -45,6 +83,7 @@ pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
         routes,
         deliveries,
         most_delivered,
+        isolated: Errors::new(),
     }
 }
 

@@ -9,12 +9,12 @@ use super::flag::{bucketing, flag};
 use super::name;
 use super::node::Node;
 use super::protobuf;
-use super::reader::{Object, entries, list, share, text, whole};
+use super::reader::{Object, entries, list, share, text, whole, word};
 use super::rollout::rollout;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
 use crate::named::Named;
-use crate::spec::{Bucketing, Deploy, Holdout, Spec, UnitSource};
+use crate::spec::{Bucketing, Deploy, Holdout, Isolation, Spec, UnitSource};
 
 /// The only format there is yet.
 const FORMAT_VERSION: u64 = 1;
@@ -24,10 +24,11 @@ pub(crate) const MAX_BYTES: usize = 16 << 20;
 const MAX_UNITS: usize = 64;
 const MAX_SOURCES: usize = 16;
 
-const DOCUMENT: [&str; 9] = [
+const DOCUMENT: [&str; 10] = [
     "formatVersion",
     "revision",
     "deploy",
+    "isolation",
     "units",
     "cohorts",
     "holdouts",
@@ -35,6 +36,8 @@ const DOCUMENT: [&str; 9] = [
     "flags",
     "rollouts",
 ];
+
+const ISOLATIONS: [(&str, Isolation); 2] = [("none", Isolation::None), ("flags", Isolation::Flags)];
 
 impl Spec {
     /// Reads a JSON document without compiling it.
@@ -75,8 +78,13 @@ fn spec(node: &Node, errors: &mut Errors) -> Spec {
     let Some(object) = Object::open(node, &root, &DOCUMENT, errors) else {
         return Spec::default();
     };
-    format_version(&object, errors);
+    let isolation = object
+        .get("isolation")
+        .and_then(|node| word(node, &ISOLATIONS, &root.key("isolation"), errors))
+        .unwrap_or_default();
+    format_version(&object, isolation, errors);
     Spec {
+        isolation,
         revision: object
             .get("revision")
             .and_then(|node| whole(node, &root.key("revision"), errors))
@@ -98,7 +106,7 @@ fn spec(node: &Node, errors: &mut Errors) -> Spec {
     }
 }
 
-fn format_version(object: &Object<'_>, errors: &mut Errors) {
+fn format_version(object: &Object<'_>, isolation: Isolation, errors: &mut Errors) {
     let Some(node) = object.required("formatVersion", errors) else {
         return;
     };
@@ -107,7 +115,9 @@ fn format_version(object: &Object<'_>, errors: &mut Errors) {
     let Some(version) = whole(node, &path, errors) else {
         return;
     };
-    if version != FORMAT_VERSION {
+    // What is newer in it shows where it stands: in a flag that is isolated, or elsewhere as an error.
+    let may_be_newer = isolation == Isolation::Flags && version > FORMAT_VERSION;
+    if version != FORMAT_VERSION && !may_be_newer {
         errors.add(
             &path,
             ErrorKind::Value,

@@ -45,6 +45,7 @@ pub struct Plan {
     pub(crate) deliveries: PathIndex,
     /// The most flags that any path delivers.
     pub(crate) most_delivered: usize,
+    pub(crate) isolated: Errors,
 }
 
 macro_rules! id {
@@ -101,8 +102,14 @@ impl Plan {
     pub fn from_json(json: &[u8]) -> Result<Plan, Errors> {
         let mut errors = Errors::new();
         let spec = crate::parse::document::document(json, &mut errors);
-        let plan = crate::compile::compile(&spec, &mut errors);
-        if errors.is_empty() { Ok(plan) } else { Err(errors) }
+        crate::compile::compile_isolated(spec, errors)
+    }
+
+    /// The mistakes in flags that are isolated; empty but for specs that ask for isolation. Such a flag
+    /// has its default variant and the error code `PARSE_ERROR`, or is missing if its default can't be
+    /// read.
+    pub fn isolated(&self) -> &Errors {
+        &self.isolated
     }
 
     /// Compiles a spec.
