@@ -30,7 +30,7 @@ pub fn decide_with(
     decision: &mut Decision,
     observer: &mut impl Observer,
 ) {
-    let mut evaluation = Evaluation { plan, facts, observer, forced: false };
+    let mut evaluation = Evaluation { plan, facts, observer, overridden: false };
     decision.rollout = evaluation.rollout();
     decision.flags.clear();
     plan.deliveries.walk(facts.path(), |flags| {
@@ -46,14 +46,14 @@ pub fn decide_with(
     for slot in &mut decision.flags {
         *slot = evaluation.flag(slot.flag);
     }
-    let by = facts.forced.as_ref().filter(|_| evaluation.forced);
+    let by = facts.forced.as_ref().filter(|_| evaluation.overridden);
     // Counts a reference; nothing is copied.
     decision.forced_by = by.map(|by| by.key.clone());
 }
 
 /// Decides one flag by itself, wherever it is delivered.
 pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecision {
-    Evaluation { plan, facts, observer: &mut Silent, forced: false }.flag(flag)
+    Evaluation { plan, facts, observer: &mut Silent, overridden: false }.flag(flag)
 }
 
 fn undecided(flag: FlagId) -> FlagDecision {
@@ -73,7 +73,7 @@ struct Evaluation<'e, O> {
     facts: &'e Facts<'e>,
     observer: &'e mut O,
     /// Whether an override forced anything.
-    forced: bool,
+    overridden: bool,
 }
 
 impl<'e, O: Observer> Evaluation<'e, O> {
@@ -236,7 +236,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
     fn forced<T>(&mut self, look: impl FnOnce(&Forced) -> Option<T>) -> Option<T> {
         let by = self.facts.forced.as_deref()?;
         let found = look(by)?;
-        self.forced = true;
+        self.overridden = true;
         self.observer.event(Event::Override { key: &by.key });
         Some(found)
     }

@@ -44,10 +44,16 @@ fn every_mistake_is_named_and_no_secret() {
         ),
         (
             r#"{"qa": {"decision": 1, "rollouts": ["*", 2], "flags": "*", "scope": []}}"#,
-            "qa.scope: unknown field, allowed here: secret, rollouts, flags or decision\n\
+            "qa: has an unknown field, allowed are secret, rollouts, flags and decision\n\
              qa: the field secret is missing\n\
+             qa.rollouts[1]: is a number, must be a text\n\
              qa.flags: is a text, must be a list\n\
              qa.decision: is a number, must be true or false",
+        ),
+        (
+            &format!(r#"{{"qa": {{"{SECRET}": true, "decision": true, "secret": ""}}}}"#),
+            "qa: has an unknown field, allowed are secret, rollouts, flags and decision\n\
+             qa.secret: is a secret of 0 bytes, at least 32 are needed",
         ),
         (
             &format!(r#"{{"qa": {{"secret": "{SECRET}", "rollouts": []}}}}"#),

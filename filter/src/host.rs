@@ -254,8 +254,8 @@ fn define(kind: u32, name: &str) -> Option<Metric> {
 
 /// An environment variable of the VM, if it is set and not empty.
 pub(crate) fn environment_variable(name: &str) -> Option<Vec<u8>> {
-    let value = std::env::var(name).ok().filter(|value| !value.is_empty())?;
-    Some(value.into_bytes())
+    let value = std::env::var_os(name)?.into_encoded_bytes();
+    (!value.is_empty()).then_some(value)
 }
 
 /// 128 bits of the host's entropy.

@@ -7,6 +7,7 @@ use serin_conformance::crowd::{self, NUMBER, PLAIN};
 use serin_conformance::envoy::{self, Envoy};
 use serin_conformance::native;
 use serin_conformance::outcome::Outcome;
+use serin_conformance::overrides;
 use serin_conformance::report::Report;
 use serin_conformance::vector::{Case, Suite};
 use serin_core::Plan;
@@ -36,6 +37,8 @@ struct Example {
     _upstreams: Guard,
     suite: Suite,
     plan: Plan,
+    /// One that forces the canary.
+    token: String,
     /// What native Rust decided for each request, by number.
     sent: Vec<Outcome>,
 }
@@ -115,8 +118,11 @@ impl Example {
         let upstreams = upstreams()?;
         apply("examples/envoy/spec.json")?;
         let file = Path::new("examples/envoy/envoy.yaml");
-        let envoy = Envoy::run(envoy::folder("example")?, &root(), file, &[])?;
-        Ok(Self { envoy, _upstreams: upstreams, suite, plan, sent: Vec::new() })
+        let (secret, token) = overrides::secret_and_token("shop=canary")?;
+        let keys = json!({"qa": secret}).to_string();
+        let variables = [("SERIN_OVERRIDE_KEYS", keys.as_str())];
+        let envoy = Envoy::run(envoy::folder("example")?, &root(), file, &variables)?;
+        Ok(Self { envoy, _upstreams: upstreams, suite, plan, token, sent: Vec::new() })
     }
 
     fn checks(&mut self, report: &mut Report) {
@@ -124,7 +130,9 @@ impl Example {
         report.check("the shares seen are the shares wanted", || self.shares());
         report.check("the counters add up to the requests", || self.metrics());
         report.check("each line of the access log carries its decision", || self.access_log());
+        report.check("a tester's token forces an arm, and is counted", || self.forced(1));
         report.check("a new spec takes effect, a bad one does not", || self.update());
+        report.check("and the keys are still there", || self.forced(2));
     }
 
     fn requests(&mut self) -> Result<(), String> {
@@ -216,6 +224,24 @@ impl Example {
             }
         }
         Ok(())
+    }
+
+    /// With a token as the documentation makes it; `count` is how many that makes.
+    fn forced(&self, count: usize) -> Result<(), String> {
+        let token = [("x-user-id", "user-1"), ("x-serin-override", self.token.as_str())];
+        let case = crowd::case("/", &token);
+        let response = client::send(EDGE.into(), None, &case.request, &[])?;
+        let told = response.field("serin-decision").unwrap_or_default();
+        if !response.text().starts_with("shop-canary") || !told.contains("\"override\":\"qa\"") {
+            return Err(format!("{} {told}\n{}", response.text(), self.envoy.log()));
+        }
+        let line = format!("serin_overrides{{serin_outcome=\"applied\"}} {count}");
+        let text = self.envoy.admin("/stats/prometheus")?;
+        if text.lines().any(|found| found == line) {
+            println!("       {line}");
+            return Ok(());
+        }
+        Err(format!("no line {line}"))
     }
 
     /// What the documentation promises on changes, with the files it names.

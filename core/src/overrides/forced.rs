@@ -1,7 +1,6 @@
 //! An override with its names resolved, and how a request comes by one.
 
 use alloc::boxed::Box;
-use alloc::string::String;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
@@ -21,14 +20,14 @@ pub(crate) struct Forced {
 
 impl Forced {
     fn of(plan: &Plan, by: &Override) -> Forced {
-        let arm = |(rollout, arm): &(String, String)| plan.arm_named(rollout, arm);
-        let variant = |(flag, variant): &(String, String)| plan.variant_named(flag, variant);
-        Forced {
-            key: by.key.clone(),
-            arms: by.arms.iter().filter_map(arm).collect(),
-            variants: by.variants.iter().filter_map(variant).collect(),
-            decision: by.decision,
+        let (mut arms, mut variants) = (Vec::new(), Vec::new());
+        for (rollout, arm) in &by.arms {
+            arms.extend(plan.arm_named(rollout, arm));
         }
+        for (flag, variant) in &by.variants {
+            variants.extend(plan.variant_named(flag, variant));
+        }
+        Forced { key: by.key.clone(), arms, variants, decision: by.decision }
     }
 
     pub(crate) fn arm(&self, rollout: RolloutId) -> Option<ArmId> {

@@ -9,18 +9,19 @@ use super::base64url;
 use super::mac::Secret;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::parse::node::Node;
-use crate::parse::reader::{Object, boolean, entries, list, text};
+use crate::parse::reader::{boolean, entries, list, text};
 
 /// The shortest secret, in bytes: as long as the code it makes (RFC 7518, section 3.2).
 const MIN_SECRET: usize = 32;
 /// The longest id. Shorter than a secret, so that one in the place of the other is never printed.
 const MAX_ID: usize = 32;
 
+/// What an object that describes a key may hold.
+const FIELDS: [&str; 4] = ["secret", "rollouts", "flags", "decision"];
+
 /// The keys that tokens may be signed with, parsed once.
-#[derive(Clone)]
 pub struct OverrideKeys(Vec<Key>);
 
-#[derive(Clone)]
 pub(super) struct Key {
     pub(super) id: Arc<str>,
     pub(super) secret: Secret,
@@ -30,7 +31,6 @@ pub(super) struct Key {
 }
 
 /// What names a key may force.
-#[derive(Clone)]
 pub(super) enum Scope {
     All,
     Only(Vec<String>),
@@ -117,18 +117,26 @@ fn key(id: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Ke
         let secret = secret(node, path, errors)?;
         return Some(Key { id, secret, rollouts: Scope::All, flags: Scope::All, decision: true });
     }
-    let object = Object::open(node, path, &["secret", "rollouts", "flags", "decision"], errors)?;
-    let given = object.required("secret", errors);
+    let fields = entries(node, path, errors)?;
+    // Which one it is is not said: it may be a secret in the wrong place.
+    if fields.names().any(|name| !FIELDS.contains(&name)) {
+        let message = "has an unknown field, allowed are secret, rollouts, flags and decision";
+        errors.add(path, ErrorKind::UnknownField, &message);
+    }
+    let given = fields.get("secret");
+    if given.is_none() {
+        errors.add(path, ErrorKind::Missing, &"the field secret is missing");
+    }
     let secret = given.and_then(|node| secret(node, &path.key("secret"), errors));
     let mut scope = |field| {
-        let node = object.get(field)?;
+        let node = fields.get(field)?;
         Some(scope(node, &path.key(field), errors))
     };
     let nothing = || Scope::Only(Vec::new());
     let rollouts = scope("rollouts").unwrap_or_else(nothing);
     let flags = scope("flags").unwrap_or_else(nothing);
     let decision =
-        object.get("decision").and_then(|node| boolean(node, &path.key("decision"), errors));
+        fields.get("decision").and_then(|node| boolean(node, &path.key("decision"), errors));
     let decision = decision.unwrap_or(false);
     let none = |scope: &Scope| matches!(scope, Scope::Only(names) if names.is_empty());
     if none(&rollouts) && none(&flags) && !decision {
@@ -154,13 +162,12 @@ fn secret(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Secret> {
 
 fn scope(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Scope {
     let items = list(node, path, errors).unwrap_or(&[]);
+    let mut all = false;
     let mut names = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let Some(name) = text(item, &path.index(index), errors) else { continue };
-        if name == "*" {
-            return Scope::All;
-        }
+        all |= name == "*";
         names.push(name.into());
     }
-    Scope::Only(names)
+    if all { Scope::All } else { Scope::Only(names) }
 }

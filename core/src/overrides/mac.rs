@@ -5,7 +5,6 @@ use core::hint::black_box;
 use super::sha256::sha256;
 
 /// A secret, as long as a block of the hash.
-#[derive(Clone)]
 pub(crate) struct Secret([u8; 64]);
 
 impl Secret {

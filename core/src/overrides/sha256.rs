@@ -21,18 +21,16 @@ const ROUNDS: [u32; 64] = [
 /// The hash of the parts, one after the other.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Hasher { state: INITIAL, block: [0; 64], filled: 0 };
-    let mut bits = 0_u64;
-    for byte in parts.iter().copied().flatten() {
-        hasher.push(*byte);
-        bits = bits.wrapping_add(8);
+    let mut bytes = 0_u64;
+    for part in parts {
+        hasher.push(part);
+        bytes = bytes.wrapping_add(part.len() as u64);
     }
-    hasher.push(0x80);
+    hasher.push(&[0x80]);
     while hasher.filled != 56 {
-        hasher.push(0);
+        hasher.push(&[0]);
     }
-    for byte in bits.to_be_bytes() {
-        hasher.push(byte);
-    }
+    hasher.push(&bytes.wrapping_mul(8).to_be_bytes());
     let mut hash = [0; 32];
     for (bytes, word) in hash.chunks_exact_mut(4).zip(hasher.state) {
         bytes.copy_from_slice(&word.to_be_bytes());
@@ -47,14 +45,16 @@ struct Hasher {
 }
 
 impl Hasher {
-    fn push(&mut self, byte: u8) {
-        if let Some(slot) = self.block.get_mut(self.filled) {
-            *slot = byte;
-        }
-        self.filled = self.filled.wrapping_add(1);
-        if self.filled == self.block.len() {
-            self.compress();
-            self.filled = 0;
+    fn push(&mut self, bytes: &[u8]) {
+        for byte in bytes {
+            if let Some(slot) = self.block.get_mut(self.filled) {
+                *slot = *byte;
+            }
+            self.filled = self.filled.wrapping_add(1);
+            if self.filled == self.block.len() {
+                self.compress();
+                self.filled = 0;
+            }
         }
     }
 
