@@ -162,7 +162,7 @@ impl Failure {
 
 pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Check(args) => check::run(&args.specs),
+        Command::Check(args) => check::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Demo(args) => demo::run(&args),
