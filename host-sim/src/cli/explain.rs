@@ -112,7 +112,7 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
     Ok(Explained { at, recorder, upstream, cookies, record: decision.record(plan) })
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
 }

@@ -1,35 +1,85 @@
 //! `serin check`.
 
+mod against;
+mod debt;
+mod json;
+mod lints;
 mod report;
+mod sarif;
 mod source;
 mod text;
 
+use super::explain::now;
 use super::paint::{self, Tone};
 use super::{CheckArgs, Failure, SPEC_ERRORS, spec_file};
+pub(crate) use lints::parse_lint;
 use report::{Report, Severity};
-use serin_core::Plan;
+use serin_core::{Plan, Timestamp};
 use std::path::Path;
+
+/// What `serin check --help` ends with.
+pub(crate) const HELP: &str = "\
+Exit codes: 0 the specs can be used, with warnings perhaps; 1 a spec has errors, or warnings with
+--deny-warnings; 2 wrong usage or a file that cannot be read.
+
+Examples:
+  serin check spec.yaml
+  serin check --format sarif specs/*.yaml > serin.sarif
+  serin check --debt spec.yaml
+  git show main:spec.yaml | serin check --against - spec.yaml";
+
+/// How to print.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Format {
+    Text,
+    Json,
+    Sarif,
+}
 
 /// Checks every file and says so; the worst outcome is the command's.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
+    let at = args.at.unwrap_or_else(now);
     let mut code = 0;
+    let mut reports = Vec::new();
     for path in &args.specs {
-        match spec_file::read(path) {
-            Ok(text) => {
-                let report = Report::new(path, name(path), text);
-                print!("{}", text::rendered(&report));
-                println!("{}: {}", report.source.name, verdict(&report));
-                if report.good.is_none() {
-                    code = code.max(SPEC_ERRORS);
-                }
-            }
+        match load(path, at, &args.allow) {
+            Ok(report) => reports.push(report),
             Err(failure) => {
-                code = code.max(failure.code);
+                code = failure.code;
                 paint::error(&failure.message);
             }
         }
     }
+    let denied = |report: &Report| args.deny_warnings && report.count(Severity::Warning) > 0;
+    let refused = |report: &Report| report.count(Severity::Error) > 0;
+    let bad = match (&args.against, args.debt) {
+        (Some(old), _) => against::run(args, old, &reports, at)?,
+        (None, true) => debt::run(args, &reports, at)?,
+        (None, false) => {
+            match args.format {
+                Format::Text => reports.iter().for_each(print),
+                Format::Json => println!("{}", json::document(&reports)),
+                Format::Sarif => println!("{}", sarif::document(&reports, code == 0)),
+            }
+            reports.iter().any(|report| refused(report) || denied(report))
+        }
+    };
+    if bad {
+        code = code.max(SPEC_ERRORS);
+    }
     if code == 0 { Ok(()) } else { Err(Failure { code, message: String::new() }) }
+}
+
+/// Reads a file and finds everything that is to be said about it.
+fn load(path: &Path, at: Timestamp, allow: &[&str]) -> Result<Report, Failure> {
+    let mut report = Report::new(path, name(path), spec_file::read(path)?);
+    lints::add(&mut report, at, allow);
+    Ok(report)
+}
+
+fn print(report: &Report) {
+    print!("{}", text::rendered(report));
+    println!("{}: {}", report.source.name, verdict(report));
 }
 
 /// What came of a file, in a line.
@@ -44,8 +94,10 @@ fn verdict(report: &Report) -> String {
     let counts = counts.join(", ");
     match &report.good {
         Some((_, plan)) if counts.is_empty() => summary(plan),
-        Some((_, plan)) => format!("{}, {counts}", summary(plan)),
-        None => paint::out(Tone::Bad, &format!("refused, {counts}")),
+        Some((_, plan)) if report.count(Severity::Error) == 0 => {
+            format!("{}, {counts}", summary(plan))
+        }
+        _ => paint::out(Tone::Bad, &format!("refused, {counts}")),
     }
 }
 

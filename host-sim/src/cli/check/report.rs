@@ -71,7 +71,7 @@ impl Report {
     fn compile(&mut self, json: bool) {
         for doubled in &self.source.doubled {
             self.diagnostics.push(Diagnostic {
-                id: "doubled-key",
+                id: DOUBLED_KEY,
                 place: Some(self.source.first_line(&doubled.again)),
                 other: Some((self.source.first_line(&doubled.first), "given here first")),
                 ..Diagnostic::syntax(format!("the key {:?} is given twice", doubled.key))
@@ -219,17 +219,30 @@ fn shown(found: &Found<'_>, source: &Source) -> Range<usize> {
     }
 }
 
-/// Stable names for kinds of errors.
+/// Stable names for kinds of errors, and what each is, in a sentence.
+pub(crate) const ERRORS: [(&str, &str); 9] = [
+    ("syntax", "The text is no YAML or JSON document."),
+    ("unknown-field", "A field or operator that the format does not have."),
+    ("missing", "A required field is absent."),
+    ("wrong-type", "A value of another type than the format has there."),
+    ("wrong-value", "A value that is not allowed."),
+    ("unknown-name", "A name that nothing in the spec defines."),
+    ("conflict", "Two parts of the spec contradict each other."),
+    ("limit", "A bound of the format is exceeded."),
+    (DOUBLED_KEY, "An object gives a key twice."),
+];
+const DOUBLED_KEY: &str = "doubled-key";
+
 pub(crate) fn kind_id(kind: ErrorKind) -> &'static str {
-    match kind {
-        ErrorKind::Syntax => "syntax",
-        ErrorKind::UnknownField => "unknown-field",
-        ErrorKind::Missing => "missing",
-        ErrorKind::Type => "wrong-type",
-        ErrorKind::Value => "wrong-value",
-        ErrorKind::Reference => "unknown-name",
-        ErrorKind::Conflict => "conflict",
-        ErrorKind::Limit => "limit",
-        _ => "error",
-    }
+    let index = match kind {
+        ErrorKind::UnknownField => 1,
+        ErrorKind::Missing => 2,
+        ErrorKind::Type => 3,
+        ErrorKind::Value => 4,
+        ErrorKind::Reference => 5,
+        ErrorKind::Conflict => 6,
+        ErrorKind::Limit => 7,
+        _ => 0,
+    };
+    ERRORS[index].0
 }
