@@ -109,6 +109,12 @@ fn several_files_are_checked_and_the_worst_counts() {
 }
 
 #[test]
+fn the_schema_is_the_one_in_docs() {
+    let output = serin().arg("schema").output().unwrap();
+    assert_eq!(outcome(&output).1, include_str!("../../../docs/spec.schema.json"));
+}
+
+#[test]
 fn wrong_usage_is_two() {
     assert_eq!(outcome(&serin().output().unwrap()).0, 2);
     assert_eq!(outcome(&serin().args(["check"]).output().unwrap()).0, 2);

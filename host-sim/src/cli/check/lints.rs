@@ -24,8 +24,18 @@ pub(crate) fn add(report: &mut Report, at: Timestamp, allow: &[&str]) {
 fn diagnostic(finding: Finding, report: &Report) -> Diagnostic {
     let severity = severity(finding.lint);
     let id = finding.lint.id();
-    let found = Diagnostic::at(severity, id, &finding.path, finding.message, &report.source);
-    Diagnostic { help: finding.help, ..found }
+    let (path, message) = (&finding.path, finding.message);
+    let found = Diagnostic::at(severity, id, path, message, &report.source);
+    let place = match finding.lint {
+        // It is the name that nothing uses, not what stands behind it.
+        Lint::UnusedCohort
+        | Lint::UnusedUnit
+        | Lint::UnusedLayer
+        | Lint::UnusedHoldout
+        | Lint::UnreachableArm => report.source.key_place(&finding.path),
+        _ => None,
+    };
+    Diagnostic { help: finding.help, place: place.or(found.place), ..found }
 }
 
 /// An expired flag is an error, hosts or no hosts: someone has promised to remove it.

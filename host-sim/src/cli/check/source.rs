@@ -111,6 +111,12 @@ impl Source {
         Some(Found { whole: rest.is_empty(), key, value: spot.span.clone(), scalar })
     }
 
+    /// Where the last key of a path is, if all of the path is there.
+    pub(crate) fn key_place(&self, path: &str) -> Option<Range<usize>> {
+        let found = self.find(path).filter(|found| found.whole)?;
+        found.key.map(|(_, at)| self.first_line(&at))
+    }
+
     /// Whether a range is on one line.
     pub(crate) fn is_on_one_line(&self, range: &Range<usize>) -> bool {
         self.line_of(range.start) == self.line_of(range.end)
@@ -294,6 +300,9 @@ impl Broken {
             | ErrorKind::SimpleKeyExpected
             | ErrorKind::InvalidSimpleKey => {
                 Some("lines that belong together begin in one column, and a key ends in a colon")
+            }
+            ErrorKind::MappingValueNotAllowed => {
+                Some("a key on the line before may lack its colon, or a text with : its quotes")
             }
             _ => None,
         };
