@@ -39,7 +39,12 @@ fn the_schema_is_a_schema() {
 fn good_specs() -> Vec<(String, Value)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut specs = vec![("the whole spec".to_owned(), document(WHOLE))];
-    let files = ["examples/envoy/spec.yaml", "examples/envoy/spec.json", "examples/worker/spec.json", "host-sim/demo/spec.yaml"];
+    let files = [
+        "examples/envoy/spec.yaml",
+        "examples/envoy/spec.json",
+        "examples/worker/spec.json",
+        "host-sim/demo/spec.yaml",
+    ];
     for file in files {
         specs.push((file.to_owned(), document(&std::fs::read_to_string(root.join(file)).unwrap())));
     }
@@ -108,7 +113,19 @@ fn what_the_schema_refuses_the_core_refuses() {
         refused += 1;
         assert!(core(mutant).is_err(), "the schema alone refuses {what}");
     };
-    let values = [json!(null), json!([]), json!({}), json!(""), json!("x"), json!(-1), json!(1.5), json!(1000), json!(true), json!([1]), json!(["x"])];
+    let values = [
+        json!(null),
+        json!([]),
+        json!({}),
+        json!(""),
+        json!("x"),
+        json!(-1),
+        json!(1.5),
+        json!(1000),
+        json!(true),
+        json!([1]),
+        json!(["x"]),
+    ];
     for at in &all {
         for value in &values {
             let what = format!("{value} at {at}");
@@ -183,7 +200,8 @@ impl<'s> Walk<'s> {
             assert_eq!(allowed(&mutant, "unknown field, allowed here: "), fields.collect(), "{at}");
         }
         for (key, value) in map {
-            let next = if closed { &schema["properties"][key] } else { &schema["additionalProperties"] };
+            let next =
+                if closed { &schema["properties"][key] } else { &schema["additionalProperties"] };
             let key = key.replace('~', "~0").replace('/', "~1");
             self.visit(next, value, &format!("{at}/{key}"));
         }
@@ -201,7 +219,8 @@ fn allowed(mutant: &Value, words: &str) -> BTreeSet<String> {
 /// Closed objects and enums in the schema itself.
 fn closed<'s>(schema: &'s Value, all: &mut Vec<&'s Value>) {
     let words = schema["enum"].is_array() && schema["description"].is_string();
-    if words || (schema["additionalProperties"] == json!(false) && schema["properties"].is_object()) {
+    if words || (schema["additionalProperties"] == json!(false) && schema["properties"].is_object())
+    {
         all.push(schema);
     }
     match schema {
@@ -231,7 +250,11 @@ fn limits_are_the_same() {
     let many = |count: usize, item: Value| json!(vec![item; count]);
     let cases = [
         ("/units/user", many(16, json!({ "header": "x" })), many(17, json!({ "header": "x" }))),
-        ("/flags/new-checkout/rules", many(1000, json!({ "serve": "on" })), many(1001, json!({ "serve": "on" }))),
+        (
+            "/flags/new-checkout/rules",
+            many(1000, json!({ "serve": "on" })),
+            many(1001, json!({ "serve": "on" })),
+        ),
         ("/cohorts/texts/in", many(10_000, json!("x")), many(10_001, json!("x"))),
         ("/rollouts/recommendation-api/shadow/maxInFlight", json!(1000), json!(1001)),
         ("/rollouts/split/past", many(100, json!({ "a": 100 })), many(101, json!({ "a": 100 }))),
@@ -243,7 +266,9 @@ fn limits_are_the_same() {
         assert!(core(&most).is_ok(), "{at}: {}", core(&most).unwrap_err());
         assert!(validator.is_valid(&most), "{at}");
         let errors = core(&more).unwrap_err();
-        assert!(errors.iter().all(|error| matches!(error.kind(), ErrorKind::Limit | ErrorKind::Value)));
+        assert!(
+            errors.iter().all(|error| matches!(error.kind(), ErrorKind::Limit | ErrorKind::Value))
+        );
         assert!(!validator.is_valid(&more), "{at}");
     }
 }

@@ -28,7 +28,12 @@ pub(super) fn layers(spec: &Spec, findings: &mut Findings) {
                 let rules = path.key(list);
                 let rule = rules.index(index);
                 let help = "ranges that do not overlap keep experiments from sharing users";
-                findings.add(Lint::OverlappingLayers, &rule.key("layer").key("range"), &message, help);
+                findings.add(
+                    Lint::OverlappingLayers,
+                    &rule.key("layer").key("range"),
+                    &message,
+                    help,
+                );
             }
             claims.push((name, index, layer));
         }
@@ -59,7 +64,8 @@ pub(super) fn salts(plan: &Plan, findings: &mut Findings) {
         if let Some(other) = seen.iter().find(alike) {
             let (section, name) = other.owner;
             let salt = quoted(&bucketed.by.salt);
-            let message = format!("{section}.{name} has the salt {salt} too: both take the same users first");
+            let message =
+                format!("{section}.{name} has the salt {salt} too: both take the same users first");
             let help = "where that is not meant, give one of them a salt of its own";
             findings.0.push(super::Finding {
                 lint: Lint::SharedSalt,

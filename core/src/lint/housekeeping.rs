@@ -71,7 +71,8 @@ pub(super) fn expiry(spec: &Spec, now: Timestamp, findings: &mut Findings) {
     for (name, flag) in &spec.flags {
         let path = section.key(name);
         let place = path.key("expires");
-        let remove = "remove the flag and the code behind it, or agree on a later date with its owner";
+        let remove =
+            "remove the flag and the code behind it, or agree on a later date with its owner";
         match expiry_of(flag, now) {
             Expiry::Past(days) => {
                 let message = format!("has expired {} ago", counted(days));

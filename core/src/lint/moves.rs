@@ -117,14 +117,17 @@ fn flags(old: Both<'_>, new: Both<'_>, now: Timestamp, found: &mut Vec<Moves>) {
         found.push(Moves { also, ..nobody(&path, String::new()) });
         let list = path.key("rules");
         let of = |flag: &plan::Flag, name: &str| flag.rules.iter().position(|r| *r.name == *name);
-        for rule in names(old_flag.rules.iter().map(|r| &*r.name), new_flag.rules.iter().map(|r| &*r.name)) {
+        for rule in
+            names(old_flag.rules.iter().map(|r| &*r.name), new_flag.rules.iter().map(|r| &*r.name))
+        {
             let (before, after) = (of(&old_flag, rule), of(&new_flag, rule));
             let at = list.index(after.or(before).unwrap_or_default());
             let laid = |both: Both<'_>, flag: &plan::Flag, at: Option<usize>| {
                 let rule = flag.rules.get(at?)?;
                 Some((Layout::rule(both, flag, rule, now), Layout::layer(both, rule)))
             };
-            let (before_laid, after_laid) = (laid(old, &old_flag, before), laid(new, &new_flag, after));
+            let (before_laid, after_laid) =
+                (laid(old, &old_flag, before), laid(new, &new_flag, after));
             let layers = before_laid.as_ref().zip(after_laid.as_ref());
             let layers = layers.and_then(|((_, a), (_, b))| Some((a.clone()?, b.clone()?)));
             if let Some((a, b)) = layers {
@@ -135,8 +138,10 @@ fn flags(old: Both<'_>, new: Both<'_>, now: Timestamp, found: &mut Vec<Moves>) {
             let rule_of = |flag: &spec::Flag, at: Option<usize>| flag.rules.get(at?).cloned();
             if let Some((a, b)) = rule_of(&old_spec, before).zip(rule_of(&new_spec, after)) {
                 moves.also.extend(rule_also(&a, &b, before != after));
-                if let (spec::Outcome::Split { weights: a, .. }, spec::Outcome::Split { weights: b, .. }) =
-                    (&a.outcome, &b.outcome)
+                if let (
+                    spec::Outcome::Split { weights: a, .. },
+                    spec::Outcome::Split { weights: b, .. },
+                ) = (&a.outcome, &b.outcome)
                 {
                     moves.past = better_past(&moves, a, b);
                 }
@@ -150,7 +155,9 @@ fn flag_also(old: &spec::Flag, new: &spec::Flag) -> Vec<String> {
     let mut also = Vec::new();
     if old.state != new.state {
         also.push(match new.state {
-            spec::FlagState::Disabled => format!("disabled: everybody gets {}", new.default_variant),
+            spec::FlagState::Disabled => {
+                format!("disabled: everybody gets {}", new.default_variant)
+            }
             spec::FlagState::Enabled => "enabled: its rules are tried again".into(),
         });
     }
@@ -175,7 +182,10 @@ fn rule_also(old: &spec::Rule, new: &spec::Rule, moved: bool) -> Vec<String> {
         also.push("its when has changed, which no bucket shows".into());
     }
     if old.layer.is_some() != new.layer.is_some() {
-        also.push(if new.layer.is_some() { "it is in a layer now" } else { "it has left its layer" }.into());
+        also.push(
+            if new.layer.is_some() { "it is in a layer now" } else { "it has left its layer" }
+                .into(),
+        );
     }
     if moved {
         also.push("it has another place in the order of rules".into());
@@ -279,7 +289,12 @@ impl Layout {
         Layout { drawn: Some(drawn), parts: parts.collect() }
     }
 
-    fn rule((spec, plan): Both<'_>, flag: &plan::Flag, rule: &plan::Rule, now: Timestamp) -> Layout {
+    fn rule(
+        (spec, plan): Both<'_>,
+        flag: &plan::Flag,
+        rule: &plan::Rule,
+        now: Timestamp,
+    ) -> Layout {
         let name = |id: VariantId| {
             flag.variant(id).map(|variant| variant.name().to_string()).unwrap_or_default()
         };
@@ -287,7 +302,12 @@ impl Layout {
             Outcome::Serve(variant) => Layout::everybody(&name(*variant)),
             Outcome::Ramp { variant, schedule, bucketing } => {
                 let share = schedule.at(Some(now)).share;
-                Layout::share(Drawn::new(spec, plan, bucketing), share, &name(*variant), "the next rule")
+                Layout::share(
+                    Drawn::new(spec, plan, bucketing),
+                    share,
+                    &name(*variant),
+                    "the next rule",
+                )
             }
             Outcome::Split { ranges, bucketing } => {
                 Layout::ranges(Drawn::new(spec, plan, bucketing), ranges, name)
@@ -304,7 +324,8 @@ impl Layout {
     }
 
     fn rollout((spec, plan): Both<'_>, rollout: &plan::Rollout, now: Timestamp) -> Layout {
-        let name = |id: ArmId| rollout.arm(id).map(|arm| arm.name().to_string()).unwrap_or_default();
+        let name =
+            |id: ArmId| rollout.arm(id).map(|arm| arm.name().to_string()).unwrap_or_default();
         let baseline = name(rollout.baseline);
         match &rollout.mode {
             Mode::Fixed(arm) | Mode::Pinned { active: arm, .. } => Layout::everybody(&name(*arm)),
@@ -341,7 +362,8 @@ impl Layout {
 const BUCKET: u64 = 100_000;
 
 fn compared(path: &Path<'_>, old: Option<Layout>, new: Option<Layout>) -> Option<Moves> {
-    let with = |change, list| Moves { change, list, also: Vec::new(), ..nobody(path, String::new()) };
+    let with =
+        |change, list| Moves { change, list, also: Vec::new(), ..nobody(path, String::new()) };
     let (old, new) = match (old, new) {
         (None, None) => return None,
         (None, Some(_)) => return Some(with(Change::Added, Vec::new())),

@@ -15,7 +15,8 @@ pub(super) fn rules(spec: &Spec, now: Timestamp, findings: &mut Findings) {
         let path = section.key(name);
         if flag.state == FlagState::Disabled && !flag.rules.is_empty() {
             let default = &flag.default_variant;
-            let message = format!("everybody gets {default}, no rule is tried while the flag is disabled");
+            let message =
+                format!("everybody gets {default}, no rule is tried while the flag is disabled");
             findings.add(Lint::DisabledFlag, &path.key("state"), &message, "");
             continue;
         }
@@ -116,7 +117,8 @@ pub(super) fn arms(spec: &Spec, plan: &Plan, findings: &mut Findings) {
 pub(super) fn deliveries(spec: &Spec, findings: &mut Findings) {
     let section = ROOT.key("flags");
     for (name, flag) in &spec.flags {
-        let required = spec.flags.values().any(|other| other.requires.iter().any(|(to, _)| to == name));
+        let required =
+            spec.flags.values().any(|other| other.requires.iter().any(|(to, _)| to == name));
         if required || flag.deliver.as_ref().is_none_or(|paths| !paths.is_empty()) {
             continue;
         }

@@ -34,7 +34,9 @@ fn of_progress(progress: &Progress, path: &Path<'_>, findings: &mut Findings) {
         if step.share <= before {
             let message = match index {
                 0 => "reaches nobody: the first step is 0 %".into(),
-                _ if step.share == before => format!("stays at {before}, the step before is as large"),
+                _ if step.share == before => {
+                    format!("stays at {before}, the step before is as large")
+                }
                 _ => format!("shrinks from {before} to {}, which takes users out", step.share),
             };
             let help = "let each step be larger than the one before";

@@ -115,6 +115,11 @@ impl Unreadable {
         let said = one_line(&error.without_snippet().to_string());
         let said = said.split(" at line ").next().unwrap_or(&said);
         let said = said.strip_prefix("error: ").unwrap_or(said);
+        let said = if said.contains("merge keys") {
+            "merge keys (<<) are not read, write the fields out or use an alias for a whole value"
+        } else {
+            said
+        };
         Unreadable { message: format!("not a YAML document: {said}"), place }
     }
 }
@@ -128,11 +133,15 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> String {
-        String::from_utf8(to_json(text.as_bytes(), is_json(Path::new("-"), text.as_bytes())).expect("readable")).expect("text")
+        String::from_utf8(
+            to_json(text.as_bytes(), is_json(Path::new("-"), text.as_bytes())).expect("readable"),
+        )
+        .expect("text")
     }
 
     fn refused(text: &str) -> String {
-        let failure = to_json(text.as_bytes(), is_json(Path::new("-"), text.as_bytes())).expect_err("refused");
+        let failure = to_json(text.as_bytes(), is_json(Path::new("-"), text.as_bytes()))
+            .expect_err("refused");
         assert_eq!(failure.code, super::super::SPEC_ERRORS);
         failure.message
     }

@@ -1,7 +1,7 @@
 //! `serin check --against`: whom an edit moves.
 
 use super::report::Report;
-use super::{Format, counted, load, print};
+use super::{Format, load, print};
 use crate::cli::paint::{self, Tone};
 use crate::cli::{CheckArgs, Failure};
 use serde_json::{Value, json};
@@ -66,9 +66,7 @@ fn change_name(change: Change) -> &'static str {
 }
 
 fn value(moves: &Moves) -> Value {
-    let of = |moved: &Move| {
-        json!({ "from": moved.from, "to": moved.to, "percent": percent(moved.share) })
-    };
+    let of = |moved: &Move| json!({ "from": moved.from, "to": moved.to, "percent": percent(moved.share) });
     json!({
         "path": moves.path,
         "change": change_name(moves.change),
@@ -110,9 +108,9 @@ fn print_moves(title: &str, found: &[Moves], at: Timestamp) {
         }
     }
     if found.is_empty() {
-        println!("\n  Nobody moves.");
+        return println!("\n  Nobody moves.");
     }
-    println!("\n  {}, of 100,000 buckets each; rules that no unit reaches count too", counted(found.len(), "change"));
+    println!("\n  Shares are of all units, whoever conditions and earlier rules let through.");
 }
 
 fn headline(moves: &Moves) -> String {

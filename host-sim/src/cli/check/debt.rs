@@ -71,8 +71,9 @@ fn value(debt: &Debt<'_>) -> Value {
 fn print_table(name: &str, flags: &[Debt<'_>], at: Timestamp) {
     let heading = format!("{name}: {} at {at}", counted(flags.len(), "flag"));
     println!("{}", paint::out(Tone::Strong, &heading));
-    let mut rows = vec![["FLAG", "KIND", "OWNER", "EXPIRES", "EVERYBODY HAS", "STEPS SINCE"]
-        .map(str::to_owned)];
+    let mut rows = vec![
+        ["FLAG", "KIND", "OWNER", "EXPIRES", "EVERYBODY HAS", "STEPS SINCE"].map(str::to_owned),
+    ];
     let mut sorted: Vec<&Debt<'_>> = flags.iter().collect();
     sorted.sort_by_key(|debt| (order(debt.expiry), debt.name));
     rows.extend(sorted.iter().map(|debt| row(debt)));

@@ -54,7 +54,8 @@ fn old_boolean(report: &Report) -> Option<Diagnostic> {
         more => format!(", and {more} more such words"),
     };
     let message = format!("the bare word {word} is a text here, and a boolean for YAML 1.1{more}");
-    let help = format!("quote it (\"{word}\") if kubectl or another reader of YAML 1.1 gets this file");
+    let help =
+        format!("quote it (\"{word}\") if kubectl or another reader of YAML 1.1 gets this file");
     let found = Diagnostic::at(Severity::Note, OLD_BOOLEAN, "", message, &report.source);
     Some(Diagnostic { place: Some(first.clone()), help: Some(help), ..found })
 }
@@ -62,7 +63,7 @@ fn old_boolean(report: &Report) -> Option<Diagnostic> {
 /// The name of a finding that can be allowed.
 pub(crate) fn parse_lint(text: &str) -> Result<&'static str, String> {
     let names = || Lint::ALL.iter().map(|lint| lint.id()).chain([OLD_BOOLEAN]);
-    names()
-        .find(|name| *name == text)
-        .ok_or_else(|| format!("there is no such warning, use {}", names().collect::<Vec<_>>().join(", ")))
+    names().find(|name| *name == text).ok_or_else(|| {
+        format!("there is no such warning, use {}", names().collect::<Vec<_>>().join(", "))
+    })
 }

@@ -47,9 +47,9 @@ type Rule = (&'static str, &'static str, &'static str);
 /// Everything that can be found: name, description, level.
 fn rules() -> Vec<Rule> {
     let errors = ERRORS.iter().map(|(id, about)| (*id, *about, "error"));
-    let found = Lint::ALL.iter().map(|lint| {
-        (lint.id(), lint.about().trim(), severity_name(lints::severity(*lint)))
-    });
+    let found = Lint::ALL
+        .iter()
+        .map(|lint| (lint.id(), lint.about().trim(), severity_name(lints::severity(*lint))));
     let note = (lints::OLD_BOOLEAN, lints::OLD_BOOLEAN_ABOUT, "note");
     errors.chain(found).chain([note]).collect()
 }

@@ -290,24 +290,38 @@ fn is_old_boolean(text: &str) -> bool {
 
 impl Broken {
     fn new(error: &ScanError) -> Broken {
-        let help = match error.kind() {
+        // The parser speaks of what it was doing; most of these come from a line that is indented
+        // by accident or lacks its colon.
+        let (message, help) = match error.kind() {
             ErrorKind::TabNotAllowed
             | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation => Some("indent with spaces, YAML allows no tabs there"),
-            ErrorKind::InvalidIndentation
-            | ErrorKind::ExpectedBlockMappingKey
-            | ErrorKind::ExpectedBlockSequenceEntry
-            | ErrorKind::SimpleKeyExpected
-            | ErrorKind::InvalidSimpleKey => {
-                Some("lines that belong together begin in one column, and a key ends in a colon")
-            }
-            ErrorKind::MappingValueNotAllowed => {
-                Some("a key on the line before may lack its colon, or a text with : its quotes")
-            }
-            _ => None,
+            | ErrorKind::TabInIndentation => (
+                "a tab where the line is indented",
+                "indent with spaces, YAML allows no tabs there",
+            ),
+            ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
+                "this line does not fit the lines above it",
+                "keys of one object begin in the same column",
+            ),
+            ErrorKind::ExpectedBlockSequenceEntry => (
+                "a list goes on with -, and this line does not",
+                "the keys of an item begin in the column of its first key, two behind the -",
+            ),
+            ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => (
+                "a key without a colon",
+                "write key: value, or quote a text that goes on over several lines",
+            ),
+            ErrorKind::MappingValueNotAllowed => (
+                "a colon that does not end a key",
+                "does the key on the line before lack its colon? a text with : in it needs quotes",
+            ),
+            _ => ("", ""),
         };
+        let info = error.info();
+        let message = if message.is_empty() { info } else { message.to_owned() };
+        let help = Some(help).filter(|help| !help.is_empty());
         let at = error.marker().byte_offset().unwrap_or(0);
-        Broken { at, message: error.info(), help }
+        Broken { at, message, help }
     }
 }
 
@@ -332,10 +346,7 @@ mod tests {
     #[test]
     fn paths_lead_to_places() {
         assert_eq!(found(TEXT, "a[0].b"), (true, "b".into(), "1".into()));
-        assert_eq!(
-            found(TEXT, "a[0][\"c.d\"].e"),
-            (true, "e".into(), "x".into())
-        );
+        assert_eq!(found(TEXT, "a[0][\"c.d\"].e"), (true, "e".into(), "x".into()));
         assert_eq!(found(TEXT, "f[1]"), (true, String::new(), "zwei".into()));
         assert_eq!(found(TEXT, "g[1]"), (true, String::new(), "zwei".into()));
         assert_eq!(found(TEXT, "a[0].z.y"), (false, String::new(), "b: 1".into()));

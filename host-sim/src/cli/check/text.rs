@@ -30,7 +30,8 @@ fn one(diagnostic: &Diagnostic, source: &Source, renderer: &Renderer) -> String 
     let title = level.primary_title(title).id(diagnostic.id);
     let mut group = title.element(place(diagnostic, source));
     if let Some(help) = &diagnostic.help {
-        group = group.element(Level::HELP.message(annotate_snippets::normalize_untrusted_str(help)));
+        group =
+            group.element(Level::HELP.message(annotate_snippets::normalize_untrusted_str(help)));
     }
     renderer.render(&[group])
 }
