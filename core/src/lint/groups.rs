@@ -1,10 +1,11 @@
 //! Who shares users with whom.
 
+use alloc::collections::BTreeMap;
 use alloc::format;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Findings, Lint, ROOT};
+use super::{Finding, Findings, Lint, ROOT};
 use crate::error::{Path, quoted};
 use crate::plan::{Bucketing, Mode, Outcome, Plan};
 use crate::spec::{LayerRange, Spec};
@@ -47,39 +48,36 @@ fn overlap(a: &LayerRange, b: &LayerRange) -> bool {
 /// Something that buckets.
 struct Bucketed<'p> {
     /// `flags` or `rollouts`, and its name.
-    owner: (&'static str, &'p str),
+    owner: (&'p str, &'p str),
     by: &'p Bucketing,
     /// Where the salt is or would be.
     place: String,
 }
 
 pub(super) fn salts(plan: &Plan, findings: &mut Findings) {
-    let mut seen: Vec<Bucketed<'_>> = Vec::new();
+    // Who was first with each.
+    let mut first: BTreeMap<(&str, u32, u64), (&str, &str)> = BTreeMap::new();
     for bucketed in all(plan) {
-        let alike = |other: &&Bucketed<'_>| {
-            other.owner != bucketed.owner
-                && (&other.by.salt, other.by.unit, other.by.purpose)
-                    == (&bucketed.by.salt, bucketed.by.unit, bucketed.by.purpose)
-        };
-        if let Some(other) = seen.iter().find(alike) {
-            let (section, name) = other.owner;
-            let salt = quoted(&bucketed.by.salt);
-            let message =
-                format!("{section}.{name} has the salt {salt} too: both take the same users first");
-            let help = "where that is not meant, give one of them a salt of its own";
-            findings.0.push(super::Finding {
-                lint: Lint::SharedSalt,
-                path: bucketed.place.clone(),
-                message,
-                help: Some(help.into()),
-            });
+        let by = bucketed.by;
+        let key = (&*by.salt, by.unit.0, by.purpose.seed());
+        let owner = *first.entry(key).or_insert(bucketed.owner);
+        if owner == bucketed.owner {
+            continue;
         }
-        seen.push(bucketed);
+        let ((section, name), salt) = (owner, quoted(&by.salt));
+        let message =
+            format!("{section}.{name} has the salt {salt} too: both take the same users first");
+        let help = "where that is not meant, give one of them a salt of its own";
+        findings.0.push(Finding {
+            lint: Lint::SharedSalt,
+            path: bucketed.place,
+            message,
+            help: Some(help.into()),
+        });
     }
 }
 
 fn all(plan: &Plan) -> Vec<Bucketed<'_>> {
-    use alloc::string::ToString;
     let mut all = Vec::new();
     let section = ROOT.key("flags");
     for flag in plan.flags() {

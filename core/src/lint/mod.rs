@@ -38,7 +38,7 @@ macro_rules! lints {
 
             /// What it finds, in a sentence.
             pub const fn about(self) -> &'static str {
-                match self { $(Lint::$name => concat!($($about),+),)+ }
+                match self { $(Lint::$name => concat!($($about),+).trim_ascii(),)+ }
             }
         }
     };

@@ -1,6 +1,6 @@
 //! Whom an edit moves: the layouts of two plans, laid over each other.
 
-use alloc::collections::BTreeMap;
+use alloc::collections::{BTreeMap, BTreeSet};
 use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -196,7 +196,7 @@ fn rule_also(old: &spec::Rule, new: &spec::Rule, moved: bool) -> Vec<String> {
 fn rollouts(old: Both<'_>, new: Both<'_>, now: Timestamp, found: &mut Vec<Moves>) {
     let section = ROOT.key("rollouts");
     let laid = |both: Both<'_>, name: &str| {
-        let rollout = both.1.rollouts.iter().find(|rollout| *rollout.name == *name)?;
+        let rollout = both.1.rollouts.get(both.0.rollouts.position(name)?)?;
         Some(Layout::rollout(both, rollout, now))
     };
     for name in names(old.0.rollouts.names(), new.0.rollouts.names()) {
@@ -233,17 +233,14 @@ fn rollout_also(old: &spec::Rollout, new: &spec::Rollout) -> Vec<String> {
     also
 }
 
-/// All names of both, each once, in order.
+/// All names of both, each once: the new ones in order, then those that are gone.
 fn names<'s>(
     old: impl Iterator<Item = &'s str>,
     new: impl Iterator<Item = &'s str>,
 ) -> Vec<&'s str> {
     let mut names: Vec<&str> = new.collect();
-    for name in old {
-        if !names.contains(&name) {
-            names.push(name);
-        }
-    }
+    let known: BTreeSet<&str> = names.iter().copied().collect();
+    names.extend(old.filter(|name| !known.contains(name)));
     names
 }
 

@@ -49,7 +49,7 @@ fn rules() -> Vec<Rule> {
     let errors = ERRORS.iter().map(|(id, about)| (*id, *about, "error"));
     let found = Lint::ALL
         .iter()
-        .map(|lint| (lint.id(), lint.about().trim(), severity_name(lints::severity(*lint))));
+        .map(|lint| (lint.id(), lint.about(), severity_name(lints::severity(*lint))));
     let note = (lints::OLD_BOOLEAN, lints::OLD_BOOLEAN_ABOUT, "note");
     errors.chain(found).chain([note]).collect()
 }
