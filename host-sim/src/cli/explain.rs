@@ -1,7 +1,7 @@
 //! `serin explain`: why a request gets what it gets.
 
 use super::paint::{self, Tone};
-use super::{ExplainArgs, Failure, spec_file};
+use super::{ExplainArgs, Failure, SPEC_ERRORS, spec_file};
 use http::Uri;
 use serin_core::plan::Input;
 use serin_core::{Decision, Facts, Plan, Recorder, Timestamp, decide_with};
@@ -56,9 +56,11 @@ pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    let spec = spec_file::load(&args.spec).map_err(|failure| Failure {
-        message: format!("{}: {}", args.spec.display(), failure.message),
-        ..failure
+    let spec = spec_file::load(&args.spec).map_err(|failure| match failure.code {
+        SPEC_ERRORS => {
+            Failure::spec(format!("{} has errors\n\n{}", args.spec.display(), failure.message))
+        }
+        _ => failure,
     })?;
     let explained = explain(&spec.plan, args)?;
     if args.json {

@@ -63,7 +63,7 @@ struct CheckArgs {
     /// Exit with 1 for warnings too; notes never count
     #[arg(long)]
     deny_warnings: bool,
-    /// A warning that is not to be given, by its name; may be repeated
+    /// A warning to leave out, by the name in its brackets; may be repeated
     #[arg(long, value_name = "NAME", value_parser = check::parse_lint)]
     allow: Vec<&'static str>,
     /// The moment to check for: what has expired, which step is in force; RFC 3339 [default: now]

@@ -38,11 +38,17 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Compiles the text of a spec; a file called `.json` is never taken for YAML. The failure's message has a line for every error.
+/// Compiles the text of a spec; a file called `.json` is never taken for YAML. The failure's message
+/// shows every error at its place.
 pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<SpecFile, Failure> {
-    let json = to_json(text, is_json(path, text))?;
-    let plan = Plan::from_json(&json).map_err(|errors| Failure::spec(errors.to_string()))?;
-    Ok(SpecFile { json, plan })
+    let compiled = to_json(text, is_json(path, text)).and_then(|json| {
+        let plan = Plan::from_json(&json).map_err(|errors| Failure::spec(errors.to_string()))?;
+        Ok(SpecFile { json, plan })
+    });
+    compiled.map_err(|failure| match super::check::errors(path, text) {
+        shown if shown.is_empty() => failure,
+        shown => Failure::spec(shown),
+    })
 }
 
 /// Why a text is no document, with line and column from 1 where that is known.

@@ -81,7 +81,7 @@ fn a_flag_that_has_expired_is_an_error_for_who_checks() {
     let (code, out) = run("2026-12-01T00:00:00Z");
     assert_eq!(code, 1);
     assert!(out.contains("error[expired]: flags.checkout.expires: has expired 1 day ago"), "{out}");
-    assert!(out.ends_with("refused, 1 error, 13 warnings\n"), "{out}");
+    assert!(out.ends_with("failed, 1 error, 13 warnings\n"), "{out}");
     assert!(!run("2026-11-10T00:00:00Z").1.contains("expires-soon"));
 }
 

@@ -97,8 +97,16 @@ fn verdict(report: &Report) -> String {
         Some((_, plan)) if report.count(Severity::Error) == 0 => {
             format!("{}, {counts}", summary(plan))
         }
-        _ => paint::out(Tone::Bad, &format!("refused, {counts}")),
+        // Hosts take a spec whose only fault is its age.
+        Some(_) => paint::out(Tone::Bad, &format!("failed, {counts}")),
+        None => paint::out(Tone::Bad, &format!("refused, {counts}")),
     }
+}
+
+/// What is wrong with a text that cannot be used, for commands that wanted to use it.
+pub(crate) fn errors(path: &Path, text: &[u8]) -> String {
+    let report = Report::new(path, name(path), text.to_vec());
+    text::plain(&report).trim_end().to_owned()
 }
 
 fn name(path: &Path) -> String {

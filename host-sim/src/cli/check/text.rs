@@ -8,10 +8,18 @@ use std::ops::Range;
 
 /// Every diagnostic of a file, each with the line it is about.
 pub(crate) fn rendered(report: &Report) -> String {
-    let renderer = if paint::is_coloured() { Renderer::styled() } else { Renderer::plain() };
+    with(report, &if paint::is_coloured() { Renderer::styled() } else { Renderer::plain() })
+}
+
+/// The same without colours.
+pub(crate) fn plain(report: &Report) -> String {
+    with(report, &Renderer::plain())
+}
+
+fn with(report: &Report, renderer: &Renderer) -> String {
     let mut text = String::new();
     for diagnostic in &report.diagnostics {
-        text.push_str(&one(diagnostic, &report.source, &renderer));
+        text.push_str(&one(diagnostic, &report.source, renderer));
         text.push_str("\n\n");
     }
     text
