@@ -6,7 +6,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::ROOT;
-use crate::error::Path;
+use crate::error::{Path, quoted};
 use crate::hash::Purpose;
 use crate::plan::{self, ArmId, Bucketing, Mode, Outcome, Plan, Ranges, VariantId};
 use crate::spec::{self, Spec, Weights};
@@ -220,7 +220,8 @@ fn rollout_also(old: &spec::Rollout, new: &spec::Rollout) -> Vec<String> {
     }
     for (name, arm) in &new.arms {
         if let Some(before) = old.arms.get(name).filter(|before| before.target != arm.target) {
-            also.push(format!("the arm {name} was {} and is {}", before.target, arm.target));
+            let (a, b) = (quoted(&before.target), quoted(&arm.target));
+            also.push(format!("the arm {name} had the target {a} and has {b}"));
         }
     }
     let rings = |mode: &spec::Mode| match mode {

@@ -124,7 +124,10 @@ fn row(debt: &Debt<'_>) -> [String; 6] {
         (Expiry::Past(over), Some(text)) => format!("{text}, {} ago", days(over)),
         _ => "-".to_owned(),
     };
-    let or_none = |text: Option<&str>| text.unwrap_or("-").to_owned();
+    // Texts of the spec may hold anything, control characters too.
+    let or_none = |text: Option<&str>| {
+        text.map_or("-".to_owned(), annotate_snippets::normalize_untrusted_str)
+    };
     [
         debt.name.to_owned(),
         kind(flag.kind).to_owned(),

@@ -121,7 +121,8 @@ impl Report {
     /// One character, or the end of a line, moved back onto the last line that has something.
     fn pointed_at(&self, at: usize) -> Range<usize> {
         let text = &self.source.text;
-        let at = if at >= text.len() { text.trim_end().len() } else { at };
+        let at =
+            if at >= text.len() { text.trim_end().len() } else { text.floor_char_boundary(at) };
         let next = text[at..].chars().next().filter(|c| !c.is_control() || *c == '\t');
         at..at + next.map_or(0, char::len_utf8)
     }
@@ -245,4 +246,35 @@ pub(crate) fn kind_id(kind: ErrorKind) -> &'static str {
         _ => 0,
     };
     ERRORS[index].0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whatever someone types, there is a report, and it can be printed.
+    #[test]
+    fn any_text_is_reported_on() {
+        let good = include_str!("../../../tests/serin/findings/warnings.yaml");
+        let typed = [
+            "", "\t", "\r\n", "\"", "{", "]", "ä\u{1b}", "\0", ": ", "- ", "<<: *a\n", "&a ",
+            "*a ", "---\n", "!x ",
+        ];
+        let mut refused = 0;
+        for (at, insert) in (0..good.len()).step_by(5).zip(typed.iter().cycle()) {
+            for gone in [0, 1, 40] {
+                let end = (at + gone).min(good.len());
+                let text = format!("{}{insert}{}", &good[..at], &good[end..]);
+                let report = Report::new(Path::new("-"), "-".into(), text.into_bytes());
+                let printed = crate::cli::check::text::plain(&report);
+                assert_eq!(report.good.is_none(), printed.starts_with("error"), "{printed}");
+                refused += usize::from(report.good.is_none());
+                for diagnostic in report.diagnostics {
+                    let place = diagnostic.place.unwrap_or_default();
+                    assert!(report.source.text.get(place.clone()).is_some(), "{place:?}");
+                }
+            }
+        }
+        assert!(refused > 500, "{refused}");
+    }
 }

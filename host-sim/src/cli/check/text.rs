@@ -58,8 +58,8 @@ fn place<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Element<'s> {
     }
     let (start, end) = (source.line(first).start, source.line(last).end);
     let within = |range: &Range<usize>| {
-        let end = range.end.min(end).max(range.start);
-        range.start - start..end - start
+        let first = range.start.min(end);
+        first - start..range.end.clamp(first, end) - start
     };
     let snippet = Snippet::source(source.text.get(start..end).unwrap_or(""));
     let mut snippet = snippet.path(source.name.as_str()).line_start(first + 1);
