@@ -281,3 +281,48 @@ fn moves_are_what_users_see() {
         assert!(count.abs_diff(USERS / 10) < 6 * 43, "{count}");
     }
 }
+
+#[test]
+fn rules_are_found_again_and_redrawn_ones_are_said_to_be() {
+    let rules = |rules: &str, kind: &str| {
+        read(&with(&format!(
+            r#""flags": {{ "f": {{ "kind": "{kind}", "variants": {{ "on": 1, "off": 2 }}, "defaultVariant": "off", "rules": [ {rules} ] }} }}"#
+        )))
+    };
+    let ramp = |name: &str, share: u32, unit: &str| {
+        format!(
+            r#"{{ "name": "{name}", "ramp": {{ "variant": "on", "share": {share}, "unit": "{unit}" }} }}"#
+        )
+    };
+    let found = |old: &(Spec, Plan), new: &(Spec, Plan)| {
+        let found = moves((&old.0, &old.1), (&new.0, &new.1), NOW);
+        let line = |moves: &serin_core::lint::Moves| {
+            format!(
+                "{} {:?} {} {:?}",
+                moves.path,
+                moves.change,
+                moves.total() / 100_000,
+                moves.also
+            )
+        };
+        found.iter().map(line).collect::<Vec<_>>()
+    };
+    let (a5, a6, b) = (ramp("a", 5, "user"), ramp("a", 6, "user"), ramp("b", 20, "user"));
+    let old = rules(&format!("{a5}, {a6}, {b}"), "ops");
+    assert_eq!(found(&old, &old), [""; 0], "rules of one name are kept apart");
+    assert_eq!(
+        found(&old, &rules(&format!("{b}, {a5}"), "ops")),
+        [
+            r#"flags.f.rules[0] Nobody 0 ["it has another place in the order of rules"]"#,
+            r#"flags.f.rules[1] Nobody 0 ["it has another place in the order of rules"]"#,
+            "flags.f.rules[1] Removed 0 []",
+        ]
+    );
+    let tenants = rules(&format!("{a5}, {a6}, {}", ramp("b", 30, "tenant")), "permission");
+    // 20 % × 70 % leave, 80 % × 30 % come.
+    assert_eq!(found(&old, &tenants), ["flags.f.rules[2] Redrawn 38000 []"]);
+    let mut other = with(r#""flags": {}"#);
+    other = other.replace("x-user", "x-user-id");
+    let (spec, plan) = read(&other);
+    assert_eq!(found(&(spec, plan), &old), ["flags.f Added 0 []"]);
+}
