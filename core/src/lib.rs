@@ -82,6 +82,7 @@ pub mod explain;
 mod facts;
 mod hash;
 pub mod headers;
+pub mod lint;
 mod named;
 pub mod overrides;
 mod parse;

@@ -1,7 +1,7 @@
 //! `serin explain`: why a request gets what it gets.
 
 use super::paint::{self, Tone};
-use super::{ExplainArgs, Failure, overrides, spec_file};
+use super::{ExplainArgs, Failure, SPEC_ERRORS, overrides, spec_file};
 use http::Uri;
 use serin_core::headers::DECISION;
 use serin_core::overrides::HEADER;
@@ -58,9 +58,11 @@ pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    let spec = spec_file::load(&args.spec).map_err(|failure| Failure {
-        message: format!("{}: {}", args.spec.display(), failure.message),
-        ..failure
+    let spec = spec_file::load(&args.spec).map_err(|failure| match failure.code {
+        SPEC_ERRORS => {
+            Failure::spec(format!("{} has errors\n\n{}", args.spec.display(), failure.message))
+        }
+        _ => failure,
     })?;
     let explained = explain(&spec.plan, args)?;
     if args.json {

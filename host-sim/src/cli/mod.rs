@@ -9,6 +9,7 @@ mod filter;
 mod measure;
 mod overrides;
 mod paint;
+mod schema;
 mod serve;
 mod spec_file;
 
@@ -36,8 +37,10 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check specs, in YAML or JSON, and name every error
+    /// Check specs, in YAML or JSON: every error and warning with its place
     Check(CheckArgs),
+    /// Print the JSON Schema of specs, for editors
+    Schema,
     /// Explain what a request gets, step by step, and why
     Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
@@ -53,10 +56,29 @@ enum Command {
 }
 
 #[derive(Args)]
+#[command(after_help = check::HELP)]
 struct CheckArgs {
     /// Files to check; - is standard input
     #[arg(required = true, value_name = "SPEC")]
     specs: Vec<PathBuf>,
+    /// How to print: text for people, json for tools, sarif (2.1.0) for code scanning
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    format: check::Format,
+    /// Exit with 1 for warnings too; notes never count
+    #[arg(long)]
+    deny_warnings: bool,
+    /// A warning to leave out, by the name in its brackets; may be repeated
+    #[arg(long, value_name = "NAME", value_parser = check::parse_lint)]
+    allow: Vec<&'static str>,
+    /// The moment to check for: what has expired, which step is in force; RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
+    at: Option<serin_core::Timestamp>,
+    /// List the flags in place of checking: by kind, what has expired, what is fully rolled out
+    #[arg(long, conflicts_with = "against")]
+    debt: bool,
+    /// Say whom the step from this older spec to SPEC moves, in place of checking
+    #[arg(long, value_name = "OLD")]
+    against: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -170,7 +192,8 @@ impl Failure {
 
 pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
-        Command::Check(args) => check::run(&args.specs),
+        Command::Check(args) => check::run(&args),
+        Command::Schema => schema::run(),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Override(command) => overrides::run(&command),

@@ -25,9 +25,20 @@ pub(crate) fn out(tone: Tone, text: &str) -> String {
     paint(std::io::stdout().is_terminal(), tone, text)
 }
 
+/// Whether standard output takes colours.
+pub(crate) fn is_coloured() -> bool {
+    takes_colours(std::io::stdout().is_terminal())
+}
+
+fn takes_colours(terminal: bool) -> bool {
+    terminal && std::env::var_os("NO_COLOR").is_none_or(|value| value.is_empty())
+}
+
 fn paint(terminal: bool, tone: Tone, text: &str) -> String {
-    let plain = !terminal || std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-    if plain { text.to_owned() } else { format!("\x1b[{}m{text}\x1b[0m", code(tone)) }
+    if !takes_colours(terminal) {
+        return text.to_owned();
+    }
+    format!("\x1b[{}m{text}\x1b[0m", code(tone))
 }
 
 /// A message to standard error.

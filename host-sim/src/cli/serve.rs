@@ -186,5 +186,6 @@ async fn take_over(proxy: &Arc<Proxy>, args: &ServeArgs, text: &[u8]) -> Result<
 }
 
 fn indented(text: &str) -> String {
-    text.lines().map(|line| format!("  {line}")).collect::<Vec<_>>().join("\n")
+    let line = |line: &str| if line.is_empty() { String::new() } else { format!("  {line}") };
+    text.lines().map(line).collect::<Vec<_>>().join("\n")
 }

@@ -38,25 +38,62 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     Ok(bytes)
 }
 
-/// Compiles the text of a spec; a file called `.json` is never taken for YAML. The failure's message has a line for every error.
+/// Compiles the text of a spec; a file called `.json` is never taken for YAML. The failure's message
+/// shows every error at its place.
 pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<SpecFile, Failure> {
-    let json = path.extension().is_some_and(|extension| extension == "json");
-    let json = to_json(text, json)?;
-    let plan = Plan::from_json(&json).map_err(|errors| Failure::spec(errors.to_string()))?;
-    Ok(SpecFile { json, plan })
+    let compiled = to_json(text, is_json(path, text)).and_then(|json| {
+        let plan = Plan::from_json(&json).map_err(|errors| Failure::spec(errors.to_string()))?;
+        Ok(SpecFile { json, plan })
+    });
+    compiled.map_err(|failure| match super::check::errors(path, text) {
+        shown if shown.is_empty() => failure,
+        shown => Failure::spec(shown),
+    })
+}
+
+/// Why a text is no document, with line and column from 1 where that is known.
+pub(crate) struct Unreadable {
+    pub(crate) message: String,
+    pub(crate) place: Option<(usize, usize)>,
+}
+
+/// Whether a text is to be taken for JSON: by the file's name, or by being JSON.
+pub(crate) fn is_json(path: &Path, text: &[u8]) -> bool {
+    path.extension().is_some_and(|extension| extension == "json")
+        || serde_json::from_slice::<serde_json::Value>(text).is_ok()
 }
 
 /// JSON stays as it is, so that what is wrong with it is found by whoever reads it in earnest.
 fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
-    if json || serde_json::from_slice::<serde_json::Value>(text).is_ok() {
+    if json {
         return Ok(text.to_vec());
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    let value = yaml(text, DuplicateKeyPolicy::Error)
+        .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
+    serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
+}
+
+/// Reads on past keys that are given twice, the last one counts: the caller reports them.
+pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, Unreadable> {
+    let value = if json {
+        serde_json::from_str::<serde_json::Value>(text).map_err(|error| Unreadable::json(&error))
+    } else {
+        yaml(text, DuplicateKeyPolicy::LastWins).map_err(|error| Unreadable::yaml(&error))
+    }?;
+    let unwritable = |error: serde_json::Error| Unreadable::json(&error);
+    serde_json::to_vec(&value).map_err(unwritable)
+}
+
+fn yaml(
+    text: &str,
+    duplicate_keys: DuplicateKeyPolicy,
+) -> Result<serde_json::Value, serde_saphyr::Error> {
     let options = serde_saphyr::options! {
         // YAML 1.2: `on`, `off`, `yes` and `no` are texts.
         strict_booleans: true,
-        duplicate_keys: DuplicateKeyPolicy::Error,
+        duplicate_keys: duplicate_keys,
         merge_keys: MergeKeyPolicy::Error,
         reject_unsupported_tags: true,
         non_finite_float_policy: NonFiniteFloatPolicy::Reject,
@@ -66,9 +103,31 @@ fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
         },
         with_snippet: false,
     };
-    let value: serde_json::Value = serde_saphyr::from_str_with_options(text, options)
-        .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
-    serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
+    serde_saphyr::from_str_with_options(text, options)
+}
+
+impl Unreadable {
+    fn json(error: &serde_json::Error) -> Unreadable {
+        let said = error.to_string();
+        let at = format!(" at line {} column {}", error.line(), error.column());
+        let message = format!("not a JSON document: {}", said.strip_suffix(&at).unwrap_or(&said));
+        Unreadable { message, place: Some((error.line(), error.column())) }
+    }
+
+    fn yaml(error: &serde_saphyr::Error) -> Unreadable {
+        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
+        let place = error.location().map(|at| (number(at.line()), number(at.column())));
+        // What it says about the place begins a line of its own, or ends the first.
+        let said = one_line(&error.without_snippet().to_string());
+        let said = said.split(" at line ").next().unwrap_or(&said);
+        let said = said.strip_prefix("error: ").unwrap_or(said);
+        let said = if said.contains("merge keys") {
+            "merge keys (<<) are not read, write the fields out or use an alias for a whole value"
+        } else {
+            said
+        };
+        Unreadable { message: format!("not a YAML document: {said}"), place }
+    }
 }
 
 fn one_line(message: &str) -> String {
@@ -80,11 +139,15 @@ mod tests {
     use super::*;
 
     fn json(text: &str) -> String {
-        String::from_utf8(to_json(text.as_bytes(), false).expect("readable")).expect("text")
+        String::from_utf8(
+            to_json(text.as_bytes(), is_json(Path::new("-"), text.as_bytes())).expect("readable"),
+        )
+        .expect("text")
     }
 
     fn refused(text: &str) -> String {
-        let failure = to_json(text.as_bytes(), false).expect_err("refused");
+        let failure = to_json(text.as_bytes(), is_json(Path::new("-"), text.as_bytes()))
+            .expect_err("refused");
         assert_eq!(failure.code, super::super::SPEC_ERRORS);
         failure.message
     }

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 
+mod check;
 mod command;
 #[allow(dead_code)]
 #[path = "../host/guest.rs"]

@@ -1,0 +1,131 @@
+//! Flags that are to go away.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::{Findings, Lint, ROOT};
+use crate::schedule::Schedule;
+use crate::spec::{Flag, FlagState, Outcome, Progress, Spec};
+use crate::value::share::Share;
+use crate::value::timestamp::Timestamp;
+
+const DAY_MS: u64 = 86_400_000;
+/// How long before its expiry a flag is told of.
+const SOON_DAYS: u64 = 14;
+
+/// Where a flag is on its way out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Expiry {
+    /// Nobody has said when it is to go.
+    Never,
+    /// It goes in so many days, counted up.
+    In(u64),
+    /// It should have been gone for so many days, counted up.
+    Past(u64),
+}
+
+/// What a flag costs whoever looks after it.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Debt<'s> {
+    /// The flag's name.
+    pub name: &'s str,
+    /// The flag.
+    pub flag: &'s Flag,
+    /// When it is to go.
+    pub expiry: Expiry,
+    /// The variant that everybody has already, if that is so: the flag decides nothing any more.
+    pub decided: Option<&'s str>,
+    /// When its first steps began, if it has steps that have begun.
+    pub begun: Option<Timestamp>,
+}
+
+/// Every flag, in the order of names.
+pub fn debt(spec: &Spec, now: Timestamp) -> Vec<Debt<'_>> {
+    spec.flags
+        .iter()
+        .map(|(name, flag)| Debt {
+            name,
+            flag,
+            expiry: expiry_of(flag, now),
+            decided: decided(flag, now),
+            begun: begun(flag, now),
+        })
+        .collect()
+}
+
+/// A plain date counts to its end in UTC, a moment to itself.
+fn expiry_of(flag: &Flag, now: Timestamp) -> Expiry {
+    let Some(text) = flag.expires.as_deref() else { return Expiry::Never };
+    let Some(moment) = Timestamp::parse(text) else { return Expiry::Never };
+    let whole_day = if text.contains(['T', 't']) { 0 } else { DAY_MS };
+    let end = moment.unix_ms().saturating_add(whole_day);
+    let days = |ms: u64| ms.div_ceil(DAY_MS);
+    if now.unix_ms() < end {
+        return Expiry::In(days(end.saturating_sub(now.unix_ms())));
+    }
+    Expiry::Past(days(now.unix_ms().saturating_sub(end)).max(1))
+}
+
+pub(super) fn expiry(spec: &Spec, now: Timestamp, findings: &mut Findings) {
+    let section = ROOT.key("flags");
+    for (name, flag) in &spec.flags {
+        let path = section.key(name);
+        let place = path.key("expires");
+        let remove =
+            "remove the flag and the code behind it, or agree on a later date with its owner";
+        match expiry_of(flag, now) {
+            Expiry::Past(days) => {
+                let message = format!("has expired {} ago", counted(days));
+                findings.add(Lint::Expired, &place, &message, remove);
+            }
+            Expiry::In(days) if days <= SOON_DAYS => {
+                let message = format!("expires in {}", counted(days));
+                findings.add(Lint::ExpiresSoon, &place, &message, remove);
+            }
+            Expiry::In(_) | Expiry::Never => {}
+        }
+    }
+}
+
+fn counted(days: u64) -> alloc::string::String {
+    format!("{days} day{}", if days == 1 { "" } else { "s" })
+}
+
+/// The variant that everybody has: without rules the default, else what the first rule gives if
+/// nobody passes it.
+fn decided(flag: &Flag, now: Timestamp) -> Option<&str> {
+    if flag.state == FlagState::Disabled || flag.rules.is_empty() {
+        return Some(&flag.default_variant);
+    }
+    // Rules before it do no harm where they give the same.
+    let mut given: Option<&str> = None;
+    for rule in &flag.rules {
+        let (variant, everybody) = match &rule.outcome {
+            Outcome::Serve(variant) => (variant.as_str(), true),
+            Outcome::Ramp { variant, progress, .. } => {
+                let share = Schedule::new(progress).at(Some(now)).share;
+                (variant.as_str(), share == Share::ALL)
+            }
+            Outcome::Split { weights, .. } => {
+                let all = weights.now.iter().find(|(_, weight)| *weight == Share::ALL);
+                (all?.0.as_str(), true)
+            }
+        };
+        if given.is_some_and(|given| given != variant) {
+            return None;
+        }
+        given = Some(variant);
+        if everybody && rule.when.is_none() && rule.layer.is_none() {
+            return given;
+        }
+    }
+    given.filter(|given| *given == flag.default_variant)
+}
+
+fn begun(flag: &Flag, now: Timestamp) -> Option<Timestamp> {
+    let starts = flag.rules.iter().filter_map(|rule| match &rule.outcome {
+        Outcome::Ramp { progress: Progress::Steps { start, .. }, .. } => *start,
+        _ => None,
+    });
+    starts.filter(|start| *start <= now).min()
+}

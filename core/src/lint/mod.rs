@@ -1,0 +1,122 @@
+//! What is allowed and most likely not meant, what an edit would move, and what is overdue. Hosts
+//! never look at this: it is for whoever edits a spec. Pure functions of specs and a moment.
+
+mod groups;
+mod housekeeping;
+mod moves;
+mod reach;
+mod steps;
+mod unused;
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::error::Path;
+use crate::plan::Plan;
+use crate::spec::Spec;
+use crate::value::timestamp::Timestamp;
+
+pub use housekeeping::{Debt, Expiry, debt};
+pub use moves::{Change, Move, Moves, moves};
+
+macro_rules! lints {
+    ($($(#[doc = $about:literal])+ $name:ident => $id:literal,)+) => {
+        /// What a [`Finding`] is about.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+        #[non_exhaustive]
+        pub enum Lint { $($(#[doc = $about])+ $name,)+ }
+
+        impl Lint {
+            /// All of them.
+            pub const ALL: &'static [Lint] = &[$(Lint::$name,)+];
+
+            /// Its name, which never changes.
+            pub const fn id(self) -> &'static str {
+                match self { $(Lint::$name => $id,)+ }
+            }
+
+            /// What it finds, in a sentence.
+            pub const fn about(self) -> &'static str {
+                match self { $(Lint::$name => concat!($($about),+).trim_ascii(),)+ }
+            }
+        }
+    };
+}
+
+lints! {
+    /// A rule behind one that leaves nobody over.
+    UnreachableRule => "unreachable-rule",
+    /// A disabled flag that has rules.
+    DisabledFlag => "disabled-flag",
+    /// An arm that no request can reach.
+    UnreachableArm => "unreachable-arm",
+    /// Two flags that claim the same part of a layer.
+    OverlappingLayers => "overlapping-layers",
+    /// A cohort that nothing uses.
+    UnusedCohort => "unused-cohort",
+    /// A unit that nothing uses.
+    UnusedUnit => "unused-unit",
+    /// A layer that no rule uses.
+    UnusedLayer => "unused-layer",
+    /// A holdout that holds nobody out of anything.
+    UnusedHoldout => "unused-holdout",
+    /// Flags or rollouts that bucket alike because their salts are equal.
+    SharedSalt => "shared-salt",
+    /// A step whose share is not above the one before it.
+    StepWithoutGrowth => "step-without-growth",
+    /// Steps that end below 100 % and wait for nobody.
+    LastStepBelow100 => "last-step-below-100",
+    /// A flag that no upstream ever gets.
+    UndeliveredFlag => "undelivered-flag",
+    /// A flag that expires within 14 days.
+    ExpiresSoon => "expires-soon",
+    /// A flag past its expiry. An error for who checks; hosts go on serving it.
+    Expired => "expired",
+}
+
+/// Something that is most likely not meant.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Finding {
+    /// What it is about.
+    pub lint: Lint,
+    /// Where it is, as the paths of errors.
+    pub path: String,
+    /// A sentence about what is there.
+    pub message: String,
+    /// What to do about it.
+    pub help: Option<String>,
+}
+
+/// Everything that is found in a spec at a moment. `plan` is what the spec compiles to.
+pub fn lint(spec: &Spec, plan: &Plan, now: Timestamp) -> Vec<Finding> {
+    let mut findings = Findings::default();
+    reach::rules(spec, now, &mut findings);
+    reach::arms(spec, plan, &mut findings);
+    reach::deliveries(spec, &mut findings);
+    groups::layers(spec, &mut findings);
+    groups::salts(plan, &mut findings);
+    unused::unused(spec, &mut findings);
+    steps::steps(spec, &mut findings);
+    housekeeping::expiry(spec, now, &mut findings);
+    findings.0
+}
+
+/// One key as the paths of errors and findings write it: `key`, or `["a key"]` where it is not
+/// plain.
+pub fn path_step(key: &str) -> String {
+    Path::Root.key(key).to_string()
+}
+
+#[derive(Default)]
+struct Findings(Vec<Finding>);
+
+impl Findings {
+    fn add(&mut self, lint: Lint, path: &Path<'_>, message: &dyn fmt::Display, help: &str) {
+        let help = (!help.is_empty()).then(|| help.into());
+        let (path, message) = (path.to_string(), message.to_string());
+        self.0.push(Finding { lint, path, message, help });
+    }
+}
+
+const ROOT: Path<'static> = Path::Root;
