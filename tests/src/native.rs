@@ -1,7 +1,7 @@
 //! The first host: `serin-core` in this process. The vectors say what it must do, and it is the
 //! measure of every other host where entropy is real.
 
-use crate::outcome::{self, Outcome};
+use crate::outcome::{Outcome, Seen};
 use crate::vector::{Case, Suite};
 use serde_json::Value;
 use serin_core::plan::Input;
@@ -20,8 +20,35 @@ pub fn revision(suite: &Suite) -> u64 {
 
 /// Decides a case with the entropy given.
 pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
+    decide_minting(plan, case, |_| entropy).into()
+}
+
+/// Decides a case; `entropy` has the bytes for the first id that is minted, the second, and so on.
+pub fn decide_minting(
+    plan: &Plan,
+    case: &Case,
+    mut entropy: impl FnMut(usize) -> [u8; 16],
+) -> Seen {
+    let fields = case.request.fields();
+    let facts = facts(plan, case, &fields, &mut entropy);
+    let mut decision = Decision::new(plan);
+    decide(plan, &facts, &mut decision);
+    let kept = fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes()));
+    let mut upstream: Vec<(String, Vec<u8>)> = kept.cloned().collect();
+    decision.request_headers(plan, |name, value| {
+        upstream.push((name.to_string(), value.as_bytes().to_vec()));
+    });
+    Seen { record: decision.record(plan), upstream, set_cookie: decision.set_cookies(plan, &facts) }
+}
+
+/// What a host knows of a case: `fields` are those of its request.
+pub fn facts<'a>(
+    plan: &Plan,
+    case: &'a Case,
+    fields: &'a [(String, Vec<u8>)],
+    mut entropy: impl FnMut(usize) -> [u8; 16],
+) -> Facts<'a> {
     let request = &case.request;
-    let fields = request.fields();
     let pseudo = [
         (&b":method"[..], request.method.as_bytes()),
         (b":scheme", request.scheme.as_bytes()),
@@ -36,21 +63,10 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
             facts.set(input, value);
         }
     }
-    for unit in plan.anonymous_units(&facts) {
-        facts.mint(unit, entropy);
+    for (at, unit) in plan.anonymous_units(&facts).into_iter().enumerate() {
+        facts.mint(unit, entropy(at));
     }
-    let mut decision = Decision::new(plan);
-    decide(plan, &facts, &mut decision);
-    let mut upstream: Vec<(String, Vec<u8>)> =
-        fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes())).cloned().collect();
-    decision.request_headers(plan, |name, value| {
-        upstream.push((name.to_string(), value.as_bytes().to_vec()));
-    });
-    Outcome {
-        record: decision.record(plan),
-        upstream: outcome::joined(upstream),
-        set_cookie: decision.set_cookies(plan, &facts),
-    }
+    facts
 }
 
 /// What the host knows beside the request's fields.

@@ -119,7 +119,7 @@ pub struct Long {
 }
 
 /// What becomes of a request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// The rollout's part of the decision; none matches when absent.
