@@ -1,12 +1,12 @@
 //! Every vector through the filter in host-sim.
 
 use serin_conformance::minted::differences_with_own_entropy;
-use serin_conformance::outcome::{self, Outcome};
+use serin_conformance::outcome;
 use serin_conformance::report::Report;
 use serin_conformance::vector::{self, Case, Suite};
-use serin_conformance::{envoy, native};
+use serin_conformance::{native, sim};
 use serin_core::Plan;
-use serin_host_sim::{Module, Plugin, Stream, StreamInfo, VirtualClock};
+use serin_host_sim::{Entropy, Module, Plugin, StreamInfo, VirtualClock};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -19,9 +19,7 @@ fn main() -> ExitCode {
 }
 
 fn vectors(report: &mut Report) -> Result<(), String> {
-    let filter = envoy::path_from("SERIN_FILTER_WASM")?;
-    let wasm = std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))?;
-    let module = Module::compile(&wasm).map_err(|error| error.to_string())?;
+    let module = sim::filter()?;
     for suite in vector::load()? {
         let plan = native::plan(&suite)?;
         let mut latest = now();
@@ -42,13 +40,8 @@ fn vectors(report: &mut Report) -> Result<(), String> {
 }
 
 fn configured(module: &Module, suite: &Suite, at: u64) -> Result<(VirtualClock, Plugin), String> {
-    let clock = VirtualClock::at_millis(at);
-    let plugin = Plugin::of_module(module)
-        .configuration(suite.spec.to_string())
-        .clock(clock.clone())
-        .build()
-        .map_err(|error| format!("{}: {error}", suite.name))?;
-    Ok((clock, plugin))
+    sim::configured(module, suite.spec.to_string(), at, Entropy::Seeded(0))
+        .map_err(|why| format!("{}: {why}", suite.name))
 }
 
 /// A canary at 100 % since a moment: before it nobody is in, after it everybody, and whoever is in
@@ -64,12 +57,7 @@ fn clock_goes_back(module: &Module) -> Result<(), String> {
             "canary": { "start": "2026-11-21T09:00:00Z", "steps": [{ "share": 100 }] },
         } },
     });
-    let clock = VirtualClock::at_millis(START - 1);
-    let plugin = Plugin::of_module(module)
-        .configuration(spec.to_string())
-        .clock(clock.clone())
-        .build()
-        .map_err(|error| error.to_string())?;
+    let (clock, plugin) = sim::configured(module, spec.to_string(), START - 1, Entropy::Seeded(0))?;
     for (at, wanted) in [(START - 1, "stable"), (START, "canary"), (START - 1, "canary")] {
         clock.set_millis(at);
         let mut stream = plugin.stream(StreamInfo::new());
@@ -90,59 +78,11 @@ fn run(suite: &Suite, plan: &Plan, plugin: &Plugin, case: &Case, report: &mut Re
     if let Some(reason) = case.skip.get("sim") {
         return report.skip(&name, reason);
     }
-    let outcome = send(plugin, case).and_then(|seen| {
+    let outcome = sim::send(plugin, case).and_then(|seen| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
-        differences_with_own_entropy(plan, case, &expected, &seen)
+        differences_with_own_entropy(plan, case, &expected, &seen.into())
     });
     report.ran(&name, outcome);
-}
-
-fn send(plugin: &Plugin, case: &Case) -> Result<Outcome, String> {
-    let request = &case.request;
-    let ip = case.ip();
-    let source = if ip.contains(':') { format!("[{ip}]:40000") } else { format!("{ip}:40000") };
-    let mut info = StreamInfo::new().source(&source);
-    if !case.jwt.is_empty() {
-        let payload = serde_json::json!({"payload": case.jwt});
-        info = info.metadata("envoy.filters.http.jwt_authn", payload);
-    }
-    let mut pairs: Vec<(String, Vec<u8>)> = [
-        (":authority", &request.authority),
-        (":path", &request.path),
-        (":method", &request.method),
-        (":scheme", &request.scheme),
-    ]
-    .map(|(name, value)| (name.to_string(), value.clone().into_bytes()))
-    .into();
-    pairs.extend(request.fields());
-    let mut stream = plugin.stream(info);
-    let action = stream.send_request_headers(pairs, true);
-    if !action.is_continue() {
-        return Err(format!("the filter did not let the request go on: {action:?}"));
-    }
-    stream.send_response_headers([(":status", "200")], true);
-    let seen = read(&stream);
-    stream.finish();
-    match stream.failed() {
-        true => Err(format!("the VM failed: {:?}", plugin.failure())),
-        false => Ok(seen),
-    }
-}
-
-fn read(stream: &Stream) -> Outcome {
-    let request = stream.request_headers();
-    let fields = request.iter().map(|(name, value)| (text(name), value.to_vec()));
-    let record = stream.filter_state("serin").unwrap_or_default();
-    let response = stream.response_headers();
-    Outcome {
-        record: text(&record),
-        upstream: outcome::joined(fields),
-        set_cookie: response.get_all("set-cookie").map(text).collect(),
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn now() -> u64 {

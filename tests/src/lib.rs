@@ -20,5 +20,7 @@ pub mod outcome;
 pub mod random;
 pub mod report;
 #[cfg(feature = "hosts")]
+pub mod sim;
+#[cfg(feature = "hosts")]
 pub mod upstream;
 pub mod vector;

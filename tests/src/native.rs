@@ -1,8 +1,8 @@
 //! The first host: `serin-core` in this process. The vectors say what it must do, and it is the
 //! measure of every other host where entropy is real.
 
-use crate::outcome::{Outcome, Seen};
-use crate::vector::{Case, Suite};
+use crate::outcome::{self, Outcome, Seen};
+use crate::vector::{Case, Expect, Suite};
 use serde_json::Value;
 use serin_core::plan::Input;
 use serin_core::{Decision, Facts, Plan, decide, is_reserved_header};
@@ -39,6 +39,21 @@ pub fn decide_minting(
         upstream.push((name.to_string(), value.as_bytes().to_vec()));
     });
     Seen { record: decision.record(plan), upstream, set_cookie: decision.set_cookies(plan, &facts) }
+}
+
+/// Lets a case expect what this host does, to be reviewed.
+pub fn expect(plan: &Plan, case: &mut Case) {
+    let outcome = decide_case(plan, case, case.entropy());
+    let record: Value = serde_json::from_str(&outcome.record).unwrap_or_default();
+    let part = |name: &str| record.get(name).cloned().unwrap_or_default();
+    let mut upstream = outcome.upstream;
+    upstream.retain(|name, _| outcome::reserved(name));
+    case.expect = Expect {
+        rollout: serde_json::from_value(part("rollout")).ok(),
+        flags: serde_json::from_value(part("flags")).unwrap_or_default(),
+        upstream,
+        set_cookie: outcome.set_cookie,
+    };
 }
 
 /// What a host knows of a case: `fields` are those of its request.

@@ -19,7 +19,7 @@ pub(super) const FIELDS: [(&str, Kind); 14] = [
     ("header.x-age", Kind::Number),
     ("header.x-app", Kind::Version),
     ("header.x-since", Kind::Moment),
-    ("header.x-forwarded-for", Kind::Address),
+    ("header.x-client", Kind::Address),
     ("header.x-user-id", Kind::Text),
     ("cookie.theme", Kind::Text),
     ("cookie.uid", Kind::Text),

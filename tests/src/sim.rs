@@ -1,0 +1,77 @@
+//! The filter in host-sim.
+
+use crate::outcome::Seen;
+use crate::vector::Case;
+use serin_host_sim::{Entropy, Module, Plugin, Stream, StreamInfo, VirtualClock};
+
+/// The filter that `SERIN_FILTER_WASM` names, compiled.
+pub fn filter() -> Result<Module, String> {
+    let filter = crate::envoy::path_from("SERIN_FILTER_WASM")?;
+    let wasm = std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))?;
+    Module::compile(&wasm).map_err(|error| error.to_string())
+}
+
+/// A VM with the spec in force, and its clock, which shows `at` ms since 1970.
+pub fn configured(
+    module: &Module,
+    spec: String,
+    at: u64,
+    entropy: Entropy,
+) -> Result<(VirtualClock, Plugin), String> {
+    let clock = VirtualClock::at_millis(at);
+    let plugin = Plugin::of_module(module)
+        .configuration(spec)
+        .clock(clock.clone())
+        .entropy(entropy)
+        .build()
+        .map_err(|error| error.to_string())?;
+    Ok((clock, plugin))
+}
+
+/// Sends a case's request and a response through the filter.
+pub fn send(plugin: &Plugin, case: &Case) -> Result<Seen, String> {
+    let request = &case.request;
+    let ip = case.ip();
+    let source = if ip.contains(':') { format!("[{ip}]:40000") } else { format!("{ip}:40000") };
+    let mut info = StreamInfo::new().source(&source);
+    if !case.jwt.is_empty() {
+        let payload = serde_json::json!({"payload": case.jwt});
+        info = info.metadata("envoy.filters.http.jwt_authn", payload);
+    }
+    let mut pairs: Vec<(String, Vec<u8>)> = [
+        (":authority", &request.authority),
+        (":path", &request.path),
+        (":method", &request.method),
+        (":scheme", &request.scheme),
+    ]
+    .map(|(name, value)| (name.to_string(), value.clone().into_bytes()))
+    .into();
+    pairs.extend(request.fields());
+    let mut stream = plugin.stream(info);
+    let action = stream.send_request_headers(pairs, true);
+    if !action.is_continue() {
+        return Err(format!("the filter did not let the request go on: {action:?}"));
+    }
+    stream.send_response_headers([(":status", "200")], true);
+    let seen = read(&stream);
+    stream.finish();
+    match stream.failed() {
+        true => Err(format!("the VM failed: {:?}", plugin.failure())),
+        false => Ok(seen),
+    }
+}
+
+fn read(stream: &Stream) -> Seen {
+    let request = stream.request_headers();
+    let fields = request.iter().filter(|(name, _)| !name.starts_with(b":"));
+    let response = stream.response_headers();
+    Seen {
+        record: text(&stream.filter_state("serin").unwrap_or_default()),
+        upstream: fields.map(|(name, value)| (text(name), value.to_vec())).collect(),
+        set_cookie: response.get_all("set-cookie").map(text).collect(),
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
