@@ -1,5 +1,8 @@
 //! Every vector through the filter in host-sim.
 
+#[path = "../../core/tests/scale/spec.rs"]
+mod scale;
+
 use serin_conformance::minted::differences_with_own_entropy;
 use serin_conformance::outcome;
 use serin_conformance::report::Report;
@@ -35,6 +38,7 @@ fn vectors(report: &mut Report) -> Result<(), String> {
             run(&suite, &plan, &plugin, case, report);
         }
     }
+    report.ran("a request costs what it uses", cost_of_what_is_not_used());
     report.ran("a clock that goes back holds the step", clock_goes_back(&module));
     Ok(())
 }
@@ -68,6 +72,43 @@ fn clock_goes_back(module: &Module) -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Instructions of one request that uses one flag and one rollout: what else the spec holds may cost
+/// no more than the search for a host and for a path segment, which grows with a logarithm.
+fn cost_of_what_is_not_used() -> Result<(), String> {
+    const REQUEST: [(&str, &str); 6] = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "used.example.com"),
+        (":path", "/used/page"),
+        ("x-user-id", "ada"),
+        ("x-country", "DE"),
+    ];
+    let module = sim::filter_counting_fuel()?;
+    let fuel = |flags, rollouts| {
+        let spec = scale::large(flags, rollouts);
+        let (_, plugin) = sim::configured(&module, spec, 0, Entropy::Seeded(0))?;
+        // The first request takes what memory it needs.
+        let mut fuel = 0;
+        for _ in 0..3 {
+            let mut stream = plugin.stream(StreamInfo::new());
+            stream.send_request_headers(REQUEST, true);
+            let request = stream.request_headers();
+            let (arm, flags) = (request.get_str("x-serin-arm"), request.get_str("serin-flags"));
+            if arm.is_none() || flags.is_none_or(|flags| flags.contains(',')) {
+                return Err(format!("the request got {arm:?} and {flags:?}"));
+            }
+            fuel = stream.stats().fuel();
+        }
+        Ok(fuel)
+    };
+    let (few, many) = (fuel(10, 1)?, fuel(10_000, 1000)?);
+    println!("fuel of a request under 10 flags and 1 rollout {few}, under 10000 and 1000 {many}");
+    match few > 0 && many < few + few / 10 {
+        true => Ok(()),
+        false => Err(format!("fuel is {few} under 10 flags and {many} under 10000")),
+    }
 }
 
 fn run(suite: &Suite, plan: &Plan, plugin: &Plugin, case: &Case, report: &mut Report) {

@@ -6,9 +6,17 @@ use serin_host_sim::{Entropy, Module, Plugin, Stream, StreamInfo, VirtualClock};
 
 /// The filter that `SERIN_FILTER_WASM` names, compiled.
 pub fn filter() -> Result<Module, String> {
+    Module::compile(wasm()?).map_err(|error| error.to_string())
+}
+
+/// The same, so that its streams say how many instructions they took.
+pub fn filter_counting_fuel() -> Result<Module, String> {
+    Module::compile_counting_fuel(wasm()?).map_err(|error| error.to_string())
+}
+
+fn wasm() -> Result<Vec<u8>, String> {
     let filter = crate::envoy::path_from("SERIN_FILTER_WASM")?;
-    let wasm = std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))?;
-    Module::compile(&wasm).map_err(|error| error.to_string())
+    std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))
 }
 
 /// A VM with the spec in force, and its clock, which shows `at` ms since 1970.

@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 14;
+const STEPS: usize = 15;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -38,6 +38,9 @@ pub(crate) fn task() -> Outcome {
     run.step("filters written with the SDK, unchanged, in the simulator", |count| {
         let ignored = ["--no-fail-fast", "--test", "sdk_guests", "--", "--ignored"];
         counted(count, &mut cargo("test", &ignored, &filter))
+    });
+    run.step("native against the filter on random specs and requests", |count| {
+        counted(count, &mut random_pairs(&filter, SLICE))
     });
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
@@ -78,6 +81,24 @@ pub(crate) fn task() -> Outcome {
         });
     }
     run.finish(start)
+}
+
+/// Pairs of spec and request that the filter and native Rust decide in every run, and when it is all
+/// about them.
+const SLICE: &[&str] = &["--cases", "20000", "--per-spec", "20"];
+const MILLION: &[&str] = &["--cases", "1000000"];
+
+/// Native Rust against the filter's wasm, by chance; options given last win.
+pub(crate) fn differential(arguments: &[String]) -> Outcome {
+    let filter = build::filter()?;
+    shell::run(random_pairs(&filter, MILLION).args(arguments))
+}
+
+fn random_pairs(filter: &Path, arguments: &[&str]) -> Command {
+    let test = ["--features", "serin-conformance/hosts", "--test", "differential", "--"];
+    let mut cargo = cargo("test", &test, filter);
+    cargo.args(arguments);
+    cargo
 }
 
 impl Run {
