@@ -116,8 +116,9 @@ def arm(world, name, declared):
     chosen = canary.get("arm") or (others[0] if len(others) == 1 else "canary")
     if any(holds(ring, world) for ring in canary.get("rings", [])):
         return {"arm": chosen, "reason": "TARGETING_MATCH"}
-    rings_only = "share" not in canary and "steps" not in canary
-    if rings_only and "unit" not in declared:
+    # A canary for rings alone needs no unit, and a share of 0 is for rings alone.
+    nobody_else = "steps" not in canary and thousandths(canary.get("share", 0)) == 0
+    if nobody_else and "unit" not in declared:
         return {"arm": baseline, "reason": "DEFAULT"}
     found = world.place("ramp", declared, name)
     if not found:

@@ -56,7 +56,8 @@ class Request:
         return MISSING
 
     def address(self):
-        return str(ipaddress.ip_address(self.case.get("ip", "192.0.2.1")))
+        address = ipaddress.ip_address(self.case.get("ip", "192.0.2.1"))
+        return str(getattr(address, "ipv4_mapped", None) or address)
 
 
 def field(header):
