@@ -3,6 +3,8 @@
 
 #[path = "../tests/counting/mod.rs"]
 mod counting;
+#[path = "../tests/scale/spec.rs"]
+mod scale;
 
 use std::fmt::Write as _;
 use std::hint::black_box;
@@ -94,5 +96,22 @@ fn many(c: &mut Criterion) {
     group.finish();
 }
 
-criterion_group!(benches, one_flag, many);
+/// Time and memory of compiling a spec as large as they come.
+fn large(c: &mut Criterion) {
+    const WHAT: &str = "10000 flags and 1000 rollouts";
+    let spec = scale::large(10_000, 1000);
+    let (plan, memory) = counting::measured(|| Plan::from_json(spec.as_bytes()));
+    plan.expect("the spec is good");
+    let megabytes = |bytes: usize| bytes as f64 / 1e6;
+    println!("measure: a spec of {WHAT} = {:.1} MB", megabytes(spec.len()));
+    println!("measure: bytes at once while compiling it = {:.1} MB", megabytes(memory.peak));
+    println!("measure: bytes its plan keeps = {:.1} MB", megabytes(memory.retained));
+    println!("measure: allocations while compiling it = {}", memory.allocations);
+    let mut group = c.benchmark_group("compile");
+    group.sample_size(10);
+    group.bench_function(WHAT, |b| b.iter(|| Plan::from_json(black_box(spec.as_bytes()))));
+    group.finish();
+}
+
+criterion_group!(benches, one_flag, many, large);
 criterion_main!(benches);

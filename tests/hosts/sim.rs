@@ -1,13 +1,15 @@
 //! Every vector through the filter in host-sim.
 
+#[path = "../../core/tests/scale/spec.rs"]
+mod scale;
+
 use serin_conformance::minted::differences_with_own_entropy;
-use serin_conformance::outcome::{self, Outcome};
+use serin_conformance::outcome;
 use serin_conformance::report::Report;
 use serin_conformance::vector::{self, Case, Suite};
-use serin_conformance::{envoy, native};
+use serin_conformance::{native, sim};
 use serin_core::Plan;
-use serin_host_sim::{Metric, Module, Plugin, Stream, StreamInfo, VirtualClock};
-use std::collections::BTreeMap;
+use serin_host_sim::{Entropy, Module, Plugin, StreamInfo, VirtualClock};
 use std::process::ExitCode;
 use std::time::{SystemTime, UNIX_EPOCH};
 
@@ -20,9 +22,7 @@ fn main() -> ExitCode {
 }
 
 fn vectors(report: &mut Report) -> Result<(), String> {
-    let filter = envoy::path_from("SERIN_FILTER_WASM")?;
-    let wasm = std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))?;
-    let module = Module::compile(&wasm).map_err(|error| error.to_string())?;
+    let module = sim::filter()?;
     for suite in vector::load()? {
         let plan = native::plan(&suite)?;
         let mut latest = now();
@@ -38,19 +38,15 @@ fn vectors(report: &mut Report) -> Result<(), String> {
             run(&suite, &plan, &plugin, case, report);
         }
     }
+    report.ran("a request costs what it uses", cost_of_what_is_not_used());
     report.ran("a clock that goes back holds the step", clock_goes_back(&module));
     Ok(())
 }
 
 fn configured(module: &Module, suite: &Suite, at: u64) -> Result<(VirtualClock, Plugin), String> {
-    let clock = VirtualClock::at_millis(at);
-    let mut builder =
-        Plugin::of_module(module).configuration(suite.spec.to_string()).clock(clock.clone());
-    if let Some(keys) = &suite.override_keys {
-        builder = builder.env_var("SERIN_OVERRIDE_KEYS", &keys.to_string());
-    }
-    let plugin = builder.build().map_err(|error| format!("{}: {error}", suite.name))?;
-    Ok((clock, plugin))
+    let keys = suite.override_keys.as_ref().map(|keys| keys.to_string());
+    sim::configured(module, suite.spec.to_string(), at, Entropy::Seeded(0), keys.as_deref())
+        .map_err(|why| format!("{}: {why}", suite.name))
 }
 
 /// A canary at 100 % since a moment: before it nobody is in, after it everybody, and whoever is in
@@ -66,12 +62,8 @@ fn clock_goes_back(module: &Module) -> Result<(), String> {
             "canary": { "start": "2026-11-21T09:00:00Z", "steps": [{ "share": 100 }] },
         } },
     });
-    let clock = VirtualClock::at_millis(START - 1);
-    let plugin = Plugin::of_module(module)
-        .configuration(spec.to_string())
-        .clock(clock.clone())
-        .build()
-        .map_err(|error| error.to_string())?;
+    let (clock, plugin) =
+        sim::configured(module, spec.to_string(), START - 1, Entropy::Seeded(0), None)?;
     for (at, wanted) in [(START - 1, "stable"), (START, "canary"), (START - 1, "canary")] {
         clock.set_millis(at);
         let mut stream = plugin.stream(StreamInfo::new());
@@ -84,6 +76,43 @@ fn clock_goes_back(module: &Module) -> Result<(), String> {
     Ok(())
 }
 
+/// Instructions of one request that uses one flag and one rollout: what else the spec holds may cost
+/// no more than the search for a host and for a path segment, which grows with a logarithm.
+fn cost_of_what_is_not_used() -> Result<(), String> {
+    const REQUEST: [(&str, &str); 6] = [
+        (":method", "GET"),
+        (":scheme", "http"),
+        (":authority", "used.example.com"),
+        (":path", "/used/page"),
+        ("x-user-id", "ada"),
+        ("x-country", "DE"),
+    ];
+    let module = sim::filter_counting_fuel()?;
+    let fuel = |flags, rollouts| {
+        let spec = scale::large(flags, rollouts);
+        let (_, plugin) = sim::configured(&module, spec, 0, Entropy::Seeded(0), None)?;
+        // The first request takes what memory it needs.
+        let mut fuel = 0;
+        for _ in 0..3 {
+            let mut stream = plugin.stream(StreamInfo::new());
+            stream.send_request_headers(REQUEST, true);
+            let request = stream.request_headers();
+            let (arm, flags) = (request.get_str("x-serin-arm"), request.get_str("serin-flags"));
+            if arm.is_none() || flags.is_none_or(|flags| flags.contains(',')) {
+                return Err(format!("the request got {arm:?} and {flags:?}"));
+            }
+            fuel = stream.stats().fuel();
+        }
+        Ok(fuel)
+    };
+    let (few, many) = (fuel(10, 1)?, fuel(10_000, 1000)?);
+    println!("fuel of a request under 10 flags and 1 rollout {few}, under 10000 and 1000 {many}");
+    match few > 0 && many < few + few / 10 {
+        true => Ok(()),
+        false => Err(format!("fuel is {few} under 10 flags and {many} under 10000")),
+    }
+}
+
 fn run(suite: &Suite, plan: &Plan, plugin: &Plugin, case: &Case, report: &mut Report) {
     let name = format!("{} / {}", suite.name, case.name);
     if !report.wants(&name) {
@@ -92,72 +121,11 @@ fn run(suite: &Suite, plan: &Plan, plugin: &Plugin, case: &Case, report: &mut Re
     if let Some(reason) = case.skip.get("sim") {
         return report.skip(&name, reason);
     }
-    let outcome = send(plugin, case).and_then(|seen| {
+    let outcome = sim::send(plugin, case).and_then(|seen| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
-        differences_with_own_entropy(plan, case, &expected, &seen)
+        differences_with_own_entropy(plan, case, &expected, &seen.into())
     });
     report.ran(&name, outcome);
-}
-
-fn send(plugin: &Plugin, case: &Case) -> Result<Outcome, String> {
-    let request = &case.request;
-    let ip = case.ip();
-    let source = if ip.contains(':') { format!("[{ip}]:40000") } else { format!("{ip}:40000") };
-    let mut info = StreamInfo::new().source(&source);
-    if !case.jwt.is_empty() {
-        let payload = serde_json::json!({"payload": case.jwt});
-        info = info.metadata("envoy.filters.http.jwt_authn", payload);
-    }
-    let mut pairs: Vec<(String, Vec<u8>)> = [
-        (":authority", &request.authority),
-        (":path", &request.path),
-        (":method", &request.method),
-        (":scheme", &request.scheme),
-    ]
-    .map(|(name, value)| (name.to_string(), value.clone().into_bytes()))
-    .into();
-    pairs.extend(request.fields());
-    let before = overrides(plugin);
-    let mut stream = plugin.stream(info);
-    let action = stream.send_request_headers(pairs, true);
-    if !action.is_continue() {
-        return Err(format!("the filter did not let the request go on: {action:?}"));
-    }
-    stream.send_response_headers([(":status", "200")], true);
-    let mut seen = read(&stream);
-    seen.overrides = outcome::risen(&before, &overrides(plugin));
-    stream.finish();
-    match stream.failed() {
-        true => Err(format!("the VM failed: {:?}", plugin.failure())),
-        false => Ok(seen),
-    }
-}
-
-/// The counters of what became of tokens.
-fn overrides(plugin: &Plugin) -> BTreeMap<String, u64> {
-    let metrics = plugin.metrics();
-    let counter = |metric: &Metric| {
-        Some((metric.name.strip_prefix("serin.overrides.")?.to_owned(), metric.value))
-    };
-    metrics.iter().filter_map(counter).collect()
-}
-
-fn read(stream: &Stream) -> Outcome {
-    let request = stream.request_headers();
-    let fields = request.iter().map(|(name, value)| (text(name), value.to_vec()));
-    let record = stream.filter_state("serin").unwrap_or_default();
-    let response = stream.response_headers();
-    Outcome {
-        record: text(&record),
-        upstream: outcome::joined(fields),
-        set_cookie: response.get_all("set-cookie").map(text).collect(),
-        told: response.get_str("serin-decision").map(str::to_owned),
-        overrides: None,
-    }
-}
-
-fn text(bytes: &[u8]) -> String {
-    String::from_utf8_lossy(bytes).into_owned()
 }
 
 fn now() -> u64 {

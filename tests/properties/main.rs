@@ -1,7 +1,12 @@
 //! Properties that no single vector can show. They go through the public interface only.
 
 mod assignment;
+mod groups;
+mod language;
+mod over_time;
 mod overrides;
+mod protobuf;
+mod splits;
 mod statistics;
 mod totality;
 

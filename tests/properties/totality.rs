@@ -58,12 +58,12 @@ fn value() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
-fn pairs() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
+pub(super) fn pairs() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
     prop::collection::vec((name(), value()), 0..12)
 }
 
 /// A JSON value made of the words that specs are made of.
-fn json_value() -> impl Strategy<Value = Value> {
+pub(super) fn json_value() -> impl Strategy<Value = Value> {
     let words = [
         "formatVersion",
         "revision",
@@ -143,7 +143,7 @@ fn json_value() -> impl Strategy<Value = Value> {
 }
 
 /// Replaces or removes the node that `steps` lead to.
-fn mutate(node: &mut Value, steps: &[prop::sample::Index], new: &Option<Value>) {
+pub(super) fn mutate(node: &mut Value, steps: &[prop::sample::Index], new: &Option<Value>) {
     let count = match node {
         Value::Array(items) => items.len(),
         Value::Object(entries) => entries.len(),
@@ -170,7 +170,7 @@ fn mutate(node: &mut Value, steps: &[prop::sample::Index], new: &Option<Value>) 
 }
 
 /// Compiles; a refusal says something, a plan decides.
-fn compile(json: &[u8]) {
+pub(super) fn compile(json: &[u8]) {
     match Plan::from_json(json) {
         Err(errors) => assert!(!errors.to_string().trim().is_empty()),
         Ok(plan) => {
@@ -181,7 +181,10 @@ fn compile(json: &[u8]) {
 }
 
 /// Decides, and checks that what comes out is one of the things that can.
-fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])> + Clone) {
+pub(super) fn check_decision<'p>(
+    plan: &Plan,
+    pairs: impl Iterator<Item = (&'p [u8], &'p [u8])> + Clone,
+) {
     let mut facts = Facts::gather(plan, pairs);
     facts.set_now(1_795_251_600_000);
     for unit in plan.anonymous_units(&facts) {
@@ -224,6 +227,15 @@ proptest! {
     #[test]
     fn compile_takes_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         compile(&bytes);
+    }
+
+    /// Bytes that look like the beginning of a protobuf Struct.
+    #[test]
+    fn compile_takes_any_protobuf(bytes in prop::collection::vec(
+        prop_oneof![any::<u8>(), prop::sample::select(vec![0x0a, 0x12, 0x1a, 0x2a, 0x32, 0x11, 0x20, 1, 3, 9])],
+        0..96,
+    )) {
+        compile(&[&[0x0a][..], &bytes].concat());
     }
 
     #[test]

@@ -5,6 +5,7 @@ XXH3-64 with a seed for each purpose over `length(salt) salt length(unit) unit`,
 """
 
 import datetime
+import functools
 import re
 import struct
 
@@ -45,13 +46,18 @@ def split_choice(place, weights, past=()):
 
 
 def owners(edits):
+    return owners_of(tuple(tuple(weights.items()) for weights in edits))
+
+
+@functools.lru_cache(maxsize=64)
+def owners_of(edits):
     """Who owns each of the 100,000 buckets after a list of weights, one bucket at a time.
 
     The first weights hand out buckets in the order of the names. Each later edit takes from an
     owner that shrinks its last buckets, and gives them, lowest owner's first, to those that grow.
     """
     by_name = lambda weights: sorted(weights, key=lambda text: text.encode("utf-8"))
-    first, *later = edits
+    first, *later = map(dict, edits)
     held = {}
     place = 0
     for name in by_name(first):

@@ -2,7 +2,8 @@
 //!
 //! [`vector`] reads `vectors/*.json` (their format is described in `vectors/README.md`),
 //! [`outcome`] says what a host did with a request and how that differs from what a vector expects,
-//! [`native`] is the first host and the measure of the others, [`report`] counts and prints.
+//! [`native`] is the first host and the measure of the others, [`report`] counts and prints,
+//! [`random`] makes specs and requests for what no list of cases can cover.
 //! With the feature `hosts` there are also the parts that real proxies need: a client that sends
 //! any bytes, upstreams that remember what they saw, signed tokens, and Envoy as a child process.
 
@@ -18,7 +19,10 @@ pub mod native;
 pub mod outcome;
 #[cfg(feature = "hosts")]
 pub mod overrides;
+pub mod random;
 pub mod report;
+#[cfg(feature = "hosts")]
+pub mod sim;
 #[cfg(feature = "hosts")]
 pub mod upstream;
 pub mod vector;

@@ -1,8 +1,8 @@
 //! The first host: `serin-core` in this process. The vectors say what it must do, and it is the
 //! measure of every other host where entropy is real.
 
-use crate::outcome::{self, Outcome};
-use crate::vector::{Case, Suite};
+use crate::outcome::{self, Outcome, Seen};
+use crate::vector::{Case, Expect, Suite};
 use serde_json::Value;
 use serin_core::plan::Input;
 use serin_core::{Decision, Facts, OverrideError, OverrideKeys, Plan, decide, is_reserved_header};
@@ -20,8 +20,66 @@ pub fn revision(suite: &Suite) -> u64 {
 
 /// Decides a case with the entropy given.
 pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
+    decide_minting(plan, case, |_| entropy).into()
+}
+
+/// Decides a case; `entropy` has the bytes for the first id that is minted, the second, and so on.
+pub fn decide_minting(
+    plan: &Plan,
+    case: &Case,
+    mut entropy: impl FnMut(usize) -> [u8; 16],
+) -> Seen {
+    let fields = case.request.fields();
+    let keys = case.override_keys.as_ref();
+    let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
+    let mut facts = facts(plan, case, &fields, keys.is_some(), &mut entropy);
+    let taken = keys.as_ref().and_then(|keys| facts.take_override(plan, keys));
+    let overrides = taken.map(|taken| taken.err().map_or("applied", OverrideError::as_str));
+    let mut decision = Decision::new(plan);
+    decide(plan, &facts, &mut decision);
+    let kept = fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes()));
+    let mut upstream: Vec<(String, Vec<u8>)> = kept.cloned().collect();
+    decision.request_headers(plan, |name, value| {
+        upstream.push((name.to_string(), value.as_bytes().to_vec()));
+    });
+    let record = decision.record(plan);
+    Seen {
+        told: facts.wants_decision().then(|| record.clone()),
+        record,
+        overrides: overrides.map(str::to_owned),
+        upstream,
+        set_cookie: decision.set_cookies(plan, &facts),
+    }
+}
+
+/// Lets a case expect what this host does, to be reviewed.
+pub fn expect(plan: &Plan, case: &mut Case) {
+    let outcome = decide_case(plan, case, case.entropy());
+    let record: Value = serde_json::from_str(&outcome.record).unwrap_or_default();
+    let part = |name: &str| record.get(name).cloned().unwrap_or_default();
+    let mut upstream = outcome.upstream;
+    upstream.retain(|name, _| outcome::reserved(name));
+    case.expect = Expect {
+        forced_by: None,
+        overrides: None,
+        told: false,
+        rollout: serde_json::from_value(part("rollout")).ok(),
+        flags: serde_json::from_value(part("flags")).unwrap_or_default(),
+        upstream,
+        set_cookie: outcome.set_cookie,
+    };
+}
+
+/// What a host knows of a case: `fields` are those of its request, `tokens` says whether overrides are
+/// looked for.
+pub fn facts<'a>(
+    plan: &Plan,
+    case: &'a Case,
+    fields: &'a [(String, Vec<u8>)],
+    tokens: bool,
+    mut entropy: impl FnMut(usize) -> [u8; 16],
+) -> Facts<'a> {
     let request = &case.request;
-    let fields = request.fields();
     let pseudo = [
         (&b":method"[..], request.method.as_bytes()),
         (b":scheme", request.scheme.as_bytes()),
@@ -29,36 +87,18 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
         (b":path", request.path.as_bytes()),
     ];
     let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
-    let keys = case.override_keys.as_ref();
-    let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
     let pairs = pseudo.into_iter().chain(pairs);
-    let mut facts = Facts::gather_with_token(plan, keys.is_some(), pairs);
+    let mut facts = Facts::gather_with_token(plan, tokens, pairs);
     facts.set_now(case.now.unwrap_or_else(now));
     for input in plan.host_inputs(&facts) {
         if let Some(value) = value(case, input.kind) {
             facts.set(input, value);
         }
     }
-    for unit in plan.anonymous_units(&facts) {
-        facts.mint(unit, entropy);
+    for (at, unit) in plan.anonymous_units(&facts).into_iter().enumerate() {
+        facts.mint(unit, entropy(at));
     }
-    let taken = keys.as_ref().and_then(|keys| facts.take_override(plan, keys));
-    let overrides = taken.map(|taken| taken.err().map_or("applied", OverrideError::as_str));
-    let mut decision = Decision::new(plan);
-    decide(plan, &facts, &mut decision);
-    let mut upstream: Vec<(String, Vec<u8>)> =
-        fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes())).cloned().collect();
-    decision.request_headers(plan, |name, value| {
-        upstream.push((name.to_string(), value.as_bytes().to_vec()));
-    });
-    let record = decision.record(plan);
-    Outcome {
-        told: facts.wants_decision().then(|| record.clone()),
-        record,
-        overrides: overrides.map(str::to_owned),
-        upstream: outcome::joined(upstream),
-        set_cookie: decision.set_cookies(plan, &facts),
-    }
+    facts
 }
 
 /// What the host knows beside the request's fields.

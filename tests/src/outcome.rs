@@ -19,6 +19,28 @@ pub struct Outcome {
     pub overrides: Option<String>,
 }
 
+/// What a host did with a request, to the byte.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Seen {
+    /// The decision record; empty when there is none.
+    pub record: String,
+    /// The request's fields as the upstream saw them, without pseudo-headers, in order.
+    pub upstream: Vec<(String, Vec<u8>)>,
+    /// The Set-Cookie fields of the response.
+    pub set_cookie: Vec<String>,
+    /// The decision as the response tells it.
+    pub told: Option<String>,
+    /// Which counter of `serin.overrides` rose.
+    pub overrides: Option<String>,
+}
+
+impl From<Seen> for Outcome {
+    fn from(seen: Seen) -> Outcome {
+        let Seen { record, upstream, set_cookie, told, overrides } = seen;
+        Outcome { record, upstream: joined(upstream), set_cookie, told, overrides }
+    }
+}
+
 /// The decision record; the keys stand in the record's order.
 #[derive(Serialize)]
 struct Record<'c> {

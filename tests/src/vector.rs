@@ -35,7 +35,7 @@ pub struct Suite {
 }
 
 /// One request and what becomes of it.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
     /// A name, unique in its suite.
@@ -43,21 +43,25 @@ pub struct Case {
     /// What the client sends.
     pub request: Request,
     /// The client's address; hosts use 192.0.2.1 when a case does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
     /// The claims of a token that the host has verified.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jwt: BTreeMap<String, Value>,
     /// What Cloudflare knows about the client: country, region, city, asn, colo.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cf: BTreeMap<String, String>,
     /// The host's clock, in milliseconds since 1970; its own when a case does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
     /// The host's entropy as 32 hexadecimal digits; its own when a case does not say.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub entropy: Option<String>,
     /// The values of the units behind the buckets, for the independent reference.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub units: BTreeMap<String, Value>,
     /// What the token in the request says and whose key signed it, for the independent reference.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Value>,
     /// The suite's keys for overrides, as the host is given them.
     #[serde(skip)]
@@ -65,12 +69,12 @@ pub struct Case {
     /// What becomes of it.
     pub expect: Expect,
     /// Hosts that cannot run this case, each with a sentence that says why.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skip: BTreeMap<String, String>,
 }
 
 /// What the client sends.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
     /// The method.
@@ -90,7 +94,7 @@ pub struct Request {
 }
 
 /// One field of a request.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Header {
     /// Name and value.
@@ -102,7 +106,7 @@ pub enum Header {
 }
 
 /// A field whose value is given in base64.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bytes {
     /// The field's name.
@@ -112,7 +116,7 @@ pub struct Bytes {
 }
 
 /// A field whose value is a text many times over.
-#[derive(Debug, Deserialize)]
+#[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Long {
     /// The field's name.
@@ -127,27 +131,29 @@ pub struct Long {
 }
 
 /// What becomes of a request.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
     /// The rollout's part of the decision; none matches when absent.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutRecord>,
     /// The id of the key whose override forced something.
-    #[serde(rename = "override")]
+    #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     pub forced_by: Option<String>,
     /// What became of the token, as the host counts it: `applied`, or why it is ignored.
+    #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides: Option<String>,
     /// Whether the response tells the decision.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "is_false")]
     pub told: bool,
     /// The flags that are delivered here.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, FlagRecord>,
     /// Fields the upstream sees. Of Serin's own fields it sees these and no others.
-    #[serde(default)]
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub upstream: BTreeMap<String, String>,
     /// The Set-Cookie fields of the response.
-    #[serde(default, rename = "setCookie")]
+    #[serde(default, rename = "setCookie", skip_serializing_if = "Vec::is_empty")]
     pub set_cookie: Vec<String>,
 }
 
@@ -190,6 +196,11 @@ pub struct FlagRecord {
     pub bucket: Option<u32>,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub share: Option<u32>,
+}
+
+#[allow(clippy::trivially_copy_pass_by_ref)]
+fn is_false(value: &bool) -> bool {
+    !value
 }
 
 impl Suite {

@@ -45,6 +45,30 @@ pub(crate) fn task() -> Outcome {
     Ok(())
 }
 
+/// The same decision by other published engines, which are fetched from crates.io.
+pub(crate) fn engines() -> Outcome {
+    let folder = shell::root().join("bench-engines");
+    let start = SystemTime::now();
+    let mut said = Vec::new();
+    // Each bench first makes sure that every engine does the same work.
+    for bench in ["allocations", "engines"] {
+        let mut cargo = shell::cargo(&["bench", "--bench", bench]);
+        shell::watch(cargo.current_dir(&folder), |line| said.push(line.to_string()))?;
+    }
+    let times = medians(&shell::target_dir().join("criterion").join("engines"), start);
+    let own = times.iter().find(|(name, _)| name.starts_with("serin"));
+    let own = own.map(|(_, time)| *time).ok_or("criterion left no figures")?;
+    let mut rows = stated(&said);
+    for (engine, time) in &times {
+        let ratio = time / own;
+        let value = format!("{}, {ratio:.2} of Serin's", nanoseconds(*time));
+        rows.push(Row { what: format!("time per decision, {engine}"), value });
+    }
+    print_table(&rows);
+    println!("\nbench engines: done; times are of this machine and of whatever else it does");
+    Ok(())
+}
+
 /// What a request with one rollout and three delivered flags costs in the filter.
 fn request(serin: &Path) -> Outcome<Vec<Row>> {
     let mut command = Command::new(serin);
@@ -110,10 +134,15 @@ fn stated(lines: &[String]) -> Vec<Row> {
 
 /// Criterion's medians of the benches that ran just now, from its own files.
 fn timings(folder: &Path, since: SystemTime) -> Vec<Row> {
+    let row = |(what, value)| Row { what, value: nanoseconds(value) };
+    medians(folder, since).into_iter().map(row).collect()
+}
+
+/// Names and nanoseconds.
+fn medians(folder: &Path, since: SystemTime) -> BTreeMap<String, f64> {
     let mut found = BTreeMap::new();
     collect(folder, folder, since, &mut found);
-    let row = |(what, value)| Row { what, value: nanoseconds(value) };
-    found.into_iter().map(row).collect()
+    found
 }
 
 fn collect(root: &Path, folder: &Path, since: SystemTime, found: &mut BTreeMap<String, f64>) {

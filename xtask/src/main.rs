@@ -21,7 +21,12 @@ Usage: cargo xtask <TASK>
   build worker  build edge-worker/ alone
   demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
   test          do all set-up, then run every suite on every host: native, host-sim, Envoy, workerd
+  test differential [ARGS]
+                native against filter.wasm on a million random pairs of spec and request;
+                ARGS: --cases N, --seed N, --per-spec N
   bench         measure decide, the wasm and the simulator; ends in one table
+  bench engines
+                the same decision by other published engines, side by side; needs crates.io
   help          print this text
 
 Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
@@ -37,7 +42,11 @@ fn main() -> ExitCode {
         "build" if rest == ["worker"] => worker::task(),
         "build" => build::task(),
         "demo" => build::demo(&rest),
+        "test" if rest.first().is_some_and(|what| what == "differential") => {
+            test::differential(rest.get(1..).unwrap_or_default())
+        }
         "test" => test::task(),
+        "bench" if rest == ["engines"] => bench::engines(),
         "bench" => bench::task(),
         "help" | "--help" | "-h" | "" => {
             print!("{HELP}");

@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 14;
+const STEPS: usize = 16;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -39,12 +39,19 @@ pub(crate) fn task() -> Outcome {
         let ignored = ["--no-fail-fast", "--test", "sdk_guests", "--", "--ignored"];
         counted(count, &mut cargo("test", &ignored, &filter))
     });
+    run.step("native against the filter on random specs and requests", |count| {
+        counted(count, &mut random_pairs(&filter, SLICE))
+    });
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
     if let Some(venv) = &venv {
-        run.step("every bucket against the independent reference", |count| {
-            let mut reference = Command::new(venv.python());
-            reference.arg("tests/reference/check.py").current_dir(shell::root());
-            counted(count, &mut reference)
+        run.step("every vector against the independent reference", |count| {
+            counted(count, &mut reference(venv))
+        });
+        run.step("native against the independent reference on random pairs", |count| {
+            let file = shell::target_dir().join("random.json");
+            let write = ["--write".as_ref(), file.as_os_str()];
+            shell::run(random_pairs(&filter, REFERENCE).args(write))?;
+            counted(count, reference(venv).arg(&file))
         });
     }
     let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
@@ -78,6 +85,31 @@ pub(crate) fn task() -> Outcome {
         });
     }
     run.finish(start)
+}
+
+/// The pairs of spec and request that come up by chance: in every run with the filter and with the
+/// reference, and when it is all about them.
+const SLICE: &[&str] = &["--cases", "20000", "--per-spec", "20"];
+const REFERENCE: &[&str] = &["--cases", "5000", "--per-spec", "5"];
+const MILLION: &[&str] = &["--cases", "1000000"];
+
+/// Native Rust against the filter's wasm, by chance; options given last win.
+pub(crate) fn differential(arguments: &[String]) -> Outcome {
+    let filter = build::filter()?;
+    shell::run(random_pairs(&filter, MILLION).args(arguments))
+}
+
+fn random_pairs(filter: &Path, arguments: &[&str]) -> Command {
+    let test = ["--features", "serin-conformance/hosts", "--test", "differential", "--"];
+    let mut cargo = cargo("test", &test, filter);
+    cargo.args(arguments);
+    cargo
+}
+
+fn reference(venv: &tools::Venv) -> Command {
+    let mut reference = Command::new(venv.python());
+    reference.arg("tests/reference/check.py").current_dir(shell::root());
+    reference
 }
 
 impl Run {

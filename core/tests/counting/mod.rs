@@ -1,23 +1,53 @@
 //! An allocator that counts, for each thread by itself.
-#![allow(unsafe_code)]
+#![allow(unsafe_code, dead_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 struct Counting;
 
+/// What a thread has allocated.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Memory {
+    /// How often; a reallocation is an allocation.
+    pub(crate) allocations: usize,
+    /// How many bytes in all.
+    pub(crate) bytes: usize,
+    /// How many bytes at most at once.
+    pub(crate) peak: usize,
+    /// How many bytes are still there.
+    pub(crate) retained: usize,
+}
+
 thread_local! {
-    static ALLOCATIONS: Cell<usize> = const { Cell::new(0) };
+    static MEMORY: Cell<Memory> = const {
+        Cell::new(Memory { allocations: 0, bytes: 0, peak: 0, retained: 0 })
+    };
 }
 
 // SAFETY: everything is passed on to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATIONS.with(|count| count.set(count.get() + 1));
+        MEMORY.with(|memory| {
+            let Memory { allocations, bytes, peak, retained } = memory.get();
+            let retained = retained.wrapping_add(layout.size());
+            memory.set(Memory {
+                allocations: allocations + 1,
+                bytes: bytes + layout.size(),
+                peak: peak.max(retained),
+                retained,
+            });
+        });
         unsafe { System.alloc(layout) }
     }
 
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
+        MEMORY.with(|memory| {
+            let now = memory.get();
+            // What another thread allocated may be freed here.
+            let retained = now.retained.saturating_sub(layout.size());
+            memory.set(Memory { retained, ..now });
+        });
         unsafe { System.dealloc(pointer, layout) }
     }
 }
@@ -27,7 +57,23 @@ static ALLOCATOR: Counting = Counting;
 
 /// How often this thread allocates while `work` runs.
 pub(crate) fn allocations(work: impl FnOnce()) -> usize {
-    let before = ALLOCATIONS.with(Cell::get);
-    work();
-    ALLOCATIONS.with(Cell::get) - before
+    measured(work).1.allocations
+}
+
+/// What `work` gives, and what this thread allocates for it.
+pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, Memory) {
+    let before = MEMORY.with(|memory| {
+        let now = memory.get();
+        memory.set(Memory { peak: now.retained, ..now });
+        now
+    });
+    let made = work();
+    let after = MEMORY.with(Cell::get);
+    let memory = Memory {
+        allocations: after.allocations - before.allocations,
+        bytes: after.bytes - before.bytes,
+        peak: after.peak - before.retained,
+        retained: after.retained.saturating_sub(before.retained),
+    };
+    (made, memory)
 }

@@ -1,0 +1,71 @@
+//! How cost grows with a spec: counted, so the same on every machine.
+
+#[path = "../counting/mod.rs"]
+mod counting;
+mod spec;
+
+use counting::{Memory, measured};
+use serin_core::explain::{Event, Observer};
+use serin_core::{Decision, Facts, Plan, decide_with};
+use spec::large;
+
+fn compiled(flags: usize, rollouts: usize) -> (Plan, Memory) {
+    let spec = large(flags, rollouts);
+    measured(|| Plan::from_json(spec.as_bytes()).expect("the spec is good"))
+}
+
+#[track_caller]
+fn assert_grows(what: &str, times: usize, small: usize, large: usize) {
+    let (low, high) = (small * times * 95 / 100, small * times * 105 / 100);
+    assert!((low..=high).contains(&large), "{what}: {small} grew to {large}, not {times} times");
+}
+
+/// Ten times the spec is ten times the work and leaves ten times as much behind.
+#[test]
+fn compiling_is_linear() {
+    let ((_, small), (_, large)) = (compiled(1000, 100), compiled(10_000, 1000));
+    assert_grows("allocations", 10, small.allocations, large.allocations);
+    assert_grows("bytes that stay", 10, small.retained, large.retained);
+}
+
+/// On the way lists grow by doubling, so that only sizes which are a power of two apart have the same
+/// slack.
+#[test]
+fn compiling_takes_room_in_proportion() {
+    let ((_, small), (_, large)) = (compiled(1000, 100), compiled(8000, 800));
+    assert_grows("bytes allocated", 8, small.bytes, large.bytes);
+    assert_grows("bytes at once", 8, small.peak, large.peak);
+}
+
+#[derive(Default)]
+struct Count(usize);
+
+impl Observer for Count {
+    fn event(&mut self, _: Event<'_>) {
+        self.0 += 1;
+    }
+}
+
+/// What a request's decision looks at, and how much room its facts and its decision take, does not
+/// depend on what else the spec holds.
+#[test]
+fn a_request_costs_what_it_uses() {
+    let seen = [(10, 1), (1000, 100), (10_000, 1000)].map(|(flags, rollouts)| {
+        let (plan, _) = compiled(flags, rollouts);
+        let request: [(&[u8], &[u8]); 5] = [
+            (b":method", b"GET"),
+            (b":authority", b"used.example.com"),
+            (b":path", b"/used/page"),
+            (b"x-user-id", b"ada"),
+            (b"x-country", b"DE"),
+        ];
+        let (facts, for_facts) = measured(|| Facts::gather(&plan, request));
+        let (mut decision, for_decision) = measured(|| Decision::new(&plan));
+        let mut count = Count::default();
+        let ((), deciding) = measured(|| decide_with(&plan, &facts, &mut decision, &mut count));
+        assert_eq!((decision.flags().len(), decision.rollout().is_some()), (1, true));
+        assert_eq!(deciding.allocations, 0);
+        (count.0, for_facts.bytes, for_decision.bytes)
+    });
+    assert_eq!((seen[0], seen[0]), (seen[1], seen[2]));
+}

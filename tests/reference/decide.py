@@ -1,0 +1,239 @@
+"""A whole decision once more, from docs/spec.md: rollout, arm, shadow, and every flag that is
+delivered. It gives what a vector expects under `rollout` and `flags`."""
+
+import json
+import time
+
+from bucketing import bucket, in_ramp, share_at, span_ms, split_choice, thousandths
+from condition import holds
+from request import Request, normalised
+
+
+class World:
+    """A spec and a request under it."""
+
+    def __init__(self, spec, case):
+        self.spec = spec
+        self.case = case
+        self.request = Request(case)
+        if self.request.now is None:
+            self.request.now = time.time() * 1000
+
+    def unit(self, name):
+        for source in self.spec["units"][name]:
+            (kind, key), = source.items()
+            request = self.request
+            if kind == "anonymous":
+                value = request.cookies.get(key) or self.case.get("entropy")
+            else:
+                readers = {"jwt": request.claim, "header": request.header,
+                           "cookie": request.cookies.get, "query": request.query.get}
+                value = readers[kind](key)
+            if value:
+                return value
+        return None
+
+    def forced(self, what, name):
+        """What a token that counts forces; whether it counts, the case states."""
+        if self.case["expect"].get("overrides") != "applied":
+            return None
+        token = self.case["token"]
+        claims = token["claims"] if "claims" in token else json.loads(token["payload"])
+        return claims.get(what, {}).get(name)
+
+    def place(self, purpose, settings, salt):
+        """The unit's name and bucket; None without a unit."""
+        name = settings.get("unit") or only(self.spec["units"])
+        value = self.unit(name)
+        if value is None:
+            return None
+        return name, bucket(purpose, settings.get("salt", salt), value)
+
+
+def decide(spec, case):
+    world = World(spec, case)
+    flags = spec.get("flags", {})
+    delivered = sorted(name for name, flag in flags.items() if is_delivered(flag, world.request.path))
+    return rollout(world), {name: flag(world, name) for name in delivered}
+
+
+def is_delivered(flag, path):
+    patterns = flag.get("deliver", {}).get("paths")
+    return patterns is None or any(specificity(pattern, path) for pattern in patterns)
+
+
+def specificity(pattern, path):
+    """How exactly a pattern fits a path, greater is better; None if it does not."""
+    pattern = {"prefix": pattern} if isinstance(pattern, str) else pattern
+    (kind, wanted), = pattern.items()
+    wanted = normalised(wanted)
+    if kind == "exact":
+        return (1, 0) if path == wanted else None
+    wanted = wanted.rstrip("/") if wanted != "/" else ""
+    return (0, len(wanted)) if path == wanted or path.startswith(wanted + "/") else None
+
+
+def host_specificity(pattern, host):
+    pattern = pattern.lower()
+    if pattern.startswith("*."):
+        return (0, len(pattern)) if host.endswith(pattern[1:]) else None
+    return (1, 0) if host == pattern else None
+
+
+def best(patterns, fits, any_of_them):
+    """The best fit among patterns; without patterns everything fits, worse than any pattern."""
+    if patterns is None:
+        return any_of_them
+    return max((fit for fit in map(fits, patterns) if fit is not None), default=None)
+
+
+def rollout(world):
+    request, found = world.request, None
+    for name, declared in world.spec.get("rollouts", {}).items():
+        match = declared.get("match", {})
+        host = best(match.get("hosts"), lambda one: host_specificity(one, request.host), (-1, 0))
+        path = best(match.get("paths"), lambda one: specificity(one, request.path), (0, 0))
+        if host is not None and path is not None and (found is None or (host, path) > found[0]):
+            found = (host, path), name, declared
+    if found is None:
+        return None
+    _, name, declared = found
+    decided = {"name": name, **arm(world, name, declared)}
+    shadowed = shadow(world, name, declared, decided["arm"])
+    return {**decided, **({"shadow": shadowed} if shadowed else {})}
+
+
+def arm(world, name, declared):
+    baseline = declared["baseline"]
+    missing = {"arm": baseline, "reason": "ERROR", "errorCode": "TARGETING_KEY_MISSING"}
+    forced = world.forced("arms", name)
+    if forced in declared["arms"]:
+        return {"arm": forced, "reason": "TARGETING_MATCH"}
+    if "blueGreen" in declared:
+        mode = declared["blueGreen"]
+        pinned = pin(world, name, declared, mode)
+        if pinned:
+            return {"arm": pinned, "reason": "TARGETING_MATCH"}
+        return {"arm": mode["active"], "reason": "STATIC"}
+    if "split" in declared:
+        found = world.place("split", declared, name)
+        if not found:
+            return missing
+        choice, share = split_choice(found[1], declared["split"], declared.get("past", ()))
+        return {"arm": choice, "reason": "SPLIT", "unit": found[0], "bucket": found[1], "share": share}
+    if "canary" not in declared:
+        return {"arm": baseline, "reason": "STATIC"}
+    canary = declared["canary"]
+    others = [other for other in declared["arms"] if other != baseline]
+    chosen = canary.get("arm") or (others[0] if len(others) == 1 else "canary")
+    if any(holds(ring, world) for ring in canary.get("rings", [])):
+        return {"arm": chosen, "reason": "TARGETING_MATCH"}
+    # A canary for rings alone needs no unit, and a share of 0 is for rings alone.
+    nobody_else = "steps" not in canary and thousandths(canary.get("share", 0)) == 0
+    if nobody_else and "unit" not in declared:
+        return {"arm": baseline, "reason": "DEFAULT"}
+    found = world.place("ramp", declared, name)
+    if not found:
+        return missing
+    share = share_at(canary, world.request.now)
+    inside = in_ramp(found[1], share)
+    return {"arm": chosen if inside else baseline, "reason": "SPLIT",
+            "unit": found[0], "bucket": found[1], "share": share}
+
+
+def pin(world, name, declared, mode):
+    """The arm that the session's cookie keeps it on: `ARM.SECONDS`, begun in the past, not too old."""
+    if "pinSessions" not in mode:
+        return None
+    pinned, dot, began = (world.request.cookies.get(f"serin_pin_{name}") or "").partition(".")
+    if not dot or not began.isascii() or not began.isdigit() or pinned not in declared["arms"]:
+        return None
+    age = world.request.now - int(began) * 1000
+    return pinned if 0 <= age < span_ms(mode["pinSessions"]) else None
+
+
+def shadow(world, name, declared, chosen):
+    wanted = declared.get("shadow")
+    if not wanted or wanted["arm"] == chosen:
+        return None
+    if world.request.method not in wanted.get("methods", ["GET", "HEAD"]):
+        return None
+    if "when" in wanted and not holds(wanted["when"], world):
+        return None
+    found = world.place("shadow", declared, name)
+    return wanted["arm"] if found and in_ramp(found[1], thousandths(wanted["percent"])) else None
+
+
+def flag(world, name):
+    declared = world.spec["flags"][name]
+    default = {"variant": declared["defaultVariant"]}
+    forced = world.forced("variants", name)
+    if forced in declared["variants"]:
+        return {"variant": forced, "reason": "TARGETING_MATCH"}
+    if declared.get("state") == "disabled":
+        return {**default, "reason": "DISABLED"}
+    for required in declared.get("requires", []):
+        if flag(world, required["flag"])["variant"] != required["variant"]:
+            return {**default, "reason": "DEFAULT"}
+    held = holdout(world, declared)
+    if held:
+        return {**default, "reason": "SPLIT", **held}
+    rules = declared.get("rules", [])
+    if not rules:
+        return {**default, "reason": "STATIC"}
+    unit_missing = False
+    for at, rule in enumerate(rules):
+        served = serve(world, name, rule)
+        if served == "unit missing":
+            unit_missing = True
+        elif served:
+            variant, reason, assignment = served
+            rule_name = rule.get("name", f"rules[{at}]")
+            return {"variant": variant, "reason": reason, "rule": rule_name, **assignment}
+    if unit_missing:
+        return {**default, "reason": "ERROR", "errorCode": "TARGETING_KEY_MISSING"}
+    return {**default, "reason": "DEFAULT"}
+
+
+def holdout(world, declared):
+    if declared.get("kind") in ("ops", "permission"):
+        return None
+    for name, held in sorted(world.spec.get("holdouts", {}).items(), key=lambda one: one[0].encode()):
+        found = world.place("holdout", held, name)
+        share = thousandths(held["percent"])
+        if found and in_ramp(found[1], share):
+            return {"holdout": name, "unit": found[0], "bucket": found[1], "share": share}
+    return None
+
+
+def serve(world, name, rule):
+    """Variant, reason and assignment; nothing if the rule does not serve; or that a unit is missing."""
+    if "when" in rule and not holds(rule["when"], world):
+        return None
+    if "layer" in rule:
+        layer = rule["layer"]
+        found = world.place("layer", world.spec["layers"][layer["name"]], layer["name"])
+        if not found:
+            return "unit missing"
+        low, high = map(thousandths, layer["range"])
+        if not low <= found[1] < high:
+            return None
+    if "serve" in rule:
+        return rule["serve"], "TARGETING_MATCH", {}
+    settings = rule.get("ramp", rule)
+    found = world.place("ramp" if "ramp" in rule else "split", settings, name)
+    if not found:
+        return "unit missing"
+    if "ramp" in rule:
+        share, variant = share_at(settings, world.request.now), settings["variant"]
+        if not in_ramp(found[1], share):
+            return None
+    else:
+        variant, share = split_choice(found[1], rule["split"], rule.get("past", ()))
+    return variant, "SPLIT", {"unit": found[0], "bucket": found[1], "share": share}
+
+
+def only(names):
+    """The one name; a spec with several units says which it means."""
+    name, = names
+    return name

@@ -1,0 +1,193 @@
+//! The names and values that specs and requests are made of.
+
+/// What a value looks like, and so what operators are meant for it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Text,
+    Number,
+    Version,
+    Moment,
+    Address,
+    Path,
+    Host,
+}
+
+/// Attributes that a request carries in its fields, with their kinds.
+pub(super) const FIELDS: [(&str, Kind); 14] = [
+    ("header.x-plan", Kind::Text),
+    ("header.X-Country", Kind::Text),
+    ("header.x-age", Kind::Number),
+    ("header.x-app", Kind::Version),
+    ("header.x-since", Kind::Moment),
+    ("header.x-client", Kind::Address),
+    ("header.x-user-id", Kind::Text),
+    ("cookie.theme", Kind::Text),
+    ("cookie.uid", Kind::Text),
+    ("query.ref", Kind::Text),
+    ("query.page", Kind::Number),
+    ("jwt.sub", Kind::Text),
+    ("jwt.age", Kind::Number),
+    ("jwt.staff", Kind::Text),
+];
+
+/// Attributes of every request. `country` is known to no host of the differential run.
+pub(super) const PLAIN: [(&str, Kind); 5] = [
+    ("path", Kind::Path),
+    ("host", Kind::Host),
+    ("method", Kind::Text),
+    ("ip", Kind::Address),
+    ("country", Kind::Text),
+];
+
+pub(super) const TEXTS: [&str; 14] = [
+    "gold",
+    "silver",
+    "GOLD",
+    "g",
+    "old",
+    "a,b",
+    "a b",
+    "Zoë",
+    "日本語",
+    "true",
+    "false",
+    "1",
+    "GET",
+    "CH",
+];
+pub(super) const NUMBERS: [&str; 12] =
+    ["0", "1", "1.0", "-12.5", "17.999", "18", "42", "100", "1000000007", "1e3", "0x1", "eighteen"];
+pub(super) const VERSIONS: [&str; 10] = [
+    "1.2.3",
+    "v1.2.4",
+    "1.9.0",
+    "2.0.0-rc.1",
+    "2.0.0-rc.2",
+    "2.0.0",
+    "2.0.0+build",
+    "0.3.1",
+    "1.2",
+    "01.2.3",
+];
+pub(super) const RANGES: [&str; 8] =
+    [">=1.2.0 <2.0.0", "^1.2", "~1.2.3", "1.2", ">=2.0.0-rc.1", "^0.3.0", "<1.2.4", "=2.0.0"];
+pub(super) const MOMENTS: [&str; 7] = [
+    "2026-11-21T09:00:00Z",
+    "2026-11-21T10:00:00+01:00",
+    "2026-11-21",
+    "2026-11-21T09:30:00.500Z",
+    "2027-01-01",
+    "1970-01-01",
+    "yesterday",
+];
+pub(super) const ADDRESSES: [&str; 9] = [
+    "192.0.2.1",
+    "10.1.2.3",
+    "10.255.255.255",
+    "11.0.0.0",
+    "::1",
+    "2001:db8::1",
+    "2001:db9::1",
+    "::ffff:10.0.0.1",
+    "10.0.0",
+];
+pub(super) const NETWORKS: [&str; 7] =
+    ["10.0.0.0/8", "192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "::/0", "0.0.0.0/0", "::1/128"];
+pub(super) const GLOBS: [&str; 8] =
+    ["*", "g*", "*o?d", "?", "/feed*", "*.example.com", "*a*b*", r"a\,b"];
+
+/// Paths as specs name them; no two are the same after normalising.
+pub(super) const PATTERNS: [&str; 9] = [
+    "/",
+    "/feed",
+    "/feed/new",
+    "/top",
+    "/a/b/c",
+    "/a",
+    "/caf%C3%A9",
+    "/checkout",
+    "/deep/er/and/er",
+];
+/// Paths as requests have them.
+pub(super) const PATHS: [&str; 22] = [
+    "/",
+    "/feed",
+    "/feed/",
+    "/feed/new",
+    "/feed/new/x",
+    "/feedback",
+    "/%66eed",
+    "/x/../feed",
+    "/./top",
+    "/top",
+    "/top/",
+    "/TOP",
+    "/a/b/c",
+    "/a/b",
+    "/a/b/c/d",
+    "//a",
+    "/caf%c3%a9",
+    "/checkout",
+    "/checkout/pay",
+    "/deep/er/and/er",
+    "/deep%2Fer",
+    "/none/of/these",
+];
+/// Hosts as specs name them; `None` is a match without hosts.
+pub(super) const HOSTS: [Option<&str>; 6] = [
+    None,
+    Some("shop.example.com"),
+    Some("*.example.com"),
+    Some("*.shop.example.com"),
+    Some("eu.shop.example.com"),
+    Some("127.0.0.1"),
+];
+pub(super) const AUTHORITIES: [&str; 8] = [
+    "shop.example.com",
+    "SHOP.example.com:8443",
+    "eu.shop.example.com",
+    "a.b.shop.example.com",
+    "example.com",
+    "api.example.com.",
+    "127.0.0.1:80",
+    "other.test",
+];
+
+pub(super) const FLAGS: [&str; 12] = [
+    "a",
+    "b.c",
+    "*star",
+    "new-checkout",
+    "new-cart",
+    "theme",
+    "z_9",
+    "page-size",
+    "x1",
+    "x2",
+    "x10",
+    "limits",
+];
+pub(super) const ROLLOUTS: [&str; 5] = ["shop", "Feed", "reco-api", "r_1", "0"];
+pub(super) const ARMS: [&str; 6] = ["stable", "canary", "blue", "green", "Dark", "next"];
+pub(super) const VARIANTS: [&str; 9] = ["on", "off", "a", "b", "c", "B", "d-1", "e_2", "f"];
+pub(super) const COHORTS: [&str; 6] = ["staff", "beta", "Zurich", "paying", "c-1", "old"];
+pub(super) const SALTS: [&str; 5] = [
+    "",
+    "s",
+    "2026-11",
+    "größe",
+    "a salt that is rather long, for a hash of more than one hundred and twenty-eight bytes when the unit stands beside it",
+];
+
+/// Of this kind: what requests carry, and what operands look like.
+pub(super) fn values(kind: Kind) -> &'static [&'static str] {
+    match kind {
+        Kind::Text => &TEXTS,
+        Kind::Number => &NUMBERS,
+        Kind::Version => &VERSIONS,
+        Kind::Moment => &MOMENTS,
+        Kind::Address => &ADDRESSES,
+        Kind::Path => &PATHS,
+        Kind::Host => &AUTHORITIES,
+    }
+}

@@ -1,0 +1,101 @@
+//! The filter in host-sim.
+
+use crate::outcome::{self, Seen};
+use crate::vector::Case;
+use serin_host_sim::{Entropy, Metric, Module, Plugin, Stream, StreamInfo, VirtualClock};
+use std::collections::BTreeMap;
+
+/// The filter that `SERIN_FILTER_WASM` names, compiled.
+pub fn filter() -> Result<Module, String> {
+    Module::compile(wasm()?).map_err(|error| error.to_string())
+}
+
+/// The same, so that its streams say how many instructions they took.
+pub fn filter_counting_fuel() -> Result<Module, String> {
+    Module::compile_counting_fuel(wasm()?).map_err(|error| error.to_string())
+}
+
+fn wasm() -> Result<Vec<u8>, String> {
+    let filter = crate::envoy::path_from("SERIN_FILTER_WASM")?;
+    std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))
+}
+
+/// A VM with the spec in force, and its clock, which shows `at` ms since 1970. `keys` are those for
+/// overrides.
+pub fn configured(
+    module: &Module,
+    spec: String,
+    at: u64,
+    entropy: Entropy,
+    keys: Option<&str>,
+) -> Result<(VirtualClock, Plugin), String> {
+    let clock = VirtualClock::at_millis(at);
+    let mut builder =
+        Plugin::of_module(module).configuration(spec).clock(clock.clone()).entropy(entropy);
+    if let Some(keys) = keys {
+        builder = builder.env_var("SERIN_OVERRIDE_KEYS", keys);
+    }
+    let plugin = builder.build().map_err(|error| error.to_string())?;
+    Ok((clock, plugin))
+}
+
+/// Sends a case's request and a response through the filter.
+pub fn send(plugin: &Plugin, case: &Case) -> Result<Seen, String> {
+    let request = &case.request;
+    let ip = case.ip();
+    let source = if ip.contains(':') { format!("[{ip}]:40000") } else { format!("{ip}:40000") };
+    let mut info = StreamInfo::new().source(&source);
+    if !case.jwt.is_empty() {
+        let payload = serde_json::json!({"payload": case.jwt});
+        info = info.metadata("envoy.filters.http.jwt_authn", payload);
+    }
+    let mut pairs: Vec<(String, Vec<u8>)> = [
+        (":authority", &request.authority),
+        (":path", &request.path),
+        (":method", &request.method),
+        (":scheme", &request.scheme),
+    ]
+    .map(|(name, value)| (name.to_string(), value.clone().into_bytes()))
+    .into();
+    pairs.extend(request.fields());
+    let before = overrides(plugin);
+    let mut stream = plugin.stream(info);
+    let action = stream.send_request_headers(pairs, true);
+    if !action.is_continue() {
+        return Err(format!("the filter did not let the request go on: {action:?}"));
+    }
+    stream.send_response_headers([(":status", "200")], true);
+    let mut seen = read(&stream);
+    seen.overrides = outcome::risen(&before, &overrides(plugin));
+    stream.finish();
+    match stream.failed() {
+        true => Err(format!("the VM failed: {:?}", plugin.failure())),
+        false => Ok(seen),
+    }
+}
+
+/// The counters of what became of tokens.
+fn overrides(plugin: &Plugin) -> BTreeMap<String, u64> {
+    let metrics = plugin.metrics();
+    let counter = |metric: &Metric| {
+        Some((metric.name.strip_prefix("serin.overrides.")?.to_owned(), metric.value))
+    };
+    metrics.iter().filter_map(counter).collect()
+}
+
+fn read(stream: &Stream) -> Seen {
+    let request = stream.request_headers();
+    let fields = request.iter().filter(|(name, _)| !name.starts_with(b":"));
+    let response = stream.response_headers();
+    Seen {
+        record: text(&stream.filter_state("serin").unwrap_or_default()),
+        upstream: fields.map(|(name, value)| (text(name), value.to_vec())).collect(),
+        set_cookie: response.get_all("set-cookie").map(text).collect(),
+        told: response.get_str("serin-decision").map(str::to_owned),
+        overrides: None,
+    }
+}
+
+fn text(bytes: &[u8]) -> String {
+    String::from_utf8_lossy(bytes).into_owned()
+}
