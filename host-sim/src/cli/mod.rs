@@ -44,6 +44,8 @@ enum Command {
     /// Explain what a request gets, step by step, and why
     Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
+    ///
+    /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
     Serve(ServeArgs),
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
