@@ -4,6 +4,7 @@ mod against;
 mod debt;
 mod json;
 mod lints;
+mod reader;
 mod report;
 mod sarif;
 mod source;
