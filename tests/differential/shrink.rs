@@ -47,7 +47,7 @@ impl Search<'_> {
     }
 
     /// Leaves one part out, if the rest still differs. Says whether it found one.
-    fn step(&mut self, spec: &mut Value, cases: &mut Vec<Case>) -> bool {
+    fn step(&mut self, spec: &mut Value, cases: &mut [Case]) -> bool {
         for part in parts(spec) {
             let mut smaller = spec.clone();
             remove(&mut smaller, &part);

@@ -61,7 +61,7 @@ pub(crate) fn engines() -> Outcome {
     let mut rows = stated(&said);
     for (engine, time) in &times {
         let ratio = time / own;
-        let value = format!("{}, {ratio:.2} of Serin's", nanoseconds(*time));
+        let value = format!("{}, {ratio:.1} × Serin's", nanoseconds(*time));
         rows.push(Row { what: format!("time per decision, {engine}"), value });
     }
     print_table(&rows);

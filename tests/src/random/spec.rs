@@ -59,7 +59,7 @@ pub fn spec(random: &mut Random) -> Value {
 
 /// An empty section is at times there and at times left out.
 fn add(spec: &mut Map<String, Value>, section: &str, entries: Map<String, Value>) {
-    if !entries.is_empty() || spec.len() % 2 == 0 {
+    if !entries.is_empty() || spec.len().is_multiple_of(2) {
         spec.insert(section.into(), entries.into());
     }
 }
