@@ -51,6 +51,16 @@ rollouts:
 ";
 
 #[test]
+fn a_reader_that_goes_is_no_mishap() {
+    let (reader, writer) = std::io::pipe().unwrap();
+    drop(reader);
+    let mut command = serin();
+    command.args(["schema"]).stdout(writer).stderr(Stdio::piped());
+    let (code, _, err) = outcome(&command.spawn().unwrap().wait_with_output().unwrap());
+    assert_eq!((code, err.as_str()), (141, ""));
+}
+
+#[test]
 fn a_good_spec_is_summed_up_in_a_line() {
     let (code, out, err) = check(SPEC);
     assert_eq!((code, err.as_str()), (0, ""));

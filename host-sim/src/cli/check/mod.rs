@@ -100,6 +100,9 @@ fn verdict(report: &Report) -> String {
         }
         // Hosts take a spec whose only fault is its age.
         Some(_) => paint::out(Tone::Bad, &format!("failed, {counts}")),
+        None if report.isolated => {
+            paint::out(Tone::Bad, &format!("failed, {counts}; hosts isolate the flags"))
+        }
         None => paint::out(Tone::Bad, &format!("refused, {counts}")),
     }
 }

@@ -2,7 +2,7 @@
 
 use super::source::{Found, Source};
 use crate::cli::spec_file::{self, Unreadable};
-use serin_core::{Error, ErrorKind, Plan, Spec};
+use serin_core::{Error, ErrorKind, Errors, Plan, Spec};
 use std::ops::Range;
 use std::path::Path;
 
@@ -42,6 +42,8 @@ pub(crate) struct Report {
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// What it compiles to, if there is no error.
     pub(crate) good: Option<(Spec, Plan)>,
+    /// Whether hosts take it all the same, without the flags that the errors are in.
+    pub(crate) isolated: bool,
 }
 
 impl Report {
@@ -53,7 +55,7 @@ impl Report {
         };
         let json = spec_file::is_json(path, text.as_bytes());
         let source = Source::new(name, text);
-        let mut report = Report { source, diagnostics: Vec::new(), good: None };
+        let mut report = Report { source, diagnostics: Vec::new(), good: None, isolated: false };
         report.compile(json);
         report.in_order();
         report
@@ -65,7 +67,7 @@ impl Report {
         let place = Some(at..at);
         let message = format!("not UTF-8 at byte {at}");
         let diagnostics = vec![Diagnostic { place, ..Diagnostic::syntax(message) }];
-        Report { source, diagnostics, good: None }
+        Report { source, diagnostics, good: None, isolated: false }
     }
 
     fn compile(&mut self, json: bool) {
@@ -96,15 +98,21 @@ impl Report {
             }
         };
         match (Spec::from_json(&text), Plan::from_json(&text)) {
-            (Ok(spec), Ok(plan)) if self.diagnostics.is_empty() => self.good = Some((spec, plan)),
-            (_, Err(errors)) => {
-                let found = errors.iter().map(|error| Diagnostic::of(error, &self.source));
-                let found: Vec<Diagnostic> = found.collect();
-                self.diagnostics.extend(found);
-                self.cut(errors.len());
+            (_, Ok(plan)) if !plan.isolated().is_empty() => {
+                self.isolated = self.diagnostics.is_empty();
+                self.add_errors(plan.isolated());
             }
+            (Ok(spec), Ok(plan)) if self.diagnostics.is_empty() => self.good = Some((spec, plan)),
+            (_, Err(errors)) => self.add_errors(&errors),
             _ => {}
         }
+    }
+
+    fn add_errors(&mut self, errors: &Errors) {
+        let found = errors.iter().map(|error| Diagnostic::of(error, &self.source));
+        let found: Vec<Diagnostic> = found.collect();
+        self.diagnostics.extend(found);
+        self.cut(errors.len());
     }
 
     /// Says how many errors beyond those that are kept there are.
