@@ -37,11 +37,19 @@ export async function verified(token, source, now) {
     && (key.use ?? "sig") === "sig" && (kid === undefined || (key.kid ?? kid) === kid);
   const signed = new TextEncoder().encode(`${parts[0]}.${parts[1]}`);
   for (const key of (await candidates(source, now, fits)).slice(0, MOST_KEYS)) {
-    const { kty, crv, n, e, x, y, k } = key;
-    const imported = await crypto.subtle.importKey("jwk", { kty, crv, n, e, x, y, k }, algorithm.name, false, ["verify"]);
-    if (await crypto.subtle.verify(algorithm.name, imported, signature, signed)) return new TextDecoder().decode(payload);
+    if (await signedBy(key, algorithm.name, signature, signed)) return new TextDecoder().decode(payload);
   }
   return undefined;
+}
+
+/** A key that the platform can't use has signed nothing; the others still count. */
+async function signedBy({ kty, crv, n, e, x, y, k }, name, signature, signed) {
+  try {
+    const key = await crypto.subtle.importKey("jwk", { kty, crv, n, e, x, y, k }, name, false, ["verify"]);
+    return await crypto.subtle.verify(name, key, signature, signed);
+  } catch {
+    return false;
+  }
 }
 
 /** Keys that fit. A token may name a key that is newer than the set. */
