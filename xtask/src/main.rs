@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds the wasm, runs the demo, the tests and the benches; nothing else.
 
 mod bench;
+mod bench_gates;
 mod build;
 mod glue;
 mod prune;
@@ -22,6 +23,7 @@ Usage: cargo xtask <TASK>
   demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
   test          do all set-up, then run every suite on every host: native, host-sim, Envoy, workerd
   bench         measure decide, the wasm and the simulator; ends in one table
+  bench gates   simulate canaries and hold the gates to their figures; --help lists options
   help          print this text
 
 Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
@@ -38,7 +40,10 @@ fn main() -> ExitCode {
         "build" => build::task(),
         "demo" => build::demo(&rest),
         "test" => test::task(),
-        "bench" => bench::task(),
+        "bench" => match rest.split_first() {
+            Some((what, args)) if what == "gates" => bench_gates::task(args),
+            _ => bench::task(),
+        },
         "help" | "--help" | "-h" | "" => {
             print!("{HELP}");
             Ok(())
