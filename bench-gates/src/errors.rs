@@ -74,10 +74,10 @@ pub(crate) fn detection(bench: &Bench) -> Vec<Figure> {
 pub(crate) fn promotion(bench: &Bench) -> Vec<Figure> {
     let gate = compiled(Settings { min_samples: 0, ..bare() });
     let threshold = gate.thresholds().promotion;
-    let until = |random: &mut Random, traffic: Traffic, most: u64| {
+    let until = |random: &mut Random, traffic: Traffic, step: u64, looks: u64| {
         let mut stage = Stage::default();
-        for _ in 0..most {
-            gate.observe(&mut stage, &look(traffic.until_events(random, 1)));
+        for _ in 0..looks {
+            gate.observe(&mut stage, &look(traffic.until_events(random, step)));
             if stage.promotion >= threshold {
                 return Some(stage.requests.canary.exposures as f64);
             }
@@ -87,16 +87,16 @@ pub(crate) fn promotion(bench: &Bench) -> Vec<Figure> {
     let needed = |(baseline, design): (f64, f64)| {
         let traffic = Traffic::new(0.05, baseline, 1.0);
         let what = format!("canary requests at {} % errors", baseline * 100.0);
-        let runs = bench.trials(&what, bench.runs, |random| until(random, traffic, u64::MAX));
+        let runs = bench.trials(&what, bench.runs, |random| until(random, traffic, 1, u64::MAX));
         let runs: Vec<f64> = runs.into_iter().flatten().collect();
         Figure::mean(what, &runs).about(design)
     };
-    let wrong = |baseline: f64| {
-        let what = format!("promotable at 2×, {} % errors", baseline * 100.0);
+    let wrong = |(baseline, step): (f64, u64)| {
+        let what = format!("promotable at 2×, {} % errors, {step} a look", baseline * 100.0);
         let traffic = Traffic::new(0.05, baseline, 2.0);
-        let promoted = |random: &mut Random| until(random, traffic, 3000).is_some();
+        let promoted = |random: &mut Random| until(random, traffic, step, 3000 / step).is_some();
         Figure::share(what.clone(), &bench.trials(&what, bench.runs, promoted)).at_most(0.05)
     };
     let needed = [(0.001, 11_072.0), (0.01, 1072.0)].into_iter().map(needed);
-    needed.chain([0.001, 0.04].into_iter().map(wrong)).collect()
+    needed.chain([(0.001, 1), (0.04, 1), (0.04, 20)].into_iter().map(wrong)).collect()
 }
