@@ -7,6 +7,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 /// Random numbers; the same on every machine.
 pub(crate) type Random = Xoshiro256PlusPlus;
 
+/// No run looks more often: with a gate that never says anything, the bench has to end too.
+pub(crate) const MOST_LOOKS: u64 = 100_000;
+
 /// How much is run, and with which random numbers.
 #[derive(Clone, Copy, Debug)]
 pub struct Bench {

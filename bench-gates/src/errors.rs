@@ -1,6 +1,6 @@
 //! The e-process of errors: what it lets through, what it stops, and when.
 
-use crate::bench::{Bench, Random};
+use crate::bench::{Bench, MOST_LOOKS, Random};
 use crate::figure::Figure;
 use crate::traffic::{Traffic, bare, compiled, look};
 use serin_core::gate::{Gate, Settings, Stage, Verdict};
@@ -8,7 +8,7 @@ use serin_core::gate::{Gate, Settings, Stage, Verdict};
 /// The canary's requests until the gate aborts.
 fn until_abort(gate: &Gate, traffic: Traffic, random: &mut Random) -> f64 {
     let mut stage = Stage::default();
-    loop {
+    for _ in 0..MOST_LOOKS {
         // Where much fails, after every request of the canary; else after every error.
         let seen = if traffic.canary < 0.2 {
             traffic.until_events(random, 1)
@@ -17,9 +17,10 @@ fn until_abort(gate: &Gate, traffic: Traffic, random: &mut Random) -> f64 {
         };
         gate.observe(&mut stage, &look(seen));
         if gate.judge(&stage).verdict == Verdict::Abort {
-            return stage.requests.canary.exposures as f64;
+            break;
         }
     }
+    stage.requests.canary.exposures as f64
 }
 
 pub(crate) fn false_aborts(bench: &Bench) -> Vec<Figure> {
@@ -87,7 +88,7 @@ pub(crate) fn promotion(bench: &Bench) -> Vec<Figure> {
     let needed = |(baseline, design): (f64, f64)| {
         let traffic = Traffic::new(0.05, baseline, 1.0);
         let what = format!("canary requests at {} % errors", baseline * 100.0);
-        let runs = bench.trials(&what, bench.runs, |random| until(random, traffic, 1, u64::MAX));
+        let runs = bench.trials(&what, bench.runs, |random| until(random, traffic, 1, MOST_LOOKS));
         let runs: Vec<f64> = runs.into_iter().flatten().collect();
         Figure::mean(what, &runs).about(design)
     };

@@ -98,7 +98,7 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
     ];
     let cell = |(slower, tolerance, batch, part): (f64, u8, u32, u64)| {
         let (what, gate) = (named(slower, tolerance), gate(tolerance));
-        let run = |random: &mut Random| until_crossed(&gate, slower, batch, u32::MAX, random);
+        let run = |random: &mut Random| until_crossed(&gate, slower, batch, batch * 5000, random);
         let runs: Vec<f64> =
             bench.trials(&what, bench.part(part), run).into_iter().flatten().collect();
         let formula = estimate(slower, tolerance);
