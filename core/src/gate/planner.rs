@@ -185,6 +185,16 @@ mod tests {
     }
 
     #[test]
+    fn promotion_takes_what_its_drift_says() {
+        let promotion = Gate::new(Settings::default()).unwrap().thresholds().promotion;
+        let rate = Rate::from_ppm(1000).unwrap();
+        let given = requests_to_promote(share(5000), rate, ratio(2000), promotion).unwrap() as f64;
+        // ln(1/0.05) over ln(1 + w) − w·ln 2 for each event, of which there are p/w a request.
+        let truth = 20_f64.ln() / (1.05_f64.ln() - 0.05 * 2_f64.ln()) * 0.05 / 0.001;
+        assert!((given - truth).abs() <= 1.0 + truth * 1e-3, "{given} for {truth}");
+    }
+
+    #[test]
     fn what_cannot_be_seen_is_none() {
         let (rate, threshold) = (Rate::from_ppm(1000).unwrap(), Nats::from_raw(6 << 16));
         for (w, theta) in [(5000, 1000), (0, 2000), (100_000, 2000)] {
