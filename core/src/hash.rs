@@ -47,6 +47,11 @@ impl Bucket {
         Bucket(u32::try_from(scaled >> 64).unwrap_or(0))
     }
 
+    /// The bucket with a number; `None` from 100,000 on.
+    pub const fn from_number(number: u32) -> Option<Bucket> {
+        if number < Share::ALL.millipercent() { Some(Bucket(number)) } else { None }
+    }
+
     /// The bucket's number, 0 to 99,999.
     pub const fn number(self) -> u32 {
         self.0

@@ -80,6 +80,7 @@ mod decision;
 mod error;
 pub mod explain;
 mod facts;
+pub mod gate;
 mod hash;
 pub mod headers;
 pub mod lint;

@@ -1,6 +1,7 @@
 //! `cargo xtask`: builds the wasm, runs the demo, the tests and the benches; nothing else.
 
 mod bench;
+mod bench_gates;
 mod build;
 mod glue;
 mod prune;
@@ -27,6 +28,7 @@ Usage: cargo xtask <TASK>
   bench         measure decide, the wasm and the simulator; ends in one table
   bench engines
                 the same decision by other published engines, side by side; needs crates.io
+  bench gates   simulate canaries and hold the gates to their figures; --help lists options
   help          print this text
 
 Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
@@ -46,8 +48,11 @@ fn main() -> ExitCode {
             test::differential(rest.get(1..).unwrap_or_default())
         }
         "test" => test::task(),
-        "bench" if rest == ["engines"] => bench::engines(),
-        "bench" => bench::task(),
+        "bench" => match rest.split_first() {
+            Some((what, [])) if what == "engines" => bench::engines(),
+            Some((what, args)) if what == "gates" => bench_gates::task(args),
+            _ => bench::task(),
+        },
         "help" | "--help" | "-h" | "" => {
             print!("{HELP}");
             Ok(())

@@ -1,0 +1,61 @@
+//! A fault that begins after a long healthy time.
+
+use crate::bench::{Bench, MOST_LOOKS, Random};
+use crate::figure::{Figure, Source};
+use crate::traffic::{Traffic, bare, compiled, look};
+use serin_core::gate::{Settings, Stage};
+
+const HEALTHY_ERRORS: u32 = 17_000;
+
+/// What became of one run.
+struct Run {
+    /// The detector crossed while all was well.
+    false_alarm: bool,
+    /// Canary requests from the fault on until the detector crossed.
+    detector: f64,
+    /// The same for the plain process.
+    plain: f64,
+}
+
+pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
+    let gate = compiled(Settings { late_fault_errors: 1_000_000, min_samples: 0, ..bare() });
+    let thresholds = gate.thresholds();
+    let late = thresholds.late.unwrap_or_default();
+    let run = |random: &mut Random| {
+        let (healthy, broken) = (Traffic::new(0.05, 0.001, 1.0), Traffic::new(0.05, 0.001, 5.0));
+        let mut stage = Stage::default();
+        let mut false_alarm = false;
+        for _ in 0..HEALTHY_ERRORS {
+            gate.observe(&mut stage, &look(healthy.until_events(random, 1)));
+            false_alarm |= stage.late.iter().any(|detector| detector.level >= late);
+        }
+        let start = stage.requests.canary.exposures;
+        let (mut detector, mut plain) = (None, 0.0);
+        for _ in 0..MOST_LOOKS {
+            gate.observe(&mut stage, &look(broken.until_events(random, 1)));
+            let since = (stage.requests.canary.exposures - start) as f64;
+            plain = since;
+            if stage.late.iter().any(|detector| detector.level >= late) {
+                detector.get_or_insert(since);
+            }
+            if stage.error_levels.0.iter().any(|level| *level >= thresholds.errors) {
+                break;
+            }
+        }
+        Run { false_alarm, detector: detector.unwrap_or(plain), plain }
+    };
+    let runs = bench.trials("late", bench.part(333), run);
+    let list = |value: fn(&Run) -> f64| runs.iter().map(value).collect::<Vec<f64>>();
+    let alarms: Vec<bool> = runs.iter().map(|run| run.false_alarm).collect();
+    // Each error may begin an excursion of each of the five alternatives.
+    let bound = 5.0 * f64::from(HEALTHY_ERRORS) / 1e6;
+    vec![
+        Figure::mean("canary requests, plain process", &list(|run| run.plain)).about(56_000.0),
+        Figure::mean("canary requests, e-detector", &list(|run| run.detector)).about(3526.0),
+        Figure::share("the detector's false alarms before it", &alarms).within(
+            0.0,
+            bound,
+            Source::Bound,
+        ),
+    ]
+}

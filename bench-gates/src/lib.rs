@@ -1,0 +1,40 @@
+//! Simulations that hold the gates to what they promise: healthy canaries that go through, broken
+//! ones that do not, and how many requests it takes, beside what gates in common use do with
+//! the same traffic.
+//!
+//! Every figure has an interval that it has to lie in, with a sentence on where the interval comes
+//! from. Runs are deterministic by seed, on any number of threads.
+
+mod bench;
+mod errors;
+mod figure;
+mod fleet;
+mod kpi;
+mod late;
+mod latency;
+mod naive;
+mod plan;
+mod sticky;
+mod traffic;
+
+pub use bench::Bench;
+pub use figure::{Figure, Interval, Source};
+
+/// A group of figures: its title, and what measures them.
+pub type Table = (&'static str, fn(&Bench) -> Vec<Figure>);
+
+/// Every table, in the order of `docs/gates.md`.
+pub const TABLES: [Table; 9] = [
+    ("healthy canaries, 200,000 errors, α = 1 %", errors::false_aborts),
+    ("canary requests until abort, w = 5 %", errors::detection),
+    ("promotion, w = 5 %, excluding 2×", errors::promotion),
+    ("the same traffic, other gates (10 canary requests/s, w = 5 %)", naive::table),
+    ("users that fail together (20,000 users, Pareto traffic)", sticky::table),
+    ("a fault that begins late (5×, after 17,000 healthy errors at 0.1 %)", late::table),
+    ("latency, lognormal, p50 50 ms, p99 200 ms, w = 5 %", latency::table),
+    ("KPI events, 3 % conversion, w = 2 %", kpi::table),
+    ("20 proxies, 1 % baseline errors, w = 5 %", fleet::table),
+];
+
+/// What the planner says beside what was simulated: no simulation of its own.
+pub use plan::table as planner;

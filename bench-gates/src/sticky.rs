@@ -1,0 +1,117 @@
+//! Users whose requests fail together: why the bucket is the unit.
+
+use crate::bench::{Bench, Random};
+use crate::figure::{Figure, Source};
+use crate::traffic::{bare, compiled, poisson, sample};
+use rand::RngExt;
+use rand_distr::Pareto;
+use serin_core::gate::{BucketSet, Counters, InferenceUnit, Look, Settings, Stage, Tally, Verdict};
+use serin_core::{Bucket, Share};
+
+const USERS: u32 = 20_000;
+/// Half of the users: the stage at which most errors are the canary's to make.
+const SHARE: u32 = 50_000;
+/// The tail of the users' traffic: a few make most of it.
+const SHAPE: f64 = 1.2;
+/// Both arms' requests in a stage, 10 minutes of 200 a second.
+const REQUESTS: f64 = 120_000.0;
+const LOOKS: u32 = 120;
+/// The share of users with a client that fails always.
+const BROKEN: f64 = 0.005;
+
+/// A user whose client fails.
+struct Broken {
+    bucket: Bucket,
+    in_canary: bool,
+    /// Requests between two looks, on average.
+    requests: f64,
+}
+
+/// Everybody: those who fail one by one, the others summed up.
+struct Population {
+    broken: Vec<Broken>,
+    canary: f64,
+    baseline: f64,
+}
+
+fn population(random: &mut Random, ratio: f64) -> Population {
+    let mut users = Vec::new();
+    for _ in 0..USERS {
+        let weight: f64 = sample(Pareto::new(1.0, SHAPE), random);
+        let bucket = random.random_range(0..100_000_u32);
+        let chance = if bucket < SHARE { BROKEN * ratio } else { BROKEN };
+        users.push((weight, bucket, random.random::<f64>() < chance));
+    }
+    let total: f64 = users.iter().map(|(weight, ..)| weight).sum();
+    let mut population = Population { broken: Vec::new(), canary: 0.0, baseline: 0.0 };
+    for (weight, number, is_broken) in users {
+        let requests = weight / total * REQUESTS / f64::from(LOOKS);
+        let in_canary = number < SHARE;
+        match (is_broken, in_canary) {
+            (true, _) => {
+                let bucket = Bucket::from_number(number).expect("below 100,000");
+                population.broken.push(Broken { bucket, in_canary, requests });
+            }
+            (false, true) => population.canary += requests,
+            (false, false) => population.baseline += requests,
+        }
+    }
+    population
+}
+
+/// Whether a gate by request and a gate by bucket abort on the same traffic.
+fn aborted(random: &mut Random, ratio: f64) -> (bool, bool) {
+    let population = population(random, ratio);
+    let by_request = compiled(bare());
+    let by_bucket = compiled(Settings { unit: InferenceUnit::Bucket, ..bare() });
+    let (mut requests_stage, mut bucket_stage) = (Stage::default(), Stage::default());
+    let share = Share::from_millipercent(SHARE).expect("a share");
+    let mut before = BucketSet::new();
+    let mut said = (false, false);
+    for _ in 0..LOOKS {
+        let good = |exposures| Tally { exposures, events: 0 };
+        let mut requests = Counters {
+            canary: good(poisson(random, population.canary)),
+            baseline: good(poisson(random, population.baseline)),
+        };
+        let mut after = before.clone();
+        for user in &population.broken {
+            let failed = poisson(random, user.requests);
+            if failed > 0 {
+                after.insert(user.bucket);
+            }
+            let arm = if user.in_canary { &mut requests.canary } else { &mut requests.baseline };
+            arm.exposures += failed;
+            arm.events += failed;
+        }
+        let buckets = after.first_errors(&before, share);
+        before = after;
+        let look = Look { requests, buckets, ..Look::default() };
+        by_request.observe(&mut requests_stage, &look);
+        by_bucket.observe(&mut bucket_stage, &look);
+        said.0 |= by_request.judge(&requests_stage).verdict == Verdict::Abort;
+        said.1 |= by_bucket.judge(&bucket_stage).verdict == Verdict::Abort;
+    }
+    said
+}
+
+pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
+    let run = |name: &str, ratio| -> (Vec<bool>, Vec<bool>) {
+        let runs = bench.trials(name, bench.part(333), |random| aborted(random, ratio));
+        runs.into_iter().unzip()
+    };
+    let (healthy, broken) = (run("sticky healthy", 1.0), run("sticky broken", 2.0));
+    vec![
+        // That it is far above α is the point; how far depends on the tail.
+        Figure::share("false aborts by request", &healthy.0).within(0.05, 1.0, Source::Magnitude),
+        Figure::share("false aborts by bucket", &healthy.1).at_most(0.01),
+        Figure::share("twice as many broken users: by request", &broken.0),
+        // 100 ± 10 broken users against 50 ± 7: the level at θ = 2 ends at 8.5 ± 4.1 if all of them
+        // show, and has to reach 6.21.
+        Figure::share("twice as many broken users: by bucket", &broken.1).within(
+            0.5,
+            0.9,
+            Source::Formula,
+        ),
+    ]
+}

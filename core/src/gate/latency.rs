@@ -1,0 +1,190 @@
+//! Latency in counts that can be added: each count's range is 2^(1/8) times as wide as the one before.
+
+use super::counters::{Counters, Tally};
+
+/// Counts there are: from 1 ms, eight to an octave, up to 65,536 ms.
+pub const LATENCY_COUNTS: usize = 128;
+
+/// How many edges a gate compares at.
+pub const EDGES: usize = 16;
+
+/// 2^(i/8) with 16 fractional bits, rounded up.
+const EIGHTHS: [u64; 8] = [65_536, 71_468, 77_936, 84_990, 92_682, 101_071, 110_218, 120_194];
+
+/// Where an edge lies: 2^(n/8) ms for the edge n.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Edge(u8);
+
+impl Edge {
+    /// The edges a gate compares at unless told: 8 ms, and on by half octaves to 1,448 ms.
+    pub const DEFAULT: [Edge; EDGES] = {
+        let mut edges = [Edge(24); EDGES];
+        let mut index = 0_u8;
+        let mut rest: &mut [Edge] = &mut edges;
+        while let Some((first, others)) = rest.split_first_mut() {
+            first.0 = 24_u8.saturating_add(index.saturating_mul(4));
+            index = index.saturating_add(1);
+            rest = others;
+        }
+        edges
+    };
+
+    /// The edge at 2^(n/8) ms; `None` from 65,536 ms (n = 128) on.
+    pub const fn new(n: u8) -> Option<Edge> {
+        if n < 128 { Some(Edge(n)) } else { None }
+    }
+
+    /// The edge's number n.
+    pub const fn number(self) -> u8 {
+        self.0
+    }
+
+    /// Where the edge lies, in µs, rounded up.
+    pub fn micros(self) -> u64 {
+        let eighth = EIGHTHS.get(usize::from(self.0 & 7)).copied().unwrap_or(65_536);
+        let scaled = eighth.saturating_mul(1000) << (self.0 >> 3);
+        scaled.div_ceil(65_536)
+    }
+
+    /// The edge so many counts above; beyond the last edge there is none, and nothing exceeds it.
+    fn raised(self, counts: u8) -> usize {
+        usize::from(self.0.saturating_add(counts))
+    }
+}
+
+/// How many requests took how long, 512 bytes. Merging is addition.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct LatencyCounts {
+    /// Count n is of requests that took at least 2^(n/8) ms and less than 2^((n+1)/8) ms; the first
+    /// also has shorter ones, the last longer ones.
+    counts: [u32; LATENCY_COUNTS],
+}
+
+impl Default for LatencyCounts {
+    fn default() -> LatencyCounts {
+        LatencyCounts { counts: [0; LATENCY_COUNTS] }
+    }
+}
+
+impl LatencyCounts {
+    /// Counts as [`LatencyCounts::counts`] gives them.
+    pub const fn from_counts(counts: [u32; LATENCY_COUNTS]) -> LatencyCounts {
+        LatencyCounts { counts }
+    }
+
+    /// The counts themselves, the fastest first.
+    pub const fn counts(&self) -> &[u32; LATENCY_COUNTS] {
+        &self.counts
+    }
+
+    /// Counts a request that took so many µs.
+    pub fn record(&mut self, micros: u64) {
+        if let Some(count) = self.counts.get_mut(place(micros)) {
+            *count = count.saturating_add(1);
+        }
+    }
+
+    /// Adds another's counts; a count that does not fit stays at the largest number.
+    pub fn merge(&mut self, other: &LatencyCounts) {
+        for (count, more) in self.counts.iter_mut().zip(&other.counts) {
+            *count = count.saturating_add(*more);
+        }
+    }
+
+    /// What has been added since an earlier reading of the same counts.
+    #[must_use]
+    pub fn since(&self, earlier: &LatencyCounts) -> LatencyCounts {
+        let mut added = self.clone();
+        for (count, before) in added.counts.iter_mut().zip(&earlier.counts) {
+            *count = count.saturating_sub(*before);
+        }
+        added
+    }
+
+    /// How many requests took at least as long as count `from` begins.
+    fn at_least(&self, from: usize) -> u64 {
+        self.counts.iter().skip(from).fold(0, |sum, count| sum.saturating_add((*count).into()))
+    }
+
+    fn tally(&self, from: usize) -> Tally {
+        Tally { exposures: self.at_least(0), events: self.at_least(from) }
+    }
+}
+
+/// Requests of both arms, and those at or above an edge. The canary's edge lies `tolerance` counts
+/// higher: so much slower it may be.
+pub(super) fn exceedances(
+    canary: &LatencyCounts,
+    baseline: &LatencyCounts,
+    edge: Edge,
+    tolerance: u8,
+) -> Counters {
+    Counters {
+        canary: canary.tally(edge.raised(tolerance)),
+        baseline: baseline.tally(edge.raised(0)),
+    }
+}
+
+/// Which count a request belongs to. Whole octaves by the number's length, the rest by comparison.
+fn place(micros: u64) -> usize {
+    let octave = micros.checked_div(1000).and_then(u64::checked_ilog2).unwrap_or(0).min(15);
+    let first = u8::try_from(octave.saturating_mul(8)).unwrap_or(u8::MAX);
+    let within =
+        (1..8_u8).take_while(|n| Edge(first.saturating_add(*n)).micros() <= micros).count();
+    usize::from(first).saturating_add(within)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    extern crate std;
+
+    #[test]
+    fn the_table_is_what_floats_say() {
+        for (n, entry) in EIGHTHS.iter().enumerate() {
+            assert_eq!(*entry, ((n as f64 / 8.0).exp2() * 65_536.0).ceil() as u64, "{n}");
+        }
+    }
+
+    #[test]
+    fn default_edges_are_half_octaves() {
+        let shown = Edge::DEFAULT.map(|edge| edge.micros());
+        assert_eq!((shown[0], shown[1], shown[2]), (8000, 11_314, 16_000));
+        assert_eq!(shown[15], 1_448_157);
+    }
+
+    #[test]
+    fn a_tolerance_raises_the_canarys_edge() {
+        let (mut canary, mut baseline) = (LatencyCounts::default(), LatencyCounts::default());
+        for micros in [7_999, 8_000, 9_600, 100_000] {
+            canary.record(micros);
+            baseline.record(micros);
+        }
+        let seen = exceedances(&canary, &baseline, Edge::DEFAULT[0], 2);
+        assert_eq!((seen.baseline.events, seen.canary.events), (3, 2));
+        assert_eq!(exceedances(&canary, &baseline, Edge(127), 9).canary.events, 0);
+    }
+
+    proptest! {
+        #[test]
+        fn a_request_lies_between_its_edges(micros in 0_u64..80_000_000) {
+            let place = u8::try_from(place(micros)).unwrap();
+            prop_assert!(place == 0 || Edge(place).micros() <= micros);
+            prop_assert!(place == 127 || micros < Edge(place + 1).micros());
+        }
+
+        #[test]
+        fn merging_commutes(a in proptest::array::uniform32(any::<u32>()), b: u32) {
+            let mut left = LatencyCounts::default();
+            left.counts[..32].copy_from_slice(&a);
+            let mut right = LatencyCounts::default();
+            right.counts[7] = b;
+            let (mut one, mut other) = (left.clone(), right.clone());
+            one.merge(&right);
+            other.merge(&left);
+            prop_assert_eq!(one, other);
+        }
+    }
+}

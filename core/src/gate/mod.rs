@@ -1,0 +1,55 @@
+//! Gates: continue, pause, abort or promotable, from counters.
+//!
+//! A gate compares a canary with a baseline that runs at the same time, by tests that stay valid
+//! however often they look. `docs/gates.md` has the method, its sources and its figures.
+//!
+//! ```text
+//! Settings ──Gate::new──▶ Gate                                   once per rollout
+//! outcomes ──▶ Counters, BucketSet, LatencyCounts ──▶ Look ──observe──▶ Stage ──judge──▶ Judgement
+//! Judgement::Abort ──▶ Latch                                     until a higher epoch
+//! ```
+//!
+//! Everything is a pure function of whole numbers: the same looks in the same order give the same
+//! verdict on every host. Nothing here reads a clock or keeps state of its own.
+//!
+//! ```
+//! use serin_core::gate::{Counters, Gate, InferenceUnit, Look, Settings, Stage, Tally, Verdict};
+//!
+//! let gate = Gate::new(Settings { unit: InferenceUnit::Request, ..Settings::default() })?;
+//! let mut stage = Stage::default();
+//! let requests = Counters {
+//!     canary: Tally { exposures: 500, events: 25 },
+//!     baseline: Tally { exposures: 9500, events: 95 },
+//! };
+//! gate.observe(&mut stage, &Look { elapsed_ms: 60_000, requests, ..Look::default() });
+//! let judgement = gate.judge(&stage);
+//! assert_eq!(judgement.verdict, Verdict::Abort);
+//! assert_eq!(judgement.to_string(), "abort: errors, 1.5 times: 7.17 of 6.21 nats");
+//! # Ok::<(), Vec<serin_core::gate::SettingsError>>(())
+//! ```
+
+mod bucket_set;
+mod compiled;
+mod counters;
+mod latch;
+mod latency;
+mod ln;
+mod nats;
+pub mod planner;
+mod process;
+mod ratio;
+mod settings;
+mod stage;
+mod verdict;
+
+pub use bucket_set::BucketSet;
+pub use compiled::{Gate, Thresholds};
+pub use counters::{Counters, Tally};
+pub use latch::{Abort, Latch};
+pub use latency::{EDGES, Edge, LATENCY_COUNTS, LatencyCounts};
+pub use nats::Nats;
+pub use process::{ALTERNATIVES, Detector, Grid, Levels, Test};
+pub use ratio::Ratio;
+pub use settings::{InferenceUnit, LatencySettings, Settings, SettingsError};
+pub use stage::{EdgeState, Look, Stage};
+pub use verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};

@@ -1,0 +1,80 @@
+//! Likelihoods and thresholds: whole numbers, so that every host has the same ones.
+
+use core::fmt;
+
+use super::ln::BITS;
+
+/// Nats (natural logarithms of likelihood ratios) with 16 fractional bits: 65,536 is one nat.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Nats(i64);
+
+impl Nats {
+    /// Fractional bits.
+    pub const FRACTIONAL_BITS: u32 = 16;
+    /// No evidence either way.
+    pub const ZERO: Nats = Nats(0);
+
+    /// From nats × 65,536.
+    pub const fn from_raw(raw: i64) -> Nats {
+        Nats(raw)
+    }
+
+    /// Nats × 65,536.
+    pub const fn raw(self) -> i64 {
+        self.0
+    }
+
+    /// Rounded down from a sum of logarithms.
+    pub(super) fn floor(sum: i128) -> Nats {
+        let raw = sum >> BITS.saturating_sub(Self::FRACTIONAL_BITS);
+        Nats(i64::try_from(raw).unwrap_or(if raw < 0 { i64::MIN } else { i64::MAX }))
+    }
+
+    /// Rounded up.
+    pub(super) fn ceil(sum: i128) -> Nats {
+        Nats(Nats::floor(sum).0.saturating_add(1))
+    }
+
+    /// A likelihood after one more increment. The lowest value stays the lowest: a likelihood that
+    /// was clamped from below would be too high ever after.
+    pub(super) fn plus(self, increment: Nats) -> Nats {
+        if self.0 == i64::MIN { self } else { Nats(self.0.saturating_add(increment.0)) }
+    }
+}
+
+impl fmt::Display for Nats {
+    /// With two decimals, rounded toward zero: `6.21`, `-0.50`.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let hundredths = i128::from(self.0).unsigned_abs().saturating_mul(100) >> 16;
+        let sign = if self.0 < 0 && hundredths > 0 { "-" } else { "" };
+        let whole = hundredths.checked_div(100).unwrap_or(0);
+        let rest = hundredths.checked_rem(100).unwrap_or(0);
+        write!(f, "{sign}{whole}.{rest:02}")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn rounds_down_on_both_sides_of_zero() {
+        assert_eq!(Nats::floor(-1), Nats(-1));
+        assert_eq!(Nats::floor(1), Nats(0));
+        assert_eq!(Nats::floor(i128::MIN), Nats(i64::MIN));
+    }
+
+    #[test]
+    fn the_lowest_stays_the_lowest() {
+        assert_eq!(Nats(i64::MIN).plus(Nats(i64::MAX)), Nats(i64::MIN));
+        assert_eq!(Nats(3).plus(Nats(-5)), Nats(-2));
+    }
+
+    #[test]
+    fn prints_two_decimals() {
+        assert_eq!(Nats(65_536 * 6 + 14_000).to_string(), "6.21");
+        assert_eq!(Nats(-32_768).to_string(), "-0.50");
+        assert_eq!(Nats(-1).to_string(), "0.00");
+    }
+}

@@ -1,0 +1,203 @@
+//! What gates say, from the outside.
+
+use proptest::prelude::*;
+use serin_core::gate::{
+    BucketSet, Cause, Counters, Edge, Gate, InferenceUnit, Judgement, LatencyCounts,
+    LatencySettings, Look, Process, Ratio, Settings, Stage, Tally, Verdict,
+};
+use serin_core::{Bucket, Share};
+
+fn counters(canary: (u64, u64), baseline: (u64, u64)) -> Counters {
+    let tally = |(exposures, events)| Tally { exposures, events };
+    Counters { canary: tally(canary), baseline: tally(baseline) }
+}
+
+fn by_request() -> Settings {
+    Settings { unit: InferenceUnit::Request, ..Settings::default() }
+}
+
+fn requests(canary: (u64, u64), baseline: (u64, u64)) -> Look<'static> {
+    Look { elapsed_ms: 60_000, requests: counters(canary, baseline), ..Look::default() }
+}
+
+#[track_caller]
+fn judged(settings: Settings, looks: &[Look]) -> Judgement {
+    let gate = Gate::new(settings).expect("good settings");
+    let mut stage = Stage::default();
+    for look in looks {
+        gate.observe(&mut stage, look);
+    }
+    let judgement = gate.judge(&stage);
+    assert_eq!(gate.evidence(&stage).judgement, judgement);
+    judgement
+}
+
+#[track_caller]
+fn says(settings: Settings, looks: &[Look], text: &str) {
+    assert_eq!(judged(settings, looks).to_string(), text);
+}
+
+#[test]
+fn a_canary_that_fails_is_aborted_and_one_that_does_not_is_promotable() {
+    says(
+        by_request(),
+        &[requests((500, 25), (9500, 95))],
+        "abort: errors, 1.5 times: 7.17 of 6.21 nats",
+    );
+    says(
+        by_request(),
+        &[requests((5000, 25), (95_000, 475))],
+        "promotable: promotion, 1 times: 7.06 of 2.99 nats",
+    );
+    says(by_request(), &[requests((500, 2), (9500, 40))], "continue: no likelihood has crossed");
+}
+
+#[test]
+fn a_gate_that_cannot_judge_does_not() {
+    let broken = |canary| requests((canary, canary), (canary * 19, 0));
+    says(by_request(), &[broken(49)], "continue: too few canary requests yet");
+    says(by_request(), &[broken(50)], "abort: errors, 1.5 times: 19.03 of 6.21 nats");
+    let thin = Look { elapsed_ms: 601_000, ..broken(50) };
+    says(by_request(), &[thin], "pause: too few requests a minute");
+    let unwell = requests((500, 400), (9500, 476));
+    says(by_request(), &[unwell], "pause: the baseline itself fails too often");
+}
+
+#[test]
+fn guards_hold_back_what_is_too_small_to_matter() {
+    let small = requests((50_000, 250), (950_000, 950));
+    let guarded = Settings { min_difference: 500, ..by_request() };
+    says(by_request(), &[small], "abort: errors, 1.5 times: 71.73 of 6.21 nats");
+    says(
+        guarded,
+        &[small],
+        "continue: errors, 1.5 times: 71.73 of 6.21 nats, but the effect is too small",
+    );
+    let ratio = Settings { min_ratio: Ratio::from_thousandths(5001).unwrap(), ..by_request() };
+    assert!(matches!(judged(ratio, &[small]).cause, Cause::EffectTooSmall(_)));
+}
+
+#[test]
+fn a_tolerated_ratio_is_tolerated() {
+    let twice = requests((5000, 100), (95_000, 950));
+    assert_eq!(judged(by_request(), &[twice]).verdict, Verdict::Abort);
+    let tolerant = Settings {
+        tolerated: Ratio::from_thousandths(2000).unwrap(),
+        excluded: Ratio::from_thousandths(4000).unwrap(),
+        ..by_request()
+    };
+    assert_ne!(judged(tolerant, &[twice]).verdict, Verdict::Abort);
+}
+
+#[test]
+fn a_fault_that_begins_late_is_seen_by_the_detector() {
+    let mut looks = vec![requests((10_000, 100), (190_000, 1900)); 10];
+    looks.extend([requests((1000, 50), (19_000, 190)); 2]);
+    let judgement = judged(by_request(), &looks);
+    let Cause::Crossed(level) = judgement.cause else { panic!("{judgement}") };
+    assert_eq!((judgement.verdict, level.process), (Verdict::Abort, Process::LateErrors));
+    // The guard looks at what the detector looks at, not at the whole stage.
+    let guarded = Settings { min_ratio: Ratio::from_thousandths(4000).unwrap(), ..by_request() };
+    assert_eq!(judged(guarded, &looks), judgement);
+    let without = Settings { late_fault_errors: 0, ..by_request() };
+    assert_ne!(judged(without, &looks).verdict, Verdict::Abort);
+}
+
+#[test]
+fn one_user_that_fails_often_is_one_case() {
+    let share = Share::from_millipercent(5000).unwrap();
+    let (before, mut after) = (BucketSet::new(), BucketSet::new());
+    after.insert(Bucket::from_number(4).unwrap());
+    let buckets = after.first_errors(&before, share);
+    let look = Look { buckets, ..requests((1000, 300), (19_000, 0)) };
+    assert_eq!(judged(Settings::default(), &[look]).verdict, Verdict::Continue);
+    assert_eq!(judged(by_request(), &[look]).verdict, Verdict::Abort);
+}
+
+#[test]
+fn fewer_kpi_events_abort() {
+    let look = |canary| Look {
+        kpi: counters((10_000, canary), (190_000, 5700)),
+        ..requests((10_000, 0), (190_000, 0))
+    };
+    let settings = || Settings { kpi: Some(Ratio::ONE), ..by_request() };
+    assert_eq!(judged(settings(), &[look(300)]).verdict, Verdict::Continue);
+    let judgement = judged(settings(), &[look(200)]);
+    assert_eq!(judgement.verdict, Verdict::Abort);
+    assert_eq!(judged(by_request(), &[look(200)]).verdict, Verdict::Continue);
+}
+
+#[test]
+fn a_slow_tail_aborts_and_a_slow_middle_pauses() {
+    let counts = |requests: &[(u64, u32)]| {
+        let mut counts = LatencyCounts::default();
+        for (ms, times) in requests {
+            for _ in 0..*times {
+                counts.record(ms * 1000);
+            }
+        }
+        counts
+    };
+    let latency = LatencySettings { tolerance: 0, edges: Edge::DEFAULT };
+    let settings = || Settings { latency: Some(latency), ..by_request() };
+    let baseline = counts(&[(10, 300), (50, 19_000), (200, 100)]);
+    let judge = |canary: &LatencyCounts| {
+        let latency = Some([canary, &baseline]);
+        judged(settings(), &[Look { latency, ..requests((1000, 0), (19_400, 0)) }]).to_string()
+    };
+    assert_eq!(judge(&counts(&[(50, 995), (200, 5)])), "continue: no likelihood has crossed");
+    assert_eq!(
+        judge(&counts(&[(50, 950), (200, 50)])),
+        "abort: latency at 64 ms, 1.5 times: 16.64 of 9.68 nats"
+    );
+    // An edge that most of the baseline exceeds tells of the middle alone.
+    let mostly_slow = counts(&[(10, 11_000), (50, 17_300)]);
+    let slow = counts(&[(50, 1000)]);
+    let look = Look { latency: Some([&slow, &mostly_slow]), ..requests((1000, 0), (28_300, 0)) };
+    assert_eq!(judged(settings(), &[look]).verdict, Verdict::Pause);
+}
+
+fn tally() -> impl Strategy<Value = (u64, u64)> {
+    (0_u64..100_000).prop_flat_map(|exposures| (Just(exposures), 0..=exposures))
+}
+
+proptest! {
+    #[test]
+    fn the_same_looks_give_the_same_verdict(
+        batches in proptest::collection::vec((tally(), tally(), 0_u64..600_000), 1..20),
+    ) {
+        let looks: Vec<Look> = batches
+            .iter()
+            .map(|(canary, baseline, elapsed_ms)| Look {
+                elapsed_ms: *elapsed_ms,
+                ..requests(*canary, *baseline)
+            })
+            .collect();
+        let gate = Gate::new(by_request()).unwrap();
+        let (mut once, mut again) = (Stage::default(), Stage::default());
+        for look in &looks {
+            gate.observe(&mut once, look);
+            // Judging in between changes nothing.
+            let before = once.clone();
+            gate.judge(&once);
+            prop_assert_eq!(&once, &before);
+        }
+        for look in &looks {
+            gate.observe(&mut again, look);
+        }
+        prop_assert_eq!(&once, &again);
+        prop_assert_eq!(gate.evidence(&once), gate.evidence(&again));
+    }
+
+    #[test]
+    fn no_counter_is_too_large(a: u64, b: u64, c: u64, d: u64, elapsed_ms: u64) {
+        let gate = Gate::new(Settings { kpi: Some(Ratio::ONE), ..by_request() }).unwrap();
+        let mut stage = Stage::default();
+        let seen = counters((a, b), (c, d));
+        for _ in 0..3 {
+            let look = Look { elapsed_ms, requests: seen, kpi: seen, ..Look::default() };
+            gate.observe(&mut stage, &look);
+            gate.judge(&stage);
+        }
+    }
+}
