@@ -50,13 +50,9 @@ impl<T> Named<T> {
         }
     }
 
-    /// Replaces a thing by what is made of it, or takes it out.
-    pub(crate) fn change(&mut self, name: &str, make: impl FnOnce(T) -> Option<T>) {
-        let Some(at) = self.position(name) else { return };
-        let (name, thing) = self.0.remove(at);
-        if let Some(changed) = make(thing) {
-            self.0.insert(at, (name, changed));
-        }
+    /// Keeps what the test says, which may change it.
+    pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &mut T) -> bool) {
+        self.0.retain_mut(|(name, thing)| keep(name, thing));
     }
 
     /// The thing of this name.

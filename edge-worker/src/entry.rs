@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use serin_core::decide;
+use serin_core::{decide, headers};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsValue, handler};
 use worker::{Context, Env, event, worker_sys};
@@ -100,7 +100,7 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
         own::line(&mut fields, "set-cookie", &cookie);
     }
     if isolate.settings.expose_decision || facts.wants_decision() {
-        own::line(&mut fields, "serin-decision", &decision.record(&active.plan));
+        own::line(&mut fields, headers::DECISION, &decision.record(&active.plan));
     }
     let key = isolate.settings.cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
     let response = match key {

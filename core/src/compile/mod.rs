@@ -32,9 +32,10 @@ pub(crate) fn compile_isolated(mut spec: Spec, mut errors: Errors) -> Result<Pla
         let broken = Some(&errors).filter(|_| spec.isolation == Isolation::Flags);
         let Some(broken) = broken.and_then(Errors::flags) else { break };
         isolated.append(core::mem::take(&mut errors));
-        for (name, harmless) in &broken {
-            spec.flags.change(name, |flag| harmless.then_some(flag).and_then(broken_flag));
-        }
+        spec.flags.retain(|name, flag| match broken.get(name) {
+            None => true,
+            Some(harmless) => *harmless && isolate(flag),
+        });
         plan = compile(&spec, &mut errors);
         if errors.is_empty() {
             plan.isolated = isolated;
@@ -45,15 +46,16 @@ pub(crate) fn compile_isolated(mut spec: Spec, mut errors: Errors) -> Result<Pla
     Err(isolated)
 }
 
-/// What is left of a flag with mistakes: its default, where that is sure; otherwise nothing.
-fn broken_flag(flag: spec::Flag) -> Option<spec::Flag> {
+/// Leaves of a flag with mistakes its default; `false` where that is not sure.
+fn isolate(flag: &mut spec::Flag) -> bool {
     let known = flag.variants.position(&flag.default_variant).is_some();
-    (known && flag.state != FlagState::Broken).then(|| spec::Flag {
-        state: FlagState::Broken,
-        requires: Vec::new(),
-        rules: Vec::new(),
-        ..flag
-    })
+    if !known || flag.state == FlagState::Broken {
+        return false;
+    }
+    flag.state = FlagState::Broken;
+    flag.requires.clear();
+    flag.rules.clear();
+    true
 }
 
 /// Compiles what was read. With any error the plan is not to be used; callers drop it.
