@@ -1,0 +1,5 @@
+//! From one spec in git to everything a fleet runs, and back.
+//!
+//! Pure functions from texts to texts; reading files, asking hosts and printing is the command's work.
+
+pub mod export;
