@@ -3,9 +3,11 @@
 //! [`Target`] is the table of tools. Each has a module with its options and a function that turns a
 //! [`Source`] into [`Artifact`]s; [`mark`] says of each file where it comes from.
 
+pub mod document;
 pub mod envoy;
 pub mod istio;
 pub mod mark;
+pub mod routing;
 pub mod worker;
 
 use serin_core::{Plan, Spec};
