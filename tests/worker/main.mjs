@@ -2,6 +2,7 @@
 import { finish } from "./check.mjs";
 import { cache } from "./cache.mjs";
 import { config } from "./config.mjs";
+import { exported } from "./export.mjs";
 import { fault } from "./fault.mjs";
 import { jwt } from "./jwt.mjs";
 import { ofrep, ofrepServed } from "./ofrep.mjs";
@@ -9,5 +10,5 @@ import { proxy } from "./proxy.mjs";
 import { shadow } from "./shadow.mjs";
 import { deployed } from "./wrangler.mjs";
 
-for (const group of [proxy, fault, config, jwt, shadow, cache, ofrep, ofrepServed, deployed]) await group();
+for (const group of [proxy, fault, config, jwt, shadow, cache, ofrep, ofrepServed, deployed, exported]) await group();
 finish();
