@@ -115,7 +115,13 @@ impl Latches {
         let mut list: Vec<Option<Latch>> = plan.rollouts().iter().map(known).collect();
         for (latch, rollout) in list.iter_mut().zip(plan.rollouts()) {
             if let Some(latch) = latch {
-                latch.enter(rollout.guard().epoch());
+                let epoch = rollout.guard().epoch();
+                latch.enter(epoch);
+                // Under a spec that went back to an earlier epoch, its steps are not known.
+                if latch.epoch != epoch {
+                    latch.left.clear();
+                    latch.held = None;
+                }
             }
         }
         list.iter().any(Option::is_some).then_some(Standing { list })
