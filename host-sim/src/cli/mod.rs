@@ -100,6 +100,9 @@ struct ExplainArgs {
     /// environment, SERIN_OVERRIDE_KEYS
     #[arg(long = "override", value_name = "TOKEN")]
     token: Option<String>,
+    /// What a host knows of aborts and of steps that gates let end, as hosts tell each other (JSON)
+    #[arg(long, value_name = "FILE")]
+    latches: Option<PathBuf>,
     /// The moment of the decision, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
     at: Option<serin_core::Timestamp>,
