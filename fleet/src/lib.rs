@@ -3,3 +3,4 @@
 //! Pure functions from texts to texts; reading files, asking hosts and printing is the command's work.
 
 pub mod export;
+pub mod yaml;

@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod demo_upstream;
 mod explain;
+mod export;
 mod filter;
 mod measure;
 mod overrides;
@@ -47,6 +48,9 @@ enum Command {
     ///
     /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
     Serve(ServeArgs),
+    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
+    #[command(subcommand, after_help = export::HELP)]
+    Export(export::ExportCommand),
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
     Override(overrides::OverrideCommand),
@@ -202,6 +206,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Override(command) => overrides::run(&command),
+        Command::Export(command) => export::run(command),
         Command::Demo(args) => demo::run(&args),
         Command::BenchFilter(args) => measure::run(&args),
     };
