@@ -2,4 +2,6 @@
 //!
 //! Pure functions from texts to texts; reading files, asking hosts and printing is the command's work.
 
+pub mod compare;
+pub mod diff;
 pub mod export;

@@ -4,6 +4,7 @@ mod arms;
 mod check;
 mod demo;
 mod demo_upstream;
+mod diff;
 mod explain;
 mod filter;
 mod measure;
@@ -41,6 +42,8 @@ enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of specs, for editors
     Schema,
+    /// Say what a change does before it ships: who moves, from where to where
+    Diff(DiffArgs),
     /// Explain what a request gets, step by step, and why
     Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
@@ -81,6 +84,33 @@ struct CheckArgs {
     /// Say whom the step from this older spec to SPEC moves, in place of checking
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
+}
+
+#[derive(Args)]
+#[command(after_help = diff::HELP)]
+struct DiffArgs {
+    /// The spec as it is, in YAML or JSON; - is standard input
+    old: PathBuf,
+    /// The spec as it would be
+    new: PathBuf,
+    /// Ask about so many units with made-up ids
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=10_000_000), conflicts_with_all = ["list", "access_log"])]
+    units: u64,
+    /// Ask about the units of a file, an id a line
+    #[arg(long, value_name = "FILE", conflicts_with = "access_log")]
+    list: Option<PathBuf>,
+    /// Ask about recorded requests, a JSON object a line: method, url, headers, facts
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// Exit with 1 if more than this share moves, of all or of those in any cohort
+    #[arg(long, value_name = "PERCENT", value_parser = diff::parse_percent)]
+    max_moved: Option<f64>,
+    /// The moment to ask about, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
+    at: Option<serin_core::Timestamp>,
+    /// Print JSON in place of Markdown
+    #[arg(long)]
+    json: bool,
 }
 
 #[derive(Args)]
@@ -196,6 +226,7 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Schema => schema::run(),
+        Command::Diff(args) => diff::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Override(command) => overrides::run(&command),
