@@ -5,7 +5,9 @@ mod check;
 mod demo;
 mod demo_upstream;
 mod diff;
+mod drift;
 mod explain;
+mod fetch;
 mod filter;
 mod measure;
 mod overrides;
@@ -44,6 +46,10 @@ enum Command {
     Schema,
     /// Say what a change does before it ships: who moves, from where to where
     Diff(DiffArgs),
+    /// Hold what hosts run against a spec: revision, digest, what differs, aborts in force
+    ///
+    /// The token for status pages comes from the environment, SERIN_STATUS_TOKEN.
+    Drift(DriftArgs),
     /// Explain what a request gets, step by step, and why
     Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
@@ -109,6 +115,25 @@ struct DiffArgs {
     #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
     at: Option<serin_core::Timestamp>,
     /// Print JSON in place of Markdown
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = drift::HELP)]
+struct DriftArgs {
+    /// The spec as it should be, in YAML or JSON; - is standard input
+    spec: PathBuf,
+    /// Admin interfaces of Envoys, http://HOST:PORT; may be repeated
+    #[arg(long = "envoy", value_name = "ADMIN_URL", num_args = 1.., required_unless_present = "workers", value_parser = fetch::parse_url)]
+    envoys: Vec<reqwest::Url>,
+    /// Status pages of Workers; may be repeated
+    #[arg(long = "worker", value_name = "STATUS_URL", num_args = 1.., value_parser = fetch::parse_url)]
+    workers: Vec<reqwest::Url>,
+    /// How long a host may take for each answer
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    timeout: Duration,
+    /// Print JSON
     #[arg(long)]
     json: bool,
 }
@@ -227,6 +252,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Schema => schema::run(),
         Command::Diff(args) => diff::run(&args),
+        Command::Drift(args) => drift::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Override(command) => overrides::run(&command),
