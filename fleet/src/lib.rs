@@ -6,3 +6,4 @@ pub mod compare;
 pub mod diff;
 pub mod drift;
 pub mod export;
+pub mod package;

@@ -11,6 +11,7 @@ mod fetch;
 mod filter;
 mod measure;
 mod overrides;
+mod package;
 mod paint;
 mod schema;
 mod serve;
@@ -50,6 +51,10 @@ enum Command {
     ///
     /// The token for status pages comes from the environment, SERIN_STATUS_TOKEN.
     Drift(DriftArgs),
+    /// Package the filter as an OCI artifact, into a folder or to a registry
+    ///
+    /// Prints what the url of Istio's WasmPlugin takes.
+    Package(PackageArgs),
     /// Explain what a request gets, step by step, and why
     Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
@@ -136,6 +141,32 @@ struct DriftArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = package::HELP)]
+#[command(group = clap::ArgGroup::new("to").args(["out", "push"]).required(true).multiple(true))]
+struct PackageArgs {
+    /// The filter, serin-filter.wasm
+    filter: PathBuf,
+    /// Write an OCI image layout into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Push to a registry
+    #[arg(long, value_name = "REGISTRY/REPOSITORY:TAG", value_parser = package::parse_reference)]
+    push: Option<oci_client::Reference>,
+    /// Push by plain HTTP to a registry that is not on this machine
+    #[arg(long, requires = "push")]
+    insecure: bool,
+    /// The commit that the filter was built from, a label
+    #[arg(long, value_name = "COMMIT")]
+    revision: Option<String>,
+    /// A spec whose revision and digest become labels
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
+    /// A further label; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = package::parse_label)]
+    labels: Vec<(String, String)>,
 }
 
 #[derive(Args)]
@@ -253,6 +284,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Diff(args) => diff::run(&args),
         Command::Drift(args) => drift::run(&args),
+        Command::Package(args) => package::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Override(command) => overrides::run(&command),
