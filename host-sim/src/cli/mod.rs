@@ -5,6 +5,7 @@ mod check;
 mod demo;
 mod demo_upstream;
 mod explain;
+mod figures;
 mod filter;
 mod measure;
 mod overrides;
@@ -81,6 +82,16 @@ struct CheckArgs {
     /// Say whom the step from this older spec to SPEC moves, in place of checking
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
+    /// Requests a second of a rollout, both arms together: says what its gates will be able to show.
+    /// May be repeated, with a rollout's name
+    #[arg(long, value_name = "[ROLLOUT=]N", value_parser = check::parse_pace, conflicts_with_all = ["debt", "against"])]
+    rps: Vec<check::Pace>,
+    /// With --rps: how many of the baseline's requests fail
+    #[arg(long, value_name = "PERCENT", default_value = "0.1", value_parser = check::parse_rate)]
+    error_rate: serin_core::gate::planner::Rate,
+    /// With --rps: how many of the baseline's requests are KPI events
+    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = check::parse_rate)]
+    kpi_rate: serin_core::gate::planner::Rate,
 }
 
 #[derive(Args)]

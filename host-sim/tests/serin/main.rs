@@ -9,4 +9,5 @@ mod command;
 mod guest;
 mod http;
 mod overrides;
+mod planner;
 mod serve;
