@@ -117,6 +117,7 @@ fn error_gate(
             settings.late_fault_errors
         });
         errors.add(&here.key("lateFaultErrors"), ErrorKind::Value, &message);
+        settings.late_fault_errors = 0;
     }
     // A rate that is tolerated moves what promotion has to rule out.
     settings.excluded = settings.excluded.max(settings.tolerated.times(2000));
