@@ -10,6 +10,7 @@ mod filter;
 mod measure;
 mod overrides;
 mod paint;
+mod replay_audit;
 mod schema;
 mod serve;
 mod spec_file;
@@ -27,7 +28,7 @@ const TROUBLE: u8 = 2;
 
 /// Decides at the edge who gets which version and which feature.
 ///
-/// Exit codes: 0 all is well, 1 a spec has errors or a token would be ignored, 2 wrong usage or a file, port or filter that
+/// Exit codes: 0 all is well, 1 a spec has errors, a token would be ignored or a record differs, 2 wrong usage or a file, port or filter that
 /// cannot be used.
 #[derive(Parser)]
 #[command(name = "serin", version, max_term_width = 100)]
@@ -51,6 +52,8 @@ enum Command {
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
     Override(overrides::OverrideCommand),
+    /// Decide once more what gates decided by themselves, from their audit records
+    ReplayAudit(ReplayAuditArgs),
     /// Show it all: two upstreams, an example spec, real requests through the real filter
     Demo(DemoArgs),
     /// Measure what a request costs in the filter: fuel, host calls, memory
@@ -117,6 +120,17 @@ struct ExplainArgs {
     /// Print JSON
     #[arg(long)]
     json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = replay_audit::HELP)]
+struct ReplayAuditArgs {
+    /// A file with audit records, one in a line, or a log that has some; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// The spec that was in force: the records' settings have to be its
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
 }
 
 #[derive(Args)]
@@ -210,6 +224,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Override(command) => overrides::run(&command),
+        Command::ReplayAudit(args) => replay_audit::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::BenchFilter(args) => measure::run(&args),
     };

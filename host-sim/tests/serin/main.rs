@@ -10,4 +10,5 @@ mod guest;
 mod http;
 mod overrides;
 mod planner;
+mod replay_audit;
 mod serve;
