@@ -10,4 +10,6 @@ mod diff;
 mod guest;
 mod http;
 mod overrides;
+mod planner;
+mod replay_audit;
 mod serve;
