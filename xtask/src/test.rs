@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 16;
+const STEPS: usize = 17;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -68,6 +68,7 @@ pub(crate) fn task() -> Outcome {
         hosted("the example's spec through serin serve", "serve");
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");
+        hosted("gates in Envoy, under load", "gates_envoy");
     }
     let dist = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
