@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::ROOT;
 use super::flags::position;
-use super::guard::guard;
+use super::guard::Guarded;
 use super::scope::{Scope, Uses};
 use crate::error::{ErrorKind, Errors, Path, one_of};
 use crate::hash::Purpose;
@@ -115,7 +115,8 @@ impl RolloutCompiler<'_> {
         self.schema_epochs(path, errors);
         let shadow = self.rollout.shadow.as_ref();
         let shadow = shadow.and_then(|shadow| self.shadow(shadow, &mut uses, path, errors));
-        let guard = guard(self.rollout, &mode, spec, self.scope, &mut uses, path, errors);
+        let (rollout, scope) = (self.rollout, self.scope);
+        let guard = Guarded { rollout, mode: &mode, spec, scope }.compile(&mut uses, path, errors);
         let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
             name: name.as_str().into(),
             target: arm.target.as_str().into(),

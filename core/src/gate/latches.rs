@@ -36,7 +36,6 @@ impl Latches {
         for item in items.iter().take(Self::MOST) {
             let latch = latch(item)?;
             latches.change(&latch.rollout, |known| {
-                // After merging, which forgets what was held in an earlier epoch.
                 known.merge(&latch);
                 known.held = latch.held;
             });
