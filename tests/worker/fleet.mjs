@@ -53,6 +53,10 @@ export async function fleet(names, { targets = {}, variables = {}, without = [],
   return {
     isolates,
     kv: () => miniflare.getKVNamespace("SERIN_KV", owner),
+    object: async (path) => {
+      const namespace = await miniflare.getDurableObjectNamespace("SERIN_GATES", owner);
+      return namespace.get(namespace.idFromName("serin")).fetch(`https://gates${path}`);
+    },
     restart: () => miniflare.unsafeEvictDurableObject(owner, "SerinGates", { name: "serin" }),
     log: () => logged.join(""),
   };
