@@ -3,4 +3,5 @@
 //! Pure functions from texts to texts; reading files, asking hosts and printing is the command's work.
 
 pub mod export;
+pub mod import;
 pub mod yaml;
