@@ -94,6 +94,15 @@ pub fn prefix(path: &str) -> Option<&str> {
     Some(path.trim_end_matches('/')).filter(|path| !path.is_empty())
 }
 
+/// Whether a path takes every request.
+pub fn is_everything(path: Option<&PathMatch>) -> bool {
+    match path {
+        None => true,
+        Some(PathMatch::Exact(_)) => false,
+        Some(PathMatch::Prefix(path)) => prefix(path).is_none(),
+    }
+}
+
 /// The target of requests that belong to no rollout: the one given, or else the one that all
 /// baselines share.
 pub fn default_target<'a>(spec: &'a Spec, given: Option<&'a str>) -> Option<&'a str> {
@@ -121,6 +130,15 @@ pub fn no_default(source: &Source<'_>) -> Problem {
 pub fn targets<'a>(spec: &'a Spec, default: Option<&'a str>) -> BTreeSet<&'a str> {
     let arms = spec.rollouts.values().flat_map(|rollout| rollout.arms.values());
     arms.map(|arm| arm.target.as_str()).chain(default).collect()
+}
+
+/// Where in the spec a target first stands.
+pub fn place_of(spec: &Spec, target: &str) -> String {
+    let mut arms = spec.rollouts.iter().flat_map(|(name, rollout)| arms(name, rollout));
+    arms.find(|arm| arm.target == target).map_or_else(
+        || "--default".to_owned(),
+        |arm| format!("rollouts.{}.arms.{}.target", arm.rollout, arm.arm),
+    )
 }
 
 #[cfg(test)]

@@ -48,7 +48,7 @@ enum Command {
     ///
     /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
     Serve(ServeArgs),
-    /// Write what other tools are to be told of a spec: Envoy
+    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
     #[command(subcommand, after_help = export::HELP)]
     Export(export::ExportCommand),
     /// Make and check tokens that force arms and variants for testers

@@ -115,7 +115,7 @@ fn problems(source: &Source<'_>, default: Option<&str>, given: &Bootstrap) -> Ve
     let wanted = targets(source.spec, default);
     let has = |target: &str| given.upstreams.iter().any(|upstream| upstream.target == target);
     let missing = wanted.iter().filter(|target| !has(target)).map(|target| {
-        let place = place_of(source, target);
+        let place = routing::place_of(source.spec, target);
         Problem(format!(
             "{place}: {target} has no upstream, give one with --upstream {target}=HOST:PORT"
         ))
@@ -133,14 +133,4 @@ fn problems(source: &Source<'_>, default: Option<&str>, given: &Bootstrap) -> Ve
         same.then(|| Problem(format!("--upstream: {} is given twice", upstream.target)))
     });
     missing.chain(unknown).chain(twice).collect()
-}
-
-/// Where in the spec a target first stands.
-fn place_of(source: &Source<'_>, target: &str) -> String {
-    let arms = source.spec.rollouts.iter().flat_map(|(name, rollout)| routing::arms(name, rollout));
-    let mut arms = arms.filter(|arm| arm.target == target);
-    arms.next().map_or_else(
-        || "--default".to_owned(),
-        |arm| format!("rollouts.{}.arms.{}.target", arm.rollout, arm.arm),
-    )
 }

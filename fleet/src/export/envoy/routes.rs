@@ -12,7 +12,11 @@ pub(super) fn routes(spec: &Spec, default: Option<&str>) -> Vec<Value> {
     let mut routes: Vec<Value> = arms.map(|route| decided(&route)).collect();
     let fallbacks = routing::fallbacks(spec);
     routes.extend(fallbacks.iter().map(undecided));
-    if let Some(target) = default {
+    let everything =
+        |fallback: &Fallback<'_>| fallback.host.is_none() && routing::is_everything(fallback.path);
+    if let Some(target) = default
+        && !fallbacks.iter().any(everything)
+    {
         routes.push(json!({
             "name": "no rollout",
             "match": {"prefix": "/"},

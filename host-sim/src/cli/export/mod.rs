@@ -1,7 +1,9 @@
 //! `serin export`: what other tools are to be told of a spec.
 
 mod envoy;
+mod istio;
 mod output;
+mod worker;
 
 use super::{Failure, SPEC_ERRORS, check, spec_file};
 use clap::{Args, Subcommand};
@@ -27,6 +29,10 @@ Examples:
 pub(crate) enum ExportCommand {
     /// Envoy: the filter, its delivery by a file, routes, labels of metrics, a whole configuration
     Envoy(envoy::EnvoyArgs),
+    /// Istio: the filter as an extension, VirtualServices or HTTPRoutes, subsets, labels of metrics
+    Istio(istio::IstioArgs),
+    /// Cloudflare: the Worker's wrangler.jsonc, and the spec for it or for KV
+    Worker(worker::WorkerArgs),
 }
 
 /// What every target takes.
@@ -48,6 +54,8 @@ pub(crate) struct CommonArgs {
 pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
     let (common, target) = match command {
         ExportCommand::Envoy(args) => args.split(),
+        ExportCommand::Istio(args) => args.split(),
+        ExportCommand::Worker(args) => args.split(),
     };
     let name = common.spec.display().to_string();
     let text = spec_file::read(&common.spec)?;
@@ -84,7 +92,12 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
 
 /// Everything that keeps a spec from being exported, a line each.
 fn problem(name: &str, problems: &[Problem]) -> Failure {
-    let lines: Vec<String> =
-        problems.iter().map(|problem| format!("{name}: {}", problem.0)).collect();
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|Problem(why)| {
+            // What is wrong with an option is not in the spec.
+            if why.starts_with("--") { why.clone() } else { format!("{name}: {why}") }
+        })
+        .collect();
     Failure { code: SPEC_ERRORS, message: lines.join("\n       ") }
 }
