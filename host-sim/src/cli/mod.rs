@@ -7,6 +7,7 @@ mod demo_upstream;
 mod explain;
 mod export;
 mod filter;
+mod import;
 mod measure;
 mod overrides;
 mod paint;
@@ -51,6 +52,9 @@ enum Command {
     /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
     #[command(subcommand, after_help = export::HELP)]
     Export(export::ExportCommand),
+    /// Make a spec of other tools' rollouts: Argo Rollouts, Flagger
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
     Override(overrides::OverrideCommand),
@@ -202,6 +206,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Schema => schema::run(),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::Import(command) => import::run(&command),
         Command::Override(command) => overrides::run(&command),
         Command::Export(command) => export::run(command),
         Command::Demo(args) => demo::run(&args),

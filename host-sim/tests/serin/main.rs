@@ -8,5 +8,6 @@ mod command;
 #[path = "../host/guest.rs"]
 mod guest;
 mod http;
+mod import;
 mod overrides;
 mod serve;
