@@ -1,13 +1,13 @@
 //! Argo Rollouts' manifests.
 
 use super::draft::{Draft, Mode};
-use super::node::Node;
+use super::node::{Kind, Node};
 use super::steps::{ALL, ASSUMED_HOLD, Hold, Step, share};
 use super::{Dialect, Notes, Reasons, condition, span};
 use serde_json::{Value, json};
 
 pub(super) const DIALECT: Dialect =
-    Dialect { group: "argoproj.io", kind: "Rollout", read, reasons: REASONS };
+    Dialect { group: "argoproj.io", kind: "Rollout", read, renamed: ("", ""), reasons: REASONS };
 
 const PODS: &str = "pods stay with Argo Rollouts";
 const ROUTER: &str =
@@ -84,8 +84,7 @@ fn blue_green(node: &Node, notes: &mut Notes, draft: &mut Draft) {
         node.text_at(field).map_or_else(|| format!("{}-{colour}", draft.name), str::to_owned)
     };
     draft.targets = [service("activeService", "blue"), service("previewService", "green")];
-    if let Some(node) = node.get("autoPromotionEnabled").filter(|node| node.text() == Some("true"))
-    {
+    if let Some(node) = node.get("autoPromotionEnabled").filter(|node| node.is_true()) {
         notes.lost(node, "a blueGreen switches when active is edited");
     }
 }
@@ -201,9 +200,18 @@ impl<'n> Reader<'_, 'n> {
             None => Hold::Manual,
             Some(duration) => match duration.parsed(span::parse) {
                 Some(ms) => Hold::For(ms),
-                None => return self.notes.lost(duration, "it is no span of time"),
+                None => {
+                    self.notes
+                        .lost(duration, "it is no span of time, so the step waits for a person");
+                    Hold::Manual
+                }
             },
         };
+        if let Kind::Scalar(text) = &node.kind
+            && !matches!(text.as_str(), "" | "~" | "null")
+        {
+            self.notes.say(node, "is no span of time, so the step waits for a person");
+        }
         if node.entries().is_empty() {
             node.done();
         }
@@ -212,6 +220,10 @@ impl<'n> Reader<'_, 'n> {
             // Two pauses in a row are one.
             (Some(Step { hold: Hold::For(sum), .. }), Hold::For(ms)) if !fresh => {
                 *sum = sum.saturating_add(ms);
+            }
+            (Some(Step { hold: Hold::Manual, .. }), _) if !fresh => {
+                self.notes
+                    .became(node, "becomes no step: the one before waits for a person already");
             }
             _ => self.steps.push(Step::new(self.share, hold)),
         }
@@ -239,12 +251,14 @@ impl<'n> Reader<'_, 'n> {
         let Some(matches) = node.get("match") else {
             return self.notes.became(node, "removes a route; a ring stays until the spec changes");
         };
-        let conditions = matches.items().iter().filter_map(|item| {
-            let header = item.get("headerName")?;
-            let attribute = format!("header.{}", header.text()?.to_ascii_lowercase());
-            condition::text(&attribute, item.get("headerValue")?, self.notes)
-        });
-        let Some(when) = condition::any_of(conditions.collect()) else { return };
+        let mut conditions = Vec::new();
+        for item in matches.items() {
+            match header(item, self.notes) {
+                Some(condition) => conditions.push(condition),
+                None => self.notes.lost(item, "this match can't be said in a spec"),
+            }
+        }
+        let Some(when) = condition::any_of(conditions) else { return };
         if !self.steps.is_empty() || self.weight.is_some() {
             self.notes.say(node, "becomes a ring, which holds from the first step on");
         }
@@ -296,6 +310,12 @@ impl<'n> Reader<'_, 'n> {
         }
         self.steps
     }
+}
+
+/// A header field and its match.
+fn header(item: &Node, notes: &mut Notes) -> Option<Value> {
+    let name = item.text_at("headerName")?.to_ascii_lowercase();
+    condition::text(&format!("header.{name}"), item.get("headerValue")?, notes)
 }
 
 /// Blocks of which one must hold; the outer `None` if none of them can be said, the inner one if they

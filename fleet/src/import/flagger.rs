@@ -6,8 +6,13 @@ use super::steps::{ALL, Hold, Step, percent, share};
 use super::{Dialect, Notes, Reasons, condition, span};
 use serde_json::{Value, json};
 
-pub(super) const DIALECT: Dialect =
-    Dialect { group: "flagger.app", kind: "Canary", read, reasons: REASONS };
+pub(super) const DIALECT: Dialect = Dialect {
+    group: "flagger.app",
+    kind: "Canary",
+    read,
+    renamed: (OLD_ANALYSIS, "spec.analysis"),
+    reasons: REASONS,
+};
 
 const PODS: &str = "pods stay with Flagger";
 const ROUTER: &str =
@@ -41,7 +46,7 @@ const REASONS: Reasons = &[
 ];
 
 /// What `analysis` was called at first.
-const OLD_ANALYSIS: &str = "canaryAnalysis";
+const OLD_ANALYSIS: &str = "spec.canaryAnalysis";
 /// Flagger's own defaults.
 const INTERVAL_MS: u64 = 60_000;
 const MAX_WEIGHT: u32 = 100;
@@ -54,7 +59,7 @@ fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
     if let Some(node) = spec.get("service") {
         route(node, notes, draft);
     }
-    let analysis = spec.get("analysis").or_else(|| spec.get(OLD_ANALYSIS));
+    let analysis = spec.get("analysis").or_else(|| document.get(OLD_ANALYSIS));
     let Some(analysis) = analysis else {
         draft.mode = Mode::Steps(vec![Step::new(ALL, Hold::Last)]);
         return notes.say(spec, "has no analysis: everybody gets the canary at start");
@@ -150,16 +155,16 @@ fn ring(item: &Node, notes: &mut Notes, draft: &mut Draft) {
 fn metric(metric: &Node, notes: &mut Notes, draft: &mut Draft) {
     let (kind, what) = match metric.get("name").map(|name| &name.kind) {
         Some(super::node::Kind::Scalar(name)) if name == "request-success-rate" => {
-            ("errors", "errors")
+            ("errors", "errors are")
         }
         Some(super::node::Kind::Scalar(name)) if name == "request-duration" => {
-            ("latency", "latency")
+            ("latency", "latency is")
         }
         _ => return,
     };
     draft.gate(kind);
     notes.became(metric, &format!(
-        "becomes gates.{kind}: the canary's {what} are compared with the baseline's at all times, not with a fixed number"
+        "becomes gates.{kind}: the canary's {what} compared with the baseline's at all times, not with a fixed number"
     ));
 }
 

@@ -79,6 +79,8 @@ struct Dialect {
     group: &'static str,
     kind: &'static str,
     read: fn(&Node, &mut Notes, &mut Draft),
+    /// A path as it was once, and as it is in the table.
+    renamed: (&'static str, &'static str),
     reasons: Reasons,
 }
 
@@ -109,7 +111,7 @@ pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Import, Failu
         let mut draft = Draft::new(document, &mut notes);
         (dialect.read)(document, &mut notes, &mut draft);
         for node in unread(document) {
-            notes.lost(node, reason(dialect.reasons, &node.path));
+            notes.lost(node, dialect.reason(node.path_below(document)));
         }
         drafts.push(draft);
     }
@@ -137,12 +139,29 @@ impl Dialect {
     }
 }
 
-/// The reason of the longest path in the table that a path begins with.
-fn reason(reasons: Reasons, path: &str) -> &'static str {
-    const COMMON: Reasons = &[
-        ("status", "it is the cluster's own report"),
-        ("metadata", "it belongs to the resource, which stays in the cluster"),
-    ];
+impl Dialect {
+    /// The reason of the longest path in the table that a path begins with.
+    fn reason(&self, path: &str) -> &'static str {
+        const COMMON: Reasons = &[
+            ("status", "it is the cluster's own report"),
+            ("metadata", "it belongs to the resource, which stays in the cluster"),
+        ];
+        let general = general(path);
+        let general = match general.strip_prefix(self.renamed.0) {
+            Some(rest) => format!("{}{rest}", self.renamed.1),
+            None => general,
+        };
+        let fits = |prefix: &str| {
+            let rest = general.strip_prefix(prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+        };
+        let all = self.reasons.iter().chain(COMMON).filter(|(prefix, _)| fits(prefix));
+        all.max_by_key(|(prefix, _)| prefix.len()).map_or("", |(_, reason)| reason)
+    }
+}
+
+/// A path with `[]` in place of each index.
+fn general(path: &str) -> String {
     let mut general = String::new();
     let mut inside = false;
     for c in path.chars() {
@@ -151,13 +170,7 @@ fn reason(reasons: Reasons, path: &str) -> &'static str {
             general.push(c);
         }
     }
-    let fits = |prefix: &str| {
-        general
-            .strip_prefix(prefix)
-            .is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
-    };
-    let all = reasons.iter().chain(COMMON).filter(|(prefix, _)| fits(prefix));
-    all.max_by_key(|(prefix, _)| prefix.len()).map_or("", |(_, reason)| reason)
+    general
 }
 
 /// What there is to say so far.
@@ -208,10 +221,12 @@ mod tests {
     #[test]
     fn the_longest_path_has_the_reason() {
         const REASONS: Reasons = &[("spec", "a"), ("spec.steps[].plugin", "b"), ("spec.step", "c")];
-        assert_eq!(reason(REASONS, "spec.steps[3].plugin.name"), "b");
-        assert_eq!(reason(REASONS, "spec.steps[3].plugins"), "a");
-        assert_eq!(reason(REASONS, "kind"), "");
-        assert!(reason(REASONS, "metadata.labels").contains("cluster"));
+        let dialect = Dialect { reasons: REASONS, renamed: ("old.", "spec."), ..argo::DIALECT };
+        assert_eq!(dialect.reason("spec.steps[3].plugin.name"), "b");
+        assert_eq!(dialect.reason("old.steps[3].plugin.name"), "b");
+        assert_eq!(dialect.reason("spec.steps[3].plugins"), "a");
+        assert_eq!(dialect.reason("kind"), "");
+        assert!(dialect.reason("metadata.labels").contains("cluster"));
     }
 
     #[test]

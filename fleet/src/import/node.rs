@@ -86,6 +86,12 @@ impl Node {
         self.parts().for_each(Node::done);
     }
 
+    /// Its path from a document's root, for documents that stand in a list.
+    pub(super) fn path_below(&self, document: &Node) -> &str {
+        let rest = self.path.strip_prefix(document.path.as_str()).unwrap_or(&self.path);
+        rest.strip_prefix('.').unwrap_or(rest)
+    }
+
     fn parts(&self) -> Box<dyn Iterator<Item = &Node> + '_> {
         match &self.kind {
             Kind::Scalar(_) => Box::new(std::iter::empty()),
@@ -107,7 +113,11 @@ impl Node {
 /// Everything below a node that nobody has accounted for: the highest nodes of which that is true.
 pub(super) fn unread(node: &Node) -> Vec<&Node> {
     if !node.is_touched() {
-        return vec![node];
+        // An item that is one key with something below is known by that key.
+        return match node.entries() {
+            [(_, only)] if node.path.ends_with(']') => vec![only],
+            _ => vec![node],
+        };
     }
     if node.is_leaf() {
         return Vec::new();
@@ -139,7 +149,7 @@ mod tests {
             assert_eq!(node.get("a.c").map(|list| list.items()[0].text()), Some(Some("x")));
             node.get("a.e").into_iter().chain(node.get("f")).for_each(Node::done);
         };
-        assert_eq!(left(TEXT, read), ["2:a.b", "3:a.c[1]"]);
+        assert_eq!(left(TEXT, read), ["2:a.b", "3:a.c[1].d"]);
         assert!(left(TEXT, Node::done).is_empty());
     }
 
