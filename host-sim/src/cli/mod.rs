@@ -11,6 +11,7 @@ mod export;
 mod fetch;
 mod figures;
 mod filter;
+mod import;
 mod measure;
 mod overrides;
 mod package;
@@ -67,6 +68,9 @@ enum Command {
     /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
     #[command(subcommand, after_help = export::HELP)]
     Export(export::ExportCommand),
+    /// Make a spec of other tools' rollouts: Argo Rollouts, Flagger
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
     Override(overrides::OverrideCommand),
@@ -319,6 +323,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Package(args) => package::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::Import(command) => import::run(&command),
         Command::Override(command) => overrides::run(&command),
         Command::Export(command) => export::run(command),
         Command::ReplayAudit(args) => replay_audit::run(&args),
