@@ -4,16 +4,18 @@ use crate::condition::Value;
 use crate::decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
 use crate::explain::{Event, Group, Observer, Silent};
 use crate::facts::Facts;
+use crate::gate::Latch;
 use crate::hash::Bucket;
 use crate::overrides::Forced;
 use crate::pin;
 use crate::plan::{
-    ArmId, Bucketing, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, Rollout, RolloutId,
-    Rule, Shadow, Slot, Test, VariantId,
+    ArmId, Bucketing, CohortId, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, Rollout,
+    RolloutId, Rule, Shadow, Slot, Test, VariantId,
 };
-use crate::schedule::Schedule;
+use crate::schedule::{InForce, Schedule};
 use crate::spec::FlagState;
 use crate::value::share::Share;
+use crate::value::timestamp::Timestamp;
 
 /// Decides a request: which arm, and which variant of each flag its path delivers.
 ///
@@ -56,6 +58,15 @@ pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecisi
     Evaluation { plan, facts, observer: &mut Silent, overridden: false }.flag(flag)
 }
 
+/// Whether a request belongs to a cohort; `None` if the plan has none of this name.
+///
+/// For tools that tell who is affected: a decision looks at cohorts only where a rule or a ring does.
+pub fn evaluate_cohort(plan: &Plan, facts: &Facts<'_>, name: &str) -> Option<bool> {
+    let cohort = plan.cohorts.iter().find(|cohort| *cohort.name == *name)?;
+    let mut evaluation = Evaluation { plan, facts, observer: &mut Silent, overridden: false };
+    Some(evaluation.holds(&cohort.condition))
+}
+
 fn undecided(flag: FlagId) -> FlagDecision {
     FlagDecision {
         flag,
@@ -65,6 +76,20 @@ fn undecided(flag: FlagId) -> FlagDecision {
         rule: None,
         holdout: None,
         assignment: None,
+    }
+}
+
+fn assigned(rollout: RolloutId, arm: ArmId, reason: Reason) -> RolloutDecision {
+    RolloutDecision {
+        rollout,
+        arm,
+        reason,
+        error: None,
+        assignment: None,
+        step: None,
+        cohorts: 0,
+        shadow: None,
+        begins_pin: false,
     }
 }
 
@@ -85,14 +110,59 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             return None;
         };
         self.observer.event(Event::Rollout { name: rollout.name(), host, path });
+        if self.is_aborted(id, rollout) {
+            let decision = assigned(id, rollout.baseline, Reason::Disabled);
+            self.arm_event(rollout, &decision);
+            return Some(decision);
+        }
         let mut decision = self.arm(id, rollout);
+        decision.cohorts = self.cohorts(rollout, &decision);
+        self.arm_event(rollout, &decision);
+        let shadow = rollout.shadow().filter(|shadow| shadow.arm != decision.arm);
+        decision.shadow = shadow.and_then(|shadow| self.shadow(rollout, shadow));
+        Some(decision)
+    }
+
+    fn arm_event(&mut self, rollout: &Rollout, decision: &RolloutDecision) {
         if let Some(arm) = rollout.arm(decision.arm) {
             let (reason, error) = (decision.reason, decision.error);
             self.observer.event(Event::Arm { name: arm.name(), reason, error });
         }
-        let shadow = rollout.shadow().filter(|shadow| shadow.arm != decision.arm);
-        decision.shadow = shadow.and_then(|shadow| self.shadow(rollout, shadow));
-        Some(decision)
+    }
+
+    /// Whether an abort sends everybody to the baseline.
+    fn is_aborted(&mut self, id: RolloutId, rollout: &Rollout) -> bool {
+        let Some(latch) = self.latch(id) else { return false };
+        let guard = rollout.guard();
+        let now = self.facts.now().map(Timestamp::unix_ms);
+        if !latch.stops(guard.epoch(), guard.cooldown_ms(), now) {
+            return false;
+        }
+        if let Some(abort) = &latch.abort {
+            let (epoch, reason) = (abort.epoch, abort.reason.as_str());
+            self.observer.event(Event::Aborted { rollout: rollout.name(), epoch, reason });
+        }
+        true
+    }
+
+    fn latch(&self, id: RolloutId) -> Option<&'e Latch> {
+        let facts: &'e Facts<'e> = self.facts;
+        facts.standing()?.of(id)
+    }
+
+    /// Which of the gates' cohorts a request is in that the share alone sent to its arm.
+    fn cohorts(&mut self, rollout: &Rollout, decision: &RolloutDecision) -> u32 {
+        let Some(trial) = rollout.guard().trial() else { return 0 };
+        if decision.assignment.is_none() {
+            return 0;
+        }
+        let mut found = 0;
+        for (index, (_, id)) in trial.cohorts.iter().enumerate() {
+            if self.in_cohort(*id) {
+                found |= 1 << index;
+            }
+        }
+        found
     }
 
     fn shadow(&mut self, rollout: &Rollout, shadow: &Shadow) -> Option<ArmId> {
@@ -111,15 +181,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 
     fn arm(&mut self, id: RolloutId, rollout: &Rollout) -> RolloutDecision {
         let baseline = rollout.baseline;
-        let to = |arm, reason| RolloutDecision {
-            rollout: id,
-            arm,
-            reason,
-            error: None,
-            assignment: None,
-            shadow: None,
-            begins_pin: false,
-        };
+        let to = |arm, reason| assigned(id, arm, reason);
         let unit_missing = RolloutDecision {
             error: Some(ErrorCode::TargetingKeyMissing),
             ..to(baseline, Reason::Error)
@@ -153,12 +215,14 @@ impl<'e, O: Observer> Evaluation<'e, O> {
                 let Some(bucketing) = bucketing else {
                     return to(baseline, Reason::Default);
                 };
-                let Some(assignment) = self.ramp(bucketing, schedule) else {
+                let in_force = self.in_force(schedule, self.latch(id));
+                let Some(assignment) = self.share(bucketing, in_force.share) else {
                     return unit_missing;
                 };
                 let inside = assignment.bucket.is_in(assignment.share);
                 let arm = if inside { *arm } else { baseline };
-                RolloutDecision { assignment: Some(assignment), ..to(arm, Reason::Split) }
+                let (assignment, step) = (Some(assignment), in_force.step.map(|(index, _)| index));
+                RolloutDecision { assignment, step, ..to(arm, Reason::Split) }
             }
             Mode::Split { ranges, bucketing } => match self.split(bucketing, ranges) {
                 Some((arm, assignment)) => {
@@ -188,6 +252,10 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 
     fn variant(&mut self, id: FlagId, flag: &Flag) -> FlagDecision {
         let default = FlagDecision { variant: flag.default_variant, ..undecided(id) };
+        // Nothing brings back what an abort has turned off, not even an override.
+        if flag.disabled_by.iter().any(|by| self.turned_off_by(*by)) {
+            return FlagDecision { reason: Reason::Disabled, ..default };
+        }
         if let Some(variant) = self.forced(|by| by.variant(id)) {
             return FlagDecision { variant, reason: Reason::TargetingMatch, ..default };
         }
@@ -230,6 +298,10 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             return FlagDecision { reason: Reason::Error, error, ..default };
         }
         default
+    }
+
+    fn turned_off_by(&mut self, id: RolloutId) -> bool {
+        self.plan.rollout(id).is_some_and(|rollout| self.is_aborted(id, rollout))
     }
 
     /// What an override forces, if there is one.
@@ -295,11 +367,17 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 
     /// The unit's bucket, to be compared with a share; `None` without a unit.
     fn ramp(&mut self, bucketing: &Bucketing, schedule: &Schedule) -> Option<Assignment> {
-        let in_force = schedule.at(self.facts.now());
+        let in_force = self.in_force(schedule, None);
+        self.share(bucketing, in_force.share)
+    }
+
+    /// The step that the clock and the gate have come to.
+    fn in_force(&mut self, schedule: &Schedule, latch: Option<&Latch>) -> InForce {
+        let in_force = schedule.at(self.facts.now(), latch);
         if let Some((index, since)) = in_force.step {
             self.observer.event(Event::Step { index, since });
         }
-        self.share(bucketing, in_force.share)
+        in_force
     }
 
     /// The unit's bucket against a share; `None` without a unit.
@@ -336,15 +414,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             Condition::All(_) => Group::All,
             Condition::Any(_) => Group::Any,
             Condition::Not(_) => Group::Not,
-            Condition::Cohort(id) => {
-                let Some(cohort) = self.plan.cohort(*id) else {
-                    return false;
-                };
-                self.observer.event(Event::Open(Group::Cohort(&cohort.name)));
-                let holds = self.holds(&cohort.condition);
-                self.observer.event(Event::Close { holds });
-                return holds;
-            }
+            Condition::Cohort(id) => return self.in_cohort(*id),
         };
         self.observer.event(Event::Open(group));
         let holds = match condition {
@@ -353,6 +423,14 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             Condition::Not(part) => !self.holds(part),
             Condition::Cohort(_) | Condition::Test(_) => false,
         };
+        self.observer.event(Event::Close { holds });
+        holds
+    }
+
+    fn in_cohort(&mut self, id: CohortId) -> bool {
+        let Some(cohort) = self.plan.cohort(id) else { return false };
+        self.observer.event(Event::Open(Group::Cohort(&cohort.name)));
+        let holds = self.holds(&cohort.condition);
         self.observer.event(Event::Close { holds });
         holds
     }

@@ -84,6 +84,10 @@ pub struct RolloutDecision {
     pub error: Option<ErrorCode>,
     /// The bucket, if one decided.
     pub assignment: Option<Assignment>,
+    /// The step in force, by position, where the share grows by steps.
+    pub step: Option<usize>,
+    /// Which of the gates' cohorts the request is in: bit n for the n-th.
+    pub cohorts: u32,
     /// The arm that gets a copy of the request.
     pub shadow: Option<ArmId>,
     /// Whether the session is to keep this arm from now on.

@@ -43,6 +43,8 @@ pub enum Event<'e> {
     Rollout { name: &'e str, host: &'e str, path: &'e str },
     /// A ring is tried; its condition follows.
     Ring { index: usize },
+    /// A rollout is aborted: everybody gets the baseline, and flags it turns off their default.
+    Aborted { rollout: &'e str, epoch: u64, reason: &'e str },
     /// An override forces the arm or variant that follows.
     Override { key: &'e str },
     /// The arm that was chosen.
@@ -315,6 +317,15 @@ impl Recorder {
                 let answer = if met { "as required" } else { "not as required" };
                 self.depth = 1;
                 self.push(1, "required", answer.to_owned(), &[("holds", Node::Bool(met))]);
+            }
+            Event::Aborted { rollout, epoch, reason } => {
+                let line = format!("rollout {rollout} is aborted in epoch {epoch}: {reason}");
+                let fields = [
+                    ("rollout", text(rollout)),
+                    ("epoch", Node::Number(epoch.into())),
+                    ("reason", text(reason)),
+                ];
+                self.push(1, "aborted", line, &fields);
             }
             Event::Holdout { name } => {
                 self.push(1, "holdout", format!("holdout {name}"), &[("name", text(name))]);

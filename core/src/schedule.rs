@@ -3,6 +3,7 @@
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use crate::gate::Latch;
 use crate::spec::{Hold, Progress};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
@@ -13,8 +14,31 @@ use crate::value::timestamp::Timestamp;
 pub(crate) enum Schedule {
     /// The same at all times.
     Fixed(Share),
-    /// Nobody before the first moment, then each step's share. Sorted by moment.
-    Steps(Box<[(Timestamp, Share)]>),
+    /// Nobody before the first moment, then each step's share.
+    Steps { start: Timestamp, steps: Box<[Leg]> },
+}
+
+/// A step with the time it takes.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Leg {
+    pub(crate) share: Share,
+    /// In ms; `None` lasts until the spec changes.
+    hold: Option<u64>,
+    /// Whether it goes on until the gate lets it end.
+    gated: bool,
+}
+
+impl Leg {
+    /// When the step ends that began at a moment; `None` is not yet known.
+    fn end(self, index: usize, from: u64, latch: Option<&Latch>) -> Option<u64> {
+        let natural = from.saturating_add(self.hold?);
+        let step = u32::try_from(index).ok();
+        let Some(latch) = latch else { return (!self.gated).then_some(natural) };
+        if let Some((_, left)) = latch.left.iter().find(|(known, _)| Some(*known) == step) {
+            return Some(natural.max(*left));
+        }
+        (!self.gated && latch.held != step).then_some(natural)
+    }
 }
 
 /// The share in force, and which step it is of how many that time alone reaches.
@@ -26,47 +50,81 @@ pub(crate) struct InForce {
 }
 
 impl Schedule {
-    /// Lays the steps out in time. Steps behind a manual hold wait for a change of the spec.
+    /// Lays the steps out. Steps behind a manual hold wait for a change of the spec.
     pub(crate) fn new(progress: &Progress) -> Schedule {
         let (start, steps) = match progress {
             Progress::Fixed(share) => return Schedule::Fixed(*share),
             Progress::Steps { start, steps } => (*start, steps),
         };
-        let mut moments = Vec::with_capacity(steps.len());
-        let mut from = start.unwrap_or(Timestamp::from_unix_ms(0)).unix_ms();
+        let mut legs = Vec::with_capacity(steps.len());
         for step in steps {
-            moments.push((Timestamp::from_unix_ms(from), step.share));
-            match step.hold {
-                Hold::For(ms) => from = from.saturating_add(ms),
-                Hold::Manual | Hold::Last => break,
+            let hold = match step.hold {
+                Hold::For(ms) => Some(ms),
+                Hold::Manual | Hold::Last => None,
+            };
+            legs.push(Leg { share: step.share, hold, gated: step.gated });
+            if hold.is_none() {
+                break;
             }
         }
-        match moments.as_slice() {
-            [(_, share)] if start.is_none() => Schedule::Fixed(*share),
-            _ => Schedule::Steps(moments.into()),
+        match legs.as_slice() {
+            [leg] if start.is_none() => Schedule::Fixed(leg.share),
+            _ => Schedule::Steps {
+                start: start.unwrap_or(Timestamp::from_unix_ms(0)),
+                steps: legs.into(),
+            },
         }
     }
 
-    /// The share at a moment. Without a clock no step has begun: a host whose clock fails passes
-    /// on the last moment it knew.
+    /// The share at a moment, with what gates have said. Without a clock no step has begun: a host
+    /// whose clock fails passes on the last moment it knew.
     #[inline]
-    pub(crate) fn at(&self, now: Option<Timestamp>) -> InForce {
-        let steps = match self {
+    pub(crate) fn at(&self, now: Option<Timestamp>, latch: Option<&Latch>) -> InForce {
+        let (start, steps) = match self {
             Schedule::Fixed(share) => return InForce { share: *share, step: None },
-            Schedule::Steps(steps) => steps,
+            Schedule::Steps { start, steps } => (*start, steps),
         };
         let before = InForce { share: Share::ZERO, step: None };
-        let Some(now) = now else { return before };
-        let begun = steps.iter().enumerate().take_while(|(_, (from, _))| *from <= now).last();
-        begun.map_or(before, |(index, (from, share))| InForce {
-            share: *share,
-            step: Some((index, *from)),
-        })
+        let Some(now) = now.filter(|now| start <= *now) else { return before };
+        let mut from = start.unix_ms();
+        for (index, leg) in steps.iter().enumerate() {
+            match leg.end(index, from, latch).filter(|end| *end <= now.unix_ms()) {
+                Some(end) => from = end,
+                None => {
+                    let step = Some((index, Timestamp::from_unix_ms(from)));
+                    return InForce { share: leg.share, step };
+                }
+            }
+        }
+        // The last step may have an end, of which nothing comes.
+        let last = steps.len().saturating_sub(1);
+        let share = steps.get(last).map_or(Share::ZERO, |leg| leg.share);
+        InForce { share, step: Some((last, Timestamp::from_unix_ms(from))) }
+    }
+
+    /// Whether the clock and the gate allow a step to end now that has lasted since `from`: its hold is
+    /// over and it waits for nothing but the gate.
+    pub(crate) fn is_due(&self, step: usize, from: Timestamp, now_ms: u64) -> bool {
+        let Schedule::Steps { steps, .. } = self else { return false };
+        let hold = steps.get(step).and_then(|leg| leg.hold);
+        hold.is_some_and(|hold| from.unix_ms().saturating_add(hold) <= now_ms)
+    }
+
+    /// Whether a step waits for the gate.
+    pub(crate) fn is_gated(&self, step: usize) -> bool {
+        let Schedule::Steps { steps, .. } = self else { return false };
+        steps.get(step).is_some_and(|leg| leg.gated)
+    }
+
+    /// How many steps there are that evidence is gathered in.
+    pub(crate) fn stages(&self) -> usize {
+        let Schedule::Steps { steps, .. } = self else { return 1 };
+        steps.len()
     }
 
     /// Whether the clock matters.
     pub(crate) fn needs_time(&self) -> bool {
-        matches!(self, Schedule::Steps(_))
+        matches!(self, Schedule::Steps { .. })
     }
 }
 
@@ -80,8 +138,11 @@ mod tests {
     }
 
     fn schedule(start: u64, steps: &[(u32, Hold)]) -> Schedule {
-        let steps =
-            steps.iter().map(|(percent, hold)| Step { share: share(*percent), hold: *hold });
+        let steps = steps.iter().map(|(percent, hold)| Step {
+            share: share(*percent),
+            hold: *hold,
+            gated: false,
+        });
         Schedule::new(&Progress::Steps {
             start: Some(Timestamp::from_unix_ms(start)),
             steps: steps.collect(),
@@ -89,7 +150,7 @@ mod tests {
     }
 
     fn at(schedule: &Schedule, ms: u64) -> u32 {
-        schedule.at(Some(Timestamp::from_unix_ms(ms))).share.millipercent() / 1000
+        schedule.at(Some(Timestamp::from_unix_ms(ms)), None).share.millipercent() / 1000
     }
 
     #[test]
@@ -108,12 +169,36 @@ mod tests {
         ] {
             assert_eq!(at(&schedule, ms), percent, "at {ms}");
         }
-        assert_eq!(schedule.at(None).share, Share::ZERO);
+        assert_eq!(schedule.at(None, None).share, Share::ZERO);
     }
 
     #[test]
     fn a_manual_hold_lasts() {
         let schedule = schedule(0, &[(1, Hold::For(10)), (25, Hold::Manual), (100, Hold::Last)]);
         assert_eq!((at(&schedule, 9), at(&schedule, 10), at(&schedule, u64::MAX)), (1, 25, 25));
+    }
+    #[test]
+    fn a_gated_step_lasts_until_the_gate_lets_it_end() {
+        let steps = [(1, Hold::For(10), true), (5, Hold::For(20), false), (100, Hold::Last, false)];
+        let step = |(percent, hold, gated)| Step { share: share(percent), hold, gated };
+        let (start, steps) = (Some(Timestamp::from_unix_ms(0)), steps.map(step).into());
+        let schedule = Schedule::new(&Progress::Steps { start, steps });
+        let at = |latch: Option<&Latch>, ms| {
+            schedule.at(Some(Timestamp::from_unix_ms(ms)), latch).share.millipercent() / 1000
+        };
+        let mut latch = Latch::new("shop");
+        assert_eq!((at(None, u64::MAX), at(Some(&latch), u64::MAX)), (1, 1));
+        latch.leave(0, 50);
+        assert_eq!((at(Some(&latch), 49), at(Some(&latch), 50), at(Some(&latch), 69)), (1, 5, 5));
+        assert_eq!(at(Some(&latch), 70), 100);
+        // A step that the gate holds does not end by the clock.
+        latch.held = Some(1);
+        assert_eq!(at(Some(&latch), 700), 5);
+        latch.leave(1, 800);
+        assert_eq!((at(Some(&latch), 799), at(Some(&latch), 800)), (5, 100));
+        // A moment before the hold is over changes nothing.
+        let mut early = Latch::new("shop");
+        early.leave(0, 3);
+        assert_eq!((at(Some(&early), 9), at(Some(&early), 10)), (1, 5));
     }
 }

@@ -6,6 +6,7 @@ use alloc::vec::Vec;
 
 use crate::attribute::Attribute;
 use crate::condition::Operator;
+use crate::gate::Settings;
 use crate::named::Named;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
@@ -209,6 +210,8 @@ pub struct Step {
     pub share: Share,
     /// For how long.
     pub hold: Hold,
+    /// Whether it lasts beyond that until the gate says promotable.
+    pub gated: bool,
 }
 
 /// How long a step lasts.
@@ -280,6 +283,74 @@ pub struct Rollout {
     pub shadow: Option<Shadow>,
     /// Whether a host that can't reach the arm may try the baseline.
     pub falls_back: bool,
+    /// What stops it.
+    pub guard: Guard,
+    /// XXH3-64 of the rollout's canonical JSON: evidence from before an edit says nothing of what
+    /// came after it.
+    pub digest: u64,
+}
+
+/// What stops a rollout, and what goes with it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Guard {
+    /// Raised by people to clear an abort.
+    pub epoch: u64,
+    /// After an abort, a raised epoch counts only from so many ms on.
+    pub cooldown_ms: u64,
+    /// What is compared; nothing when absent.
+    pub gates: Option<Gates>,
+    /// Flags that an abort turns off.
+    pub disables: Vec<String>,
+}
+
+/// What of a canary is compared with its baseline.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Gates {
+    /// The statistics.
+    pub settings: Settings,
+    /// Answers that are errors.
+    pub errors: Statuses,
+    /// What a KPI event is, if KPI events take part.
+    pub kpi: Option<KpiEvent>,
+    /// Of the compared answers of the shadow, how many may differ.
+    pub max_divergence: Option<Share>,
+    /// Cohorts that are judged by themselves, too.
+    pub cohorts: Vec<String>,
+}
+
+/// A set of statuses: whole classes and single ones.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Statuses {
+    /// Bit n stands for n00 to n99.
+    pub classes: u8,
+    /// Single statuses.
+    pub codes: Vec<u16>,
+}
+
+impl Statuses {
+    /// 500 to 599.
+    pub const SERVER_ERRORS: Statuses = Statuses { classes: 1 << 5, codes: Vec::new() };
+    /// 200 to 299.
+    pub const SUCCESSES: Statuses = Statuses { classes: 1 << 2, codes: Vec::new() };
+
+    /// Whether a status is in the set.
+    pub fn contains(&self, status: u16) -> bool {
+        let class = status.checked_div(100).filter(|class| *class < 8).unwrap_or(0);
+        self.classes & (1 << class) != 0 || self.codes.contains(&status)
+    }
+}
+
+/// A request that counts as a success of the business: all of what is given has to be true.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KpiEvent {
+    /// Its method is one of these; any when empty.
+    pub methods: Vec<String>,
+    /// Its path is one of these; any when empty.
+    pub paths: Vec<PathMatch>,
+    /// The status of its answer.
+    pub status: Statuses,
+    /// A header field that its answer has, in lower case.
+    pub header: Option<String>,
 }
 
 /// Copies of requests for an arm whose answers nobody waits for.

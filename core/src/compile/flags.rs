@@ -12,7 +12,7 @@ use crate::named::Named;
 use crate::plan::{Flag, Outcome, PathIndex, Rule, Variant, VariantId};
 use crate::plan::{FlagId, Holdout, LayerRange, Needs, PathIndexBuilder};
 use crate::schedule::Schedule;
-use crate::spec::{self, FlagKind, PathMatch, Spec};
+use crate::spec::{self, FlagKind, PathMatch, Progress, Spec};
 use crate::split;
 
 pub(crate) fn flags(
@@ -123,6 +123,7 @@ impl FlagCompiler<'_> {
             requires: self.requires(spec, &path.key("requires"), errors),
             held_out: !matches!(self.flag.kind, Some(FlagKind::Ops | FlagKind::Permission)),
             rules: rules.into(),
+            disabled_by: Box::default(),
             needs: Needs::default(),
         };
         (flag, uses)
@@ -208,6 +209,7 @@ impl FlagCompiler<'_> {
                 let salt = self.name;
                 let bucketing =
                     self.scope.bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
+                ungated(progress, &here, errors);
                 let schedule = Schedule::new(progress);
                 Some(Outcome::Ramp { variant: variant?, schedule, bucketing: bucketing? })
             }
@@ -226,6 +228,16 @@ impl FlagCompiler<'_> {
     /// Finds a variant. An empty name stands for one that could not be read and is reported already.
     fn variant(&self, name: &str, path: &Path<'_>, errors: &mut Errors) -> Option<VariantId> {
         position(&self.flag.variants, "variant", name, path, errors).map(VariantId::new)
+    }
+}
+
+/// Gates compare versions, so only a rollout's steps can wait for one.
+fn ungated(progress: &Progress, path: &Path<'_>, errors: &mut Errors) {
+    let Progress::Steps { steps, .. } = progress else { return };
+    let section = path.key("steps");
+    for (index, _) in steps.iter().enumerate().filter(|(_, step)| step.gated) {
+        let here = section.index(index);
+        errors.add(&here.key("mode"), ErrorKind::Conflict, &"gate goes with a rollout's canary");
     }
 }
 

@@ -2,6 +2,7 @@
 
 mod cohorts;
 mod flags;
+mod guard;
 mod names;
 mod order;
 mod rollouts;
@@ -67,7 +68,8 @@ pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
     let scope = Scope { layers: &layers, ..scope };
     let holdouts = holdouts(spec, &scope, errors);
     let (rollouts, routes) = rollouts::rollouts(spec, &scope, errors);
-    let (flags, deliveries) = flags::flags(spec, &scope, &holdouts, errors);
+    let (mut flags, deliveries) = flags::flags(spec, &scope, &holdouts, errors);
+    rollouts::disable(&rollouts, &mut flags);
     let time = scope.looks_at_time(spec)
         || flags.iter().any(Flag::needs_time)
         || rollouts.iter().any(Rollout::needs_time);

@@ -6,11 +6,12 @@ use alloc::vec::Vec;
 
 use super::ROOT;
 use super::flags::position;
+use super::guard::Guarded;
 use super::scope::{Scope, Uses};
 use crate::error::{ErrorKind, Errors, Path, one_of};
 use crate::hash::Purpose;
 use crate::pin;
-use crate::plan::{Arm, ArmId, Mode, Rollout, RolloutId, RouteIndex, Shadow};
+use crate::plan::{Arm, ArmId, Flag, Mode, Rollout, RolloutId, RouteIndex, Shadow};
 use crate::plan::{Input, Pin, RouteIndexBuilder};
 use crate::schedule::Schedule;
 use crate::spec::{self, HostMatch, PathMatch, Progress, Spec};
@@ -34,6 +35,19 @@ pub(crate) fn rollouts(
         rollouts.push(compiler.compile(spec, &path, errors));
     }
     (rollouts.into(), routes.builder.finish())
+}
+
+/// Tells flags which rollouts' aborts turn them off.
+pub(crate) fn disable(rollouts: &[Rollout], flags: &mut [Flag]) {
+    for (rollout, number) in rollouts.iter().zip(0_u32..) {
+        for flag in rollout.guard.disables.iter() {
+            if let Some(flag) = flags.get_mut(flag.index()) {
+                let mut by = core::mem::take(&mut flag.disabled_by).into_vec();
+                by.push(RolloutId(number));
+                flag.disabled_by = by.into();
+            }
+        }
+    }
 }
 
 /// Who matches what, so that no two rollouts claim the same.
@@ -101,6 +115,8 @@ impl RolloutCompiler<'_> {
         self.schema_epochs(path, errors);
         let shadow = self.rollout.shadow.as_ref();
         let shadow = shadow.and_then(|shadow| self.shadow(shadow, &mut uses, path, errors));
+        let (rollout, scope) = (self.rollout, self.scope);
+        let guard = Guarded { rollout, mode: &mode, spec, scope }.compile(&mut uses, path, errors);
         let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
             name: name.as_str().into(),
             target: arm.target.as_str().into(),
@@ -112,6 +128,7 @@ impl RolloutCompiler<'_> {
             mode,
             shadow,
             falls_back: self.rollout.falls_back,
+            guard,
             needs: self.scope.needs(spec, &uses),
         }
     }

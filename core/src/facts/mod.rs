@@ -13,6 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::anonymous;
+use crate::gate::Standing;
 use crate::overrides::Forced;
 use crate::plan::{HostInput, Input, InputId, Plan, Source, UnitId};
 use crate::value::cidr::parse_address;
@@ -40,12 +41,22 @@ pub struct Facts<'a> {
     minted: Vec<(UnitId, String)>,
     token: Option<(token::Place, Cow<'a, [u8]>)>,
     pub(crate) forced: Option<Box<Forced>>,
+    standing: Option<&'a Standing>,
 }
 
 impl<'a> Facts<'a> {
     /// Sets the moment of the decision, in ms since 1970-01-01T00:00:00Z.
     pub fn set_now(&mut self, unix_ms: u64) {
         self.now = Some(Timestamp::from_unix_ms(unix_ms));
+    }
+
+    /// Sets what gates have said so far; see [`crate::gate::Latches::standing`].
+    pub fn set_standing(&mut self, standing: &'a Standing) {
+        self.standing = Some(standing);
+    }
+
+    pub(crate) fn standing(&self) -> Option<&'a Standing> {
+        self.standing
     }
 
     /// Sets what the host knows for an input. An address may carry a port; one that can't be read

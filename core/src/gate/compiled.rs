@@ -134,7 +134,7 @@ impl Gate {
 }
 
 /// ln(tests / α), rounded up.
-fn threshold(tests: u128, alpha_ppm: u32) -> Nats {
+pub(super) fn threshold(tests: u128, alpha_ppm: u32) -> Nats {
     let high = ln(tests.saturating_mul(MILLION)).high;
     Nats::ceil(high.saturating_sub(ln(alpha_ppm.into()).low))
 }

@@ -1,76 +1,99 @@
 //! The latch: an abort stays until somebody raises the rollout's epoch.
 
 use alloc::string::String;
+use alloc::vec::Vec;
 
-/// Why and under which document a rollout was aborted.
+/// Why, when and in which epoch a rollout was aborted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Abort {
-    /// The digest of the document that was in force.
-    pub digest: u64,
+    /// The epoch that was in force.
+    pub epoch: u64,
+    /// When, in ms since 1970-01-01T00:00:00Z.
+    pub at: u64,
+    /// The digest of the spec that was in force.
+    pub digest: String,
     /// One sentence for people and logs.
     pub reason: String,
 }
 
-/// The state of one rollout: its epoch, and the abort in it if there is one.
+/// What gates have said of one rollout: its abort if there was one, and how its steps went.
 ///
 /// Latches of one rollout form a lattice: merging them in any order, as often as one likes, gives
 /// the same latch. A message that comes late or twice does no harm.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latch {
-    rollout: String,
-    epoch: u64,
-    abort: Option<Abort>,
+    /// The rollout that it belongs to.
+    pub rollout: String,
+    /// The latest abort.
+    pub abort: Option<Abort>,
+    /// The epoch that `left` is of.
+    pub epoch: u64,
+    /// Steps that waited for the gate, with the moments when it let them end: in ms since 1970,
+    /// sorted by step.
+    pub left: Vec<(u32, u64)>,
+    /// A step that the gate holds, as long as it does. Its owner's alone: no merging changes it.
+    pub held: Option<u32>,
 }
 
 impl Latch {
     /// An open latch.
-    pub fn new(rollout: &str, epoch: u64) -> Latch {
-        Latch { rollout: rollout.into(), epoch, abort: None }
+    pub fn new(rollout: &str) -> Latch {
+        Latch { rollout: rollout.into(), ..Latch::default() }
     }
 
-    /// The rollout that it belongs to.
-    pub fn rollout(&self) -> &str {
-        &self.rollout
+    /// Whether an abort stops this epoch at this moment: one of this epoch or a later one does, and one
+    /// of an earlier epoch until `cooldown_ms` have passed. Without a clock the time has not passed.
+    pub fn stops(&self, epoch: u64, cooldown_ms: u64, now_ms: Option<u64>) -> bool {
+        let Some(abort) = &self.abort else { return false };
+        let cooled = |now: u64| now >= abort.at.saturating_add(cooldown_ms);
+        abort.epoch >= epoch || (cooldown_ms > 0 && !now_ms.is_some_and(cooled))
     }
 
-    /// The highest epoch seen.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// The abort in force; while there is one, everybody gets the baseline.
-    pub fn abort(&self) -> Option<&Abort> {
-        self.abort.as_ref()
-    }
-
-    /// Aborts the epoch that is in force. An abort that is there already stays, unless the new one
-    /// is first in the order of digest and reason, so that all hosts end with the same.
-    #[must_use]
-    pub fn aborted(self, abort: Abort) -> Latch {
-        let abort = match self.abort {
-            Some(there) => there.min(abort),
-            None => abort,
+    /// Aborts. An abort of the same epoch that is there already stays, unless the new one is first
+    /// in the order of moment, digest and reason, so that all hosts end with the same.
+    pub fn abort(&mut self, abort: Abort) {
+        let earlier = |there: &Abort| {
+            there.epoch < abort.epoch || (there.epoch == abort.epoch && abort < *there)
         };
-        Latch { abort: Some(abort), ..self }
-    }
-
-    /// A document with this epoch is in force. A higher epoch clears the abort, any other changes
-    /// nothing.
-    #[must_use]
-    pub fn at_epoch(self, epoch: u64) -> Latch {
-        if epoch > self.epoch { Latch { epoch, abort: None, ..self } } else { self }
-    }
-
-    /// What two hosts know together. Another rollout's latch changes nothing.
-    #[must_use]
-    pub fn merge(self, other: &Latch) -> Latch {
-        if other.rollout != self.rollout || other.epoch < self.epoch {
-            return self;
+        if self.abort.as_ref().is_none_or(earlier) {
+            self.abort = Some(abort);
         }
-        let latch = self.at_epoch(other.epoch);
-        match &other.abort {
-            Some(abort) => latch.aborted(abort.clone()),
-            None => latch,
+    }
+
+    /// An epoch is in force: what was known of the steps of an earlier one counts no more.
+    pub fn enter(&mut self, epoch: u64) {
+        if epoch > self.epoch {
+            self.epoch = epoch;
+            self.left.clear();
+            self.held = None;
+        }
+    }
+
+    /// Lets a step end at a moment; the earliest counts.
+    pub fn leave(&mut self, step: u32, at: u64) {
+        match self.left.binary_search_by_key(&step, |(known, _)| *known) {
+            Err(place) => self.left.insert(place, (step, at)),
+            Ok(place) => {
+                if let Some((_, known)) = self.left.get_mut(place) {
+                    *known = at.min(*known);
+                }
+            }
+        }
+    }
+
+    /// Adds what another host knows of the same rollout.
+    pub fn merge(&mut self, other: &Latch) {
+        if other.rollout != self.rollout {
+            return;
+        }
+        if let Some(abort) = &other.abort {
+            self.abort(abort.clone());
+        }
+        self.enter(other.epoch);
+        if other.epoch == self.epoch {
+            for (step, at) in &other.left {
+                self.leave(*step, *at);
+            }
         }
     }
 }
@@ -78,44 +101,55 @@ impl Latch {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use alloc::vec::Vec;
     use proptest::prelude::*;
 
-    fn abort(digest: u64) -> Abort {
-        Abort { digest, reason: "errors".into() }
+    fn abort(epoch: u64, at: u64) -> Abort {
+        Abort { epoch, at, digest: "00".into(), reason: "errors".into() }
     }
 
     fn latch() -> impl Strategy<Value = Latch> {
-        (0_u64..4, proptest::option::of(0_u64..3)).prop_map(|(epoch, digest)| Latch {
-            rollout: "shop".into(),
-            epoch,
-            abort: digest.map(abort),
+        let aborts = proptest::option::of((0_u64..3, 0_u64..3));
+        let left = proptest::collection::vec((0_u32..3, 0_u64..9), 0..3);
+        (0_u64..3, aborts, left).prop_map(|(epoch, aborted, left)| {
+            let mut latch = Latch { rollout: "shop".into(), epoch, ..Latch::default() };
+            latch.abort = aborted.map(|(epoch, at)| abort(epoch, at));
+            left.into_iter().for_each(|(step, at)| latch.leave(step, at));
+            latch
         })
     }
 
     #[test]
-    fn only_a_higher_epoch_clears() {
-        let latch = Latch::new("shop", 3).aborted(abort(7));
+    fn only_a_higher_epoch_clears_and_only_after_the_cooldown() {
+        let mut latch = Latch::new("shop");
+        assert!(!latch.stops(0, 60, None));
+        latch.abort(abort(3, 1000));
         for epoch in 0..=3 {
-            assert_eq!(latch.clone().at_epoch(epoch), latch);
+            assert!(latch.stops(epoch, 0, Some(u64::MAX)), "{epoch}");
         }
-        assert_eq!(latch.at_epoch(4), Latch::new("shop", 4));
+        assert!(!latch.stops(4, 0, None));
+        assert!(latch.stops(4, 60, None) && latch.stops(4, 60, Some(1059)));
+        assert!(!latch.stops(4, 60, Some(1060)));
     }
 
     #[test]
-    fn an_old_abort_does_not_reach_a_new_epoch() {
-        let old = Latch::new("shop", 3).aborted(abort(7));
-        let new = Latch::new("shop", 4);
-        assert_eq!(new.clone().merge(&old), new);
-        assert_eq!(old.merge(&new), new);
-        assert_eq!(new.clone().merge(&Latch::new("cart", 9).aborted(abort(1))), new);
+    fn steps_of_an_old_epoch_do_not_reach_a_new_one() {
+        let mut latch = Latch { epoch: 1, ..Latch::new("shop") };
+        latch.leave(0, 5);
+        let old = latch.clone();
+        latch.enter(2);
+        assert!(latch.left.is_empty());
+        latch.merge(&old);
+        latch.merge(&Latch { epoch: 9, abort: Some(abort(9, 9)), ..Latch::new("cart") });
+        assert_eq!(latch, Latch { epoch: 2, ..Latch::new("shop") });
     }
 
     proptest! {
         #[test]
         fn latches_merge_in_any_order(list in proptest::collection::vec(latch(), 1..6)) {
             let all = |latches: Vec<&Latch>| {
-                latches.into_iter().fold(Latch::new("shop", 0), Latch::merge)
+                let mut merged = Latch::new("shop");
+                latches.into_iter().for_each(|latch| merged.merge(latch));
+                merged
             };
             let merged = all(list.iter().collect());
             prop_assert_eq!(&all(list.iter().rev().collect()), &merged);

@@ -28,28 +28,43 @@
 //! # Ok::<(), Vec<serin_core::gate::SettingsError>>(())
 //! ```
 
+mod audit;
 mod bucket_set;
 mod compiled;
 mod counters;
+mod divergence;
 mod latch;
+mod latches;
 mod latency;
 mod ln;
 mod nats;
+mod outcome;
 pub mod planner;
 mod process;
 mod ratio;
+mod replay;
 mod settings;
 mod stage;
+mod tallies;
 mod verdict;
+mod watch;
+mod wire;
 
+pub use audit::{Audit, Batch, Finding, ShadowFinding};
 pub use bucket_set::BucketSet;
 pub use compiled::{Gate, Thresholds};
 pub use counters::{Counters, Tally};
+pub use divergence::Divergence;
 pub use latch::{Abort, Latch};
+pub use latches::{Latches, Standing};
 pub use latency::{EDGES, Edge, LATENCY_COUNTS, LatencyCounts};
 pub use nats::Nats;
+pub use outcome::{Outcome, Probe, StageId};
 pub use process::{ALTERNATIVES, Detector, Grid, Levels, Test};
 pub use ratio::Ratio;
+pub use replay::{Replay, replay};
 pub use settings::{InferenceUnit, LatencySettings, Settings, SettingsError};
 pub use stage::{EdgeState, Look, Stage};
+pub use tallies::{Group, Tallies};
 pub use verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};
+pub use watch::{Current, Watch, look};

@@ -16,7 +16,7 @@ use super::ratio::Ratio;
 pub const ALTERNATIVES: usize = 5;
 
 /// Alternatives for what should not rise, in thousandths: 1.5, 2, 4, 10 and 50 times.
-const RISES: [u32; ALTERNATIVES] = [1500, 2000, 4000, 10_000, 50_000];
+pub(super) const RISES: [u32; ALTERNATIVES] = [1500, 2000, 4000, 10_000, 50_000];
 
 /// Alternatives for what should not fall: a tenth less, a fifth less, half, a fifth, a fiftieth.
 const FALLS: [u32; ALTERNATIVES] = [900, 800, 500, 200, 20];

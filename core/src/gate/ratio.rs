@@ -24,7 +24,7 @@ impl Ratio {
     }
 
     /// This many thousandths of the ratio, at least 0.001.
-    pub(super) fn times(self, thousandths: u32) -> Ratio {
+    pub(crate) fn times(self, thousandths: u32) -> Ratio {
         let product = u64::from(self.0).saturating_mul(u64::from(thousandths));
         let product = product.checked_div(1000).unwrap_or(0).max(1);
         Ratio(u32::try_from(product).unwrap_or(u32::MAX))

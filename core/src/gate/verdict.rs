@@ -24,6 +24,18 @@ pub enum Verdict {
     Promotable,
 }
 
+impl Verdict {
+    /// The verdict in a word.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Verdict::Continue => "continue",
+            Verdict::Pause => "pause",
+            Verdict::Abort => "abort",
+            Verdict::Promotable => "promotable",
+        }
+    }
+}
+
 /// Which process a likelihood belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Process {
@@ -72,6 +84,8 @@ pub enum Cause {
     Crossed(Level),
     /// This one crossed, but the effect is smaller than what the gate acts on.
     EffectTooSmall(Level),
+    /// The shadow's answers differ more often than tolerated.
+    ShadowDiffers,
     /// No likelihood has crossed.
     Collecting,
 }
@@ -248,18 +262,14 @@ impl fmt::Display for Level {
 impl fmt::Display for Judgement {
     /// One line: the verdict and why.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self.verdict {
-            Verdict::Continue => "continue: ",
-            Verdict::Pause => "pause: ",
-            Verdict::Abort => "abort: ",
-            Verdict::Promotable => "promotable: ",
-        })?;
+        write!(f, "{}: ", self.verdict.as_str())?;
         match self.cause {
             Cause::TooFewSamples => f.write_str("too few canary requests yet"),
             Cause::TooLittleTraffic => f.write_str("too few requests a minute"),
             Cause::BaselineUnwell => f.write_str("the baseline itself fails too often"),
             Cause::Crossed(level) => write!(f, "{level}"),
             Cause::EffectTooSmall(level) => write!(f, "{level}, but the effect is too small"),
+            Cause::ShadowDiffers => f.write_str("the shadow differs more often than tolerated"),
             Cause::Collecting => f.write_str("no likelihood has crossed"),
         }
     }

@@ -103,7 +103,7 @@ fn decided(flag: &Flag, now: Timestamp) -> Option<&str> {
         let (variant, everybody) = match &rule.outcome {
             Outcome::Serve(variant) => (variant.as_str(), true),
             Outcome::Ramp { variant, progress, .. } => {
-                let share = Schedule::new(progress).at(Some(now)).share;
+                let share = Schedule::new(progress).at(Some(now), None).share;
                 (variant.as_str(), share == Share::ALL)
             }
             Outcome::Split { weights, .. } => {

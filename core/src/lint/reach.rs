@@ -68,7 +68,7 @@ fn is_everybody(progress: &Progress, now: Timestamp) -> bool {
         Progress::Fixed(share) => *share,
         Progress::Steps { steps, .. } => steps.last().map(|step| step.share).unwrap_or_default(),
     };
-    last == Share::ALL && Schedule::new(progress).at(Some(now)).share == Share::ALL
+    last == Share::ALL && Schedule::new(progress).at(Some(now), None).share == Share::ALL
 }
 
 /// The unit's name; the only one where none is named.

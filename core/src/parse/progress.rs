@@ -3,11 +3,13 @@
 use alloc::vec::Vec;
 
 use super::node::Node;
-use super::reader::{Object, list, moment, share, text};
+use super::reader::{Object, list, moment, share, text, word};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::spec::{Hold, Progress, Step};
 use crate::value::duration;
 
+/// How a step ends: by the clock, or by the gate. The value says whether it is gated.
+const MODES: [(&str, bool); 2] = [("auto", false), ("gate", true)];
 /// The most steps.
 const MAX_STEPS: usize = 100;
 
@@ -60,7 +62,7 @@ fn steps(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Step> {
 }
 
 fn step(node: &Node, last: bool, path: &Path<'_>, errors: &mut Errors) -> Option<Step> {
-    let object = Object::open(node, path, &["share", "hold"], errors)?;
+    let object = Object::open(node, path, &["share", "hold", "mode"], errors)?;
     let given = object.required("share", errors);
     let share = given.and_then(|node| share(node, &path.key("share"), errors));
     let hold = match object.get("hold") {
@@ -72,7 +74,14 @@ fn step(node: &Node, last: bool, path: &Path<'_>, errors: &mut Errors) -> Option
             None
         }
     };
-    Some(Step { share: share?, hold: hold? })
+    let mode = object.get("mode");
+    let mode = mode.and_then(|node| word(node, &MODES, &path.key("mode"), errors));
+    let gated = mode.unwrap_or_default();
+    if gated && !matches!(hold, Some(Hold::For(_)) | None) {
+        let message = "gate goes with a hold of some time, as in hold: 10m";
+        errors.add(&path.key("mode"), ErrorKind::Conflict, &message);
+    }
+    Some(Step { share: share?, hold: hold?, gated })
 }
 
 fn hold(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {

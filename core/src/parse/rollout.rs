@@ -5,16 +5,18 @@ use alloc::vec::Vec;
 
 use super::condition::condition;
 use super::flag::{bucketing, weights_with_past};
+use super::guard::guard;
 use super::name;
 use super::node::Node;
 use super::progress::{duration_ms, progress};
 use super::reader::{Object, entries, list, share, text, texts, whole, word, wrong_type};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
+use crate::hash::digest;
 use crate::named::Named;
 use crate::spec::{Arm, Compare, HostMatch, Mode, PathMatch, Rollout, RouteMatch, Shadow};
 
-const ROLLOUT: [&str; 11] = [
+const ROLLOUT: [&str; 15] = [
     "match",
     "unit",
     "salt",
@@ -26,6 +28,10 @@ const ROLLOUT: [&str; 11] = [
     "past",
     "shadow",
     "fallback",
+    "epoch",
+    "cooldown",
+    "gates",
+    "onAbort",
 ];
 const MODES: [&str; 3] = ["canary", "blueGreen", "split"];
 /// The most hosts and the most paths one rollout may match.
@@ -52,6 +58,8 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
             .get("fallback")
             .and_then(|node| word(node, &[("baseline", true)], &path.key("fallback"), errors))
             .unwrap_or_default(),
+        guard: guard(&object, path, errors),
+        digest: digest(node.canonical().as_bytes()),
     }
 }
 
@@ -85,7 +93,7 @@ fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
     })
 }
 
-fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+pub(crate) fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     let given = texts(node, path, errors);
     for method in &given {
         let plain = method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{Bucketing, Condition, FlagId, Needs, Ranges, VariantId};
+use super::{Bucketing, Condition, FlagId, Needs, Ranges, RolloutId, VariantId};
 use crate::schedule::Schedule;
 use crate::spec::FlagState;
 use crate::value::share::Share;
@@ -18,6 +18,8 @@ pub struct Flag {
     /// Whether holdouts leave it alone.
     pub(crate) held_out: bool,
     pub(crate) rules: Box<[Rule]>,
+    /// Rollouts whose abort turns it off.
+    pub(crate) disabled_by: Box<[RolloutId]>,
     pub(crate) needs: Needs,
 }
 

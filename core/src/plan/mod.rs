@@ -1,6 +1,7 @@
 //! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
 
 mod flag;
+mod guard;
 mod id_set;
 mod input;
 mod path_index;
@@ -13,6 +14,8 @@ use alloc::vec::Vec;
 
 pub use flag::{Flag, Variant};
 pub(crate) use flag::{Holdout, LayerRange, Outcome, Rule};
+pub(crate) use guard::Kpi;
+pub use guard::{Guard, Trial};
 pub(crate) use id_set::IdSet;
 pub(crate) use input::Inputs;
 pub use input::{HostInput, Input, InputId};

@@ -2,7 +2,7 @@
 
 use alloc::boxed::Box;
 
-use super::{ArmId, Bucketing, Condition, InputId, Needs, Ranges};
+use super::{ArmId, Bucketing, Condition, Guard, InputId, Needs, Ranges};
 use crate::schedule::Schedule;
 use crate::spec::Compare;
 use crate::value::share::Share;
@@ -16,6 +16,7 @@ pub struct Rollout {
     pub(crate) mode: Mode,
     pub(crate) shadow: Option<Shadow>,
     pub(crate) falls_back: bool,
+    pub(crate) guard: Guard,
     pub(crate) needs: Needs,
 }
 
@@ -31,6 +32,9 @@ impl Rollout {
     }
 
     pub(crate) fn needs_time(&self) -> bool {
+        if self.guard.cooldown_ms > 0 {
+            return true;
+        }
         match &self.mode {
             Mode::Pinned { .. } => true,
             Mode::Canary { schedule, .. } => schedule.needs_time(),
@@ -56,6 +60,11 @@ impl Rollout {
     /// Whether a host that can't reach the arm may try the baseline.
     pub fn falls_back(&self) -> bool {
         self.falls_back
+    }
+
+    /// What stops it.
+    pub fn guard(&self) -> &Guard {
+        &self.guard
     }
 }
 

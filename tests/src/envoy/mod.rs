@@ -1,6 +1,7 @@
 //! Real Envoy as a child process, bounded in time and gone when its owner is.
 
 pub mod bootstrap;
+pub mod edge;
 
 use crate::client;
 use serde_json::Value;
@@ -99,6 +100,11 @@ impl Envoy {
         let port = port.and_then(|port| u16::try_from(port).ok());
         let port = port.ok_or_else(|| format!("Envoy has no listener {name}\n{}", self.log()))?;
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
+    }
+
+    /// Where the admin interface listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
     }
 
     /// A page of the admin interface.

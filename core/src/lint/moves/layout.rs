@@ -68,7 +68,7 @@ impl Layout {
         match &rule.outcome {
             Outcome::Serve(variant) => Layout::everybody(&name(*variant)),
             Outcome::Ramp { variant, schedule, bucketing } => {
-                let share = schedule.at(Some(now)).share;
+                let share = schedule.at(Some(now), None).share;
                 Layout::share(
                     Drawn::new(spec, plan, bucketing),
                     share,
@@ -102,7 +102,7 @@ impl Layout {
             Mode::Fixed(arm) | Mode::Pinned { active: arm, .. } => Layout::everybody(&name(*arm)),
             Mode::Canary { bucketing: None, .. } => Layout::everybody(&baseline),
             Mode::Canary { arm, schedule, bucketing: Some(by), .. } => {
-                let share = schedule.at(Some(now)).share;
+                let share = schedule.at(Some(now), None).share;
                 Layout::share(Drawn::new(spec, plan, by), share, &name(*arm), &baseline)
             }
             Mode::Split { ranges, bucketing } => {

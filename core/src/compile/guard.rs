@@ -1,0 +1,152 @@
+//! Compiles what stops a rollout.
+
+use alloc::boxed::Box;
+use alloc::format;
+use alloc::vec::Vec;
+
+use super::flags::position;
+use super::scope::{Scope, Uses};
+use crate::error::{ErrorKind, Errors, Path};
+use crate::gate::{Divergence, Gate, Settings};
+use crate::plan::{CohortId, Condition, FlagId, Guard, Kpi, Mode, PathIndexBuilder, Trial};
+use crate::schedule::Schedule;
+use crate::spec::{self, Progress, Spec};
+
+/// A rollout whose mode is compiled.
+pub(crate) struct Guarded<'c> {
+    pub(crate) rollout: &'c spec::Rollout,
+    pub(crate) mode: &'c Mode,
+    pub(crate) spec: &'c Spec,
+    pub(crate) scope: &'c Scope<'c>,
+}
+
+impl Guarded<'_> {
+    /// Compiles what stops it.
+    pub(crate) fn compile(&self, uses: &mut Uses, path: &Path<'_>, errors: &mut Errors) -> Guard {
+        let given = &self.rollout.guard;
+        let section = path.key("onAbort");
+        let section = section.key("disable");
+        let flag = |(index, name): (usize, &alloc::string::String)| {
+            let here = section.index(index);
+            position(&self.spec.flags, "flag", name, &here, errors).map(FlagId::new)
+        };
+        let disables = given.disables.iter().enumerate().filter_map(flag).collect();
+        let trial = match &given.gates {
+            Some(gates) => self.trial(gates, uses, path, errors),
+            None => {
+                gated_steps(&self.rollout.mode, path, errors);
+                None
+            }
+        };
+        Guard { epoch: given.epoch, cooldown_ms: given.cooldown_ms, disables, trial }
+    }
+
+    fn trial(
+        &self,
+        gates: &spec::Gates,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Option<Trial> {
+        let here = path.key("gates");
+        let Mode::Canary { arm, schedule, bucketing: Some(_), .. } = self.mode else {
+            let message = "need a canary with a share or steps: they compare it with a baseline that runs at the same time";
+            errors.add(&here, ErrorKind::Conflict, &message);
+            return None;
+        };
+        let compares = |shadow: &spec::Shadow| shadow.compare != spec::Compare::Nothing;
+        if gates.max_divergence.is_some() && !self.rollout.shadow.as_ref().is_some_and(compares) {
+            let message = "needs a shadow whose answers are compared";
+            errors.add(&here.key("shadow"), ErrorKind::Conflict, &message);
+        }
+        let cohorts = self.cohorts(gates, uses, &here.key("cohorts"), errors);
+        let (gate, divergence) = compiled(gates, schedule, &here, errors)?;
+        Some(Trial {
+            canary: *arm,
+            gate,
+            errors: gates.errors.clone(),
+            kpi: gates.kpi.as_ref().map(kpi),
+            divergence,
+            cohorts,
+            fingerprint: self.rollout.digest,
+        })
+    }
+
+    fn cohorts(
+        &self,
+        gates: &spec::Gates,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> Box<[(Box<str>, CohortId)]> {
+        let mut list: Vec<(Box<str>, CohortId)> = Vec::with_capacity(gates.cohorts.len());
+        for (index, name) in gates.cohorts.iter().enumerate() {
+            let here = path.index(index);
+            if position(&self.spec.cohorts, "cohort", name, &here, errors).is_none() {
+                continue;
+            }
+            if list.iter().any(|(known, _)| **known == **name) {
+                let message = format!("{} is there twice", crate::error::quoted(name));
+                errors.add(&here, ErrorKind::Conflict, &message);
+            }
+            let condition = spec::Condition::Cohort(name.clone());
+            let condition = self.scope.condition(&condition, uses, &here, errors);
+            if let Condition::Cohort(id) = condition {
+                list.push((name.as_str().into(), id));
+            }
+        }
+        list.into()
+    }
+}
+
+/// A step that waits for a gate which is not there would wait for ever.
+fn gated_steps(mode: &spec::Mode, path: &Path<'_>, errors: &mut Errors) {
+    let spec::Mode::Canary { progress: Progress::Steps { steps, .. }, .. } = mode else { return };
+    let section = path.key("canary");
+    let section = section.key("steps");
+    for (index, step) in steps.iter().enumerate() {
+        if step.gated {
+            let message = "waits for a gate, and the rollout has no gates";
+            errors.add(&section.index(index).key("mode"), ErrorKind::Conflict, &message);
+        }
+    }
+}
+
+/// The tests, with α shared out over what is judged.
+fn compiled(
+    gates: &spec::Gates,
+    schedule: &Schedule,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<(Gate, Option<Divergence>)> {
+    let stages = u32::try_from(schedule.stages()).unwrap_or(u32::MAX).max(1);
+    let parts = gates.cohorts.len().saturating_add(1);
+    let parts = parts.saturating_add(usize::from(gates.max_divergence.is_some()));
+    let parts = u32::try_from(parts).unwrap_or(u32::MAX);
+    let alpha_ppm = gates.settings.alpha_ppm.checked_div(parts).unwrap_or(0).max(1);
+    let settings = Settings { alpha_ppm, stages, ..gates.settings.clone() };
+    let divergence = gates.max_divergence;
+    let divergence = divergence.map(|share| Divergence::new(share, alpha_ppm, stages));
+    match Gate::new(settings) {
+        Ok(gate) => Some((gate, divergence)),
+        Err(mistakes) => {
+            for mistake in mistakes {
+                errors.add(path, ErrorKind::Value, &mistake);
+            }
+            None
+        }
+    }
+}
+
+fn kpi(event: &spec::KpiEvent) -> Kpi {
+    let mut paths = PathIndexBuilder::default();
+    for path in &event.paths {
+        paths.add(path, 0);
+    }
+    Kpi {
+        methods: event.methods.iter().map(|method| method.as_str().into()).collect(),
+        paths: (!event.paths.is_empty()).then(|| paths.finish()),
+        status: event.status.clone(),
+        header: event.header.as_deref().map(Box::from),
+    }
+}

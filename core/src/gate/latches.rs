@@ -1,0 +1,180 @@
+//! The latches of all rollouts: as a document between hosts, and by position for `decide`.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt::Write;
+
+use super::latch::{Abort, Latch};
+use crate::parse::node::{Node, write_json_text};
+use crate::plan::{Plan, RolloutId};
+
+/// What hosts tell each other of aborts, as JSON:
+///
+/// ```json
+/// {"latches":[{"rollout":"shop","epoch":3,
+///   "abort":{"epoch":3,"at":1795250000000,"digest":"0123456789abcdef","reason":"errors, …"},
+///   "left":[[0,1795240000000]],"held":1}]}
+/// ```
+///
+/// Moments are ms since 1970. Absent fields are left out.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Latches {
+    /// Sorted by rollout.
+    list: Vec<Latch>,
+}
+
+impl Latches {
+    /// The most rollouts that a document may speak of.
+    const MOST: usize = 10_000;
+
+    /// Reads a document; `None` if it is none.
+    pub fn from_json(json: &[u8]) -> Option<Latches> {
+        let Node::Object(document) = serde_json::from_slice(json).ok()? else { return None };
+        let Node::List(items) = document.get("latches")? else { return None };
+        let mut latches = Latches::default();
+        for item in items.iter().take(Self::MOST) {
+            let latch = latch(item)?;
+            latches.change(&latch.rollout, |known| {
+                known.merge(&latch);
+                known.held = latch.held;
+            });
+        }
+        Some(latches)
+    }
+
+    /// The document.
+    pub fn to_json(&self) -> String {
+        let mut out = String::from("{\"latches\":[");
+        for (index, latch) in self.list.iter().enumerate() {
+            out.push_str(if index == 0 { "{\"rollout\":" } else { ",{\"rollout\":" });
+            write_json_text(&latch.rollout, &mut out);
+            // Writing to a String cannot fail.
+            let _ = write!(out, ",\"epoch\":{}", latch.epoch);
+            if let Some(abort) = &latch.abort {
+                let _ = write!(out, ",\"abort\":{{\"epoch\":{},\"at\":{}", abort.epoch, abort.at);
+                out.push_str(",\"digest\":");
+                write_json_text(&abort.digest, &mut out);
+                out.push_str(",\"reason\":");
+                write_json_text(&abort.reason, &mut out);
+                out.push('}');
+            }
+            if !latch.left.is_empty() {
+                let left: Vec<String> =
+                    latch.left.iter().map(|(step, at)| format!("[{step},{at}]")).collect();
+                let _ = write!(out, ",\"left\":[{}]", left.join(","));
+            }
+            if let Some(held) = latch.held {
+                let _ = write!(out, ",\"held\":{held}");
+            }
+            out.push('}');
+        }
+        out.push_str("]}");
+        out
+    }
+
+    /// All latches, by rollout.
+    pub fn list(&self) -> &[Latch] {
+        &self.list
+    }
+
+    /// A rollout's latch.
+    pub fn get(&self, rollout: &str) -> Option<&Latch> {
+        self.place(rollout).ok().and_then(|place| self.list.get(place))
+    }
+
+    /// Changes a rollout's latch; an open one if there was none.
+    pub fn change<T>(&mut self, rollout: &str, change: impl FnOnce(&mut Latch) -> T) -> T {
+        let place = self.place(rollout);
+        let mut latch = match place {
+            Ok(place) => self.list.get_mut(place).map(core::mem::take).unwrap_or_default(),
+            Err(_) => Latch::new(rollout),
+        };
+        let result = change(&mut latch);
+        match place {
+            Ok(place) => {
+                if let Some(slot) = self.list.get_mut(place) {
+                    *slot = latch;
+                }
+            }
+            Err(place) => self.list.insert(place, latch),
+        }
+        result
+    }
+
+    /// Adds what another host knows.
+    pub fn merge(&mut self, other: &Latches) {
+        for latch in &other.list {
+            self.change(&latch.rollout, |known| known.merge(latch));
+        }
+    }
+
+    /// By the positions of a plan, for its decisions. `None` if nothing is known of any rollout.
+    pub fn standing(&self, plan: &Plan) -> Option<Standing> {
+        let known = |rollout: &crate::plan::Rollout| self.get(rollout.name()).cloned();
+        let mut list: Vec<Option<Latch>> = plan.rollouts().iter().map(known).collect();
+        for (latch, rollout) in list.iter_mut().zip(plan.rollouts()) {
+            if let Some(latch) = latch {
+                let epoch = rollout.guard().epoch();
+                latch.enter(epoch);
+                // Under a spec that went back to an earlier epoch, its steps are not known.
+                if latch.epoch != epoch {
+                    latch.left.clear();
+                    latch.held = None;
+                }
+            }
+        }
+        list.iter().any(Option::is_some).then_some(Standing { list })
+    }
+
+    fn place(&self, rollout: &str) -> Result<usize, usize> {
+        self.list.binary_search_by(|latch| latch.rollout.as_str().cmp(rollout))
+    }
+}
+
+/// The latches of a plan's rollouts, which every decision obeys: see [`crate::Facts::set_standing`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Standing {
+    /// By position of the rollout.
+    list: Vec<Option<Latch>>,
+}
+
+impl Standing {
+    /// What is known of a rollout.
+    pub fn of(&self, rollout: RolloutId) -> Option<&Latch> {
+        self.list.get(rollout.index())?.as_ref()
+    }
+}
+
+fn latch(node: &Node) -> Option<Latch> {
+    let Node::Object(fields) = node else { return None };
+    let abort = fields.get("abort").and_then(|abort| {
+        let Node::Object(fields) = abort else { return None };
+        Some(Abort {
+            epoch: whole(fields.get("epoch")?)?,
+            at: whole(fields.get("at")?)?,
+            digest: text(fields.get("digest")?)?.into(),
+            reason: text(fields.get("reason")?)?.into(),
+        })
+    });
+    let mut latch = Latch::new(text(fields.get("rollout")?)?);
+    latch.epoch = fields.get("epoch").and_then(whole).unwrap_or_default();
+    latch.abort = abort;
+    latch.held = fields.get("held").and_then(whole).and_then(|step| u32::try_from(step).ok());
+    if let Some(Node::List(items)) = fields.get("left") {
+        for item in items.iter().take(100) {
+            let Node::List(pair) = item else { return None };
+            let [step, at] = pair.as_slice() else { return None };
+            latch.leave(u32::try_from(whole(step)?).ok()?, whole(at)?);
+        }
+    }
+    Some(latch)
+}
+
+fn text(node: &Node) -> Option<&str> {
+    if let Node::Text(text) = node { Some(text) } else { None }
+}
+
+fn whole(node: &Node) -> Option<u64> {
+    if let Node::Number(number) = node { number.as_u64() } else { None }
+}

@@ -1,0 +1,213 @@
+//! What a stage has come to: counters that hosts keep, add up and hand on.
+
+use alloc::vec::Vec;
+
+use super::bucket_set::BucketSet;
+use super::counters::{Counters, Tally};
+use super::latency::{LATENCY_COUNTS, LatencyCounts};
+use super::outcome::{Outcome, Probe, StageId};
+use super::wire::{Bytes, Reader};
+use crate::plan::Trial;
+
+/// One group of units: everybody, or a cohort.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Group {
+    /// Requests, and those that failed.
+    pub requests: Counters,
+    /// KPI events of the canary and of the baseline.
+    pub kpi: [u64; 2],
+    /// Latencies of the canary and of the baseline.
+    pub latency: [LatencyCounts; 2],
+    /// Buckets in error.
+    pub errors: BucketSet,
+}
+
+/// What has been seen in one stage of a trial. Adding two is a union of buckets and a sum of the rest, so
+/// each host, and each of a host's workers, adds what it has seen exactly once.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tallies {
+    /// The stage.
+    pub stage: StageId,
+    /// Everybody, then each of the trial's cohorts.
+    pub groups: Vec<Group>,
+    /// Answers of the shadow that were compared, and those that differ.
+    pub shadow: Tally,
+}
+
+impl Tallies {
+    /// Nothing yet.
+    pub fn new(stage: StageId, trial: &Trial) -> Tallies {
+        let groups = core::iter::repeat_with(Group::default).take(trial.groups()).collect();
+        Tallies { stage, groups, shadow: Tally::default() }
+    }
+
+    /// Whether nothing has been counted.
+    pub fn is_empty(&self) -> bool {
+        self.shadow.exposures == 0
+            && self.groups.iter().all(|group| group.requests.exposures() == 0)
+    }
+
+    /// Counts a request whose outcome is known.
+    pub fn record(&mut self, trial: &Trial, probe: &Probe, outcome: &Outcome) {
+        let (error, kpi) = (trial.is_error(outcome), trial.is_kpi(probe, outcome));
+        for (index, group) in self.groups.iter_mut().enumerate() {
+            let cohort = index.checked_sub(1).and_then(|bit| u32::try_from(bit).ok());
+            let inside =
+                cohort.is_none_or(|bit| probe.cohorts.checked_shr(bit).unwrap_or(0) & 1 == 1);
+            if inside {
+                group.record(probe, outcome, error, kpi);
+            }
+        }
+    }
+
+    /// Adds what somebody else has seen of the same stage; of another stage nothing is added.
+    pub fn add(&mut self, other: &Tallies) {
+        if other.stage != self.stage {
+            return;
+        }
+        for (group, more) in self.groups.iter_mut().zip(&other.groups) {
+            group.add(more);
+        }
+        self.shadow.exposures = self.shadow.exposures.saturating_add(other.shadow.exposures);
+        self.shadow.events = self.shadow.events.saturating_add(other.shadow.events);
+    }
+
+    /// What a host keeps once `added` has arrived while the stage `current` is in force: what is of
+    /// another stage gives way.
+    #[must_use]
+    pub fn absorb(kept: Option<Tallies>, added: &Tallies, current: StageId) -> Option<Tallies> {
+        let kept = kept.filter(|kept| kept.stage == current);
+        if added.stage != current {
+            return kept;
+        }
+        match kept {
+            Some(mut kept) => {
+                kept.add(added);
+                Some(kept)
+            }
+            None => Some(added.clone()),
+        }
+    }
+
+    /// The counters as bytes, for [`Tallies::from_bytes`] on any host.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut out = Bytes::default();
+        self.write(&mut out);
+        out.into_vec()
+    }
+
+    /// Reads bytes; `None` if they are none of [`Tallies::to_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Option<Tallies> {
+        let mut reader = Reader::new(bytes);
+        let tallies = Tallies::read(&mut reader)?;
+        reader.is_at_end().then_some(tallies)
+    }
+
+    pub(super) fn write(&self, out: &mut Bytes) {
+        self.stage.write(out);
+        out.numbers([self.shadow.exposures, self.shadow.events]);
+        out.count(self.groups.len());
+        for group in &self.groups {
+            group.requests.write(out);
+            out.numbers(group.kpi);
+            for counts in &group.latency {
+                out.sparse(counts.counts().iter().map(|count| u64::from(*count)));
+            }
+            out.sparse(group.errors.words().iter().copied());
+        }
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Tallies> {
+        const MOST_GROUPS: usize = 17;
+        let stage = StageId::read(reader)?;
+        let [exposures, events] = reader.numbers()?;
+        let count = reader.count(MOST_GROUPS)?;
+        let mut groups = Vec::with_capacity(count);
+        for _ in 0..count {
+            let (requests, kpi) = (Counters::read(reader)?, reader.numbers()?);
+            let mut latency = [LatencyCounts::default(), LatencyCounts::default()];
+            for counts in &mut latency {
+                let mut list = [0_u32; LATENCY_COUNTS];
+                reader.sparse(LATENCY_COUNTS, |index, value| {
+                    let slot = list.get_mut(index)?;
+                    *slot = u32::try_from(value).ok()?;
+                    Some(())
+                })?;
+                *counts = LatencyCounts::from_counts(list);
+            }
+            let empty = BucketSet::new();
+            let mut words = empty.words().to_vec();
+            reader.sparse(words.len(), |index, value| {
+                *words.get_mut(index)? = value;
+                Some(())
+            })?;
+            groups.push(Group { requests, kpi, latency, errors: BucketSet::from_words(&words) });
+        }
+        Some(Tallies { stage, groups, shadow: Tally { exposures, events } })
+    }
+}
+
+impl Group {
+    fn record(&mut self, probe: &Probe, outcome: &Outcome, error: bool, kpi: bool) {
+        let requests = &mut self.requests;
+        let tally = if probe.canary { &mut requests.canary } else { &mut requests.baseline };
+        tally.exposures = tally.exposures.saturating_add(1);
+        tally.events = tally.events.saturating_add(error.into());
+        if error {
+            self.errors.insert(probe.bucket);
+        }
+        let [canary, baseline] = &mut self.latency;
+        let latency = if probe.canary { canary } else { baseline };
+        if let Some(micros) = outcome.micros {
+            latency.record(micros);
+        }
+        let [canary, baseline] = &mut self.kpi;
+        let events = if probe.canary { canary } else { baseline };
+        *events = events.saturating_add(kpi.into());
+    }
+
+    fn add(&mut self, other: &Group) {
+        self.requests = self.requests.merge(other.requests);
+        for (events, more) in self.kpi.iter_mut().zip(other.kpi) {
+            *events = events.saturating_add(more);
+        }
+        for (counts, more) in self.latency.iter_mut().zip(&other.latency) {
+            counts.merge(more);
+        }
+        self.errors.merge(&other.errors);
+    }
+
+    /// KPI events among requests.
+    pub(super) fn kpi_counters(&self) -> Counters {
+        let [canary, baseline] = self.kpi;
+        let tally = |requests: Tally, events| Tally { exposures: requests.exposures, events };
+        Counters {
+            canary: tally(self.requests.canary, canary),
+            baseline: tally(self.requests.baseline, baseline),
+        }
+    }
+}
+
+impl StageId {
+    pub(super) fn write(&self, out: &mut Bytes) {
+        out.numbers([self.epoch, self.step.into(), self.fingerprint]);
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<StageId> {
+        let [epoch, step, fingerprint] = reader.numbers()?;
+        Some(StageId { epoch, step: u32::try_from(step).ok()?, fingerprint })
+    }
+}
+
+impl Counters {
+    pub(super) fn write(&self, out: &mut Bytes) {
+        for tally in [self.canary, self.baseline] {
+            out.numbers([tally.exposures, tally.events]);
+        }
+    }
+
+    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Counters> {
+        let mut tally = || reader.numbers().map(|[exposures, events]| Tally { exposures, events });
+        Some(Counters { canary: tally()?, baseline: tally()? })
+    }
+}

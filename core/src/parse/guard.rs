@@ -1,0 +1,300 @@
+//! Reads what stops a rollout: `epoch`, `cooldown`, `gates` and `onAbort`.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use super::node::Node;
+use super::progress::duration_ms;
+use super::reader::{Object, decimal, list, share, text, texts, whole, word};
+use super::rollout::path_matches;
+use crate::error::{ErrorKind, Errors, Path, quoted};
+use crate::gate::{Edge, InferenceUnit, LatencySettings, Ratio, Settings};
+use crate::spec::{Gates, Guard, KpiEvent, Statuses};
+use crate::value::share::Share;
+
+/// The most cohorts that are judged by themselves: each one costs α and memory.
+const MAX_COHORTS: usize = 16;
+
+/// Reads the guard of a rollout, opened as `object`.
+pub(crate) fn guard(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Guard {
+    let epoch = object.get("epoch").and_then(|node| whole(node, &path.key("epoch"), errors));
+    let cooldown = object.text("cooldown", errors);
+    let cooldown = cooldown.and_then(|text| duration_ms(&text, &path.key("cooldown"), errors));
+    let gates = object.get("gates").and_then(|node| gates(node, &path.key("gates"), errors));
+    let disables = object.get("onAbort").map(|node| on_abort(node, &path.key("onAbort"), errors));
+    Guard {
+        epoch: epoch.unwrap_or_default(),
+        cooldown_ms: cooldown.unwrap_or_default(),
+        gates,
+        disables: disables.unwrap_or_default(),
+    }
+}
+
+fn on_abort(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+    let Some(object) = Object::open(node, path, &["disable"], errors) else { return Vec::new() };
+    let Some(flags) = object.required("disable", errors) else { return Vec::new() };
+    texts(flags, &path.key("disable"), errors).into_iter().map(String::from).collect()
+}
+
+const GATES: [&str; 10] = [
+    "alpha",
+    "minSamples",
+    "minRate",
+    "maxBaselineErrorRate",
+    "errors",
+    "latency",
+    "kpi",
+    "promotion",
+    "shadow",
+    "cohorts",
+];
+
+fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
+    let object = Object::open(node, path, &GATES, errors)?;
+    let reader = Reader { object: &object, path };
+    let mut settings = Settings::default();
+    reader.ppm("alpha", &mut settings.alpha_ppm, errors);
+    reader.count("minSamples", &mut settings.min_samples, errors);
+    reader.count("minRate", &mut settings.min_per_minute, errors);
+    reader.share("maxBaselineErrorRate", &mut settings.max_baseline_errors, errors);
+    let statuses = error_gate(&object, path, &mut settings, errors);
+    if let Some(node) = object.get("latency") {
+        settings.latency = latency(node, &path.key("latency"), errors);
+    }
+    let kpi = object.get("kpi").and_then(|node| {
+        let (event, tolerated) = kpi(node, &path.key("kpi"), errors)?;
+        settings.kpi = Some(tolerated);
+        Some(event)
+    });
+    if let Some(node) = object.get("promotion") {
+        promotion(node, &path.key("promotion"), &mut settings, errors);
+    }
+    if settings.excluded <= settings.tolerated {
+        let message = "the rate that promotion.exclude rules out has to be above errors.tolerate";
+        errors.add(path, ErrorKind::Conflict, &message);
+    }
+    let max_divergence = object.get("shadow").and_then(|node| {
+        let here = path.key("shadow");
+        let object = Object::open(node, &here, &["maxDivergence"], errors)?;
+        let node = object.required("maxDivergence", errors)?;
+        divergence(node, &here.key("maxDivergence"), errors)
+    });
+    let cohorts = object.get("cohorts").map(|node| cohorts(node, &path.key("cohorts"), errors));
+    Some(Gates {
+        settings,
+        errors: statuses,
+        kpi,
+        max_divergence,
+        cohorts: cohorts.unwrap_or_default(),
+    })
+}
+
+/// Reads `errors`: which answers are errors, and how they are compared.
+fn error_gate(
+    gates: &Object<'_>,
+    path: &Path<'_>,
+    settings: &mut Settings,
+    errors: &mut Errors,
+) -> Statuses {
+    const FIELDS: [&str; 6] =
+        ["unit", "status", "tolerate", "minDifference", "minRatio", "lateFaultErrors"];
+    const UNITS: [(&str, InferenceUnit); 2] =
+        [("bucket", InferenceUnit::Bucket), ("request", InferenceUnit::Request)];
+    let default = Statuses::SERVER_ERRORS;
+    let Some(node) = gates.get("errors") else { return default };
+    let here = path.key("errors");
+    let Some(object) = Object::open(node, &here, &FIELDS, errors) else { return default };
+    let reader = Reader { object: &object, path: &here };
+    if let Some(node) = object.get("unit") {
+        settings.unit = word(node, &UNITS, &here.key("unit"), errors).unwrap_or(settings.unit);
+    }
+    reader.ratio("tolerate", (1000, 100_000), &mut settings.tolerated, errors);
+    reader.ratio("minRatio", (1000, 100_000), &mut settings.min_ratio, errors);
+    reader.share("minDifference", &mut settings.min_difference, errors);
+    reader.count("lateFaultErrors", &mut settings.late_fault_errors, errors);
+    if (1..1000).contains(&settings.late_fault_errors) {
+        let message = format_args!("is {}, allowed are 0 for off and 1000 or more", {
+            settings.late_fault_errors
+        });
+        errors.add(&here.key("lateFaultErrors"), ErrorKind::Value, &message);
+        settings.late_fault_errors = 0;
+    }
+    // A rate that is tolerated moves what promotion has to rule out.
+    settings.excluded = settings.excluded.max(settings.tolerated.times(2000));
+    statuses(&object, &here, default, errors)
+}
+
+fn promotion(node: &Node, path: &Path<'_>, settings: &mut Settings, errors: &mut Errors) {
+    let Some(object) = Object::open(node, path, &["exclude", "alpha"], errors) else { return };
+    let reader = Reader { object: &object, path };
+    reader.ratio("exclude", (1001, 200_000), &mut settings.excluded, errors);
+    reader.ppm("alpha", &mut settings.promotion_alpha_ppm, errors);
+}
+
+/// Reads `latency`: how much slower is tolerated, in per cent, rounded down to whole counts.
+fn latency(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LatencySettings> {
+    let object = Object::open(node, path, &["tolerate"], errors)?;
+    let mut tolerance = 0;
+    if let Some(node) = object.get("tolerate") {
+        let here = path.key("tolerate");
+        let given = decimal(node, &here, errors)?.thousandths();
+        let counts = given.and_then(|thousandths| {
+            // Per cent in thousandths: 19 % is a ratio of 1.19.
+            let ratio = u32::try_from(thousandths).ok()?.checked_add(100_000)?;
+            (ratio <= 400_000).then(|| counts_within(ratio))
+        });
+        let Some(counts) = counts else {
+            errors.add(&here, ErrorKind::Value, &"must be 0 to 300 per cent in steps of 0.001");
+            return None;
+        };
+        tolerance = counts;
+    }
+    Some(LatencySettings { tolerance, edges: Edge::DEFAULT })
+}
+
+/// How many counts of 2^(1/8) a ratio (in 0.001 %) covers.
+fn counts_within(ratio: u32) -> u8 {
+    let covers = |n: &u8| Edge::new(*n).is_some_and(|edge| edge.micros() <= u64::from(ratio) / 100);
+    // An edge lies at 2^(n/8) ms: 1,000 µs times the ratio.
+    (1..=16).take_while(covers).last().unwrap_or(0)
+}
+
+fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, Ratio)> {
+    let known = ["methods", "paths", "status", "header", "tolerate"];
+    let object = Object::open(node, path, &known, errors)?;
+    let methods = object.get("methods");
+    let methods = methods.map(|node| super::rollout::methods(node, &path.key("methods"), errors));
+    let paths = object.get("paths").map(|node| path_matches(node, &path.key("paths"), errors));
+    if paths.as_ref().is_some_and(Vec::is_empty) {
+        let message = "is an empty list and would match nothing, leave paths out to match all";
+        errors.add(&path.key("paths"), ErrorKind::Value, &message);
+    }
+    let header = object.text("header", errors).map(|name| name.to_ascii_lowercase());
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if let Some(name) = header.as_deref().filter(|name| name.is_empty() || !name.bytes().all(token))
+    {
+        let message = format_args!("{} is no field name, write x-order", quoted(name));
+        errors.add(&path.key("header"), ErrorKind::Value, &message);
+    }
+    if methods.is_none() && paths.is_none() && header.is_none() && object.get("status").is_none() {
+        let message = "needs methods, paths, status or header: what tells the event";
+        errors.add(path, ErrorKind::Missing, &message);
+    }
+    let mut tolerated = Ratio::ONE;
+    Reader { object: &object, path }.ratio("tolerate", (51, 1000), &mut tolerated, errors);
+    let status = statuses(&object, path, Statuses::SUCCESSES, errors);
+    let (methods, paths) = (methods.unwrap_or_default(), paths.unwrap_or_default());
+    Some((KpiEvent { methods, paths, status, header }, tolerated))
+}
+
+/// A share of answers that may differ; with none or all there is nothing to judge.
+fn divergence(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
+    let given = share(node, path, errors)?;
+    let judged = 1..=50_000;
+    if !judged.contains(&given.millipercent()) {
+        let message = format_args!("is {given}, allowed are 0.001 to 50 per cent");
+        errors.add(path, ErrorKind::Value, &message);
+        return None;
+    }
+    Some(given)
+}
+
+fn cohorts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+    let names = texts(node, path, errors);
+    if names.len() > MAX_COHORTS {
+        let count = names.len();
+        let message = format_args!("has {count} cohorts, at most {MAX_COHORTS} are allowed");
+        errors.add(path, ErrorKind::Limit, &message);
+    }
+    names.into_iter().map(String::from).collect()
+}
+
+/// Reads `status`: `5xx` for a class, `429` for one.
+fn statuses(
+    object: &Object<'_>,
+    path: &Path<'_>,
+    default: Statuses,
+    errors: &mut Errors,
+) -> Statuses {
+    let Some(node) = object.get("status") else { return default };
+    let here = path.key("status");
+    let mut found = Statuses { classes: 0, codes: Vec::new() };
+    for (index, item) in list(node, &here, errors).unwrap_or_default().iter().enumerate() {
+        let here = here.index(index);
+        if let Node::Number(_) = item {
+            let code = whole(item, &here, errors).and_then(|code| u16::try_from(code).ok());
+            match code.filter(|code| (100..=599).contains(code)) {
+                Some(code) => found.codes.push(code),
+                None => {
+                    errors.add(&here, ErrorKind::Value, &"is no status, allowed are 100 to 599")
+                }
+            }
+            continue;
+        }
+        let Some(given) = text(item, &here, errors) else { continue };
+        match given.as_bytes() {
+            [class @ b'1'..=b'5', b'x', b'x'] => found.classes |= 1 << class.saturating_sub(b'0'),
+            _ => {
+                let message = format_args!("{} is no class, write 5xx or 429", quoted(given));
+                errors.add(&here, ErrorKind::Value, &message);
+            }
+        }
+    }
+    if matches!(node, Node::List(items) if items.is_empty()) {
+        errors.add(&here, ErrorKind::Value, &"is an empty list, name a class (5xx) or a status");
+    }
+    found
+}
+
+/// Reads optional numbers over their defaults.
+struct Reader<'r> {
+    object: &'r Object<'r>,
+    path: &'r Path<'r>,
+}
+
+impl Reader<'_> {
+    fn count(&self, field: &str, into: &mut u64, errors: &mut Errors) {
+        let given = self.object.get(field);
+        let given = given.and_then(|node| whole(node, &self.path.key(field), errors));
+        *into = given.unwrap_or(*into);
+    }
+
+    fn share(&self, field: &str, into: &mut u32, errors: &mut Errors) {
+        let given = self.object.get(field);
+        let given = given.and_then(|node| share(node, &self.path.key(field), errors));
+        *into = given.map_or(*into, Share::millipercent);
+    }
+
+    /// A chance in per cent, into millionths.
+    fn ppm(&self, field: &str, into: &mut u32, errors: &mut Errors) {
+        let Some(node) = self.object.get(field) else { return };
+        let here = self.path.key(field);
+        let Some(given) = share(node, &here, errors) else { return };
+        let ppm = given.millipercent().saturating_mul(10);
+        if (1..=500_000).contains(&ppm) {
+            *into = ppm;
+        } else {
+            let message = format_args!("is {given}, allowed are 0.001 to 50 per cent");
+            errors.add(&here, ErrorKind::Value, &message);
+        }
+    }
+
+    /// How many times; the bounds are in thousandths.
+    fn ratio(&self, field: &str, (least, most): (u32, u32), into: &mut Ratio, errors: &mut Errors) {
+        let Some(node) = self.object.get(field) else { return };
+        let here = self.path.key(field);
+        let Some(given) = decimal(node, &here, errors) else { return };
+        let thousandths = given.thousandths().and_then(|number| u32::try_from(number).ok());
+        let within = thousandths.filter(|number| (least..=most).contains(number));
+        match within.and_then(Ratio::from_thousandths) {
+            Some(ratio) => *into = ratio,
+            None => {
+                let bound = |number| Ratio::from_thousandths(number).unwrap_or(Ratio::ONE);
+                let (least, most) = (bound(least), bound(most));
+                let message =
+                    format_args!("is {given}, allowed are {least} to {most} in steps of 0.001");
+                errors.add(&here, ErrorKind::Value, &message);
+            }
+        }
+    }
+}

@@ -1,0 +1,363 @@
+//! A rollout watched from its first request on: what gates say becomes the latch, and each record of it
+//! replays to the same.
+
+use serin_core::gate::{Audit, Latch, Latches, Outcome, Tallies, Watch, look, replay};
+use serin_core::plan::RolloutId;
+use serin_core::{Decision, Facts, Plan, decide};
+
+const MINUTE: u64 = 60_000;
+/// 2026-11-21T09:00:00Z.
+const START: u64 = 1_795_251_600_000;
+
+/// A host with one worker: it decides, counts, looks once a second and keeps the latches.
+struct Host {
+    plan: Plan,
+    watch: Watch,
+    tallies: Option<Tallies>,
+    /// Not yet handed on.
+    local: Option<Tallies>,
+    latches: Latches,
+    now: u64,
+    audits: Vec<Audit>,
+    seed: u64,
+    /// Orders in 1,000 requests of the baseline and of the canary, if there are any.
+    sells: Option<[u64; 2]>,
+    /// Whether the canary's errors are one cohort's alone.
+    only_enterprise: bool,
+    /// In 1,000 answers of the shadow, those that differ.
+    differs: u64,
+}
+
+/// How an arm behaves: errors in a million, µs, and what it answers with.
+#[derive(Clone, Copy)]
+struct Arm {
+    errors: u64,
+    micros: u64,
+}
+
+const WELL: Arm = Arm { errors: 10_000, micros: 20_000 };
+
+impl Host {
+    fn new(gates: &str, steps: &str, more: &str) -> Host {
+        let plan = Plan::from_json(spec(gates, steps, more).as_bytes());
+        Host {
+            plan: plan.unwrap_or_else(|errors| panic!("{errors}")),
+            watch: Watch::default(),
+            tallies: None,
+            local: None,
+            latches: Latches::default(),
+            now: START,
+            audits: Vec::new(),
+            seed: 7,
+            sells: None,
+            only_enterprise: false,
+            differs: 0,
+        }
+    }
+
+    fn random(&mut self) -> u64 {
+        // SplitMix64.
+        self.seed = self.seed.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        let mut z = self.seed;
+        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        z ^ (z >> 31)
+    }
+
+    /// One request of a random user; the arm that it went to.
+    fn request(&mut self, stable: Arm, canary: Arm) -> String {
+        let user = format!("user-{}", self.random() % 50_000);
+        let plan_header = if self.random().is_multiple_of(10) { "enterprise" } else { "free" };
+        let chance = self.random() % 1_000_000;
+        let (luck, difference) = (self.random() % 1000, self.random() % 1000);
+        let standing = self.latches.standing(&self.plan);
+        let headers: [(&[u8], &[u8]); 5] = [
+            (b":method", b"GET"),
+            (b":path", b"/"),
+            (b":authority", b"shop.example.com"),
+            (b"x-user-id", user.as_bytes()),
+            (b"x-plan", plan_header.as_bytes()),
+        ];
+        let mut facts = Facts::gather(&self.plan, headers);
+        facts.set_now(self.now);
+        if let Some(standing) = &standing {
+            facts.set_standing(standing);
+        }
+        let mut decision = Decision::new(&self.plan);
+        decide(&self.plan, &facts, &mut decision);
+        let (_, arm) = decision.arm(&self.plan).expect("the rollout's");
+        let arm = arm.to_owned();
+        let behaves = if arm == "canary" { canary } else { stable };
+        if let Some(probe) = decision.probe(&self.plan, &facts) {
+            let trial = self.plan.rollouts()[0].guard().trial().expect("gates");
+            let spared = self.only_enterprise && probe.canary && plan_header == "free";
+            let errors = if spared { stable.errors } else { behaves.errors };
+            let sells = self.sells.unwrap_or_default()[usize::from(probe.canary)];
+            let kpi_header = luck < sells;
+            let well = if kpi_header { 201 } else { 200 };
+            let status = if chance < errors { 503 } else { well };
+            let micros = Some(behaves.micros);
+            let outcome = Outcome { status, micros, kpi_header, ..Outcome::default() };
+            let local = self.local.take().filter(|local| local.stage == probe.stage);
+            let mut local = local.unwrap_or_else(|| Tallies::new(probe.stage, trial));
+            local.record(trial, &probe, &outcome);
+            if decision.shadow(&self.plan).is_some() {
+                local.shadow.exposures += 1;
+                local.shadow.events += u64::from(difference < self.differs);
+            }
+            self.local = Some(local);
+        }
+        arm
+    }
+
+    /// So many ms with so many requests a second.
+    fn run(&mut self, ms: u64, per_second: u64, stable: Arm, canary: Arm) -> u64 {
+        let mut exposed = 0;
+        for _ in 0..ms / 1000 {
+            for _ in 0..per_second {
+                exposed += u64::from(self.request(stable, canary) == "canary");
+            }
+            self.now += 1000;
+            self.look();
+        }
+        exposed
+    }
+
+    fn look(&mut self) {
+        if let Some(local) = self.local.take() {
+            // What hosts hand on are bytes.
+            let local = Tallies::from_bytes(&local.to_bytes()).expect("readable");
+            self.tallies = Tallies::absorb(self.tallies.take(), &local, local.stage);
+        }
+        let (plan, tallies, now) = (&self.plan, self.tallies.as_ref(), self.now);
+        let id = rollout(plan);
+        let mut other = Watch::from_bytes(&self.watch.to_bytes()).expect("readable");
+        let mut copy = self.latch();
+        let watch = &mut self.watch;
+        let audit = self.latches.change("shop", |latch| look(plan, id, watch, tallies, latch, now));
+        // Another worker, with what this one has written down, comes to the same.
+        assert_eq!(look(plan, id, &mut other, tallies, &mut copy, now), audit);
+        assert_eq!((&other, &copy), (&self.watch, &self.latch()));
+        let json = self.latches.to_json();
+        assert_eq!(Latches::from_json(json.as_bytes()).as_ref(), Some(&self.latches), "{json}");
+        self.audits.extend(audit);
+    }
+
+    fn latch(&self) -> Latch {
+        self.latches.get("shop").cloned().unwrap_or_else(|| Latch::new("shop"))
+    }
+
+    /// What was done, a line each.
+    fn done(&self) -> Vec<String> {
+        let line = |audit: &Audit| {
+            let verdict = audit.finding.judgement.verdict.as_str();
+            format!("steps[{}] {verdict}: {}", audit.step, audit.finding.reason())
+        };
+        self.audits.iter().map(line).collect()
+    }
+
+    fn replayed(&self) {
+        assert!(!self.audits.is_empty());
+        for audit in &self.audits {
+            let json = audit.to_json();
+            let replay = replay(&json).unwrap_or_else(|why| panic!("{why}: {json}"));
+            assert_eq!(replay.differences, Vec::<String>::new(), "{json}");
+            assert_eq!(replay.judgement, audit.finding.judgement);
+        }
+    }
+}
+
+fn rollout(plan: &Plan) -> RolloutId {
+    plan.arm_named("shop", "canary").expect("the rollout").0
+}
+
+fn spec(gates: &str, steps: &str, more: &str) -> String {
+    format!(
+        r#"{{ "formatVersion": 1, "revision": 7,
+          "units": {{ "user": [ {{ "header": "x-user-id" }} ] }},
+          "cohorts": {{ "enterprise": {{ "attribute": "header.x-plan", "equals": "enterprise" }} }},
+          "flags": {{ "cart": {{ "kind": "ops", "variants": {{ "on": true, "off": false }},
+            "defaultVariant": "off", "rules": [ {{ "serve": "on" }} ] }} }},
+          "rollouts": {{ "shop": {{
+            "arms": {{ "stable": {{ "target": "v1" }}, "canary": {{ "target": "v2" }} }},
+            "baseline": "stable",
+            "canary": {{ "start": "2026-11-21T09:00:00Z", "steps": {steps} }},
+            "gates": {gates}, "onAbort": {{ "disable": ["cart"] }} {more} }} }} }}"#
+    )
+}
+
+const STEPS: &str = r#"[{"share": 20, "hold": "5m"}, {"share": 50, "hold": "5m"}, {"share": 100}]"#;
+const GATED: &str =
+    r#"[{"share": 20, "hold": "2m", "mode": "gate"}, {"share": 50, "hold": "5m"}, {"share": 100}]"#;
+
+#[test]
+fn a_failing_canary_is_cut_off_and_its_flag_with_it() {
+    let mut host = Host::new("{}", STEPS, "");
+    host.run(MINUTE, 50, WELL, WELL);
+    assert!(host.audits.is_empty(), "{:?}", host.done());
+    host.run(MINUTE, 50, WELL, Arm { errors: 500_000, ..WELL });
+    assert_eq!(host.latch().abort.expect("aborted").epoch, 0);
+    assert_eq!(host.run(MINUTE, 50, WELL, WELL), 0, "nobody gets the canary");
+    let [only] = host.done().try_into().expect("one record");
+    assert!(only.starts_with("steps[0] abort: ") && only.contains("errors, "), "{only}");
+    host.replayed();
+
+    let standing = host.latches.standing(&host.plan).expect("known");
+    let mut facts = Facts::gather(&host.plan, []);
+    facts.set_standing(&standing);
+    let cart = host.plan.flag_named("cart").expect("there");
+    let decided = serin_core::evaluate_flag(&host.plan, &facts, cart);
+    assert_eq!(decided.reason.as_str(), "DISABLED");
+
+    // The same rollout in a higher epoch is free again.
+    host.plan = Plan::from_json(spec("{}", STEPS, r#", "epoch": 1"#).as_bytes()).expect("good");
+    assert!(host.run(MINUTE, 50, WELL, WELL) > 0);
+    assert_eq!(host.audits.len(), 1, "{:?}", host.done());
+}
+
+#[test]
+fn a_healthy_canary_goes_all_the_way() {
+    let mut host = Host::new("{}", STEPS, "");
+    host.run(11 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new());
+    assert_eq!(host.request(WELL, WELL), "canary");
+}
+
+#[test]
+fn a_gated_step_waits_for_evidence_and_not_for_the_clock() {
+    let mut host = Host::new("{}", GATED, "");
+    // Nobody comes: the clock alone moves nothing, and that is said.
+    host.run(10 * MINUTE, 0, WELL, WELL);
+    assert_eq!(host.done(), ["steps[0] pause: too few requests a minute"]);
+    host.run(20 * MINUTE, 50, WELL, WELL);
+    let done = host.done();
+    assert_eq!(
+        done.iter().filter(|line| line.contains("steps[0] promotable: ")).count(),
+        1,
+        "{done:?}"
+    );
+    assert_eq!(host.request(WELL, WELL), "canary", "{done:?}");
+    host.replayed();
+}
+
+#[test]
+fn a_late_fault_a_slow_canary_and_one_cohort_are_seen() {
+    let late = r#"[{"share": 20, "hold": "10h"}, {"share": 100}]"#;
+    let mut host = Host::new("{}", late, "");
+    host.run(30 * MINUTE, 50, WELL, WELL);
+    host.run(5 * MINUTE, 50, WELL, Arm { errors: 60_000, ..WELL });
+    let done = host.done();
+    assert!(done.iter().any(|line| line.contains("abort: late errors, ")), "{done:?}");
+
+    let mut slow = Host::new(r#"{"latency": {"tolerate": 19}}"#, late, "");
+    slow.run(2 * MINUTE, 50, WELL, Arm { micros: 40_000, ..WELL });
+    let done = slow.done();
+    assert!(done[0].contains("abort: latency at 22 ms"), "{done:?}");
+
+    let mut cohort = Host::new(r#"{"cohorts": ["enterprise"]}"#, late, "");
+    cohort.run(2 * MINUTE, 50, WELL, Arm { errors: 300_000, ..WELL });
+    let abort = cohort.latch().abort.expect("aborted");
+    assert!(abort.reason.contains("errors"), "{abort:?}");
+    for host in [host, slow, cohort] {
+        host.replayed();
+    }
+}
+
+#[test]
+fn a_record_that_was_changed_does_not_replay() {
+    let mut host = Host::new("{}", STEPS, "");
+    host.run(MINUTE, 50, WELL, Arm { errors: 500_000, ..WELL });
+    let json = host.audits[0].to_json();
+    let changed = json.replacen("\"verdict\":\"abort\"", "\"verdict\":\"continue\"", 1);
+    let replayed = replay(&changed).expect("readable");
+    assert_eq!(replayed.differences.len(), 1, "{:?}", replayed.differences);
+    let tampered = json.replacen("\"alpha\":10000", "\"alpha\":1", 1);
+    assert_ne!(tampered, json);
+    assert!(!replay(&tampered).expect("readable").differences.is_empty());
+    for broken in
+        ["", "{}", "[1]", &json[..json.len() - 1], &json.replace("\"before\"", "\"after\"")]
+    {
+        assert!(replay(broken).is_err(), "{broken}");
+    }
+}
+
+#[test]
+fn every_mistake_in_a_guard_is_named() {
+    let gates = r#"{"alpha": 60, "minRate": -1, "errors": {"status": ["6xx", 99], "tolerate": 0.5, "lateFaultErrors": 5},
+        "latency": {"tolerate": 400}, "kpi": {}, "promotion": {"exclude": 1}, "shadow": {"maxDivergence": 0}, "cohorts": ["nobody"], "gates": 1}"#;
+    let more = r#", "cooldown": "soon", "epoch": 1.5"#;
+    let text = spec(gates, GATED, more).replace("[\"cart\"]", "[\"card\"]");
+    let errors = Plan::from_json(text.as_bytes()).expect_err("refused").to_string();
+    for said in [
+        "rollouts.shop.epoch: 1.5 is not a whole number",
+        "rollouts.shop.cooldown: \"soon\" is no span of time",
+        "rollouts.shop.gates.gates: unknown field",
+        "rollouts.shop.gates.alpha: is 60 %, allowed are 0.001 to 50 per cent",
+        "rollouts.shop.gates.minRate: -1 is not a whole number",
+        "rollouts.shop.gates.errors.status[0]: \"6xx\" is no class",
+        "rollouts.shop.gates.errors.status[1]: is no status",
+        "rollouts.shop.gates.errors.tolerate: is 0.5, allowed are 1 to 100",
+        "rollouts.shop.gates.errors.lateFaultErrors: is 5",
+        "rollouts.shop.gates.latency.tolerate: must be 0 to 300 per cent",
+        "rollouts.shop.gates.kpi: needs methods, paths, status or header",
+        "rollouts.shop.gates.promotion.exclude: is 1, allowed are 1.001 to 200",
+        "rollouts.shop.gates.shadow.maxDivergence: is 0 %",
+        "rollouts.shop.gates.cohorts[0]: there is no cohort \"nobody\"",
+        "rollouts.shop.onAbort.disable[0]: there is no flag \"card\", did you mean cart?",
+    ] {
+        assert!(errors.contains(said), "{said}\n---\n{errors}");
+    }
+    let ungated = spec("{}", GATED, "").replace("\"gates\": {},", "");
+    let errors = Plan::from_json(ungated.as_bytes()).expect_err("refused").to_string();
+    assert_eq!(
+        errors,
+        "rollouts.shop.canary.steps[0].mode: waits for a gate, and the rollout has no gates"
+    );
+}
+
+/// A rollout whose canary is fine but for what the test says, with everybody at even odds.
+fn even(gates: &str, more: &str) -> Host {
+    Host::new(gates, r#"[{"share": 50, "hold": "10h"}, {"share": 100}]"#, more)
+}
+
+#[test]
+fn a_canary_that_sells_less_is_cut_off() {
+    let gates = r#"{"kpi": {"methods": ["GET"], "paths": [{"exact": "/"}], "status": [201], "header": "x-order"}}"#;
+    let mut host = even(gates, "");
+    host.sells = Some([300, 300]);
+    host.run(5 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new());
+    host.sells = Some([300, 150]);
+    host.run(10 * MINUTE, 50, WELL, WELL);
+    let done = host.done();
+    assert!(done.iter().any(|line| line.contains("abort: KPI events, ")), "{done:?}");
+    host.replayed();
+}
+
+#[test]
+fn one_cohort_that_fails_is_enough() {
+    let gates = r#"{"cohorts": ["enterprise"], "errors": {"minDifference": 3}}"#;
+    let mut host = even(gates, "");
+    host.run(3 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new());
+    // One in ten requests is the cohort's, so for everybody the difference is below 3 %.
+    host.only_enterprise = true;
+    host.run(10 * MINUTE, 50, WELL, Arm { errors: 250_000, ..WELL });
+    let abort = host.latch().abort.expect("aborted");
+    assert!(abort.reason.starts_with("cohort enterprise: "), "{abort:?}");
+    host.replayed();
+}
+
+#[test]
+fn a_shadow_that_differs_too_often_is_cut_off() {
+    let shadow = r#", "shadow": {"arm": "canary", "percent": 10, "compare": "status"}"#;
+    let mut host = even(r#"{"shadow": {"maxDivergence": 2}}"#, shadow);
+    host.differs = 15;
+    host.run(5 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new(), "below what is tolerated");
+    host.differs = 60;
+    host.run(5 * MINUTE, 50, WELL, WELL);
+    let done = host.done();
+    assert_eq!(done, ["steps[0] abort: the shadow differs more often than tolerated"]);
+    host.replayed();
+}
