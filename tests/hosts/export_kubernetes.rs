@@ -11,6 +11,7 @@ use serin_conformance::outcome::Outcome;
 use serin_conformance::random::{self, Random};
 use serin_conformance::report::Report;
 use serin_conformance::vector::{Case, Suite};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -162,16 +163,43 @@ fn bad_manifests() -> Result<(), String> {
 /// How a spec's routes are exported, and how a router reads them.
 type Exported = (&'static [&'static str], fn(&[Value], &Asked<'_>) -> Option<Routed>, bool);
 
-const ROUTES: [Exported; 3] = [
-    (&["--gateway", "shop", "--only", "virtual-services.yaml"], by_virtual_services, false),
+const ROUTES: [Exported; 4] = [
     (
-        &["--gateway", "shop", "--routes", "gateway-api", "--only", "http-routes.yaml"],
+        &["--gateway", "shop", "--default", DEFAULT, "--only", "virtual-services.yaml"],
+        by_virtual_services,
+        false,
+    ),
+    (
+        &[
+            "--gateway",
+            "shop",
+            "--default",
+            DEFAULT,
+            "--routes",
+            "gateway-api",
+            "--only",
+            "http-routes.yaml",
+        ],
         by_http_routes,
         false,
     ),
     (
         &["--variant", "sidecar", "--namespace", "shop", "--only", "virtual-services.yaml"],
         by_virtual_services,
+        true,
+    ),
+    (
+        &[
+            "--variant",
+            "sidecar",
+            "--namespace",
+            "shop",
+            "--routes",
+            "gateway-api",
+            "--only",
+            "http-routes.yaml",
+        ],
+        by_http_routes,
         true,
     ),
 ];
@@ -207,7 +235,10 @@ fn routed() -> Result<(), String> {
                     let host = host(&case, mesh);
                     let path = case.request.path.split('?').next().unwrap_or_default();
                     let seen = router(&resources, &Asked { host: &host, path, headers });
-                    let wanted = wanted(&suite.spec, &outcome, !headers.is_empty());
+                    // HTTPRoutes name a service and its namespace apart.
+                    let seen = seen.map(|(service, copy)| (label(&service), copy));
+                    let wanted = wanted(&suite.spec, &outcome, !headers.is_empty())
+                        .unwrap_or_else(|| (label(&no_rollout(&suite.spec, &host, mesh)), None));
                     // A host that no rollout names is not this export's to route.
                     let ours = seen.is_some() || field("x-serin-rollout").is_some();
                     if ours && seen.as_ref() != Some(&wanted) {
@@ -236,7 +267,7 @@ fn routes(folder: &Path, spec: &Value, options: &[&str]) -> Result<Vec<Value>, S
     write(&file, &spec.to_string())?;
     let mut serin = Command::new(path_from("SERIN_BIN")?);
     serin.args(["export", "istio"]).arg(&file).args(["--url", "oci://r.example/f:1"]);
-    let output = serin.args(["--default", DEFAULT]).args(options).stdin(Stdio::null()).output();
+    let output = serin.args(options).stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("serin did not start: {error}"))?;
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     if said.contains("istio has no file") {
@@ -281,12 +312,34 @@ fn host(case: &Case, sidecar: bool) -> String {
     host.into()
 }
 
-fn wanted(spec: &Value, outcome: &Outcome, decided: bool) -> Routed {
+fn label(host: &str) -> String {
+    host.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Where a request of a rollout goes.
+fn wanted(spec: &Value, outcome: &Outcome, decided: bool) -> Option<Routed> {
     let field = |name: &str| outcome.upstream.get(name).cloned();
-    let Some(rollout) = field("x-serin-rollout") else { return (DEFAULT.into(), None) };
-    let rollout = &spec["rollouts"][rollout];
+    let rollout = &spec["rollouts"][field("x-serin-rollout")?];
     let arm = field("x-serin-arm").filter(|_| decided);
     let arm = arm.or_else(|| rollout["baseline"].as_str().map(str::to_owned)).unwrap_or_default();
     let target = rollout["arms"][arm]["target"].as_str().unwrap_or_default();
-    (target.into(), field("x-serin-shadow").filter(|_| decided))
+    Some((target.into(), field("x-serin-shadow").filter(|_| decided)))
+}
+
+/// Where any other goes: to the default; in a mesh, where none is given, to the baselines' target if there
+/// is just one, or to the service that was called.
+fn no_rollout(spec: &Value, host: &str, mesh: bool) -> String {
+    if !mesh {
+        return DEFAULT.into();
+    }
+    let rollouts = spec["rollouts"].as_object().into_iter().flat_map(|rollouts| rollouts.values());
+    let baseline = |rollout: &Value| {
+        let name = rollout["baseline"].as_str().unwrap_or_default();
+        rollout["arms"][name]["target"].as_str().unwrap_or_default().to_owned()
+    };
+    let targets: BTreeSet<String> = rollouts.map(baseline).collect();
+    match (targets.len(), targets.first()) {
+        (1, Some(target)) => target.clone(),
+        _ => host.to_owned(),
+    }
 }

@@ -48,7 +48,15 @@ pub(crate) fn by_http_routes(resources: &[Value], asked: &Asked<'_>) -> Option<R
     let mut best: Option<(Rank, &Value)> = None;
     for resource in resources {
         let names = list(&resource["spec"]["hostnames"]);
-        let host = if names.is_empty() {
+        let parents = list(&resource["spec"]["parentRefs"]);
+        let host = if parents.iter().any(|parent| parent["kind"] == "Service") {
+            // In a mesh the route belongs to the service that is called.
+            let called = |parent: &Value| {
+                let part = |name: &str| parent[name].as_str().unwrap_or_default();
+                asked.host.starts_with(&format!("{}.{}.svc.", part("name"), part("namespace")))
+            };
+            parents.iter().any(called).then_some((0, 0))
+        } else if names.is_empty() {
             Some((0, 0))
         } else {
             names.iter().filter_map(|name| host_rank(name, asked.host)).max()
