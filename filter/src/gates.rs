@@ -44,7 +44,7 @@ struct Guarded {
 }
 
 impl Gates {
-    /// `None` for a plan without trials.
+    /// `None` for a plan that nothing can stop.
     pub(crate) fn new(plan: &Plan, settings: &Rc<Settings>) -> Option<Gates> {
         let prefix = prefix();
         let trials: Vec<Guarded> = plan
@@ -58,7 +58,8 @@ impl Gates {
                 Some(Guarded { local, watch: format!("{prefix}watch/{name}"), aborted })
             })
             .collect();
-        if trials.is_empty() {
+        // A state URL may tell of aborts of rollouts that nothing is compared of.
+        if trials.is_empty() && settings.state.is_none() {
             return None;
         }
         let latches = Rc::new(SharedLatches::new(format!("{prefix}latches"), settings.waits));
