@@ -163,3 +163,23 @@ fn requests_are_decided_as_hosts_decide_them() {
     assert_eq!(diff::json(&found, None), diff::json(&ask(), None));
     assert!(comparison.requests(["{}"].iter().map(|line| diff::parse(line))).is_err());
 }
+
+#[test]
+fn whoever_moves_otherwise_than_everybody_has_a_row() {
+    let staff = json!({"any": [
+        {"attribute": "header.x-email", "suffix": "@corp.example"},
+        {"attribute": "ip", "cidr": ["10.0.0.0/8"]},
+    ]});
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 5.0);
+    old["cohorts"] = json!({"staff": staff, "beta": old["cohorts"]["beta"]});
+    old["rollouts"]["shop"]["canary"]["rings"] = json!([{"cohort": "staff"}]);
+    let mut new = old.clone();
+    new["rollouts"]["shop"]["canary"]["share"] = json!(20);
+    let text = diff::markdown(&units(&old, &new), Some(50.0));
+    let everybody = format!("| rollout `shop` | everybody | {} (", within("shop", 5000, 20_000));
+    let staff = "| rollout `shop` | `staff` with `header.x-email: @corp.example` or \
+                 `ip: 10.0.0.0` | nobody |  |\n";
+    assert!(text.contains(&everybody) && text.contains(staff), "{text}");
+    assert_eq!(text.matches("rollout `shop`").count(), 2, "{text}");
+    assert!(text.contains("within the 50 % that may"), "{text}");
+}

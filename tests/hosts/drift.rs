@@ -14,6 +14,21 @@ use worker_process::{Described, Workerd};
 
 const TOKEN: &str = "token";
 
+/// Sets a gauge when it is configured, and lets every request pass.
+const LATCH: &str = r#"(module
+    (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "serin.latch.shop.aborted")
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (drop (call $define (i32.const 1) (i32.const 16) (i32.const 24) (i32.const 8)))
+        (drop (call $record (i32.load (i32.const 8)) (i64.const 1)))
+        (i32.const 1)))"#;
+
 fn main() -> ExitCode {
     let mut report = Report::new("serin drift");
     match Fleet::start() {
@@ -22,6 +37,7 @@ fn main() -> ExitCode {
             report.check("one byte that differs is named by its place", || fleet.one_byte());
             report.check("a spec that the filter refuses is not in force", || fleet.refused());
             report.check("every host is behind a revision that is only in git", || fleet.behind());
+            report.check("an abort in force is drift", || fleet.abort());
             report.check("a host that does not answer, or not to us", || fleet.silent());
         }
         Err(why) => report.ran("the fleet starts", Err(why)),
@@ -38,7 +54,7 @@ struct Fleet {
     patched: Envoy,
     workerd: Workerd,
     filter: PathBuf,
-    _upstream: Upstream,
+    upstream: Upstream,
 }
 
 /// What `serin drift` said.
@@ -76,7 +92,7 @@ impl Fleet {
             "SERIN_STATUS_TOKEN": TOKEN,
         });
         let workerd = Workerd::start(&[Described { name: "edge".into(), variables }])?;
-        Ok(Fleet { spec, fixed, patched, workerd, filter, _upstream: upstream })
+        Ok(Fleet { spec, fixed, patched, workerd, filter, upstream })
     }
 
     /// Asks all three hosts.
@@ -129,6 +145,28 @@ impl Fleet {
         said.is(1, &["drift"; 3])?;
         said.tells("listener web, filter serin; listener api, filter serin: revision 1 (")?;
         said.tells("variable: revision 1 (")
+    }
+
+    /// The gauge is set by a filter of a few lines beside Serin's: what is asked here is how Envoy tells it.
+    fn abort(&self) -> Result<(), String> {
+        let folder = envoy::folder("drift-abort")?;
+        let latch = folder.join("latch.wasm");
+        let bytes = wat::parse_str(LATCH).map_err(|error| error.to_string())?;
+        std::fs::write(&latch, bytes).map_err(|error| error.to_string())?;
+        let mut filter = bootstrap::wasm(&latch, "");
+        filter["name"] = json!("latch");
+        filter["typed_config"]["config"]["vm_config"]["vm_id"] = json!("latch");
+        let serin = bootstrap::wasm(&self.filter, &self.spec.to_string());
+        let mut listener = bootstrap::listener("web", &serin, "upstream");
+        let filters = listener.pointer_mut("/filter_chains/0/filters/0/typed_config/http_filters");
+        let filters = filters.and_then(Value::as_array_mut).ok_or("no list of filters")?;
+        filters.insert(1, filter);
+        let clusters = [("upstream", self.upstream.address)];
+        let envoy = Envoy::start(folder, &bootstrap::bootstrap(vec![listener], &clusters))?;
+        let said =
+            drift(&self.spec, &["--envoy", &format!("http://{}", envoy.admin_address())], TOKEN)?;
+        said.is(1, &["drift"])?;
+        said.tells("  rollout shop is aborted\n")
     }
 
     fn silent(&self) -> Result<(), String> {
