@@ -13,6 +13,7 @@ use std::time::Duration;
 use worker_process::{Described, Workerd};
 
 const TOKEN: &str = "token";
+const WITH_TOKEN: &[(&str, &str)] = &[("SERIN_STATUS_TOKEN", TOKEN)];
 
 /// Sets a gauge when it is configured, and lets every request pass.
 const LATCH: &str = r#"(module
@@ -38,6 +39,7 @@ fn main() -> ExitCode {
             report.check("a spec that the filter refuses is not in force", || fleet.refused());
             report.check("every host is behind a revision that is only in git", || fleet.behind());
             report.check("an abort in force is drift", || fleet.abort());
+            report.check("a status page by https, from whom the system trusts", || fleet.https());
             report.check("a host that does not answer, or not to us", || fleet.silent());
         }
         Err(why) => report.ran("the fleet starts", Err(why)),
@@ -100,7 +102,7 @@ impl Fleet {
         let status = format!("http://{}/.serin/status", self.workerd.address("edge")?);
         let admin = |envoy: &Envoy| format!("http://{}", envoy.admin_address());
         let (fixed, patched) = (admin(&self.fixed), admin(&self.patched));
-        drift(spec, &["--envoy", &fixed, &patched, "--worker", &status], TOKEN)
+        drift(spec, &["--envoy", &fixed, &patched, "--worker", &status], WITH_TOKEN)
     }
 
     fn in_sync(&self) -> Result<(), String> {
@@ -158,15 +160,48 @@ impl Fleet {
         filter["typed_config"]["config"]["vm_config"]["vm_id"] = json!("latch");
         let serin = bootstrap::wasm(&self.filter, &self.spec.to_string());
         let mut listener = bootstrap::listener("web", &serin, "upstream");
-        let filters = listener.pointer_mut("/filter_chains/0/filters/0/typed_config/http_filters");
-        let filters = filters.and_then(Value::as_array_mut).ok_or("no list of filters")?;
-        filters.insert(1, filter);
+        filters(&mut listener)?.insert(1, filter);
         let clusters = [("upstream", self.upstream.address)];
         let envoy = Envoy::start(folder, &bootstrap::bootstrap(vec![listener], &clusters))?;
-        let said =
-            drift(&self.spec, &["--envoy", &format!("http://{}", envoy.admin_address())], TOKEN)?;
+        let said = drift(
+            &self.spec,
+            &["--envoy", &format!("http://{}", envoy.admin_address())],
+            WITH_TOKEN,
+        )?;
         said.is(1, &["drift"])?;
         said.tells("  rollout shop is aborted\n")
+    }
+
+    /// TLS ends in an Envoy, whose certificate is made for this test.
+    fn https(&self) -> Result<(), String> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+        let made = made.map_err(|error| error.to_string())?;
+        let folder = envoy::folder("drift-https")?;
+        let trusted = folder.join("trusted.pem");
+        envoy::write(&trusted, &made.cert.pem())?;
+        let serin = bootstrap::wasm(&self.filter, &self.spec.to_string());
+        let mut listener = bootstrap::listener("web", &serin, "worker");
+        // The first would take the token for one of its own.
+        filters(&mut listener)?.remove(0);
+        listener["filter_chains"][0]["transport_socket"] = json!({
+            "name": "tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": {"tls_certificates": [{
+                    "certificate_chain": {"inline_string": made.cert.pem()},
+                    "private_key": {"inline_string": made.signing_key.serialize_pem()},
+                }]},
+            },
+        });
+        let clusters = [("worker", self.workerd.address("edge")?)];
+        let envoy = Envoy::start(folder, &bootstrap::bootstrap(vec![listener], &clusters))?;
+        let status = format!("https://localhost:{}/.serin/status", envoy.listener("web")?.port());
+        let stranger = drift(&self.spec, &["--worker", &status], WITH_TOKEN)?;
+        stranger.is(2, &["not-asked"])?;
+        stranger.tells("invalid peer certificate")?;
+        let trusted = trusted.to_string_lossy();
+        let trust = [("SERIN_STATUS_TOKEN", TOKEN), ("SSL_CERT_FILE", &*trusted)];
+        drift(&self.spec, &["--worker", &status], &trust)?.is(0, &["in-sync"])
     }
 
     fn silent(&self) -> Result<(), String> {
@@ -176,7 +211,7 @@ impl Fleet {
         let address = nobody.local_addr().map_err(|error| error.to_string())?;
         drop(nobody);
         let nowhere = format!("http://{address}");
-        let said = drift(&self.spec, &["--envoy", &fixed, &nowhere], TOKEN)?;
+        let said = drift(&self.spec, &["--envoy", &fixed, &nowhere], WITH_TOKEN)?;
         said.is(2, &["in-sync", "not-asked"])?;
         let status = format!("http://{}/.serin/status", self.workerd.address("edge")?);
         for (arguments, token, why) in [
@@ -186,7 +221,7 @@ impl Fleet {
             (["--worker", &fixed], TOKEN, "answers no JSON"),
             (["--envoy", &status], TOKEN, "/.serin/status/config_dump"),
         ] {
-            let said = drift(&self.spec, &arguments, token)?;
+            let said = drift(&self.spec, &arguments, &[("SERIN_STATUS_TOKEN", token)])?;
             said.is(2, &["not-asked"])?;
             said.tells(why)?;
         }
@@ -226,14 +261,20 @@ impl Said {
     }
 }
 
+/// A listener's HTTP filters.
+fn filters(listener: &mut Value) -> Result<&mut Vec<Value>, String> {
+    let filters = listener.pointer_mut("/filter_chains/0/filters/0/typed_config/http_filters");
+    filters.and_then(Value::as_array_mut).ok_or_else(|| "the listener has no filters".into())
+}
+
 /// Runs it twice, for people and for tools; both end alike.
-fn drift(spec: &Value, arguments: &[&str], token: &str) -> Result<Said, String> {
+fn drift(spec: &Value, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Said, String> {
     let file = envoy::folder("drift-spec")?.join("spec.json");
     envoy::write(&file, &spec.to_string())?;
     let run = |more: &[&str]| {
         let mut command = Command::new(path_from("SERIN_BIN")?);
         command.arg("drift").arg(&file).args(arguments).args(more);
-        command.env("SERIN_STATUS_TOKEN", token).env("NO_PROXY", "*").stdin(Stdio::null());
+        command.envs(variables.iter().copied()).env("NO_PROXY", "*").stdin(Stdio::null());
         let output = command.output().map_err(|error| format!("serin did not start: {error}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok::<_, String>((output.status.code(), text(&output.stdout), text(&output.stderr)))
