@@ -129,6 +129,19 @@ fn another_target_or_value_behind_the_same_name_is_a_move() {
 }
 
 #[test]
+fn names_with_dots_are_names() {
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    old["flags"] = json!({"a.b": old["flags"]["new"]});
+    let mut new = old.clone();
+    new["flags"]["a.b"]["defaultVariant"] = json!("on");
+    let found = units(&old, &new);
+    assert_eq!(moves(&found, 0), ["flags[\"a.b\"]: off → on 2000"]);
+    let text = diff::markdown(&found, None);
+    assert!(text.contains("| flag `a.b` | everybody | 2,000 (100 %) |"), "{text}");
+    assert!(text.contains("be why:\n\n- `flags[\"a.b\"].defaultVariant`: "), "{text}");
+}
+
+#[test]
 fn a_route_that_changes_hands_moves_all_of_it() {
     let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
     let mut new = old.clone();

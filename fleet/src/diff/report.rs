@@ -133,8 +133,7 @@ fn rows(diff: &Diff) -> Vec<Row<'_>> {
 impl Row<'_> {
     fn markdown(&self, who: Who) -> String {
         let part = self.part;
-        let (kind, name) = part.path.split_once('.').unwrap_or(("", &part.path));
-        let kind = kind.strip_suffix('s').unwrap_or(kind);
+        let (kind, name) = (part.kind, code(&part.name));
         let moved = part.moved();
         let count = match moved {
             0 => "nobody".to_owned(),
@@ -146,7 +145,6 @@ impl Row<'_> {
             .map(|it| format!("{} → {}: {}", code(&it.from), code(&it.to), grouped(it.count)))
             .collect();
         let moves = moves.join("<br>");
-        let name = code(name);
         if who == Who::Requests {
             return format!("| {kind} {name} | {count} | {moves} |\n");
         }
