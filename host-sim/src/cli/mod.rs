@@ -127,7 +127,7 @@ struct DiffArgs {
     /// The spec as it would be
     new: PathBuf,
     /// Ask about so many units with made-up ids
-    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=10_000_000), conflicts_with_all = ["list", "access_log"])]
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with_all = ["list", "access_log"])]
     units: u64,
     /// Ask about the units of a file, an id a line
     #[arg(long, value_name = "FILE", conflicts_with = "access_log")]
