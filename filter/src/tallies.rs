@@ -47,19 +47,14 @@ impl Local {
     /// Counts an outcome.
     pub(crate) fn record(&self, trial: &Trial, probe: &Probe, outcome: &Outcome) {
         let Ok(mut slot) = self.seen.try_borrow_mut() else { return };
-        let mut fresh = Tallies::new(probe.stage, trial);
-        let Some(seen) = slot.as_mut() else {
-            fresh.record(trial, probe, outcome);
-            *slot = Some(fresh);
-            return;
-        };
-        if seen.stage == probe.stage {
+        if let Some(seen) = slot.as_mut().filter(|seen| seen.stage == probe.stage) {
             seen.record(trial, probe, outcome);
             return;
         }
+        let mut fresh = Tallies::new(probe.stage, trial);
         fresh.record(trial, probe, outcome);
         // A request that began before the stage did says nothing of it.
-        if is_later(seen.stage, probe.stage) {
+        if slot.as_ref().is_some_and(|seen| is_later(seen.stage, probe.stage)) {
             self.count(&fresh);
         } else if let Some(past) = slot.replace(fresh) {
             self.count(&past);

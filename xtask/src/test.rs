@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 17;
+const STEPS: usize = 18;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -65,6 +65,7 @@ pub(crate) fn task() -> Outcome {
             run.step(name, |count| cargo_test(count, cargo));
         };
         hosted("conformance: the filter in host-sim", "sim");
+        hosted("gates in host-sim, on several workers", "gates_sim");
         hosted("the example's spec through serin serve", "serve");
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");
