@@ -8,6 +8,7 @@ use serin_core::gate::Probe;
 use serin_core::{decide, headers};
 
 use crate::active::Active;
+use crate::shadow::{Copy, Pair};
 use crate::{actions, facts, host};
 
 /// The state of one request.
@@ -19,18 +20,20 @@ pub(crate) struct Http {
     told: Option<String>,
     /// What the outcome is to be counted under, if it tells something of a trial.
     probe: Option<Probe>,
+    /// The shadow's answer is to be compared with this request's.
+    pair: Option<Rc<Pair>>,
 }
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Http {
-        Http { active, set_cookies: Vec::new(), told: None, probe: None }
+        Http { active, set_cookies: Vec::new(), told: None, probe: None, pair: None }
     }
 }
 
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, ended: bool) -> Action {
         let Some(block) = host::request_headers() else {
             return Action::Continue;
         };
@@ -52,8 +55,16 @@ impl HttpContext for Http {
             self.probe = decision.probe(&active.plan, &facts);
         }
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
+        let mut mirrored = true;
+        if decision.shadow(&active.plan).is_some() {
+            match active.shadows.copy(active, &decision, &block, ended) {
+                Copy::Mirrored => {}
+                Copy::Dropped => mirrored = false,
+                Copy::Sent(pair) => (mirrored, self.pair) = (false, pair),
+            }
+        }
         let told = facts.wants_decision();
-        self.told = actions::apply(active, &decision, &block, told).filter(|_| told);
+        self.told = actions::apply(active, &decision, &block, told, mirrored).filter(|_| told);
         Action::Continue
     }
 
@@ -67,6 +78,9 @@ impl HttpContext for Http {
         Action::Continue
     }
     fn on_log(&mut self) {
+        if let Some(pair) = self.pair.take() {
+            pair.log();
+        }
         let Some(probe) = self.probe.take() else { return };
         let Some(active) = &self.active else { return };
         if let Some(gates) = &active.gates {

@@ -35,6 +35,8 @@ fn main() -> ExitCode {
     report.check("a raised epoch begins again", || raised_epoch(&module));
     report.check("the webhook is told again until it understands", || webhook(&module));
     report.check("until earlier aborts are read, canaries wait", || unknown_state(&module));
+    report.check("a shadow that differs is counted and aborts", || shadow_differs(&module));
+    report.check("no more copies are under way than may be", || few_copies(&module));
     report.check("a plan without gates makes none of these calls", || nothing(&module));
     report.finish()
 }
@@ -251,6 +253,76 @@ fn unknown_state(module: &Module) -> Result<(), String> {
     let variables = [&variables[..], &[("SERIN_UNKNOWN_STATE", "proceed")]].concat();
     let second = plugin(module, &spec(1), &variables, Some(Box::new(|_| None)))?;
     equal("any to the canary", crowd(&second, 0..400, Canary::Status("200")) > 0, true)
+}
+
+fn shadowed(compare: &str, most: u32) -> Value {
+    let mut spec = spec(1);
+    let rollout = &mut spec["rollouts"]["shop"];
+    rollout["arms"]["dark"] = json!({"target": "dark"});
+    rollout["canary"]["arm"] = json!("canary");
+    rollout["shadow"] =
+        json!({"arm": "dark", "percent": 100, "compare": compare, "maxInFlight": most});
+    rollout["gates"]["shadow"] = json!({"maxDivergence": 1});
+    spec
+}
+
+fn compared(plugin: &Plugin) -> [u64; 3] {
+    let metrics = plugin.metrics();
+    ["compared", "diverged", "dropped"]
+        .map(|what| metrics.counter(&format!("serin.shadow.shop.{what}")))
+}
+
+fn shadow_differs(module: &Module) -> Result<(), String> {
+    let cases = [
+        ("status", "dark 503"),
+        ("body", "dark body"),
+        ("status", "dark body"),
+        ("body", "agrees"),
+    ];
+    for (compare, what) in cases {
+        let handler: Handler = Box::new(move |call| {
+            let dark = call.cluster == "dark";
+            let status = if dark && what == "dark 503" { 503 } else { 200 };
+            let body = if dark && what == "dark body" { "night" } else { "day" };
+            Some(HttpResponse::new(status).body(body))
+        });
+        let plugin = plugin(module, &shadowed(compare, 16), &[], Some(handler))?;
+        for second in 0..3 {
+            crowd(&plugin, second * 400..(second + 1) * 400, Canary::Status("200"));
+            plugin.advance(TICK);
+        }
+        let differs = what == "dark 503" || (what, compare) == ("dark body", "body");
+        let [compared, diverged, dropped] = compared(&plugin);
+        let name = format!("{what}, comparing {compare}");
+        equal(&format!("{name}: dropped"), dropped, 0)?;
+        equal(&format!("{name}: diverged"), diverged, if differs { compared } else { 0 })?;
+        equal(&format!("{name}: aborted"), aborted(&plugin), Some(differs.into()))?;
+        // After the abort nobody is copied any more.
+        equal(&format!("{name}: compared"), compared, if differs { 400 } else { 1200 })?;
+    }
+    Ok(())
+}
+
+fn few_copies(module: &Module) -> Result<(), String> {
+    let plugin = plugin(module, &shadowed("body", 3), &[], None)?;
+    let mut streams: Vec<Stream> = Vec::new();
+    for user in 0..40 {
+        let mut stream = plugin.stream_on(user % WORKERS, StreamInfo::new());
+        arm(&mut stream, user);
+        equal("mirrored", stream.request_headers().get("x-serin-shadow").is_some(), false)?;
+        streams.push(stream);
+    }
+    let calls = plugin.take_http_calls();
+    let copies = calls.iter().filter(|call| call.cluster == "dark").count();
+    equal("copies", (copies, compared(&plugin)), (3 * WORKERS, [0, 0, 40 - 3 * WORKERS as u64]))?;
+    let forged = calls.iter().find(|call| call.headers.get("x-serin-shadow").is_some());
+    equal("the copy says that it is one", forged.is_some(), false)?;
+    for call in calls {
+        plugin.respond(call.id, HttpResponse::new(200));
+    }
+    drop(streams);
+    arm(&mut plugin.stream_on(0, StreamInfo::new()), 1);
+    equal("copies once there is room", plugin.take_http_calls().len(), 2)
 }
 
 fn nothing(module: &Module) -> Result<(), String> {

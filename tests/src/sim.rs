@@ -30,8 +30,12 @@ pub fn configured(
     keys: Option<&str>,
 ) -> Result<(VirtualClock, Plugin), String> {
     let clock = VirtualClock::at_millis(at);
-    let mut builder =
-        Plugin::of_module(module).configuration(spec).clock(clock.clone()).entropy(entropy);
+    // Nobody but the router could be asked for a copy, as in the Envoy of the vectors.
+    let mut builder = Plugin::of_module(module)
+        .configuration(spec)
+        .clock(clock.clone())
+        .entropy(entropy)
+        .no_other_clusters();
     if let Some(keys) = keys {
         builder = builder.env_var("SERIN_OVERRIDE_KEYS", keys);
     }
