@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 18;
+const STEPS: usize = 19;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -70,6 +70,7 @@ pub(crate) fn task() -> Outcome {
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");
         hosted("gates in Envoy, under load", "gates_envoy");
+        hosted("blue and green in Envoy, under load", "bluegreen_envoy");
     }
     let dist = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
