@@ -31,12 +31,11 @@ pub(crate) fn apply(
 ) -> Option<String> {
     let plan = &active.plan;
     let (routed, flagged) = (decision.rollout().is_some(), !decision.flags().is_empty());
-    let shadowed = mirrored && decision.shadow(plan).is_some();
     let replaced = |name: &[u8]| {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         (routed && (is(headers::ARM) || is(headers::ROLLOUT)))
             || (flagged && is(headers::FLAGS))
-            || (shadowed && is(headers::SHADOW))
+            || (mirrored && is(headers::SHADOW))
     };
     strip(block, replaced);
     if !routed && !flagged && !told {

@@ -18,15 +18,21 @@ pub(crate) struct Http {
     set_cookies: Vec<String>,
     /// The decision, for a tester whose token asks for it.
     told: Option<String>,
-    /// What the outcome is to be counted under, if it tells something of a trial.
+    /// What the outcome is waited for; behind a pointer, because most requests have none.
+    awaited: Option<Box<Awaited>>,
+}
+
+/// What is done once the outcome is known.
+struct Awaited {
+    /// It is counted, if it says something of a trial.
     probe: Option<Probe>,
-    /// The shadow's answer is to be compared with this request's.
+    /// It is compared with the shadow's.
     pair: Option<Rc<Pair>>,
 }
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Http {
-        Http { active, set_cookies: Vec::new(), told: None, probe: None, pair: None }
+        Http { active, set_cookies: Vec::new(), told: None, awaited: None }
     }
 }
 
@@ -51,18 +57,19 @@ impl HttpContext for Http {
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
-        if active.gates.is_some() {
-            self.probe = decision.probe(&active.plan, &facts);
+        let probe = active.gates.as_ref().and_then(|_| decision.probe(&active.plan, &facts));
+        let shadowed = decision.shadow(&active.plan).is_some();
+        let copy = if shadowed {
+            active.shadows.copy(active, &decision, &block, ended)
+        } else {
+            Copy::Mirrored
+        };
+        let mirrored = shadowed && matches!(copy, Copy::Mirrored);
+        let pair = if let Copy::Sent(pair) = copy { pair } else { None };
+        if probe.is_some() || pair.is_some() {
+            self.awaited = Some(Box::new(Awaited { probe, pair }));
         }
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
-        let mut mirrored = true;
-        if decision.shadow(&active.plan).is_some() {
-            match active.shadows.copy(active, &decision, &block, ended) {
-                Copy::Mirrored => {}
-                Copy::Dropped => mirrored = false,
-                Copy::Sent(pair) => (mirrored, self.pair) = (false, pair),
-            }
-        }
         let told = facts.wants_decision();
         self.told = actions::apply(active, &decision, &block, told, mirrored).filter(|_| told);
         Action::Continue
@@ -78,12 +85,12 @@ impl HttpContext for Http {
         Action::Continue
     }
     fn on_log(&mut self) {
-        if let Some(pair) = self.pair.take() {
+        let Some(awaited) = self.awaited.take() else { return };
+        if let Some(pair) = awaited.pair {
             pair.log();
         }
-        let Some(probe) = self.probe.take() else { return };
         let Some(active) = &self.active else { return };
-        if let Some(gates) = &active.gates {
+        if let (Some(gates), Some(probe)) = (&active.gates, awaited.probe) {
             gates.record(&active.plan, &probe);
         }
     }
