@@ -50,8 +50,12 @@ pub fn informed(
     const TICK_MS: u64 = 10;
     let at = if latches.is_some() { at.saturating_sub(TICK_MS) } else { at };
     let clock = VirtualClock::at_millis(at);
-    let mut builder =
-        Plugin::of_module(module).configuration(spec).clock(clock.clone()).entropy(entropy);
+    // Nobody but the router could be asked for a copy, as in the Envoy of the vectors.
+    let mut builder = Plugin::of_module(module)
+        .configuration(spec)
+        .clock(clock.clone())
+        .entropy(entropy)
+        .no_other_clusters();
     if let Some(keys) = keys {
         builder = builder.env_var("SERIN_OVERRIDE_KEYS", keys);
     }

@@ -76,11 +76,13 @@ pub(crate) fn task() -> Outcome {
             run.step(name, |count| cargo_test(count, cargo));
         };
         hosted("conformance: the filter in host-sim", "sim");
+        hosted("gates in host-sim, on several workers", "gates_sim");
         hosted("the example's spec through serin serve", "serve");
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");
         hosted("serin export envoy, in Envoy", "export_envoy");
         hosted("gates in Envoy, under load", "gates_envoy");
+        hosted("blue and green in Envoy, under load", "bluegreen_envoy");
     }
     let dist = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
