@@ -221,7 +221,7 @@ mod tests {
         for user in 0..users {
             let user = format!("user-{user}");
             let pairs = [(b":path".as_slice(), b"/".as_slice()), (b"x-user", user.as_bytes())];
-            let facts = Facts::gather(&active.plan, pairs.into_iter());
+            let facts = Facts::gather(&active.plan, pairs);
             let mut decision = Decision::new(&active.plan);
             decide(&active.plan, &facts, &mut decision);
             let probe = decision.probe(&active.plan, &facts).unwrap();
