@@ -118,6 +118,20 @@ fn arms_and_flags_that_nobody_gets() {
 }
 
 #[test]
+fn cohorts_that_gates_judge_are_used() {
+    let condition = r#"{ "attribute": "path", "exists": true }"#;
+    let fragment = |gates: &str| {
+        format!(
+            r#""cohorts": {{ "pro": {{ "cohort": "inner" }}, "inner": {condition} }},
+               "rollouts": {{ "r": {{ "arms": {{ "a": {{ "target": "a" }}, "b": {{ "target": "b" }} }}, "baseline": "a",
+               "unit": "user", "canary": {{ "share": 5 }}, "gates": {{ {gates} }} }} }}"#
+        )
+    };
+    assert_eq!(found(&fragment(r#""cohorts": [ "pro" ]"#)), [""; 0]);
+    assert_eq!(found(&fragment("")), ["unused-cohort cohorts.inner", "unused-cohort cohorts.pro"]);
+}
+
+#[test]
 fn what_nothing_uses() {
     let condition = r#"{ "attribute": "path", "exists": true }"#;
     let cohorts = format!(

@@ -16,6 +16,11 @@ impl Rate {
     pub const fn from_ppm(ppm: u32) -> Option<Rate> {
         if ppm == 0 || ppm > 1_000_000 { None } else { Some(Rate(ppm)) }
     }
+
+    /// The rate in millionths.
+    pub const fn ppm(self) -> u32 {
+        self.0
+    }
 }
 
 /// What a stage's hold is good for.

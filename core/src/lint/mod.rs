@@ -1,9 +1,11 @@
 //! What is allowed and most likely not meant, what an edit would move, and what is overdue. Hosts
 //! never look at this: it is for whoever edits a spec. Pure functions of specs and a moment.
 
+mod decorative;
 mod groups;
 mod housekeeping;
 mod moves;
+mod prospects;
 mod reach;
 mod steps;
 mod unused;
@@ -17,8 +19,12 @@ use crate::plan::Plan;
 use crate::spec::Spec;
 use crate::value::timestamp::Timestamp;
 
+pub use decorative::decorative;
 pub use housekeeping::{Debt, Expiry, debt};
 pub use moves::{Change, Move, Moves, moves};
+pub use prospects::{
+    Course, Evidence, GateProspect, Mute, Prospects, StepProspect, Traffic, prospects,
+};
 
 macro_rules! lints {
     ($($(#[doc = $about:literal])+ $name:ident => $id:literal,)+) => {
@@ -67,6 +73,8 @@ lints! {
     StepWithoutGrowth => "step-without-growth",
     /// Steps that end below 100 % and wait for nobody.
     LastStepBelow100 => "last-step-below-100",
+    /// A gate that cannot see in its hold what it is there for, at the traffic that was given.
+    DecorativeGate => "decorative-gate",
     /// A flag that no upstream ever gets.
     UndeliveredFlag => "undelivered-flag",
     /// A flag that expires within 14 days.

@@ -75,6 +75,10 @@ impl<'s> Used<'s> {
             if let Some(shadow) = &rollout.shadow {
                 self.condition(spec, shadow.when.as_ref());
             }
+            for name in rollout.guard.gates.iter().flat_map(|gates| &gates.cohorts) {
+                self.cohorts.insert(name);
+                self.condition(spec, spec.cohorts.get(name));
+            }
             if buckets {
                 self.units.extend(unit(&rollout.bucketing, spec));
             }

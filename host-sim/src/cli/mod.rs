@@ -9,11 +9,14 @@ mod drift;
 mod explain;
 mod export;
 mod fetch;
+mod figures;
 mod filter;
+mod import;
 mod measure;
 mod overrides;
 mod package;
 mod paint;
+mod replay_audit;
 mod schema;
 mod serve;
 mod spec_file;
@@ -31,7 +34,7 @@ const TROUBLE: u8 = 2;
 
 /// Decides at the edge who gets which version and which feature.
 ///
-/// Exit codes: 0 all is well, 1 a spec has errors or a token would be ignored, 2 wrong usage or a file, port or filter that
+/// Exit codes: 0 all is well, 1 a spec has errors, a token would be ignored or a record differs, 2 wrong usage or a file, port or filter that
 /// cannot be used.
 #[derive(Parser)]
 #[command(name = "serin", version, max_term_width = 100)]
@@ -65,9 +68,14 @@ enum Command {
     /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
     #[command(subcommand, after_help = export::HELP)]
     Export(export::ExportCommand),
+    /// Make a spec of other tools' rollouts: Argo Rollouts, Flagger
+    #[command(subcommand)]
+    Import(import::ImportCommand),
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
     Override(overrides::OverrideCommand),
+    /// Decide once more what gates decided by themselves, from their audit records
+    ReplayAudit(ReplayAuditArgs),
     /// Show it all: two upstreams, an example spec, real requests through the real filter
     Demo(DemoArgs),
     /// Measure what a request costs in the filter: fuel, host calls, memory
@@ -99,6 +107,16 @@ struct CheckArgs {
     /// Say whom the step from this older spec to SPEC moves, in place of checking
     #[arg(long, value_name = "OLD")]
     against: Option<PathBuf>,
+    /// Requests a second of a rollout, both arms together: says what its gates will be able to show.
+    /// May be repeated, with a rollout's name
+    #[arg(long, value_name = "[ROLLOUT=]N", value_parser = check::parse_pace, conflicts_with_all = ["debt", "against"])]
+    rps: Vec<check::Pace>,
+    /// With --rps: how many of the baseline's requests fail
+    #[arg(long, value_name = "PERCENT", default_value = "0.1", value_parser = check::parse_rate)]
+    error_rate: serin_core::gate::planner::Rate,
+    /// With --rps: how many of the baseline's requests are KPI events
+    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = check::parse_rate)]
+    kpi_rate: serin_core::gate::planner::Rate,
 }
 
 #[derive(Args)]
@@ -202,6 +220,17 @@ struct ExplainArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = replay_audit::HELP)]
+struct ReplayAuditArgs {
+    /// A file with audit records, one in a line, or a log that has some; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// The spec that was in force: the records' settings have to be its
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
+}
+
+#[derive(Args)]
 struct ServeArgs {
     /// The spec, in YAML or JSON; taken over anew whenever the file changes
     spec: PathBuf,
@@ -294,8 +323,10 @@ pub(crate) fn main() -> ExitCode {
         Command::Package(args) => package::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
+        Command::Import(command) => import::run(&command),
         Command::Override(command) => overrides::run(&command),
         Command::Export(command) => export::run(command),
+        Command::ReplayAudit(args) => replay_audit::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::BenchFilter(args) => measure::run(&args),
     };

@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 const AT: [&str; 2] = ["--at", "2026-11-21T12:00:00Z"];
 
-fn folder(name: &str) -> PathBuf {
+pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serin").join(name)
 }
 
@@ -22,7 +22,7 @@ fn check(folder_name: &str, arguments: &[&str]) -> (i32, String, String) {
 
 /// Compares with a file.
 #[track_caller]
-fn same(file: &Path, text: &str) {
+pub(crate) fn same(file: &Path, text: &str) {
     if std::env::var_os("SERIN_BLESS").is_some() {
         return std::fs::write(file, text).unwrap();
     }

@@ -9,5 +9,8 @@ mod diff;
 #[path = "../host/guest.rs"]
 mod guest;
 mod http;
+mod import;
 mod overrides;
+mod planner;
+mod replay_audit;
 mod serve;

@@ -1,5 +1,6 @@
 //! Diagnostics for tools, as JSON.
 
+use super::prospects;
 use super::report::{Diagnostic, Report, Severity};
 use super::source::Source;
 use serde_json::{Value, json};
@@ -18,13 +19,17 @@ pub(crate) fn document(reports: &[Report]) -> Value {
 fn file(report: &Report) -> Value {
     let diagnostics = report.diagnostics.iter();
     let plan = report.good.as_ref().map(|(_, plan)| plan);
-    json!({
+    let mut value = json!({
         "file": report.source.name,
         "ok": report.count(Severity::Error) == 0,
         "revision": plan.map(|plan| plan.revision()),
         "digest": plan.map(|plan| plan.digest().to_owned()),
         "diagnostics": diagnostics.map(|found| diagnostic(found, &report.source)).collect::<Vec<_>>(),
-    })
+    });
+    if !report.prospects.is_empty() {
+        value["gates"] = report.prospects.iter().map(prospects::value).collect();
+    }
+    value
 }
 
 fn diagnostic(diagnostic: &Diagnostic, source: &Source) -> Value {

@@ -21,7 +21,7 @@ pub(crate) fn add(report: &mut Report, at: Timestamp, allow: &[&str]) {
     report.add(found);
 }
 
-fn diagnostic(finding: Finding, report: &Report) -> Diagnostic {
+pub(super) fn diagnostic(finding: Finding, report: &Report) -> Diagnostic {
     let severity = severity(finding.lint);
     let id = finding.lint.id();
     let (path, message) = (&finding.path, finding.message);

@@ -4,6 +4,8 @@ mod against;
 mod debt;
 mod json;
 mod lints;
+mod pace;
+mod prospects;
 mod reader;
 mod report;
 mod sarif;
@@ -14,6 +16,7 @@ use super::explain::now;
 use super::paint::{self, Tone};
 use super::{CheckArgs, Failure, SPEC_ERRORS, spec_file};
 pub(crate) use lints::parse_lint;
+pub(crate) use pace::{Pace, parse_pace, parse_rate};
 use report::{Report, Severity};
 use serin_core::{Plan, Timestamp};
 use std::path::Path;
@@ -27,6 +30,7 @@ Examples:
   serin check spec.yaml
   serin check --format sarif specs/*.yaml > serin.sarif
   serin check --debt spec.yaml
+  serin check --rps 200 --error-rate 0.1 spec.yaml
   git show main:spec.yaml | serin check --against - spec.yaml";
 
 /// How to print.
@@ -44,13 +48,17 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut reports = Vec::new();
     for path in &args.specs {
         match load(path, at, &args.allow) {
-            Ok(report) => reports.push(report),
+            Ok(mut report) => {
+                prospects::add(&mut report, args);
+                reports.push(report);
+            }
             Err(failure) => {
                 code = failure.code;
                 paint::error(&failure.message);
             }
         }
     }
+    pace::known(&args.rps, &reports)?;
     let denied = |report: &Report| args.deny_warnings && report.count(Severity::Warning) > 0;
     let refused = |report: &Report| report.count(Severity::Error) > 0;
     let bad = match (&args.against, args.debt) {
@@ -80,6 +88,7 @@ fn load(path: &Path, at: Timestamp, allow: &[&str]) -> Result<Report, Failure> {
 
 fn print(report: &Report) {
     print!("{}", text::rendered(report));
+    print!("{}", prospects::rendered(&report.prospects));
     println!("{}: {}", report.source.name, verdict(report));
 }
 

@@ -2,6 +2,7 @@
 
 use super::source::{Found, Source};
 use crate::cli::spec_file::{self, Unreadable};
+use serin_core::lint::Prospects;
 use serin_core::{Error, ErrorKind, Errors, Plan, Spec};
 use std::ops::Range;
 use std::path::Path;
@@ -44,6 +45,8 @@ pub(crate) struct Report {
     pub(crate) good: Option<(Spec, Plan)>,
     /// Whether hosts take it all the same, without the flags that the errors are in.
     pub(crate) isolated: bool,
+    /// What its gates will be able to show, if that was asked.
+    pub(crate) prospects: Vec<Prospects>,
 }
 
 impl Report {
@@ -55,7 +58,7 @@ impl Report {
         };
         let json = spec_file::is_json(path, text.as_bytes());
         let source = Source::new(name, text);
-        let mut report = Report { source, diagnostics: Vec::new(), good: None, isolated: false };
+        let mut report = Report::of(source, Vec::new());
         report.compile(json);
         report.in_order();
         report
@@ -67,7 +70,11 @@ impl Report {
         let place = Some(at..at);
         let message = format!("not UTF-8 at byte {at}");
         let diagnostics = vec![Diagnostic { place, ..Diagnostic::syntax(message) }];
-        Report { source, diagnostics, good: None, isolated: false }
+        Report::of(source, diagnostics)
+    }
+
+    fn of(source: Source, diagnostics: Vec<Diagnostic>) -> Report {
+        Report { source, diagnostics, good: None, isolated: false, prospects: Vec::new() }
     }
 
     fn compile(&mut self, json: bool) {

@@ -1,0 +1,136 @@
+//! `serin replay-audit`: what gates did by themselves, decided once more.
+
+use super::check::counted;
+use super::paint::{self, Tone};
+use super::{Failure, ReplayAuditArgs, SPEC_ERRORS, TROUBLE, spec_file};
+use serde_json::Value;
+use serin_core::gate::{Replay, replay};
+use serin_core::spec::{Mode, Progress};
+use serin_core::{Share, Spec, Timestamp};
+
+/// What `serin replay-audit --help` ends with.
+pub(crate) const HELP: &str = "\
+A record is one line of JSON, alone or at the end of a line of Envoy's log.
+
+Exit codes: 0 every record says what replaying it says; 1 one of them differs, or was not made with
+--spec; 2 wrong usage, a file that cannot be read, a record that is cut off, or no record at all.
+
+Examples:
+  serin replay-audit audit.jsonl
+  kubectl logs deploy/gateway | serin replay-audit --spec spec.yaml";
+
+/// How a record begins, wherever it stands in a line.
+const BEGIN: &str = "{\"audit\":";
+
+/// Replays every record of a file; the worst outcome is the command's.
+pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
+    let read = |path| {
+        let spec = spec_file::load(path)?;
+        let typed = Spec::from_json(&spec.json);
+        Ok((typed.map_err(|errors| Failure::spec(errors.to_string()))?, spec))
+    };
+    let spec = args.spec.as_deref().map(read).transpose()?;
+    let text = spec_file::read(&args.file)?;
+    let text = String::from_utf8_lossy(&text);
+    let (mut same, mut differ, mut unreadable) = (0, 0, 0);
+    for (number, line) in (1_usize..).zip(text.lines()) {
+        let Some(begin) = line.find(BEGIN) else { continue };
+        match record(&line[begin..]) {
+            Ok((record, replayed)) => {
+                let mut differences = replayed.differences.clone();
+                if let Some((typed, spec)) = &spec {
+                    differences.extend(against(&record, &replayed, typed, &spec.plan));
+                }
+                print(number, &replayed, &differences);
+                if differences.is_empty() { same += 1 } else { differ += 1 }
+            }
+            Err(why) => {
+                unreadable += 1;
+                paint::error(&format!("line {number}: {why}"));
+            }
+        }
+    }
+    let all = same + differ + unreadable;
+    if all == 0 {
+        let name = args.file.display();
+        return Err(Failure::trouble(format!("{name}: there is no audit record in it")));
+    }
+    let records = counted(all, "record");
+    if differ + unreadable == 0 {
+        println!("{records}: {}", paint::out(Tone::Good, "the same verdict and likelihoods"));
+        return Ok(());
+    }
+    let said = format!("{same} the same, {differ} different, {unreadable} unreadable");
+    println!("{records}: {}", paint::out(Tone::Bad, &said));
+    let code = if unreadable > 0 { TROUBLE } else { SPEC_ERRORS };
+    Err(Failure { code, message: String::new() })
+}
+
+/// Reads the record that a text begins with, whatever stands behind it.
+fn record(text: &str) -> Result<(Value, Replay), String> {
+    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+    let value = match values.next() {
+        Some(Ok(value)) => value,
+        Some(Err(error)) if error.is_eof() => return Err("the record is cut off".to_owned()),
+        Some(Err(error)) => return Err(format!("the record is no JSON: {error}")),
+        None => return Err("there is no record".to_owned()),
+    };
+    let replayed = replay(&text[..values.byte_offset()])?;
+    Ok((value, replayed))
+}
+
+fn print(number: usize, replayed: &Replay, differences: &[String]) {
+    let Replay { rollout, epoch, step, at, judgement, .. } = replayed;
+    let at = Timestamp::from_unix_ms(*at);
+    let place = format!("{at} {rollout}, epoch {epoch}, step {step}");
+    println!("{number:>4}: {}: {judgement}", paint::out(Tone::Strong, &place));
+    for difference in differences {
+        println!("      {} {difference}", paint::out(Tone::Bad, "differs:"));
+    }
+}
+
+/// What of a record is not what the spec says.
+fn against(record: &Value, replayed: &Replay, spec: &Spec, plan: &serin_core::Plan) -> Vec<String> {
+    if plan.digest() != replayed.digest {
+        let (ours, theirs) = (plan.digest(), &replayed.digest);
+        return vec![format!(
+            "digest: the record was made with {theirs}, the spec given is {ours}"
+        )];
+    }
+    let compiled = plan.rollouts().iter().find(|known| known.name() == replayed.rollout);
+    let found = compiled.and_then(|compiled| Some((compiled.guard(), compiled.guard().trial()?)));
+    let Some((guard, trial)) = found else {
+        return vec![format!("rollout: the spec has no gates for {}", replayed.rollout)];
+    };
+    let mut differences = Vec::new();
+    let mut compare = |field: &str, recorded: Value, given: Value| {
+        if recorded != given {
+            differences.push(format!("{field}: the record says {recorded}, the spec {given}"));
+        }
+    };
+    compare("epoch", replayed.epoch.into(), guard.epoch().into());
+    compare("revision", record["revision"].clone(), plan.revision().into());
+    let share = share(spec, &replayed.rollout, replayed.step).map(Share::millipercent);
+    compare("share", record["share"].clone(), share.into());
+    if let Some(tolerated) = record["shadow"].get("tolerated") {
+        let given = trial.divergence().map(|divergence| divergence.tolerated().millipercent());
+        compare("shadow.tolerated", tolerated.clone(), given.into());
+    }
+    if let Some(cohort) = record["cohort"].as_str() {
+        let known = (1..trial.groups()).any(|index| trial.group(index) == Some(cohort));
+        compare("cohort", cohort.into(), if known { cohort.into() } else { Value::Null });
+    }
+    if replayed.settings != *trial.gate().settings() {
+        differences.push("gate: the record's settings are not the spec's".to_owned());
+    }
+    differences
+}
+
+/// The share of a step.
+fn share(spec: &Spec, rollout: &str, step: u64) -> Option<Share> {
+    let Mode::Canary { progress, .. } = &spec.rollouts.get(rollout)?.mode else { return None };
+    match progress {
+        Progress::Fixed(share) => Some(*share),
+        Progress::Steps { steps, .. } => Some(steps.get(usize::try_from(step).ok()?)?.share),
+    }
+}

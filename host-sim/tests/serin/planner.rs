@@ -1,0 +1,69 @@
+//! `serin check --rps`, as people and tools read it.
+
+use crate::check::{folder, same};
+use crate::command::{outcome, serin};
+use serde_json::Value;
+
+fn check(arguments: &[&str]) -> (i32, String, String) {
+    let mut command = serin();
+    command.current_dir(folder("gates")).args(["check", "--at", "2026-11-21T12:00:00Z"]);
+    outcome(&command.args(arguments).output().unwrap())
+}
+
+#[test]
+fn what_gates_will_be_able_to_show() {
+    let (code, out, err) = check(&["--rps", "200", "shop.yaml"]);
+    assert_eq!((code, err.as_str()), (0, ""));
+    same(&folder("gates").join("planner.txt"), &out);
+    assert_eq!(check(&["--rps", "200", "--deny-warnings", "shop.yaml"]).0, 1);
+    let allowed = ["--rps", "200", "--deny-warnings", "--allow", "decorative-gate", "shop.yaml"];
+    assert_eq!(check(&allowed).0, 0);
+    // Enough of everything.
+    let (code, out, _) = check(&["--rps", "shop=50000", "--deny-warnings", "shop.yaml"]);
+    assert_eq!(code, 0, "{out}");
+    // Without traffic nothing is said of it.
+    let (_, out, _) = check(&["shop.yaml"]);
+    assert_eq!(out.lines().count(), 1, "{out}");
+}
+
+#[test]
+fn tools_get_the_same() {
+    let (code, out, _) = check(&["--rps", "200", "--format", "json", "shop.yaml"]);
+    assert_eq!(code, 0);
+    let document: Value = serde_json::from_str(&out).unwrap();
+    let gates = &document["files"][0]["gates"][0];
+    assert_eq!(
+        (&gates["path"], &gates["requestsPerMinute"]),
+        (&"rollouts.shop".into(), &12_000.into())
+    );
+    assert_eq!(gates["steps"].as_array().unwrap().len(), 4);
+    let (_, text, _) = check(&["--rps", "200", "shop.yaml"]);
+    for step in gates["steps"].as_array().unwrap() {
+        for gate in step["gates"].as_array().unwrap() {
+            for regression in gate["regressions"].as_array().unwrap() {
+                let needed = regression["canaryRequests"].as_u64().unwrap();
+                let grouped = format!("{},{:03}", needed / 1000, needed % 1000);
+                let shown = if needed < 1000 { needed.to_string() } else { grouped };
+                assert!(text.contains(&format!(" {shown}")), "{shown}");
+            }
+        }
+    }
+    let (_, out, _) = check(&["--rps", "200", "--format", "sarif", "shop.yaml"]);
+    let log: Value = serde_json::from_str(&out).unwrap();
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert_eq!(results.len(), 3);
+    assert!(results.iter().all(|result| result["ruleId"] == "decorative-gate"));
+}
+
+#[test]
+fn wrong_traffic_is_two() {
+    for (arguments, why) in [
+        (["--rps", "nothing"], "nothing is not a number"),
+        (["--rps", "sho=5"], "there is no rollout \"sho\""),
+        (["--error-rate", "0"], "0 is not from 0.0001 to 100 per cent"),
+    ] {
+        let (code, _, err) = check(&[arguments[0], arguments[1], "shop.yaml"]);
+        assert_eq!(code, 2, "{err}");
+        assert!(err.contains(why), "{err}");
+    }
+}
