@@ -21,6 +21,8 @@ const PATIENCE_MS: u64 = 61_000;
 /// When KV is tried again.
 const RETRY_MS: u64 = 10_000;
 const WEBHOOK_MS: u32 = 5_000;
+/// So often is a record sent at most, after 1 s, 2 s, 4 s and so on.
+const WEBHOOK_TRIES: u32 = 6;
 /// When the object is to be woken, as decimal digits.
 const ALARM: &str = "alarm";
 
@@ -119,13 +121,23 @@ fn follow(keeper: Keeper<Storage>, isolate: Rc<Isolate>, env: Env, audits: Vec<A
             publish(&keeper, &isolate, &namespace).await;
         }
         let Some(url) = &isolate.settings.webhook else { return };
+        // The latches go with it, so that what was received can be served as it is.
+        let latches = keeper.document().latches.to_json();
+        let rest = latches.strip_prefix('{').unwrap_or("}");
         for line in &lines {
-            if let Err(thrown) = host::post(url, line, WEBHOOK_MS).await {
-                let why = host::why(&thrown);
-                host::log("warn", &format!("serin: the webhook took no record: {why}"));
-            }
+            let record = line.strip_suffix('}').unwrap_or(line);
+            tell(url, &format!("{record},{rest}")).await;
         }
     });
+}
+
+async fn tell(url: &str, body: &str) {
+    for tries in 0..WEBHOOK_TRIES {
+        let Err(thrown) = host::post(url, body, WEBHOOK_MS).await else { return };
+        let why = host::why(&thrown);
+        host::log("warn", &format!("serin: the webhook took no record: {why}"));
+        host::sleep(1_000_u32.checked_shl(tries).unwrap_or(u32::MAX)).await;
+    }
 }
 
 /// Writes the latches to KV. While that takes its time there may be newer ones: what was written last is
