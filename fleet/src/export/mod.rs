@@ -4,6 +4,7 @@
 //! [`Source`] into [`Artifact`]s; [`mark`] says of each file where it comes from.
 
 pub mod document;
+mod environment;
 pub mod envoy;
 pub mod istio;
 pub mod mark;
