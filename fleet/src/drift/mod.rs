@@ -10,6 +10,7 @@ pub use worker::worker;
 
 use crate::compare::{Difference, differences};
 use serde_json::Value;
+use serin_core::{Timestamp, parse_span};
 
 /// The spec as git has it.
 #[derive(Clone, Copy, Debug)]
@@ -48,7 +49,7 @@ pub struct Seen {
     pub specs: Vec<Running>,
     /// The revision that its filter says is in force, where it says so apart from the configuration.
     pub in_force: Option<u64>,
-    /// Aborts in force.
+    /// Aborts; those that the spec has cleared may be among them.
     pub aborts: Vec<Abort>,
     /// What the host itself finds wrong, a sentence each.
     pub problems: Vec<String>,
@@ -69,7 +70,7 @@ pub struct Running {
     pub errors: Vec<String>,
 }
 
-/// An abort that is in force.
+/// An abort of a rollout.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Abort {
     /// The rollout.
@@ -111,8 +112,9 @@ impl Verdict {
     }
 }
 
-/// Holds what a host says against what git has.
-pub fn judge(wanted: Wanted<'_>, seen: Seen) -> Verdict {
+/// Holds what a host says against what git has, at a moment.
+pub fn judge(wanted: Wanted<'_>, mut seen: Seen, now: Timestamp) -> Verdict {
+    seen.aborts.retain(|abort| abort.is_in_force(wanted.document, now));
     let mut drift = Vec::new();
     let mut found = Vec::new();
     if seen.specs.is_empty() {
@@ -169,10 +171,26 @@ fn sentence(wanted: Wanted<'_>, spec: &Running) -> Option<String> {
 /// ` (epoch 3, since 2026-11-21T09:00:00Z: why)`, as much as is known.
 fn circumstances(abort: &Abort) -> String {
     let epoch = abort.epoch.map(|epoch| format!("epoch {epoch}"));
-    let since = abort.at.map(|at| format!("since {}", serin_core::Timestamp::from_unix_ms(at)));
+    let since = abort.at.map(|at| format!("since {}", Timestamp::from_unix_ms(at)));
     let known: Vec<String> = epoch.into_iter().chain(since).collect();
     let reason = abort.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     if known.is_empty() { reason } else { format!(" ({}){reason}", known.join(", ")) }
+}
+
+impl Abort {
+    /// An abort of an epoch before the spec's is over, once the cooldown is. What a host calls an abort
+    /// in force, without an epoch, is one.
+    fn is_in_force(&self, document: &Value, now: Timestamp) -> bool {
+        let Some(epoch) = self.epoch else { return true };
+        let rollout = document.get("rollouts").and_then(|rollouts| rollouts.get(&self.rollout));
+        let Some(rollout) = rollout else { return false };
+        if epoch >= rollout.get("epoch").and_then(Value::as_u64).unwrap_or_default() {
+            return true;
+        }
+        let cooldown = rollout.get("cooldown").and_then(Value::as_str).and_then(parse_span);
+        let until = self.at.unwrap_or_default().saturating_add(cooldown.unwrap_or_default());
+        now.unix_ms() < until
+    }
 }
 
 /// The exit code that fits a cron job: 0 in sync, 1 drift, 2 a host could not be asked.
@@ -189,9 +207,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const NOW: Timestamp = Timestamp::from_unix_ms(1_795_250_000_000);
+
     fn judged(seen: Seen) -> Verdict {
-        let document = json!({"revision": 4, "flags": {}});
-        judge(Wanted { document: &document, revision: 4, digest: "aa" }, seen)
+        let shop = json!({"epoch": 3, "cooldown": "30m"});
+        let document = json!({"revision": 4, "rollouts": {"shop": shop}});
+        judge(Wanted { document: &document, revision: 4, digest: "aa" }, seen, NOW)
     }
 
     fn running(revision: u64, digest: &str) -> Running {
@@ -246,5 +267,19 @@ mod tests {
         assert_eq!(judged(seen(abort)).drift, [wanted]);
         let bare = Abort { rollout: "shop".into(), ..Abort::default() };
         assert_eq!(judged(seen(bare)).drift, ["rollout shop is aborted"]);
+        // Only a higher epoch clears, and only after the cooldown.
+        let minutes_ago = |minutes: u64| Some(NOW.unix_ms() - minutes * 60_000);
+        for (rollout, epoch, at, in_force) in [
+            ("shop", 2, minutes_ago(31), false),
+            ("shop", 2, minutes_ago(30), false),
+            ("shop", 2, minutes_ago(29), true),
+            ("shop", 3, minutes_ago(31), true),
+            ("gone", 3, minutes_ago(0), false),
+        ] {
+            let abort = Abort { rollout: rollout.into(), epoch: Some(epoch), at, reason: None };
+            let verdict = judged(seen(abort));
+            assert_eq!(!verdict.is_in_sync(), in_force, "{rollout} {epoch} {at:?}");
+            assert_eq!(verdict.seen.aborts.len(), usize::from(in_force));
+        }
     }
 }
