@@ -51,6 +51,8 @@ pub struct Seen {
     pub in_force: Option<u64>,
     /// Aborts; those that the spec has cleared may be among them.
     pub aborts: Vec<Abort>,
+    /// Why nobody judges its gates; nothing is wrong with that where the spec has none.
+    pub unjudged: Option<String>,
     /// What the host itself finds wrong, a sentence each.
     pub problems: Vec<String>,
 }
@@ -139,6 +141,11 @@ pub fn judge(wanted: Wanted<'_>, mut seen: Seen, now: Timestamp) -> Verdict {
     for abort in &seen.aborts {
         drift.push(format!("rollout {} is aborted{}", abort.rollout, circumstances(abort)));
     }
+    let has_gates = |rollout: &Value| rollout.get("gates").is_some();
+    let rollouts = wanted.document.get("rollouts").and_then(Value::as_object);
+    if rollouts.is_some_and(|rollouts| rollouts.values().any(has_gates)) {
+        drift.extend(seen.unjudged.iter().map(|why| format!("nobody judges the gates: {why}")));
+    }
     drift.extend(seen.problems.iter().cloned());
     Verdict { seen, drift, differences: found }
 }
@@ -188,8 +195,8 @@ impl Abort {
             return true;
         }
         let cooldown = rollout.get("cooldown").and_then(Value::as_str).and_then(parse_span);
-        let until = self.at.unwrap_or_default().saturating_add(cooldown.unwrap_or_default());
-        now.unix_ms() < until
+        let cooldown = cooldown.unwrap_or_default();
+        cooldown > 0 && now.unix_ms() < self.at.unwrap_or_default().saturating_add(cooldown)
     }
 }
 
@@ -250,6 +257,28 @@ mod tests {
         let drift = judged(seen).drift;
         assert_eq!(drift[0], "listener web: the spec is refused, 1 error, the first: a: b");
         assert_eq!(drift.len(), 2);
+    }
+
+    #[test]
+    fn gates_want_somebody_who_judges() {
+        let seen = Seen {
+            specs: vec![running(4, "aa")],
+            unjudged: Some("SERIN_GATES is not bound".into()),
+            ..Seen::default()
+        };
+        assert!(judged(seen.clone()).is_in_sync());
+        let document = json!({"rollouts": {"shop": {"gates": {}}}});
+        let wanted = Wanted { document: &document, revision: 4, digest: "aa" };
+        let said = judge(wanted, seen, NOW).drift;
+        assert_eq!(said, ["nobody judges the gates: SERIN_GATES is not bound"]);
+    }
+
+    #[test]
+    fn without_a_cooldown_the_clock_does_not_matter() {
+        let document = json!({"rollouts": {"shop": {"epoch": 1}}});
+        let at = Some(NOW.unix_ms() + 60_000);
+        let abort = Abort { rollout: "shop".into(), epoch: Some(0), at, reason: None };
+        assert!(!abort.is_in_force(&document, NOW));
     }
 
     #[test]

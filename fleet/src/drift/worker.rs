@@ -26,7 +26,7 @@ pub fn worker(page: &Value) -> Result<Seen, String> {
         seen.problems.push(problem.to_owned());
     }
     seen.problems.extend(texts(page.get("settingsProblems")).map(str::to_owned));
-    seen.problems.extend(page.get("gates").and_then(nobody_judges));
+    seen.unjudged = page.get("gates").and_then(unjudged);
     // A list, or a document that has one.
     let latches = page.get("latches");
     let latches = latches.and_then(|latches| latches.get("latches")).or(latches);
@@ -39,13 +39,12 @@ fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// Gates that a spec has and that nobody looks at.
-fn nobody_judges(gates: &Value) -> Option<String> {
-    let state = gates.get("state").and_then(Value::as_str)?;
-    let fine = ["judging", "not needed"].contains(&state);
-    (!fine).then(|| match gates.get("why").and_then(Value::as_str) {
-        Some(why) => format!("gates: {state}: {why}"),
-        None => format!("gates: {state}"),
+/// Why nobody judges gates, in the page's own words: any state but one.
+fn unjudged(gates: &Value) -> Option<String> {
+    let state = gates.get("state").and_then(Value::as_str).filter(|state| *state != "judging")?;
+    Some(match gates.get("why").and_then(Value::as_str) {
+        Some(why) => format!("{state}: {why}"),
+        None => state.to_owned(),
     })
 }
 
@@ -91,14 +90,11 @@ mod tests {
     }
 
     #[test]
-    fn gates_without_a_judge_are_a_problem() {
-        let problems =
-            |gates: Value| worker(&json!({"spec": null, "gates": gates})).unwrap().problems;
-        for fine in ["judging", "not needed"] {
-            assert_eq!(problems(json!({"state": fine})), Vec::<String>::new());
-        }
+    fn every_state_of_the_gates_but_one_says_why() {
+        let why = |gates: Value| worker(&json!({"spec": null, "gates": gates})).unwrap().unjudged;
+        assert_eq!(why(json!({"state": "judging", "object": {}})), None);
         let silent = json!({"state": "the object does not answer", "why": "timeout"});
-        assert_eq!(problems(silent), ["gates: the object does not answer: timeout"]);
+        assert_eq!(why(silent).as_deref(), Some("the object does not answer: timeout"));
     }
 
     #[test]
