@@ -75,7 +75,11 @@ impl State {
             let known = of_use(&known, &names);
             latches.change(|latches| latches.merge(&known));
         });
-        if !sent && !self.failing.replace(true) {
+        if sent {
+            return;
+        }
+        self.next.set(retry);
+        if !self.failing.replace(true) {
             host::log(
                 Level::Warn,
                 &format!("gates: there is no cluster {cluster} to read the state from"),
