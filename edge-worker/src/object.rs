@@ -133,10 +133,12 @@ fn follow(keeper: Keeper<Storage>, isolate: Rc<Isolate>, env: Env, audits: Vec<A
 
 async fn tell(url: &str, body: &str) {
     for tries in 0..WEBHOOK_TRIES {
+        if tries > 0 {
+            host::sleep(500_u32.checked_shl(tries).unwrap_or(u32::MAX)).await;
+        }
         let Err(thrown) = host::post(url, body, WEBHOOK_MS).await else { return };
         let why = host::why(&thrown);
         host::log("warn", &format!("serin: the webhook took no record: {why}"));
-        host::sleep(1_000_u32.checked_shl(tries).unwrap_or(u32::MAX)).await;
     }
 }
 
