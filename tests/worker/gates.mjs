@@ -80,11 +80,16 @@ export async function gates() {
       const text = await store.get("latches");
       return text !== null && isAborted(JSON.parse(text)) && performance.now();
     }, 40_000);
-    await pause(2_500);
-    const at = canary.asked;
-    await pause(1_000);
+    let at = before;
+    await until("nobody asks the canary for longer than handing on and reading KV take", async () => {
+      at = canary.asked;
+      await pause(2_500);
+      return canary.asked === at;
+    }, 30_000);
     const answers = await Promise.all(crowds.map((crowd) => crowd.stop()));
     assert.equal(canary.asked, at, "requests reached the canary after every isolate knew");
+    const errors = answers.flat().filter(({ status, arm }) => status !== 200 && arm !== "canary");
+    assert.deepEqual(errors, [], "a request was lost");
     assert.match(stable.flags, /new-checkout=\?0/);
     const path = "/ofrep/v1/evaluate/flags/new-checkout";
     const evaluated = JSON.parse((await isolates.two.ask(path, { method: "POST", body: "{}" })).text);
@@ -232,6 +237,20 @@ export async function gates() {
     const { asked } = canary;
     await Promise.all(Array.from({ length: 20 }, (_, user) => isolates.three.ask("/", { headers: { "x-user-id": `u${user}` } })));
     assert.equal(canary.asked, asked);
+  });
+
+  await check("an object without the storage that it needs is named, and costs no request", async () => {
+    const { isolates, canary } = await world({ names: ["one"], useSQLite: false }, gated());
+    const one = crowd(isolates.one);
+    const status = await until("the status page says so", async () => {
+      const status = await isolates.one.status();
+      return status.gates.state === "the object does not answer" && status.gates.flushesFailed > 0 && status;
+    });
+    assert.match(status.gates.why, /SQL/);
+    const answers = await one.stop();
+    assert.deepEqual(answers.filter(({ status }) => status !== 200), []);
+    assert(canary.asked > 0 && status.counters.withoutPlan === 0);
+    return status.gates.why;
   });
 
   await check("a record goes to the webhook; one that is down is no harm", async () => {
