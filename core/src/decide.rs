@@ -58,6 +58,15 @@ pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecisi
     Evaluation { plan, facts, observer: &mut Silent, overridden: false }.flag(flag)
 }
 
+/// Whether a request belongs to a cohort; `None` if the plan has none of this name.
+///
+/// For tools that tell who is affected: a decision looks at cohorts only where a rule or a ring does.
+pub fn evaluate_cohort(plan: &Plan, facts: &Facts<'_>, name: &str) -> Option<bool> {
+    let cohort = plan.cohorts.iter().find(|cohort| *cohort.name == *name)?;
+    let mut evaluation = Evaluation { plan, facts, observer: &mut Silent, overridden: false };
+    Some(evaluation.holds(&cohort.condition))
+}
+
 fn undecided(flag: FlagId) -> FlagDecision {
     FlagDecision {
         flag,

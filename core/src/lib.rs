@@ -104,7 +104,7 @@ pub mod json {
 
 pub use attribute::Attribute;
 pub use condition::Operator;
-pub use decide::{decide, decide_with, evaluate_flag};
+pub use decide::{decide, decide_with, evaluate_cohort, evaluate_flag};
 pub use decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
 pub use error::{Error, ErrorKind, Errors};
 pub use explain::Recorder;

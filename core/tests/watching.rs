@@ -20,6 +20,12 @@ struct Host {
     now: u64,
     audits: Vec<Audit>,
     seed: u64,
+    /// Orders in 1,000 requests of the baseline and of the canary, if there are any.
+    sells: Option<[u64; 2]>,
+    /// Whether the canary's errors are one cohort's alone.
+    only_enterprise: bool,
+    /// In 1,000 answers of the shadow, those that differ.
+    differs: u64,
 }
 
 /// How an arm behaves: errors in a million, µs, and what it answers with.
@@ -43,6 +49,9 @@ impl Host {
             now: START,
             audits: Vec::new(),
             seed: 7,
+            sells: None,
+            only_enterprise: false,
+            differs: 0,
         }
     }
 
@@ -60,6 +69,7 @@ impl Host {
         let user = format!("user-{}", self.random() % 50_000);
         let plan_header = if self.random().is_multiple_of(10) { "enterprise" } else { "free" };
         let chance = self.random() % 1_000_000;
+        let (luck, difference) = (self.random() % 1000, self.random() % 1000);
         let standing = self.latches.standing(&self.plan);
         let headers: [(&[u8], &[u8]); 5] = [
             (b":method", b"GET"),
@@ -80,11 +90,21 @@ impl Host {
         let behaves = if arm == "canary" { canary } else { stable };
         if let Some(probe) = decision.probe(&self.plan, &facts) {
             let trial = self.plan.rollouts()[0].guard().trial().expect("gates");
-            let status = if chance < behaves.errors { 503 } else { 200 };
-            let outcome = Outcome { status, micros: Some(behaves.micros), ..Outcome::default() };
+            let spared = self.only_enterprise && probe.canary && plan_header == "free";
+            let errors = if spared { stable.errors } else { behaves.errors };
+            let sells = self.sells.unwrap_or_default()[usize::from(probe.canary)];
+            let kpi_header = luck < sells;
+            let well = if kpi_header { 201 } else { 200 };
+            let status = if chance < errors { 503 } else { well };
+            let micros = Some(behaves.micros);
+            let outcome = Outcome { status, micros, kpi_header, ..Outcome::default() };
             let local = self.local.take().filter(|local| local.stage == probe.stage);
             let mut local = local.unwrap_or_else(|| Tallies::new(probe.stage, trial));
             local.record(trial, &probe, &outcome);
+            if decision.shadow(&self.plan).is_some() {
+                local.shadow.exposures += 1;
+                local.shadow.events += u64::from(difference < self.differs);
+            }
             self.local = Some(local);
         }
         arm
@@ -293,4 +313,51 @@ fn every_mistake_in_a_guard_is_named() {
         errors,
         "rollouts.shop.canary.steps[0].mode: waits for a gate, and the rollout has no gates"
     );
+}
+
+/// A rollout whose canary is fine but for what the test says, with everybody at even odds.
+fn even(gates: &str, more: &str) -> Host {
+    Host::new(gates, r#"[{"share": 50, "hold": "10h"}, {"share": 100}]"#, more)
+}
+
+#[test]
+fn a_canary_that_sells_less_is_cut_off() {
+    let gates = r#"{"kpi": {"methods": ["GET"], "paths": [{"exact": "/"}], "status": [201], "header": "x-order"}}"#;
+    let mut host = even(gates, "");
+    host.sells = Some([300, 300]);
+    host.run(5 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new());
+    host.sells = Some([300, 150]);
+    host.run(10 * MINUTE, 50, WELL, WELL);
+    let done = host.done();
+    assert!(done.iter().any(|line| line.contains("abort: KPI events, ")), "{done:?}");
+    host.replayed();
+}
+
+#[test]
+fn one_cohort_that_fails_is_enough() {
+    let gates = r#"{"cohorts": ["enterprise"], "errors": {"minDifference": 3}}"#;
+    let mut host = even(gates, "");
+    host.run(3 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new());
+    // One in ten requests is the cohort's, so for everybody the difference is below 3 %.
+    host.only_enterprise = true;
+    host.run(10 * MINUTE, 50, WELL, Arm { errors: 250_000, ..WELL });
+    let abort = host.latch().abort.expect("aborted");
+    assert!(abort.reason.starts_with("cohort enterprise: "), "{abort:?}");
+    host.replayed();
+}
+
+#[test]
+fn a_shadow_that_differs_too_often_is_cut_off() {
+    let shadow = r#", "shadow": {"arm": "canary", "percent": 10, "compare": "status"}"#;
+    let mut host = even(r#"{"shadow": {"maxDivergence": 2}}"#, shadow);
+    host.differs = 15;
+    host.run(5 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new(), "below what is tolerated");
+    host.differs = 60;
+    host.run(5 * MINUTE, 50, WELL, WELL);
+    let done = host.done();
+    assert_eq!(done, ["steps[0] abort: the shadow differs more often than tolerated"]);
+    host.replayed();
 }

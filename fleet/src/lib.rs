@@ -2,4 +2,9 @@
 //!
 //! Pure functions from texts to texts; reading files, asking hosts and printing is the command's work.
 
+pub mod compare;
+pub mod diff;
+pub mod drift;
 pub mod export;
+pub mod package;
+pub mod yaml;

@@ -88,14 +88,15 @@ def span_ms(text):
     return sum(int(number) * SPANS[unit] for number, unit in re.findall(r"(\d+)(ms|[dhms])", text))
 
 
-def share_at(progress, now):
-    """The share in force, in steps of 0.001 %: fixed, or that of the last step that has begun."""
+def share_at(progress, now, left=None, held=None):
+    """The share in force, in steps of 0.001 %: fixed, or that of the last step that has begun. `left` has
+    the moments when gates let steps end, `held` the step that they hold."""
     if "steps" not in progress:
         return thousandths(progress.get("share", 0))
     start = progress.get("start")
     begins = datetime.datetime.fromisoformat(start).timestamp() * 1000 if start else 0
     share = 0
-    for step in progress["steps"]:
+    for index, step in enumerate(progress["steps"]):
         if now < begins:
             break
         share = thousandths(step["share"])
@@ -103,4 +104,8 @@ def share_at(progress, now):
         if hold == "manual":
             break
         begins += span_ms(hold)
+        if left and index in left:
+            begins = max(begins, left[index])
+        elif step.get("mode") == "gate" or held == index:
+            break
     return share

@@ -33,6 +33,11 @@ class World:
                 return value
         return None
 
+    def latch(self, rollout):
+        """What the host knows of a rollout's aborts and steps."""
+        known = self.case.get("latches", {}).get("latches", [])
+        return next((latch for latch in known if latch["rollout"] == rollout), {})
+
     def forced(self, what, name):
         """What a token that counts forces; whether it counts, the case states."""
         if self.case["expect"].get("overrides") != "applied":
@@ -99,12 +104,26 @@ def rollout(world):
         return None
     _, name, declared = found
     decided = {"name": name, **arm(world, name, declared)}
-    shadowed = shadow(world, name, declared, decided["arm"])
+    aborted = is_aborted(world, name)
+    shadowed = None if aborted else shadow(world, name, declared, decided["arm"])
     return {**decided, **({"shadow": shadowed} if shadowed else {})}
+
+
+def is_aborted(world, name):
+    """An abort of this epoch or a later one, or of an earlier one that has not cooled down."""
+    declared = world.spec["rollouts"][name]
+    abort = world.latch(name).get("abort")
+    if not abort:
+        return False
+    cooldown = span_ms(declared["cooldown"]) if "cooldown" in declared else 0
+    cooling = cooldown > 0 and world.request.now < abort["at"] + cooldown
+    return abort["epoch"] >= declared.get("epoch", 0) or cooling
 
 
 def arm(world, name, declared):
     baseline = declared["baseline"]
+    if is_aborted(world, name):
+        return {"arm": baseline, "reason": "DISABLED"}
     missing = {"arm": baseline, "reason": "ERROR", "errorCode": "TARGETING_KEY_MISSING"}
     forced = world.forced("arms", name)
     if forced in declared["arms"]:
@@ -135,7 +154,10 @@ def arm(world, name, declared):
     found = world.place("ramp", declared, name)
     if not found:
         return missing
-    share = share_at(canary, world.request.now)
+    latch = world.latch(name)
+    # Of another epoch nothing is known.
+    known = latch if latch.get("epoch", 0) == declared.get("epoch", 0) else {}
+    share = share_at(canary, world.request.now, dict(map(tuple, known.get("left", []))), known.get("held"))
     inside = in_ramp(found[1], share)
     return {"arm": chosen if inside else baseline, "reason": "SPLIT",
             "unit": found[0], "bucket": found[1], "share": share}
@@ -167,6 +189,11 @@ def shadow(world, name, declared, chosen):
 def flag(world, name):
     declared = world.spec["flags"][name]
     default = {"variant": declared["defaultVariant"]}
+    for other, rollout_declared in world.spec.get("rollouts", {}).items():
+        disabled = rollout_declared.get("onAbort", {}).get("disable", [])
+        disabled = [disabled] if isinstance(disabled, str) else disabled
+        if name in disabled and is_aborted(world, other):
+            return {**default, "reason": "DISABLED"}
     forced = world.forced("variants", name)
     if forced in declared["variants"]:
         return {"variant": forced, "reason": "TARGETING_MATCH"}

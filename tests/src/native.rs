@@ -4,6 +4,7 @@
 use crate::outcome::{self, Outcome, Seen};
 use crate::vector::{Case, Expect, Suite};
 use serde_json::Value;
+use serin_core::gate::{Latches, Standing};
 use serin_core::plan::Input;
 use serin_core::{Decision, Facts, OverrideError, OverrideKeys, Plan, decide, is_reserved_header};
 
@@ -32,9 +33,13 @@ pub fn decide_minting(
     let fields = case.request.fields();
     let keys = case.override_keys.as_ref();
     let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
+    let standing = standing(plan, case);
     let mut facts = facts(plan, case, &fields, keys.is_some(), &mut entropy);
     let taken = keys.as_ref().and_then(|keys| facts.take_override(plan, keys));
     let overrides = taken.map(|taken| taken.err().map_or("applied", OverrideError::as_str));
+    if let Some(standing) = &standing {
+        facts.set_standing(standing);
+    }
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let kept = fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes()));
@@ -50,6 +55,12 @@ pub fn decide_minting(
         upstream,
         set_cookie: decision.set_cookies(plan, &facts),
     }
+}
+
+/// What the host knows of aborts.
+fn standing(plan: &Plan, case: &Case) -> Option<Standing> {
+    let json = case.latches.as_ref()?.to_string();
+    Latches::from_json(json.as_bytes())?.standing(plan)
 }
 
 /// Lets a case expect what this host does, to be reviewed.

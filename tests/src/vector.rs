@@ -60,6 +60,9 @@ pub struct Case {
     /// The values of the units behind the buckets, for the independent reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub units: BTreeMap<String, Value>,
+    /// What the host knows of aborts and of steps that ended, see `serin_core::gate::Latches`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub latches: Option<Value>,
     /// What the token in the request says and whose key signed it, for the independent reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Value>,

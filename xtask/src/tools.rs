@@ -1,8 +1,8 @@
-//! What the tasks need besides cargo: wasm targets through rustup, and a Python venv in `.tools/`
-//! that holds Envoy and the packages of the independent reference.
+//! What the tasks need besides cargo: wasm targets through rustup, and in `.tools/` a Python venv that
+//! holds Envoy and the packages of the independent reference, packages from npm, and from Debian.
 
 use crate::shell::{self, Outcome};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// The filter's target.
@@ -129,4 +129,42 @@ impl Node {
     pub(crate) fn bin(&self, name: &str) -> PathBuf {
         self.folder.join("node_modules/.bin").join(name)
     }
+}
+
+/// A Debian package, unpacked without being installed: its programs are below `usr/bin` of the folder
+/// that this gives.
+pub(crate) fn debian(package: &str) -> Outcome<PathBuf> {
+    let all = shell::root().join(".tools/debian");
+    let folder = all.join(package);
+    if folder.is_dir() {
+        return Ok(folder);
+    }
+    if !shell::exists("apt-get") || !shell::exists("dpkg-deb") {
+        return Err(format!("apt-get and dpkg-deb are missing: the package {package} is Debian's"));
+    }
+    // Another run may be at it too; whoever is done first puts the folder in its place.
+    let own = all.join(format!("{package}.{}", std::process::id()));
+    let unpacked = own.join("unpacked");
+    let failed = |error: std::io::Error| format!("{}: {error}", own.display());
+    std::fs::create_dir_all(&unpacked).map_err(failed)?;
+    let fetched = fetch(package, &own).and_then(|archive| {
+        shell::run(Command::new("dpkg-deb").arg("-x").arg(archive).arg(&unpacked))
+    });
+    let moved = fetched.and_then(|()| match std::fs::rename(&unpacked, &folder) {
+        Err(error) if !folder.is_dir() => Err(failed(error)),
+        _ => Ok(folder),
+    });
+    let _ = std::fs::remove_dir_all(&own);
+    moved
+}
+
+/// Fetches a package's archive into a folder.
+fn fetch(package: &str, folder: &Path) -> Outcome<PathBuf> {
+    // Into a folder of this user's; apt says that its own user can't write there, and goes on.
+    shell::run(Command::new("apt-get").args(["--quiet", "download", package]).current_dir(folder))
+        .map_err(|why| format!("{package} could not be fetched, try `apt-get update`: {why}"))?;
+    let entries = std::fs::read_dir(folder).map_err(|error| error.to_string())?;
+    let archive = entries.flatten().map(|entry| entry.path());
+    let mut archive = archive.filter(|path| path.extension().is_some_and(|end| end == "deb"));
+    archive.next().ok_or_else(|| format!("apt-get left no archive of {package}"))
 }

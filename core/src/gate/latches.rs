@@ -36,8 +36,8 @@ impl Latches {
         for item in items.iter().take(Self::MOST) {
             let latch = latch(item)?;
             latches.change(&latch.rollout, |known| {
-                known.held = latch.held;
                 known.merge(&latch);
+                known.held = latch.held;
             });
         }
         Some(latches)

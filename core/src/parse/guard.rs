@@ -165,7 +165,17 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
     let methods = object.get("methods");
     let methods = methods.map(|node| super::rollout::methods(node, &path.key("methods"), errors));
     let paths = object.get("paths").map(|node| path_matches(node, &path.key("paths"), errors));
+    if paths.as_ref().is_some_and(Vec::is_empty) {
+        let message = "is an empty list and would match nothing, leave paths out to match all";
+        errors.add(&path.key("paths"), ErrorKind::Value, &message);
+    }
     let header = object.text("header", errors).map(|name| name.to_ascii_lowercase());
+    let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
+    if let Some(name) = header.as_deref().filter(|name| name.is_empty() || !name.bytes().all(token))
+    {
+        let message = format_args!("{} is no field name, write x-order", quoted(name));
+        errors.add(&path.key("header"), ErrorKind::Value, &message);
+    }
     if methods.is_none() && paths.is_none() && header.is_none() && object.get("status").is_none() {
         let message = "needs methods, paths, status or header: what tells the event";
         errors.add(path, ErrorKind::Missing, &message);

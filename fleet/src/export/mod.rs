@@ -1,10 +1,22 @@
 //! What other tools are to be told of a spec: files, the same for the same spec.
+//!
+//! [`Target`] is the table of tools. Each has a module with its options and a function that turns a
+//! [`Source`] into [`Artifact`]s; [`mark`] says of each file where it comes from.
+
+pub mod document;
+pub mod envoy;
+pub mod istio;
+pub mod mark;
+pub mod routing;
+pub mod worker;
 
 use serin_core::{Plan, Spec};
 
 /// A spec to export from, in all its forms.
 #[derive(Clone, Copy, Debug)]
 pub struct Source<'a> {
+    /// What people call it: the file's path as given, for the comment that says what to edit.
+    pub name: &'a str,
     /// The document as hosts get it.
     pub json: &'a str,
     /// The document, typed.
@@ -25,3 +37,36 @@ pub struct Artifact {
 /// Why a spec can't be exported to a target: one sentence that begins with the place in the spec.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Problem(pub String);
+
+/// A tool to export to, with what it needs to know beside the spec.
+#[derive(Clone, Debug)]
+pub enum Target {
+    /// Envoy's filter, routes and labels.
+    Envoy(envoy::Options),
+    /// Istio's and the Gateway API's resources.
+    Istio(istio::Options),
+    /// A Cloudflare Worker's configuration.
+    Worker(worker::Options),
+}
+
+impl Target {
+    /// As it stands behind `serin export`.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Target::Envoy(_) => "envoy",
+            Target::Istio(_) => "istio",
+            Target::Worker(_) => "worker",
+        }
+    }
+
+    /// The files that the spec gives, sorted by path; or everything that keeps it from giving them.
+    pub fn artifacts(&self, source: &Source<'_>) -> Result<Vec<Artifact>, Vec<Problem>> {
+        let mut artifacts = match self {
+            Target::Envoy(options) => envoy::artifacts(source, options),
+            Target::Istio(options) => istio::artifacts(source, options),
+            Target::Worker(options) => worker::artifacts(source, options),
+        }?;
+        artifacts.sort_by(|one, other| one.path.cmp(&other.path));
+        Ok(artifacts)
+    }
+}

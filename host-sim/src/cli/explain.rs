@@ -3,6 +3,7 @@
 use super::paint::{self, Tone};
 use super::{ExplainArgs, Failure, SPEC_ERRORS, overrides, spec_file};
 use http::Uri;
+use serin_core::gate::{Latches, Standing};
 use serin_core::headers::DECISION;
 use serin_core::overrides::HEADER;
 use serin_core::plan::Input;
@@ -113,6 +114,10 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
             .map_err(|error| Failure::trouble(format!("no randomness: {error}")))?;
         facts.mint(unit, entropy);
     }
+    let standing = standing(plan, args)?;
+    if let Some(standing) = &standing {
+        facts.set_standing(standing);
+    }
     let token = take_override(plan, &mut facts)?;
     let (mut decision, mut recorder) = (Decision::new(plan), Recorder::new());
     decide_with(plan, &facts, &mut decision, &mut recorder);
@@ -121,6 +126,17 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
     let cookies = decision.set_cookies(plan, &facts);
     let (told, record) = (facts.wants_decision(), decision.record(plan));
     Ok(Explained { at, token, recorder, told, upstream, cookies, record })
+}
+
+/// What a host knows of aborts.
+fn standing(plan: &Plan, args: &ExplainArgs) -> Result<Option<Standing>, Failure> {
+    let Some(path) = &args.latches else { return Ok(None) };
+    let trouble = || {
+        let shape = r#"{"latches":[{"rollout":"shop","abort":{"epoch":0,"at":0,"digest":"","reason":""}}]}"#;
+        Failure::trouble(format!("{} holds no latches, they look like {shape}", path.display()))
+    };
+    let latches = Latches::from_json(&spec_file::read(path)?).ok_or_else(trouble)?;
+    Ok(latches.standing(plan))
 }
 
 /// As a host does that has the environment's keys.

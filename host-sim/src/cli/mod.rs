@@ -5,11 +5,16 @@ mod check;
 mod demo;
 mod demo_upstream;
 mod drill;
+mod diff;
+mod drift;
 mod explain;
+mod export;
+mod fetch;
 mod figures;
 mod filter;
 mod measure;
 mod overrides;
+mod package;
 mod paint;
 mod replay_audit;
 mod schema;
@@ -44,12 +49,25 @@ enum Command {
     Check(CheckArgs),
     /// Print the JSON Schema of specs, for editors
     Schema,
+    /// Say what a change does before it ships: who moves, from where to where
+    Diff(DiffArgs),
+    /// Hold what hosts run against a spec: revision, digest, what differs, aborts in force
+    ///
+    /// The token for status pages comes from the environment, SERIN_STATUS_TOKEN.
+    Drift(DriftArgs),
+    /// Package the filter as an OCI artifact, into a folder or to a registry
+    ///
+    /// Prints what the url of Istio's WasmPlugin takes.
+    Package(PackageArgs),
     /// Explain what a request gets, step by step, and why
     Explain(ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     ///
     /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
     Serve(ServeArgs),
+    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
+    #[command(subcommand, after_help = export::HELP)]
+    Export(export::ExportCommand),
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
     Override(overrides::OverrideCommand),
@@ -101,6 +119,78 @@ struct CheckArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = diff::HELP)]
+struct DiffArgs {
+    /// The spec as it is, in YAML or JSON; - is standard input
+    old: PathBuf,
+    /// The spec as it would be
+    new: PathBuf,
+    /// Ask about so many units with made-up ids
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=10_000_000), conflicts_with_all = ["list", "access_log"])]
+    units: u64,
+    /// Ask about the units of a file, an id a line
+    #[arg(long, value_name = "FILE", conflicts_with = "access_log")]
+    list: Option<PathBuf>,
+    /// Ask about recorded requests, a JSON object a line: method, url, headers, facts
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// Exit with 1 if more than this share moves, of all or of those in any cohort
+    #[arg(long, value_name = "PERCENT", value_parser = diff::parse_percent)]
+    max_moved: Option<f64>,
+    /// The moment to ask about, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
+    at: Option<serin_core::Timestamp>,
+    /// Print JSON in place of Markdown
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = drift::HELP)]
+struct DriftArgs {
+    /// The spec as it should be, in YAML or JSON; - is standard input
+    spec: PathBuf,
+    /// Admin interfaces of Envoys, http://HOST:PORT; may be repeated
+    #[arg(long = "envoy", value_name = "ADMIN_URL", num_args = 1.., required_unless_present = "workers", value_parser = fetch::parse_url)]
+    envoys: Vec<reqwest::Url>,
+    /// Status pages of Workers; may be repeated
+    #[arg(long = "worker", value_name = "STATUS_URL", num_args = 1.., value_parser = fetch::parse_url)]
+    workers: Vec<reqwest::Url>,
+    /// How long a host may take for each answer
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = seconds)]
+    timeout: Duration,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+#[derive(Args)]
+#[command(after_help = package::HELP)]
+#[command(group = clap::ArgGroup::new("to").args(["out", "push"]).required(true).multiple(true))]
+struct PackageArgs {
+    /// The filter, serin-filter.wasm
+    filter: PathBuf,
+    /// Write an OCI image layout into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Push to a registry
+    #[arg(long, value_name = "REGISTRY/REPOSITORY:TAG", value_parser = package::parse_reference)]
+    push: Option<oci_client::Reference>,
+    /// Push by plain HTTP to a registry that is not on this machine
+    #[arg(long, requires = "push")]
+    insecure: bool,
+    /// The commit that the filter was built from, a label
+    #[arg(long, value_name = "COMMIT")]
+    revision: Option<String>,
+    /// A spec whose revision and digest become labels
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
+    /// A further label; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = package::parse_label)]
+    labels: Vec<(String, String)>,
+}
+
+#[derive(Args)]
 struct ExplainArgs {
     /// The spec, in YAML or JSON; - is standard input
     spec: PathBuf,
@@ -117,6 +207,9 @@ struct ExplainArgs {
     /// environment, SERIN_OVERRIDE_KEYS
     #[arg(long = "override", value_name = "TOKEN")]
     token: Option<String>,
+    /// What a host knows of aborts and of steps that gates let end, as hosts tell each other (JSON)
+    #[arg(long, value_name = "FILE")]
+    latches: Option<PathBuf>,
     /// The moment of the decision, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
     at: Option<serin_core::Timestamp>,
@@ -274,10 +367,14 @@ pub(crate) fn main() -> ExitCode {
     let outcome = match Cli::parse().command {
         Command::Check(args) => check::run(&args),
         Command::Schema => schema::run(),
+        Command::Diff(args) => diff::run(&args),
+        Command::Drift(args) => drift::run(&args),
+        Command::Package(args) => package::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
         Command::Override(command) => overrides::run(&command),
         Command::Drill(args) => drill::run(&args),
+        Command::Export(command) => export::run(command),
         Command::ReplayAudit(args) => replay_audit::run(&args),
         Command::Demo(args) => demo::run(&args),
         Command::BenchFilter(args) => measure::run(&args),

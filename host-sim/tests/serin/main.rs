@@ -4,6 +4,7 @@
 
 mod check;
 mod command;
+mod diff;
 #[allow(dead_code)]
 #[path = "../host/guest.rs"]
 mod guest;

@@ -101,6 +101,11 @@ impl Envoy {
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
+    /// Where the admin interface listens.
+    pub fn admin_address(&self) -> SocketAddr {
+        self.admin
+    }
+
     /// A page of the admin interface.
     pub fn admin(&self, path: &str) -> Result<String, String> {
         Ok(client::get(self.admin, path)?.text())

@@ -21,6 +21,7 @@ pub fn request(random: &mut Random) -> Case {
     };
     Case {
         token: None,
+        latches: None,
         override_keys: None,
         name: "by chance".into(),
         request,

@@ -83,7 +83,45 @@ fn rollout(random: &mut Random, scope: &Scope, matches: Value) -> Value {
     if random.percent(30) {
         rollout.insert("fallback".into(), "baseline".into());
     }
+    guard(random, scope, &mut rollout);
     rollout.into()
+}
+
+/// What stops the rollout: an epoch, a cooldown, flags that an abort turns off, gates where there is
+/// something to compare.
+fn guard(random: &mut Random, scope: &Scope, rollout: &mut Map<String, Value>) {
+    if random.percent(50) {
+        rollout.insert("epoch".into(), random.between(0, 3).into());
+    }
+    if random.percent(30) {
+        rollout.insert("cooldown".into(), (*random.pick(&["30m", "1h"])).into());
+    }
+    let flags: Vec<&str> = scope.flags.iter().map(String::as_str).collect();
+    if !flags.is_empty() && random.percent(30) {
+        rollout.insert("onAbort".into(), json!({ "disable": [random.pick(&flags)] }));
+    }
+    let canary = rollout.get_mut("canary").and_then(Value::as_object_mut);
+    let Some(canary) = canary.filter(|canary| {
+        canary.contains_key("steps") || canary.get("share").is_some_and(|share| *share != 0)
+    }) else {
+        return;
+    };
+    if !random.percent(60) {
+        return;
+    }
+    if let Some(steps) = canary.get_mut("steps").and_then(Value::as_array_mut) {
+        for step in steps {
+            let timed = step.get("hold").is_some_and(|hold| hold != "manual");
+            if timed && random.percent(40) {
+                step["mode"] = "gate".into();
+            }
+        }
+    }
+    let mut gates = Map::new();
+    if random.percent(30) && !scope.names.cohorts.is_empty() {
+        gates.insert("cohorts".into(), json!([random.pick(&scope.names.cohorts)]));
+    }
+    rollout.insert("gates".into(), gates.into());
 }
 
 /// Arms; none needs a newer schema than the baseline offers.

@@ -8,6 +8,7 @@ use serde_json::{Map, Value, json};
 pub(super) struct Scope {
     pub(super) names: Names,
     pub(super) layers: Vec<String>,
+    pub(super) flags: Vec<String>,
 }
 
 impl Scope {
@@ -36,7 +37,7 @@ pub fn spec(random: &mut Random) -> Value {
     let units = units(random);
     let names = Names { units: units.keys().cloned().collect(), cohorts: Vec::new() };
     spec.insert("units".into(), units.into());
-    let mut scope = Scope { names, layers: Vec::new() };
+    let mut scope = Scope { names, layers: Vec::new(), flags: Vec::new() };
     let cohorts = cohorts(random, &mut scope.names);
     add(&mut spec, "cohorts", cohorts);
     let holdouts = named(random, &["q4", "all", "H_1"], |random, holdout| {
@@ -51,6 +52,7 @@ pub fn spec(random: &mut Random) -> Value {
     scope.layers = layers.keys().cloned().collect();
     add(&mut spec, "layers", layers);
     let flags = flag::flags(random, &scope);
+    scope.flags = flags.keys().cloned().collect();
     add(&mut spec, "flags", flags);
     let rollouts = rollout::rollouts(random, &scope);
     add(&mut spec, "rollouts", rollouts);

@@ -1,0 +1,263 @@
+//! What a change of a spec does before it ships: the old plan and the new one, asked about the same
+//! units or requests by the core that hosts run.
+
+mod access_log;
+mod outcome;
+mod places;
+mod profile;
+mod report;
+mod tally;
+
+pub use access_log::{Request, parse};
+pub use report::{json, markdown};
+pub use tally::{Move, Part};
+
+use crate::compare::{Difference, differences};
+use outcome::Pair;
+use places::Place;
+use profile::Profile;
+use serde_json::Value;
+use serin_core::spec::UnitSource;
+use serin_core::{Decision, Facts, Plan, Spec, Timestamp, decide};
+use std::borrow::Cow;
+use tally::Tally;
+
+/// A spec in all its forms.
+#[derive(Clone, Copy, Debug)]
+pub struct Side<'a> {
+    /// The document.
+    pub document: &'a Value,
+    /// The document, typed.
+    pub spec: &'a Spec,
+    /// What it compiles to.
+    pub plan: &'a Plan,
+}
+
+/// Who is asked about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Who {
+    /// Units with ids that are made up.
+    MadeUp,
+    /// Units from a list.
+    Listed,
+    /// Requests that were recorded.
+    Requests,
+}
+
+/// What a change does.
+#[derive(Clone, Debug)]
+pub struct Diff {
+    /// Who was asked about.
+    pub who: Who,
+    /// The moment that both plans were asked about.
+    pub at: Timestamp,
+    /// Revision and digest of the old spec.
+    pub old: (u64, String),
+    /// Revision and digest of the new spec.
+    pub new: (u64, String),
+    /// Everybody first. For ids, then the same ids with attributes that a condition asks for.
+    pub groups: Vec<Group>,
+    /// Every place where the documents differ, revision and deploy apart.
+    pub changed: Vec<Difference>,
+}
+
+/// Some of those who were asked about.
+#[derive(Clone, Debug)]
+pub struct Group {
+    /// What they have beside their ids; empty for everybody.
+    pub attributes: Vec<(String, String)>,
+    /// The cohorts that these attributes put them into, in either spec.
+    pub cohorts: Vec<String>,
+    /// How many they are.
+    pub size: u64,
+    /// How many of them get anything else than before.
+    pub moved: u64,
+    /// What they are asked about, in the order of kinds and names.
+    pub parts: Vec<Part>,
+}
+
+impl Diff {
+    /// The largest part of a group that moves, in per cent.
+    pub fn most(&self) -> f64 {
+        self.groups.iter().map(Group::percent).fold(0.0, f64::max)
+    }
+
+    /// Whether more of some group move than so many per cent.
+    pub fn is_above(&self, bound: f64) -> bool {
+        self.most() > bound
+    }
+
+    /// Whether no group moves more than everybody does.
+    fn most_is_of_all(&self) -> bool {
+        self.groups.first().is_none_or(|all| all.percent() >= self.most())
+    }
+}
+
+impl Group {
+    fn percent(&self) -> f64 {
+        percent(self.moved, self.size)
+    }
+}
+
+/// Of how many so many are, in per cent.
+#[allow(clippy::cast_precision_loss)]
+pub fn percent(some: u64, all: u64) -> f64 {
+    if all == 0 { 0.0 } else { some as f64 * 100.0 / all as f64 }
+}
+
+/// A comparison of two specs at a moment.
+pub struct Comparison<'a> {
+    pair: Pair<'a>,
+    at: Timestamp,
+}
+
+impl<'a> Comparison<'a> {
+    /// Of an old and a new spec.
+    pub fn new(old: Side<'a>, new: Side<'a>, at: Timestamp) -> Self {
+        Comparison { pair: Pair { old, new }, at }
+    }
+
+    /// Asks about units. Each id stands in every source that any unit of either spec has; the units
+    /// have no other attribute, but for groups that are made to fit the conditions of the specs.
+    pub fn units(&self, ids: &[String], made_up: bool) -> Diff {
+        let places = places::places(&self.pair, self.at);
+        let sources = sources(&self.pair);
+        let mut groups = vec![self.group(ids, &sources, &places, Profile::default())];
+        for profile in profile::profiles(&self.pair) {
+            // Who is given an id by the condition itself is one unit, whatever the list says.
+            let one = profile.names_a_unit(&sources);
+            let ids = if one { ids.get(..1).unwrap_or_default() } else { ids };
+            groups.push(self.group(ids, &sources, &places, profile));
+        }
+        self.diff(if made_up { Who::MadeUp } else { Who::Listed }, groups)
+    }
+
+    /// Asks about recorded requests, in the order in which they come.
+    ///
+    /// # Errors
+    /// The first error of the iterator.
+    pub fn requests<E>(
+        &self,
+        requests: impl Iterator<Item = Result<Request, E>>,
+    ) -> Result<Diff, E> {
+        let mut tally = Tally::new(&self.pair);
+        for (number, request) in requests.enumerate() {
+            let request = request?;
+            let old = self.gathered(self.pair.old.plan, &request, number);
+            let new = self.gathered(self.pair.new.plan, &request, number);
+            tally.begin();
+            self.rollouts(&old, &new, &mut tally, true);
+            tally.cohorts(&old, &new);
+            tally.end();
+        }
+        let group = tally.group(Vec::new());
+        Ok(self.diff(Who::Requests, vec![group]))
+    }
+
+    fn diff(&self, who: Who, groups: Vec<Group>) -> Diff {
+        let version = |side: &Side<'_>| (side.plan.revision(), side.plan.digest().to_owned());
+        let mut changed = differences(self.pair.old.document, self.pair.new.document);
+        changed.retain(|it| it.path != "revision" && !it.path.starts_with("deploy"));
+        let (old, new) = (version(&self.pair.old), version(&self.pair.new));
+        Diff { who, at: self.at, old, new, groups, changed }
+    }
+
+    fn group(
+        &self,
+        ids: &[String],
+        sources: &[String],
+        places: &[Place],
+        profile: Profile,
+    ) -> Group {
+        let mut tally = Tally::new(&self.pair);
+        for id in ids {
+            tally.begin();
+            for place in places {
+                let old = self.facts(self.pair.old.plan, id, sources, &profile, place);
+                let new = self.facts(self.pair.new.plan, id, sources, &profile, place);
+                match &place.flags {
+                    Some(flags) => tally.flags(&old, &new, flags),
+                    None => self.rollouts(&old, &new, &mut tally, false),
+                }
+            }
+            let (nowhere, plans) = (Place::nowhere(), (self.pair.old.plan, self.pair.new.plan));
+            let old = self.facts(plans.0, id, sources, &profile, &nowhere);
+            let new = self.facts(plans.1, id, sources, &profile, &nowhere);
+            tally.cohorts(&old, &new);
+            tally.end();
+        }
+        tally.group(profile.attributes)
+    }
+
+    fn facts<'f>(
+        &self,
+        plan: &Plan,
+        id: &'f str,
+        sources: &'f [String],
+        profile: &'f Profile,
+        place: &'f Place,
+    ) -> Facts<'f> {
+        let ids = sources.iter().map(|source| (source.as_str(), Cow::Borrowed(id)));
+        let attributes = profile.attributes.iter();
+        let attributes =
+            attributes.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
+        let of_place = place.attributes();
+        // What comes later counts: flags may be asked about elsewhere, rollouts are where they are.
+        let mut facts = if place.flags.is_some() {
+            Facts::from_context(plan, of_place.into_iter().chain(ids).chain(attributes))
+        } else {
+            Facts::from_context(plan, ids.chain(attributes).chain(of_place))
+        };
+        facts.set_now(self.at.unix_ms());
+        facts
+    }
+
+    /// As a host gathers them; ids that a host would mint come from the request's number.
+    fn gathered<'f>(&self, plan: &Plan, request: &'f Request, number: usize) -> Facts<'f> {
+        let mut facts = Facts::gather(plan, request.pairs());
+        facts.set_now(self.at.unix_ms());
+        for input in plan.host_inputs(&facts) {
+            if let Some(value) = request.fact(input.kind) {
+                facts.set(input, value);
+            }
+        }
+        for unit in plan.anonymous_units(&facts) {
+            let number = u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes();
+            let mut entropy = [0; 16];
+            entropy.iter_mut().zip(number.into_iter().cycle()).for_each(|(to, from)| *to = from);
+            facts.mint(unit, entropy);
+        }
+        facts
+    }
+
+    /// Counts the arm, and with `flags` the flags that the path delivers.
+    fn rollouts(&self, old: &Facts<'_>, new: &Facts<'_>, tally: &mut Tally<'_>, flags: bool) {
+        let (mut before, mut after) = (Decision::default(), Decision::default());
+        decide(self.pair.old.plan, old, &mut before);
+        decide(self.pair.new.plan, new, &mut after);
+        tally.rollout(before.rollout(), after.rollout());
+        if flags {
+            tally.delivered(before.flags(), after.flags());
+        }
+    }
+}
+
+/// The attributes that hold the value of some unit, each once.
+fn sources(pair: &Pair<'_>) -> Vec<String> {
+    let all = [pair.old.spec, pair.new.spec].into_iter().flat_map(|spec| spec.units.values());
+    let name = |source: &UnitSource| match source {
+        UnitSource::Jwt(name) => format!("jwt.{name}"),
+        UnitSource::Header(name) => format!("header.{name}"),
+        UnitSource::Query(name) => format!("query.{name}"),
+        UnitSource::Cookie(name) | UnitSource::Anonymous(name) => format!("cookie.{name}"),
+    };
+    let mut names: Vec<String> = all.flatten().map(name).collect();
+    names.sort();
+    names.dedup();
+    names
+}
+
+/// `count` ids, the same at all times.
+pub fn made_up_ids(count: u64) -> Vec<String> {
+    (1..=count).map(|number| format!("unit-{number}")).collect()
+}

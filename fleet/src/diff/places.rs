@@ -1,0 +1,118 @@
+//! Where made-up units are asked about: one place for each rollout, and the paths of flags.
+
+use super::outcome::Pair;
+use serin_core::spec::{HostMatch, PathMatch, RouteMatch, Spec};
+use serin_core::{Decision, Facts, Plan, Timestamp, decide};
+use std::borrow::Cow;
+use std::collections::{BTreeMap, BTreeSet};
+
+/// A host that no spec names.
+const ANY_HOST: &str = "any.invalid";
+
+/// A host and a path to ask about.
+#[derive(Clone, Debug)]
+pub(super) struct Place {
+    host: String,
+    path: String,
+    /// The flags to ask about here; `None` asks about the rollout.
+    pub(super) flags: Option<Vec<String>>,
+}
+
+impl Place {
+    /// For what depends on no place.
+    pub(super) fn nowhere() -> Place {
+        Place { host: ANY_HOST.into(), path: "/".into(), flags: Some(Vec::new()) }
+    }
+
+    /// The place as a context has it.
+    pub(super) fn attributes(&self) -> [(&str, Cow<'_, str>); 3] {
+        [
+            ("method", Cow::Borrowed("GET")),
+            ("host", Cow::Borrowed(&self.host)),
+            ("path", Cow::Borrowed(&self.path)),
+        ]
+    }
+}
+
+/// For each pair of an old and a new rollout that some request belongs to one place, then the flags
+/// by the first path that delivers them.
+pub(super) fn places(pair: &Pair<'_>, at: Timestamp) -> Vec<Place> {
+    let mut found = BTreeMap::new();
+    for (host, path) in candidates(pair) {
+        let place = Place { host, path, flags: None };
+        let rollout = |plan| rollout_at(plan, &place, at);
+        let both = (rollout(pair.old.plan), rollout(pair.new.plan));
+        if both != (None, None) {
+            found.entry(both).or_insert(place);
+        }
+    }
+    let mut by_path: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    // The new spec last: where both know a flag, it says the path.
+    let path = |name: &str| {
+        let flag = pair.new.spec.flags.get(name).or_else(|| pair.old.spec.flags.get(name));
+        let paths = flag.and_then(|flag| flag.deliver.as_ref());
+        paths.and_then(|paths| paths.first()).map_or("/".to_owned(), |path| text(path).to_owned())
+    };
+    for name in pair.old.spec.flags.names().chain(pair.new.spec.flags.names()) {
+        by_path.entry(path(name)).or_default().insert(name.to_owned());
+    }
+    let flags = by_path.into_iter().map(|(path, flags)| Place {
+        host: ANY_HOST.into(),
+        path,
+        flags: Some(flags.into_iter().collect()),
+    });
+    found.into_values().chain(flags).collect()
+}
+
+/// Every host with every path that some rollout matches.
+fn candidates(pair: &Pair<'_>) -> Vec<(String, String)> {
+    let rollouts = |spec: &Spec| -> Vec<RouteMatch> {
+        spec.rollouts.values().map(|rollout| rollout.matches.clone()).collect()
+    };
+    let mut found = Vec::new();
+    for matches in rollouts(pair.new.spec).iter().chain(&rollouts(pair.old.spec)) {
+        let hosts: Vec<String> = match matches.hosts.as_slice() {
+            [] => vec![ANY_HOST.into()],
+            hosts => hosts.iter().map(host).collect(),
+        };
+        let paths: Vec<String> = match matches.paths.as_slice() {
+            [] => vec!["/".into(), "/any".into()],
+            paths => paths.iter().flat_map(within).collect(),
+        };
+        for host in &hosts {
+            found.extend(paths.iter().map(|path| (host.clone(), path.clone())));
+        }
+    }
+    found
+}
+
+fn host(pattern: &HostMatch) -> String {
+    match pattern {
+        HostMatch::Exact(host) => host.clone(),
+        HostMatch::Below(host) => format!("any.{host}"),
+    }
+}
+
+/// A path alone may belong to a rollout that matches it exactly, one below it does not.
+fn within(pattern: &PathMatch) -> Vec<String> {
+    match pattern {
+        PathMatch::Exact(path) => vec![path.clone()],
+        PathMatch::Prefix(path) => {
+            vec![path.clone(), format!("{}/any", path.trim_end_matches('/'))]
+        }
+    }
+}
+
+fn text(pattern: &PathMatch) -> &str {
+    match pattern {
+        PathMatch::Exact(path) | PathMatch::Prefix(path) => path,
+    }
+}
+
+fn rollout_at(plan: &Plan, place: &Place, at: Timestamp) -> Option<String> {
+    let mut facts = Facts::from_context(plan, place.attributes());
+    facts.set_now(at.unix_ms());
+    let mut decision = Decision::default();
+    decide(plan, &facts, &mut decision);
+    decision.arm(plan).map(|(rollout, _)| rollout.to_owned())
+}

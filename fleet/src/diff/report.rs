@@ -1,0 +1,266 @@
+//! A comparison in words, as Markdown, and as JSON.
+
+use super::{Diff, Group, Part, Who, percent};
+use crate::compare::{Difference, shown};
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// A pull request is no place for more lines of one kind.
+const LONGEST_LIST: usize = 40;
+
+/// For a comment on a pull request. `max_moved` is the bound, in per cent.
+pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
+    let mut text = headline(diff);
+    if let Some(bound) = max_moved {
+        let verdict = if diff.is_above(bound) { "**above**" } else { "within" };
+        let most = shown_percent(diff.most());
+        let whose = if diff.most_is_of_all() { "" } else { " of those in one row" };
+        let _ = write!(text, "\n{most} move{whose}, {verdict} the {bound} % that may.\n");
+    }
+    text.push_str(&table(diff));
+    let moved: Vec<&Part> = diff.groups.iter().flat_map(|group| &group.parts).collect();
+    let moves = |it: &&Difference| {
+        moved.iter().any(|part| part.moved() > 0 && is_within(&it.path, &part.path))
+    };
+    let anybody = moved.iter().any(|part| part.moved() > 0);
+    // What several parts share may be why one of them moves.
+    let quiet =
+        |it: &&Difference| !anybody || is_for_people(&it.path) || (is_own(&it.path) && !moves(it));
+    // Made-up units have their ids in every source.
+    let source = |it: &&Difference| diff.who != Who::Requests && is_within(&it.path, "units");
+    let (sources, others): (Vec<_>, Vec<_>) = diff.changed.iter().partition(source);
+    let (quiet, loud): (Vec<_>, Vec<_>) = others.into_iter().partition(quiet);
+    text.push_str(&list("Changed, and may be why", &loud));
+    text.push_str(&list("Changed, and moves none of them now", &quiet));
+    text.push_str(&list(
+        "Changed where ids come from, which only an access log can show",
+        &sources,
+    ));
+    let _ = write!(text, "\n<sub>Both specs asked at {}", diff.at);
+    match diff.who {
+        Who::MadeUp => text.push_str(
+            "; the units are made up and have no attribute beside their ids, but where a row says so",
+        ),
+        Who::Listed => {
+            text.push_str("; the units have no attribute beside their ids, but where a row says so");
+        }
+        Who::Requests => {}
+    }
+    text.push_str(".</sub>\n");
+    text
+}
+
+fn headline(diff: &Diff) -> String {
+    let Some(all) = diff.groups.first() else { return String::new() };
+    let share = shown_percent(percent(all.moved, all.size));
+    let (noun, verb) = match (diff.who, all.moved) {
+        (Who::Requests, 1) => ("recorded requests", "moves"),
+        (Who::Requests, _) => ("recorded requests", "move"),
+        (_, 1) => ("units", "moves"),
+        (_, _) => ("units", "move"),
+    };
+    let moved = if all.moved == 0 {
+        format!("none of {} {noun} moves", grouped(all.size))
+    } else {
+        format!("{} of {} {noun} {verb} ({share})", grouped(all.moved), grouped(all.size))
+    };
+    let ((from, old), (to, new)) = (&diff.old, &diff.new);
+    let step = if old == new {
+        format!("revision {to} says the same")
+    } else if from == to {
+        format!("revision {to}, still the same number")
+    } else {
+        format!("revision {from} → {to}")
+    };
+    format!("### Serin: {moved}, {step}\n")
+}
+
+/// One row for each part of each group in which somebody moves.
+fn table(diff: &Diff) -> String {
+    let mut rows = String::new();
+    let everybody = diff.groups.first();
+    for group in &diff.groups {
+        for part in &group.parts {
+            if part.moved() > 0 && !said_already(everybody, group, part) {
+                rows.push_str(&row(diff.who, group, part));
+            }
+        }
+    }
+    if rows.is_empty() {
+        return String::new();
+    }
+    let (who, more) = if diff.who == Who::Requests { ("", "") } else { ("who |", "---|") };
+    let text = format!("\n| |{who} move | from → to |\n|---|{more}--:|---|\n{rows}");
+    if diff.groups.len() == 1 {
+        return text;
+    }
+    text + "\nWhoever has no row moves as everybody does.\n"
+}
+
+/// Whether everybody's row says the same of this part.
+fn said_already(everybody: Option<&Group>, group: &Group, part: &Part) -> bool {
+    if group.attributes.is_empty() {
+        return false;
+    }
+    let same = everybody.and_then(|all| all.parts.iter().find(|known| known.path == part.path));
+    same == Some(part)
+}
+
+fn row(who: Who, group: &Group, part: &Part) -> String {
+    let (kind, name) = part.path.split_once('.').unwrap_or(("", &part.path));
+    let kind = kind.strip_suffix('s').unwrap_or(kind);
+    let moved = part.moved();
+    let count = format!("{} ({})", grouped(moved), shown_percent(percent(moved, part.of)));
+    let moves: Vec<String> = part
+        .moves
+        .iter()
+        .map(|it| format!("{} → {}: {}", code(&it.from), code(&it.to), grouped(it.count)))
+        .collect();
+    let moves = moves.join("<br>");
+    if who == Who::Requests {
+        return format!("| {kind} {} | {count} | {moves} |\n", code(name));
+    }
+    format!("| {kind} {} | {} | {count} | {moves} |\n", code(name), whose(group))
+}
+
+/// `everybody`, or the cohorts and the attributes that make them.
+fn whose(group: &Group) -> String {
+    if group.attributes.is_empty() {
+        return "everybody".to_owned();
+    }
+    let attributes: Vec<String> =
+        group.attributes.iter().map(|(name, value)| code(&format!("{name}: {value}"))).collect();
+    let attributes = attributes.join(", ");
+    if group.cohorts.is_empty() {
+        return format!("with {attributes}");
+    }
+    let cohorts: Vec<String> = group.cohorts.iter().map(|name| code(name)).collect();
+    format!("{} with {attributes}", cohorts.join(", "))
+}
+
+fn list(title: &str, changed: &[&Difference]) -> String {
+    if changed.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n{title}:\n\n");
+    for it in changed.iter().take(LONGEST_LIST) {
+        let (old, new) = (shown(it.old.as_ref()), shown(it.new.as_ref()));
+        let line = match (&it.old, &it.new) {
+            (None, _) => format!("- {} is new: {}\n", code(&it.path), code(&new)),
+            (_, None) => format!("- {} is gone, was {}\n", code(&it.path), code(&old)),
+            _ => format!("- {}: {} → {}\n", code(&it.path), code(&old), code(&new)),
+        };
+        text.push_str(&line);
+    }
+    let more = changed.len().saturating_sub(LONGEST_LIST);
+    if more > 0 {
+        let _ = writeln!(text, "- and {more} more");
+    }
+    text
+}
+
+/// Whether a place lies in a part of the spec, by whole steps.
+fn is_within(path: &str, part: &str) -> bool {
+    path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
+}
+
+/// Whether a place belongs to one flag or rollout alone.
+fn is_own(path: &str) -> bool {
+    path.starts_with("flags.") || path.starts_with("flags[") || path.starts_with("rollouts.")
+}
+
+/// Fields that no decision looks at.
+fn is_for_people(path: &str) -> bool {
+    [".owner", ".purpose", ".expires"].iter().any(|field| path.ends_with(field))
+}
+
+/// Code in Markdown, in a cell of a table too.
+fn code(text: &str) -> String {
+    format!("`{}`", text.replace('`', "'").replace('|', "\\|").replace(['\n', '\r'], " "))
+}
+
+/// `12,345`.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
+}
+
+/// `4.912 %`; somebody is never nobody.
+fn shown_percent(percent: f64) -> String {
+    if percent > 0.0 && percent < 0.001 {
+        return "below 0.001 %".to_owned();
+    }
+    let text = format!("{percent:.3}");
+    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
+}
+
+/// The same for tools.
+pub fn json(diff: &Diff, max_moved: Option<f64>) -> Value {
+    let version =
+        |(revision, digest): &(u64, String)| json!({ "revision": revision, "digest": digest });
+    json!({
+        "at": diff.at.to_string(),
+        "old": version(&diff.old),
+        "new": version(&diff.new),
+        "of": match diff.who {
+            Who::MadeUp => "made-up units",
+            Who::Listed => "listed units",
+            Who::Requests => "requests",
+        },
+        "mostPercent": diff.most(),
+        "maxMovedPercent": max_moved,
+        "groups": diff.groups.iter().map(group_json).collect::<Vec<_>>(),
+        "changed": diff.changed.iter().map(|it| json!({
+            "path": it.path, "old": it.old, "new": it.new,
+        })).collect::<Vec<_>>(),
+    })
+}
+
+fn group_json(group: &Group) -> Value {
+    let attributes: serde_json::Map<String, Value> =
+        group.attributes.iter().map(|(name, value)| (name.clone(), json!(value))).collect();
+    json!({
+        "attributes": attributes,
+        "cohorts": group.cohorts,
+        "size": group.size,
+        "moved": group.moved,
+        "percent": percent(group.moved, group.size),
+        "parts": group.parts.iter().map(|part| json!({
+            "path": part.path,
+            "of": part.of,
+            "moved": part.moved(),
+            "percent": percent(part.moved(), part.of),
+            "moves": part.moves.iter().map(|it| json!({
+                "from": it.from, "to": it.to, "count": it.count,
+            })).collect::<Vec<_>>(),
+        })).collect::<Vec<_>>(),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn numbers_for_people() {
+        assert_eq!((grouped(0), grouped(999)), ("0".into(), "999".into()));
+        assert_eq!((grouped(1000), grouped(1_234_567)), ("1,000".into(), "1,234,567".into()));
+        assert_eq!(shown_percent(4.9), "4.9 %");
+        assert_eq!(shown_percent(100.0), "100 %");
+        assert_eq!(shown_percent(0.000_01), "below 0.001 %");
+        assert_eq!(shown_percent(0.0), "0 %");
+    }
+
+    #[test]
+    fn a_part_is_not_one_whose_name_begins_alike() {
+        assert!(is_within("flags.a.rules[0]", "flags.a"));
+        assert!(!is_within("flags.ab", "flags.a"));
+    }
+}

@@ -1,0 +1,202 @@
+//! Counting who gets what under the old plan and under the new one.
+
+use super::Group;
+use super::outcome::{Got, Pair};
+use serin_core::{Facts, FlagDecision, RolloutDecision, evaluate_cohort, evaluate_flag};
+use std::collections::BTreeMap;
+
+/// A rollout, a flag or a cohort.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Where it is in the spec: `rollouts.shop`.
+    pub path: String,
+    /// Of how many it could be said.
+    pub of: u64,
+    /// Who moves, the most first.
+    pub moves: Vec<Move>,
+}
+
+/// Units or requests that get something else.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Move {
+    /// What they had.
+    pub from: String,
+    /// What they get.
+    pub to: String,
+    /// How many they are.
+    pub count: u64,
+}
+
+impl Part {
+    /// How many move.
+    pub fn moved(&self) -> u64 {
+        self.moves.iter().map(|moved| moved.count).sum()
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+enum Kind {
+    Rollout,
+    Flag,
+    Cohort,
+}
+
+/// A part, by its kind and its place among the names of both specs.
+type Key = (Kind, usize);
+
+#[derive(Default)]
+struct Count {
+    of: u64,
+    moves: BTreeMap<(Got, Got), u64>,
+}
+
+pub(super) struct Tally<'a> {
+    pair: &'a Pair<'a>,
+    /// All flags and cohorts of both specs.
+    flags: Vec<String>,
+    cohorts: Vec<String>,
+    rollouts: Vec<String>,
+    counts: BTreeMap<Key, Count>,
+    /// Which cohorts anybody was in, in either spec.
+    inhabited: Vec<bool>,
+    size: u64,
+    moved: u64,
+    /// Whether the one at hand moves.
+    moves: bool,
+}
+
+impl<'a> Tally<'a> {
+    pub(super) fn new(pair: &'a Pair<'a>) -> Self {
+        let (a, b) = (pair.old.spec, pair.new.spec);
+        let cohorts = joined(a.cohorts.names().chain(b.cohorts.names()));
+        Tally {
+            pair,
+            flags: joined(a.flags.names().chain(b.flags.names())),
+            inhabited: vec![false; cohorts.len()],
+            cohorts,
+            rollouts: joined(a.rollouts.names().chain(b.rollouts.names())),
+            counts: BTreeMap::new(),
+            size: 0,
+            moved: 0,
+            moves: false,
+        }
+    }
+
+    /// One more unit or request.
+    pub(super) fn begin(&mut self) {
+        self.size += 1;
+        self.moves = false;
+    }
+
+    pub(super) fn end(&mut self) {
+        self.moved += u64::from(self.moves);
+    }
+
+    fn add(&mut self, key: Key, old: Got, new: Got) {
+        let count = self.counts.entry(key).or_default();
+        count.of += 1;
+        if self.pair.is_move(old, new) {
+            *count.moves.entry((old, new)).or_default() += 1;
+            // A cohort is a name; that somebody joins it is felt by what it decides.
+            self.moves |= key.0 != Kind::Cohort;
+        }
+    }
+
+    pub(super) fn rollout(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
+        let name = |plan: &'a serin_core::Plan, it: &RolloutDecision| {
+            plan.rollout(it.rollout).map(|rollout| rollout.name())
+        };
+        let (a, b) = (self.pair.old.plan, self.pair.new.plan);
+        let named = new.and_then(|it| name(b, it)).or_else(|| old.and_then(|it| name(a, it)));
+        let Some(key) = named.and_then(|name| position(&self.rollouts, name)) else { return };
+        self.add((Kind::Rollout, key), Got::arm(old), Got::arm(new));
+    }
+
+    /// Flags that are asked about wherever they are delivered.
+    pub(super) fn flags(&mut self, old: &Facts<'_>, new: &Facts<'_>, names: &[String]) {
+        for name in names {
+            let Some(key) = position(&self.flags, name) else { continue };
+            let got = |plan: &serin_core::Plan, facts: &Facts<'_>| {
+                let id = plan.flag_named(name);
+                Got::variant(id.map(|id| evaluate_flag(plan, facts, id)).as_ref())
+            };
+            let (old, new) = (got(self.pair.old.plan, old), got(self.pair.new.plan, new));
+            self.add((Kind::Flag, key), old, new);
+        }
+    }
+
+    /// Flags that the request's path delivers.
+    pub(super) fn delivered(&mut self, old: &[FlagDecision], new: &[FlagDecision]) {
+        let mut got: BTreeMap<usize, (Got, Got)> = BTreeMap::new();
+        for (plan, list, is_new) in
+            [(self.pair.old.plan, old, false), (self.pair.new.plan, new, true)]
+        {
+            for decision in list {
+                let name = plan.flag(decision.flag).map_or("", |flag| flag.name());
+                let Some(key) = position(&self.flags, name) else { continue };
+                let both = got.entry(key).or_insert((Got::Nothing, Got::Nothing));
+                *(if is_new { &mut both.1 } else { &mut both.0 }) = Got::variant(Some(decision));
+            }
+        }
+        for (key, (old, new)) in got {
+            self.add((Kind::Flag, key), old, new);
+        }
+    }
+
+    pub(super) fn cohorts(&mut self, old: &Facts<'_>, new: &Facts<'_>) {
+        for key in 0..self.cohorts.len() {
+            let Some(name) = self.cohorts.get(key) else { continue };
+            let got = |plan: &serin_core::Plan, facts: &Facts<'_>| {
+                evaluate_cohort(plan, facts, name).map_or(Got::Nothing, Got::Member)
+            };
+            let (old, new) = (got(self.pair.old.plan, old), got(self.pair.new.plan, new));
+            if let Some(inhabited) = self.inhabited.get_mut(key) {
+                *inhabited |= [old, new].contains(&Got::Member(true));
+            }
+            self.add((Kind::Cohort, key), old, new);
+        }
+    }
+
+    /// What was counted.
+    pub(super) fn group(self, attributes: Vec<(String, String)>) -> Group {
+        let parts = self.counts.iter().filter_map(|((kind, at), count)| {
+            let (section, names) = match kind {
+                Kind::Rollout => ("rollouts", &self.rollouts),
+                Kind::Flag => ("flags", &self.flags),
+                Kind::Cohort => ("cohorts", &self.cohorts),
+            };
+            let path = crate::compare::under(section, names.get(*at)?);
+            Some(Part { path, of: count.of, moves: self.moves_of(count) })
+        });
+        let inhabited = self.cohorts.iter().zip(&self.inhabited).filter(|(_, is)| **is);
+        Group {
+            parts: parts.collect(),
+            cohorts: inhabited.map(|(name, _)| name.clone()).collect(),
+            attributes,
+            size: self.size,
+            moved: self.moved,
+        }
+    }
+
+    fn moves_of(&self, count: &Count) -> Vec<Move> {
+        let mut moves: BTreeMap<(String, String), u64> = BTreeMap::new();
+        for ((old, new), count) in &count.moves {
+            *moves.entry(self.pair.words(*old, *new)).or_default() += count;
+        }
+        let moves = moves.into_iter().map(|((from, to), count)| Move { from, to, count });
+        let mut moves: Vec<Move> = moves.collect();
+        moves.sort_by_key(|moved| std::cmp::Reverse(moved.count));
+        moves
+    }
+}
+
+fn position(names: &[String], name: &str) -> Option<usize> {
+    names.binary_search_by(|known| known.as_str().cmp(name)).ok()
+}
+
+fn joined<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+    let mut names: Vec<String> = names.map(str::to_owned).collect();
+    names.sort();
+    names.dedup();
+    names
+}

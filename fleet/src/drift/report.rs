@@ -1,0 +1,96 @@
+//! What was found on the hosts, for people and for tools.
+
+use super::{Host, Running, Verdict, Wanted, exit_code};
+use crate::compare::shown;
+use serde_json::{Value, json};
+use std::fmt::Write as _;
+
+/// A line or more for each host, and one that sums up. `strong` makes a text stand out.
+pub fn text(wanted: Wanted<'_>, hosts: &[Host], strong: impl Fn(&str, bool) -> String) -> String {
+    let mut text = format!("git has revision {} ({})\n", wanted.revision, wanted.digest);
+    for host in hosts {
+        let word = match &host.answer {
+            Ok(verdict) if verdict.is_in_sync() => strong("in sync", true),
+            Ok(_) => strong("drift", false),
+            Err(_) => strong("not asked", false),
+        };
+        let _ = writeln!(text, "\n{} {}: {word}", host.kind.as_str(), host.url);
+        match &host.answer {
+            Ok(verdict) => text.push_str(&details(verdict)),
+            Err(why) => {
+                let _ = writeln!(text, "  {why}");
+            }
+        }
+    }
+    let count = |test: fn(&Host) -> bool| hosts.iter().filter(|host| test(host)).count();
+    let asked = count(|host| host.answer.is_ok());
+    let in_sync = count(|host| host.answer.as_ref().is_ok_and(Verdict::is_in_sync));
+    let (drifting, silent) = (asked - in_sync, hosts.len() - asked);
+    let _ = writeln!(
+        text,
+        "\n{in_sync} of {} in sync, {drifting} in drift, {silent} could not be asked",
+        hosts.len()
+    );
+    text
+}
+
+fn details(verdict: &Verdict) -> String {
+    let mut text = String::new();
+    for why in &verdict.drift {
+        let _ = writeln!(text, "  {why}");
+    }
+    for (place, differences) in &verdict.differences {
+        let _ = writeln!(text, "  {place}: git → host");
+        for it in differences {
+            let (old, new) = (shown(it.old.as_ref()), shown(it.new.as_ref()));
+            let _ = writeln!(text, "    {}: {old} → {new}", it.path);
+        }
+    }
+    text
+}
+
+/// The same for tools.
+pub fn json(wanted: Wanted<'_>, hosts: &[Host]) -> Value {
+    json!({
+        "wanted": { "revision": wanted.revision, "digest": wanted.digest },
+        "inSync": exit_code(hosts) == 0,
+        "hosts": hosts.iter().map(host_json).collect::<Vec<_>>(),
+    })
+}
+
+fn host_json(host: &Host) -> Value {
+    let mut value = json!({ "url": host.url, "kind": host.kind.as_str() });
+    let verdict = match &host.answer {
+        Ok(verdict) => verdict,
+        Err(why) => {
+            value["state"] = json!("not-asked");
+            value["why"] = json!(why);
+            return value;
+        }
+    };
+    value["state"] = json!(if verdict.is_in_sync() { "in-sync" } else { "drift" });
+    value["drift"] = json!(verdict.drift);
+    value["inForceRevision"] = json!(verdict.seen.in_force);
+    value["specs"] = verdict.seen.specs.iter().map(|spec| spec_json(spec, verdict)).collect();
+    value["aborts"] = verdict
+        .seen
+        .aborts
+        .iter()
+        .map(|it| json!({ "rollout": it.rollout, "epoch": it.epoch, "at": it.at, "reason": it.reason }))
+        .collect();
+    value
+}
+
+fn spec_json(spec: &Running, verdict: &Verdict) -> Value {
+    let differences = verdict.differences.iter().filter(|(place, _)| *place == spec.place);
+    let differences = differences.flat_map(|(_, differences)| differences);
+    json!({
+        "place": spec.place,
+        "revision": spec.revision,
+        "digest": spec.digest,
+        "errors": spec.errors,
+        "differences": differences
+            .map(|it| json!({ "path": it.path, "git": it.old, "host": it.new }))
+            .collect::<Vec<_>>(),
+    })
+}

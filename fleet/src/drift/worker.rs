@@ -1,0 +1,93 @@
+//! What a Worker's status page says.
+
+use super::{Abort, Running, Seen};
+use serde_json::Value;
+
+/// Reads the page.
+///
+/// # Errors
+/// Why it is no status page.
+pub fn worker(page: &Value) -> Result<Seen, String> {
+    let Some(spec) = page.get("spec") else {
+        return Err("the answer is no status page, it has no field spec".to_owned());
+    };
+    let mut seen = Seen::default();
+    if spec.is_object() {
+        let text = |name: &str| spec.get(name).and_then(Value::as_str).map(str::to_owned);
+        seen.specs.push(Running {
+            place: text("source").unwrap_or_else(|| "spec".to_owned()),
+            revision: spec.get("revision").and_then(Value::as_u64),
+            digest: text("digest"),
+            ..Running::default()
+        });
+        seen.problems.extend(texts(spec.get("isolated")).map(|why| format!("isolated: {why}")));
+    }
+    if let Some(problem) = page.get("problem").and_then(Value::as_str) {
+        seen.problems.push(problem.to_owned());
+    }
+    seen.problems.extend(texts(page.get("settingsProblems")).map(str::to_owned));
+    // A list, or a document that has one.
+    let latches = page.get("latches");
+    let latches = latches.and_then(|latches| latches.get("latches")).or(latches);
+    let latches = latches.and_then(Value::as_array).into_iter().flatten();
+    seen.aborts.extend(latches.filter_map(abort));
+    Ok(seen)
+}
+
+fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
+    list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
+}
+
+/// An abort that is in force: a raised epoch has cleared the others.
+fn abort(latch: &Value) -> Option<Abort> {
+    let abort = latch.get("abort").filter(|abort| abort.is_object())?;
+    let epoch = abort.get("epoch").and_then(Value::as_u64);
+    if latch.get("epoch").and_then(Value::as_u64) > epoch {
+        return None;
+    }
+    Some(Abort {
+        rollout: latch.get("rollout")?.as_str()?.to_owned(),
+        epoch,
+        at: abort.get("at").and_then(Value::as_u64),
+        reason: abort.get("reason").and_then(Value::as_str).map(str::to_owned),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn a_page_is_read() {
+        let page = json!({
+            "spec": {"revision": 3, "digest": "aa", "source": "kv", "isolated": ["flags.a: b"]},
+            "problem": "the KV key spec holds nothing",
+            "settingsProblems": ["SERIN_CACHE is 2"],
+            "latches": [
+                {"rollout": "shop", "epoch": 3, "abort": {"epoch": 3, "at": 5, "reason": "errors"}},
+                {"rollout": "cleared", "epoch": 4, "abort": {"epoch": 3}},
+                {"rollout": "fine", "epoch": 1, "left": []},
+            ],
+        });
+        let seen = worker(&page).unwrap();
+        assert_eq!((seen.specs[0].place.as_str(), seen.specs[0].revision), ("kv", Some(3)));
+        assert_eq!(seen.specs[0].digest.as_deref(), Some("aa"));
+        assert_eq!(seen.problems.len(), 3);
+        let abort = Abort {
+            rollout: "shop".into(),
+            epoch: Some(3),
+            at: Some(5),
+            reason: Some("errors".into()),
+        };
+        assert_eq!(seen.aborts, [abort]);
+        let whole = json!({"spec": null, "latches": {"latches": page["latches"]}});
+        assert_eq!(worker(&whole).unwrap().aborts.len(), 1);
+    }
+
+    #[test]
+    fn other_pages_are_none() {
+        assert!(worker(&json!({"hello": 1})).is_err());
+        assert_eq!(worker(&json!({"spec": null})).unwrap(), Seen::default());
+    }
+}

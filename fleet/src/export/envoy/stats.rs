@@ -1,0 +1,32 @@
+//! Labels: Envoy's tag regexes for the names under which the filter counts.
+
+use serde_json::{Value, json};
+
+/// Each label with the regex that finds it in Envoy's name of a counter: what the first group takes is
+/// left out of the name, what the second takes is the label's value.
+///
+/// | counter of the filter | as Prometheus shows it |
+/// |---|---|
+/// | `serin.rollout.R.arm.A.requests` | `serin_rollout_arm_requests{serin_rollout,serin_arm}` |
+/// | `serin.gate.R.epoch.E.step.K.arm.A.requests`, `.errors` | `serin_gate_epoch_step_arm_requests{serin_rollout,serin_epoch,serin_step,serin_arm}`, `…_errors` |
+/// | `serin.latch.R.aborted` | `serin_latch_aborted{serin_rollout}` |
+/// | `serin.shadow.R.compared`, `.diverged`, `.dropped` | `serin_shadow_compared{serin_rollout}`, … |
+/// | `serin.overrides.OUTCOME` | `serin_overrides{serin_outcome}` |
+pub fn tags() -> [(&'static str, &'static str); 5] {
+    [
+        ("serin_rollout", r"^wasmcustom\.serin\.(?:rollout|gate|latch|shadow)(\.([^.]+))\."),
+        ("serin_epoch", r"^wasmcustom\.serin\.gate\.[^.]+\.epoch(\.([0-9]+))\.step\."),
+        ("serin_step", r"^wasmcustom\.serin\.gate\.[^.]+\.epoch\.[0-9]+\.step(\.([0-9]+))\.arm\."),
+        (
+            "serin_arm",
+            r"^wasmcustom\.serin\.(?:rollout\.[^.]+|gate\.[^.]+\.epoch\.[0-9]+\.step\.[0-9]+)\.arm(\.([^.]+))\.[^.]+$",
+        ),
+        ("serin_outcome", r"^wasmcustom\.serin\.overrides(\.(.+))$"),
+    ]
+}
+
+/// `stats_config` with all of them.
+pub(super) fn config() -> Value {
+    let tag = |(name, regex): (&str, &str)| json!({"tag_name": name, "regex": regex});
+    json!({"stats_tags": tags().map(tag)})
+}

@@ -1,0 +1,48 @@
+//! The filter as Istio installs it.
+
+use super::{Context, Extension};
+use crate::export::document;
+use serde_json::{Map, Value, json};
+
+/// The file's name and the resource.
+pub(super) fn extension(context: &Context<'_>) -> (&'static str, Value) {
+    let api = "extensions.istio.io/v1alpha1";
+    let name = &context.options.name;
+    let mut spec = Map::new();
+    context.select(&mut spec);
+    // Behind authentication, so that claims are there; before authorisation, so that no policy sees a
+    // header that a client forged.
+    spec.insert("phase".into(), "AUTHZ".into());
+    // A gateway is a client too; in a sidecar, calls that go out.
+    spec.insert("match".into(), json!([{"mode": "CLIENT"}]));
+    match context.options.extension {
+        Extension::WasmPlugin => {
+            spec.extend(wasm(context));
+            ("wasm-plugin.yaml", context.resource(api, "WasmPlugin", name, spec.into()))
+        }
+        Extension::TrafficExtension => {
+            spec.insert("wasm".into(), wasm(context).into());
+            let resource = context.resource(api, "TrafficExtension", name, spec.into());
+            ("traffic-extension.yaml", resource)
+        }
+    }
+}
+
+fn wasm(context: &Context<'_>) -> Map<String, Value> {
+    let options = context.options;
+    let mut wasm = Map::new();
+    wasm.insert("url".into(), options.url.as_str().into());
+    if let Some(sha256) = &options.sha256 {
+        wasm.insert("sha256".into(), sha256.as_str().into());
+    }
+    if let Some(secret) = &options.pull_secret {
+        wasm.insert("imagePullSecret".into(), secret.as_str().into());
+    }
+    // A filter that traps is started anew; until then its requests get 503, not a wrong arm.
+    wasm.insert("failStrategy".into(), "FAIL_RELOAD".into());
+    wasm.insert("pluginConfig".into(), document::value(context.source));
+    // Testers' keys by name, so that no secret stands in a manifest.
+    let keys = json!([{"name": "SERIN_OVERRIDE_KEYS", "valueFrom": "HOST"}]);
+    wasm.insert("vmConfig".into(), json!({ "env": keys }));
+    wasm
+}

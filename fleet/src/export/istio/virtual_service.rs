@@ -1,0 +1,130 @@
+//! Routes as Istio's VirtualServices: in order, the first that matches counts.
+
+use super::destination::Destination;
+use super::hosts::Table;
+use super::{Context, Variant};
+use crate::export::routing::{self, ArmRoute, Fallback};
+use serde_json::{Map, Value, json};
+use serin_core::headers::{ARM, ROLLOUT, SHADOW};
+use serin_core::spec::PathMatch;
+use std::collections::BTreeMap;
+
+/// A VirtualService for each table.
+pub(super) fn all(
+    context: &Context<'_>,
+    tables: &[Table<'_>],
+    destinations: &BTreeMap<&str, Destination>,
+) -> Vec<Value> {
+    let writer = Writer { context, destinations };
+    let mut names = Names::default();
+    tables.iter().map(|table| writer.virtual_service(table, &mut names)).collect()
+}
+
+struct Writer<'a> {
+    context: &'a Context<'a>,
+    destinations: &'a BTreeMap<&'a str, Destination>,
+}
+
+impl Writer<'_> {
+    fn virtual_service(&self, table: &Table<'_>, names: &mut Names) -> Value {
+        let options = self.context.options;
+        let spec = self.context.source.spec;
+        let rollouts =
+            table.rollouts.iter().filter_map(|name| Some((*name, spec.rollouts.get(name)?)));
+        let arms = rollouts.flat_map(|(name, rollout)| routing::arms(name, rollout));
+        let mut http: Vec<Value> = arms.flat_map(|arm| self.decided(&arm)).collect();
+        http.extend(table.fallbacks.iter().map(|fallback| self.undecided(fallback)));
+        let everything = |fallback: &Fallback<'_>| routing::is_everything(fallback.path);
+        if !table.fallbacks.iter().any(everything) {
+            http.extend(self.no_rollout(table));
+        }
+        let mut body = Map::new();
+        if let (Variant::Gateway, Some(gateway)) = (options.variant, &options.gateway) {
+            body.insert("gateways".into(), json!([gateway]));
+        }
+        let all = vec!["*".to_owned()];
+        let hosts = if table.hosts.is_empty() { &all } else { &table.hosts };
+        body.insert("hosts".into(), json!(hosts));
+        body.insert("http".into(), http.into());
+        let name = names.next(&options.name, table);
+        self.context.resource("networking.istio.io/v1", "VirtualService", &name, body.into())
+    }
+
+    /// The arm's requests; those that are marked for the shadow first, with a copy for it.
+    fn decided(&self, arm: &ArmRoute<'_>) -> Vec<Value> {
+        let name = format!("{}.{}", arm.rollout, arm.arm);
+        let headers = json!({ROLLOUT: {"exact": arm.rollout}, ARM: {"exact": arm.arm}});
+        let plain = json!({
+            "name": name,
+            "match": [{"headers": headers}],
+            "route": self.route(arm.target),
+        });
+        let Some(shadow) = arm.shadow else { return vec![plain] };
+        let mut copied = plain.clone();
+        copied["name"] = format!("{name} with a copy").into();
+        copied["match"][0]["headers"][SHADOW] = json!({ "exact": shadow });
+        copied["mirror"] = self.destination(shadow);
+        copied["mirrorPercentage"] = json!({"value": 100});
+        vec![copied, plain]
+    }
+
+    fn undecided(&self, fallback: &Fallback<'_>) -> Value {
+        let mut route = Map::new();
+        route.insert("name".into(), format!("{} undecided", fallback.rollout).into());
+        if let Some(matches) = matches(fallback.path) {
+            route.insert("match".into(), matches);
+        }
+        route.insert("route".into(), self.route(fallback.target));
+        route.into()
+    }
+
+    /// What belongs to no rollout goes to the default; in a mesh, if there is none, to the service called.
+    fn no_rollout(&self, table: &Table<'_>) -> Option<Value> {
+        let options = self.context.options;
+        let default = routing::default_target(self.context.source.spec, options.default.as_deref());
+        let route = match (default, table.hosts.as_slice()) {
+            (Some(target), _) => self.route(target),
+            (None, [host]) if options.variant == Variant::Sidecar => {
+                json!([{"destination": {"host": host}}])
+            }
+            (None, _) => return None,
+        };
+        Some(json!({"name": "no rollout", "route": route}))
+    }
+
+    fn route(&self, target: &str) -> Value {
+        json!([{"destination": self.destination(target)}])
+    }
+
+    fn destination(&self, target: &str) -> Value {
+        let port = self.context.options.port;
+        self.destinations.get(target).map(|destination| destination.value(port)).unwrap_or_default()
+    }
+}
+
+/// A prefix of Istio's may end inside a segment, so a path has two: itself and what is below it.
+fn matches(path: Option<&PathMatch>) -> Option<Value> {
+    match path? {
+        PathMatch::Exact(path) => Some(json!([{"uri": {"exact": path}}])),
+        PathMatch::Prefix(path) => {
+            let path = routing::prefix(path)?;
+            Some(json!([{"uri": {"exact": path}}, {"uri": {"prefix": format!("{path}/")}}]))
+        }
+    }
+}
+
+/// Names of routing resources, each once.
+#[derive(Default)]
+pub(super) struct Names(BTreeMap<String, usize>);
+
+impl Names {
+    /// A name that says which hosts a table is for.
+    pub(super) fn next(&mut self, base: &str, table: &Table<'_>) -> String {
+        let host = table.hosts.first().map_or("all", String::as_str).replace("*.", "below-");
+        let mut name = format!("{base}-{}", host.replace('.', "-"));
+        name.truncate(200);
+        let count = self.0.entry(name.clone()).or_default();
+        *count += 1;
+        if *count > 1 { format!("{name}-{count}") } else { name }
+    }
+}

@@ -1,0 +1,172 @@
+//! For Cloudflare: the Worker's `wrangler.jsonc` and the spec as it is deployed or kept in KV.
+
+use super::routing::{self, default_target, targets};
+use super::{Artifact, Problem, Source, document, mark};
+use serde_json::{Map, Value, json};
+use std::collections::BTreeMap;
+
+/// What the Worker's files need to know beside the spec.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// The Worker's name.
+    pub name: String,
+    /// Its code: `dist/edge-worker/worker.js` of a build, as seen from `wrangler.jsonc`.
+    pub main: String,
+    /// The day whose behaviour of workerd it relies on.
+    pub compatibility_date: String,
+    /// Where each target is.
+    pub targets: Vec<(String, Place)>,
+    /// The target of requests that belong to no rollout.
+    pub default: Option<String>,
+    /// The id of the KV namespace that the spec is kept in. Without it the spec is deployed with the
+    /// Worker.
+    pub kv: Option<String>,
+    /// Custom domains of the Worker.
+    pub domains: Vec<String>,
+    /// Further variables of the Worker.
+    pub vars: Vec<(String, String)>,
+}
+
+/// Where a target is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Place {
+    /// An origin: scheme, host and port.
+    Origin(String),
+    /// Another Worker, by its name.
+    Service(String),
+}
+
+/// Variables that are secrets, which no file may hold.
+pub const SECRETS: [&str; 3] = ["SERIN_OFREP_TOKEN", "SERIN_OVERRIDE_KEYS", "SERIN_STATUS_TOKEN"];
+
+/// Variables that come of the spec and of the options.
+const OWN: [&str; 3] = ["SERIN_BASELINE", "SERIN_SPEC", "SERIN_TARGETS"];
+
+/// The files for Cloudflare.
+pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
+    let default = default_target(source.spec, options.default.as_deref());
+    let problems = problems(source, options, default);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    let mut comment = mark::header(source, "worker");
+    comment.push(match options.kv {
+        Some(_) => "The spec is in KV: npx wrangler kv key put --binding SERIN_KV --remote spec --path spec.json".to_owned(),
+        None => format!("The spec is deployed with the Worker: {}.", spec_path(options)),
+    });
+    comment.push(format!(
+        "Secrets are put, not written: npx wrangler secret put NAME, for {}.",
+        SECRETS.join(", ")
+    ));
+    let comment: String = comment.iter().map(|line| format!("// {line}\n")).collect();
+    let config = serde_json::to_string_pretty(&config(options, default)).unwrap_or_default();
+    Ok(vec![
+        Artifact { path: spec_path(options), text: document::pretty(source) },
+        Artifact { path: "wrangler.jsonc".to_owned(), text: format!("{comment}{config}\n") },
+    ])
+}
+
+/// Beside the code, which reads it from there; for KV, beside the configuration.
+fn spec_path(options: &Options) -> String {
+    match (&options.kv, options.main.rsplit_once('/')) {
+        (None, Some((folder, _))) => format!("{folder}/spec.json"),
+        _ => "spec.json".to_owned(),
+    }
+}
+
+fn config(options: &Options, default: Option<&str>) -> Value {
+    let places: BTreeMap<&str, &Place> =
+        options.targets.iter().map(|(target, place)| (target.as_str(), place)).collect();
+    let mut services = Vec::new();
+    let mut map = Map::new();
+    for (target, place) in places {
+        let value = match place {
+            Place::Origin(url) => json!(url),
+            Place::Service(service) => {
+                let binding = binding(target);
+                services.push(json!({"binding": binding, "service": service}));
+                json!({ "service": binding })
+            }
+        };
+        map.insert(target.to_owned(), value);
+    }
+    let mut vars: Map<String, Value> =
+        options.vars.iter().map(|(name, value)| (name.clone(), value.as_str().into())).collect();
+    vars.insert("SERIN_TARGETS".into(), map.into());
+    if let Some(target) = default {
+        vars.insert("SERIN_BASELINE".into(), target.into());
+    }
+    let mut config = Map::new();
+    config.insert("name".into(), options.name.as_str().into());
+    config.insert("main".into(), options.main.as_str().into());
+    config.insert("compatibility_date".into(), options.compatibility_date.as_str().into());
+    config.insert("vars".into(), vars.into());
+    if !services.is_empty() {
+        config.insert("services".into(), services.into());
+    }
+    if let Some(id) = &options.kv {
+        config.insert("kv_namespaces".into(), json!([{"binding": "SERIN_KV", "id": id}]));
+    }
+    if !options.domains.is_empty() {
+        let route = |host: &String| json!({"pattern": host, "custom_domain": true});
+        config.insert("routes".into(), options.domains.iter().map(route).collect());
+    }
+    config.into()
+}
+
+/// A target as the name of a binding, which is one of JavaScript's.
+fn binding(target: &str) -> String {
+    let sign =
+        |sign: char| if sign.is_ascii_alphanumeric() { sign.to_ascii_uppercase() } else { '_' };
+    let name: String = target.chars().map(sign).collect();
+    // SERIN_… is the Worker's own.
+    format!("TARGET_{name}")
+}
+
+fn problems(source: &Source<'_>, options: &Options, default: Option<&str>) -> Vec<Problem> {
+    let wanted = targets(source.spec, default);
+    let mut problems = Vec::new();
+    for target in &wanted {
+        if !options.targets.iter().any(|(known, _)| known == target) {
+            problems.push(Problem(format!(
+                "{}: {target} is nowhere yet, say where with --origin {target}=https://HOST or --service \
+                 {target}=WORKER",
+                routing::place_of(source.spec, target)
+            )));
+        }
+    }
+    let mut bindings: BTreeMap<String, &str> = BTreeMap::new();
+    for (index, (target, place)) in options.targets.iter().enumerate() {
+        let before = options.targets.get(..index).unwrap_or_default();
+        if before.iter().any(|(other, _)| other == target) {
+            problems.push(Problem(format!("--origin, --service: {target} is given twice")));
+            continue;
+        }
+        if !wanted.contains(target.as_str()) {
+            let known: Vec<&str> = wanted.iter().copied().collect();
+            let known = known.join(", ");
+            problems.push(Problem(format!(
+                "--origin, --service: there is no target {target}, use {known}"
+            )));
+        }
+        if matches!(place, Place::Service(_))
+            && let Some(other) = bindings.insert(binding(target), target)
+        {
+            let name = binding(target);
+            problems.push(Problem(format!(
+                "--service: {other} and {target} would both be bound as {name}"
+            )));
+        }
+    }
+    for (name, _) in &options.vars {
+        if SECRETS.contains(&name.as_str()) {
+            problems.push(Problem(format!(
+                "--var: {name} is a secret and stands in no file, use npx wrangler secret put {name}"
+            )));
+        } else if OWN.contains(&name.as_str()) {
+            problems
+                .push(Problem(format!("--var: {name} comes of the spec and the other options")));
+        }
+    }
+    problems
+}

@@ -1,0 +1,165 @@
+//! Whom a change moves, where ids come from anywhere and parts come and go.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use serde_json::{Value, json};
+use serin_core::{Plan, Spec, Timestamp};
+use serin_fleet::diff::{self, Comparison, Diff, Side};
+
+const AT: u64 = 1_795_250_000_000;
+
+struct Loaded {
+    document: Value,
+    spec: Spec,
+    plan: Plan,
+}
+
+fn load(document: &Value) -> Loaded {
+    let text = document.to_string();
+    let (spec, plan) = (Spec::from_json(text.as_bytes()), Plan::from_json(text.as_bytes()));
+    Loaded { document: document.clone(), spec: spec.unwrap(), plan: plan.unwrap() }
+}
+
+impl Loaded {
+    fn side(&self) -> Side<'_> {
+        Side { document: &self.document, spec: &self.spec, plan: &self.plan }
+    }
+}
+
+fn spec(units: &Value, share: f64) -> Value {
+    json!({
+        "formatVersion": 1,
+        "units": {"user": units},
+        "cohorts": {"beta": {"attribute": "header.x-beta", "equals": "1"}},
+        "flags": {"new": {
+            "kind": "ops",
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "rules": [{"when": {"cohort": "beta"}, "ramp": {"variant": "on", "share": share}}],
+        }},
+        "rollouts": {"shop": {
+            "match": {"hosts": ["*.example.com"], "paths": ["/shop"]},
+            "arms": {"stable": {"target": "v1"}, "canary": {"target": "v2"}},
+            "baseline": "stable",
+            "canary": {"share": share},
+        }},
+    })
+}
+
+fn units(old: &Value, new: &Value) -> Diff {
+    let (old, new) = (load(old), load(new));
+    let comparison = Comparison::new(old.side(), new.side(), Timestamp::from_unix_ms(AT));
+    comparison.units(&diff::made_up_ids(2000), true)
+}
+
+/// `path: from → to count` of each move of a group.
+fn moves(diff: &Diff, group: usize) -> Vec<String> {
+    let parts = diff.groups[group].parts.iter();
+    let lines = parts.flat_map(|part| {
+        part.moves.iter().map(|it| format!("{}: {} → {} {}", part.path, it.from, it.to, it.count))
+    });
+    lines.collect()
+}
+
+/// How many of the made-up units a share takes in, by the core's own bucket.
+fn within(salt: &str, from: u32, to: u32) -> usize {
+    let bucket = |id: &String| serin_core::Bucket::of(serin_core::Purpose::Ramp, salt, id).number();
+    diff::made_up_ids(2000).iter().filter(|id| (from..to).contains(&bucket(id))).count()
+}
+
+#[test]
+fn exactly_those_between_the_shares_move_whatever_the_unit_comes_from() {
+    let (shop, flag) = (within("shop", 5000, 20_000), within("new", 5000, 20_000));
+    assert!(shop > 200 && flag > 200);
+    for sources in [
+        json!([{"header": "x-user-id"}]),
+        json!([{"cookie": "uid"}]),
+        json!([{"query": "u"}]),
+        json!([{"jwt": "sub"}, {"header": "x-user-id"}]),
+        json!([{"cookie": "uid"}, {"anonymous": "serin_id"}]),
+    ] {
+        let found = units(&spec(&sources, 5.0), &spec(&sources, 20.0));
+        assert_eq!(moves(&found, 0), [format!("rollouts.shop: stable → canary {shop}")]);
+        assert_eq!(found.groups[0].moved, shop as u64);
+        let beta = &found.groups[1];
+        assert_eq!(beta.cohorts, ["beta"]);
+        assert!(moves(&found, 1).contains(&format!("flags.new: off → on {flag}")), "{beta:?}");
+        assert_eq!(found.groups.len(), 2);
+    }
+}
+
+#[test]
+fn a_source_that_changes_moves_nobody_who_has_both() {
+    let (a, b) =
+        (json!([{"header": "x-user-id"}]), json!([{"jwt": "sub"}, {"header": "x-user-id"}]));
+    let found = units(&spec(&a, 5.0), &spec(&b, 5.0));
+    assert_eq!(found.most(), 0.0);
+    assert!(
+        found.changed.iter().all(|it| it.path.starts_with("units.user")),
+        "{:?}",
+        found.changed
+    );
+}
+
+#[test]
+fn what_comes_and_goes_counts_against_its_baseline_and_default() {
+    let full = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    let mut without = full.clone();
+    without["flags"] = json!({});
+    without["rollouts"] = json!({});
+    let shop = within("shop", 0, 20_000);
+    let added = units(&without, &full);
+    assert_eq!(moves(&added, 0), [format!("rollouts.shop: nothing → canary {shop}")]);
+    let removed = units(&full, &without);
+    assert_eq!(moves(&removed, 0), [format!("rollouts.shop: canary → nothing {shop}")]);
+}
+
+#[test]
+fn another_target_or_value_behind_the_same_name_is_a_move() {
+    let old = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    let mut new = old.clone();
+    new["rollouts"]["shop"]["arms"]["canary"]["target"] = json!("v3");
+    new["flags"]["new"]["variants"]["off"] = json!(true);
+    let shop = within("shop", 0, 20_000);
+    let wanted = [
+        format!("rollouts.shop: canary (v2) → canary (v3) {shop}"),
+        "flags.new: off = false → off = true 2000".into(),
+    ];
+    assert_eq!(moves(&units(&old, &new), 0), wanted);
+}
+
+#[test]
+fn a_route_that_changes_hands_moves_all_of_it() {
+    let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
+    let mut new = old.clone();
+    new["rollouts"]["special"] = json!({
+        "match": {"hosts": ["*.example.com"], "paths": ["/shop/special"]},
+        "arms": {"only": {"target": "v9"}},
+        "baseline": "only",
+    });
+    let found = units(&old, &new);
+    assert_eq!(moves(&found, 0), ["rollouts.special: shop/stable → special/only 2000"]);
+}
+
+#[test]
+fn requests_are_decided_as_hosts_decide_them() {
+    let sources = json!([{"jwt": "sub"}, {"cookie": "uid"}, {"anonymous": "serin_id"}]);
+    let (old, new) = (load(&spec(&sources, 0.0)), load(&spec(&sources, 100.0)));
+    let comparison = Comparison::new(old.side(), new.side(), Timestamp::from_unix_ms(AT));
+    let lines = [
+        // By the claim, by the cookie, by an id that a host would mint.
+        r#"{"url":"https://a.example.com/shop","facts":{"jwt.sub":"7"}}"#,
+        r#"{"url":"https://a.example.com/shop/x","headers":{"cookie":"uid=ada","x-beta":"1"}}"#,
+        r#"{"url":"https://a.example.com/%73hop"}"#,
+        // Not the rollout's.
+        r#"{"url":"https://b.example.org/shop"}"#,
+    ];
+    let ask = || comparison.requests(lines.iter().map(|line| diff::parse(line))).unwrap();
+    let found = ask();
+    let all = &found.groups[0];
+    assert_eq!((all.size, all.moved), (4, 3));
+    let wanted = ["rollouts.shop: stable → canary 3", "flags.new: off → on 1"];
+    assert_eq!(moves(&found, 0), wanted);
+    assert_eq!(diff::json(&found, None), diff::json(&ask(), None));
+    assert!(comparison.requests(["{}"].iter().map(|line| diff::parse(line))).is_err());
+}

@@ -1,0 +1,121 @@
+//! `serin diff`.
+
+use super::explain::now;
+use super::spec_file::{self, SpecFile};
+use super::{DiffArgs, Failure, SPEC_ERRORS};
+use serde_json::Value;
+use serin_core::Spec;
+use serin_fleet::diff::{self, Comparison, Diff, Request, Side};
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+/// What `serin diff --help` ends with.
+pub(crate) const HELP: &str = "\
+Exit codes: 0 done; 1 more than --max-moved move, or a spec has errors; 2 wrong usage or a file that cannot
+be read.
+
+Examples:
+  git show main:spec.yaml | serin diff - spec.yaml --max-moved 5
+  serin diff old.yaml new.yaml --list customers.txt
+  serin diff old.yaml new.yaml --access-log requests.jsonl --json";
+
+/// A spec that can be used, in all its forms.
+struct Loaded {
+    document: Value,
+    spec: Spec,
+    file: SpecFile,
+}
+
+impl Loaded {
+    fn side(&self) -> Side<'_> {
+        Side { document: &self.document, spec: &self.spec, plan: &self.file.plan }
+    }
+}
+
+/// A share in per cent.
+pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
+    let percent: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if !(0.0..=100.0).contains(&percent) {
+        return Err(format!("{text} is not between 0 and 100 per cent"));
+    }
+    Ok(percent)
+}
+
+pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
+    let stdin = Path::new("-");
+    let inputs = [
+        Some(args.old.as_path()),
+        Some(&args.new),
+        args.list.as_deref(),
+        args.access_log.as_deref(),
+    ];
+    if inputs.iter().filter(|path| **path == Some(stdin)).count() > 1 {
+        return Err(Failure::trouble("only one file can be -, standard input"));
+    }
+    let (old, new) = (load(&args.old)?, load(&args.new)?);
+    let found =
+        compare(args, &Comparison::new(old.side(), new.side(), args.at.unwrap_or_else(now)))?;
+    if args.json {
+        println!("{}", diff::json(&found, args.max_moved));
+    } else {
+        print!("{}", diff::markdown(&found, args.max_moved));
+    }
+    if args.max_moved.is_some_and(|bound| found.is_above(bound)) {
+        return Err(Failure::spec(""));
+    }
+    Ok(())
+}
+
+fn load(path: &Path) -> Result<Loaded, Failure> {
+    let has_errors =
+        |shown: &str| Failure::spec(format!("{} has errors\n\n{shown}", path.display()));
+    let file = spec_file::load(path).map_err(|failure| match failure.code {
+        SPEC_ERRORS => has_errors(&failure.message),
+        _ => failure,
+    })?;
+    let spec = Spec::from_json(&file.json).map_err(|errors| has_errors(&errors.to_string()))?;
+    let document = serde_json::from_slice(&file.json)
+        .map_err(|error| Failure::trouble(format!("{}: {error}", path.display())))?;
+    Ok(Loaded { document, spec, file })
+}
+
+fn compare(args: &DiffArgs, comparison: &Comparison<'_>) -> Result<Diff, Failure> {
+    if let Some(path) = &args.access_log {
+        return comparison.requests(requests(path)?);
+    }
+    let Some(path) = &args.list else {
+        return Ok(comparison.units(&diff::made_up_ids(args.units), true));
+    };
+    let ids: Result<Vec<String>, Failure> = lines(path)?.map(|line| Ok(line?.1)).collect();
+    let ids = ids?;
+    if ids.is_empty() {
+        return Err(Failure::trouble(format!("{}: there is no id in it", path.display())));
+    }
+    Ok(comparison.units(&ids, false))
+}
+
+fn requests(path: &Path) -> Result<impl Iterator<Item = Result<Request, Failure>>, Failure> {
+    let name = path.display().to_string();
+    Ok(lines(path)?.map(move |line| {
+        let (number, line) = line?;
+        diff::parse(&line).map_err(|why| Failure::trouble(format!("{name}:{number}: {why}")))
+    }))
+}
+
+/// Lines that say something, with their numbers from 1.
+fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(usize, String), Failure>>, Failure> {
+    let name = path.display().to_string();
+    let trouble =
+        move |error: std::io::Error| Failure::trouble(format!("{name}: cannot be read: {error}"));
+    let reader: Box<dyn BufRead> = if path == Path::new("-") {
+        Box::new(BufReader::new(std::io::stdin()))
+    } else {
+        Box::new(BufReader::new(std::fs::File::open(path).map_err(&trouble)?))
+    };
+    let lines = reader.lines().zip(1_usize..);
+    let lines =
+        lines.map(move |(line, number)| Ok((number, line.map_err(&trouble)?.trim().to_owned())));
+    Ok(lines.filter(|line: &Result<(usize, String), Failure>| {
+        line.as_ref().map_or(true, |(_, line)| !line.is_empty())
+    }))
+}

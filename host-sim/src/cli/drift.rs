@@ -1,0 +1,90 @@
+//! `serin drift`.
+
+use super::paint::{self, Tone};
+use super::{DriftArgs, Failure, fetch, spec_file};
+use reqwest::{Client, Url};
+use serin_fleet::drift::{self, Host, Kind, Seen, Wanted};
+
+/// What `serin drift --help` ends with.
+pub(crate) const HELP: &str = "\
+Exit codes: 0 every host is in sync; 1 a host runs something else, or has an abort in force; 2 a host could
+not be asked, the spec has errors, or wrong usage.
+
+Examples:
+  serin drift spec.yaml --envoy http://127.0.0.1:9901
+  SERIN_STATUS_TOKEN=… serin drift spec.yaml --worker https://shop.example.com/.serin/status --json";
+
+/// Where a Worker's token comes from, which no command line should show.
+const TOKEN: &str = "SERIN_STATUS_TOKEN";
+
+pub(crate) fn run(args: &DriftArgs) -> Result<(), Failure> {
+    // For a cron job, 1 is drift and nothing else.
+    let spec = spec_file::load(&args.spec).map_err(|failure| {
+        Failure::trouble(format!("{} cannot be used\n\n{}", args.spec.display(), failure.message))
+    })?;
+    let document = serde_json::from_slice(&spec.json)
+        .map_err(|error| Failure::trouble(format!("{}: {error}", args.spec.display())))?;
+    let (revision, digest) = (spec.plan.revision(), spec.plan.digest());
+    let wanted = Wanted { document: &document, revision, digest };
+    let hosts = ask_all(args, wanted)?;
+    if args.json {
+        println!("{}", drift::json(wanted, &hosts));
+    } else {
+        let strong = |text: &str, good| paint::out(if good { Tone::Good } else { Tone::Bad }, text);
+        print!("{}", drift::text(wanted, &hosts, strong));
+    }
+    match drift::exit_code(&hosts) {
+        0 => Ok(()),
+        code => Err(Failure { code, message: String::new() }),
+    }
+}
+
+/// All hosts at once, in the order in which they were given.
+fn ask_all(args: &DriftArgs, wanted: Wanted<'_>) -> Result<Vec<Host>, Failure> {
+    let client = fetch::client(args.timeout)?;
+    let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    let runtime = runtime.map_err(|error| Failure::trouble(format!("no runtime: {error}")))?;
+    let envoys = args.envoys.iter().map(|url| (Kind::Envoy, url.clone()));
+    let workers = args.workers.iter().map(|url| (Kind::Worker, url.clone()));
+    let tasks: Vec<_> = envoys
+        .chain(workers)
+        .map(|(kind, url)| {
+            let (client, token, shown) = (client.clone(), token.clone(), url.to_string());
+            let task = runtime.spawn(async move {
+                match kind {
+                    Kind::Envoy => envoy(&client, &url).await,
+                    Kind::Worker => worker(&client, &url, token.as_deref()).await,
+                }
+            });
+            (kind, shown, task)
+        })
+        .collect();
+    let mut hosts = Vec::new();
+    for (kind, url, task) in tasks {
+        let seen = runtime.block_on(task).unwrap_or_else(|error| Err(error.to_string()));
+        hosts.push(Host { url, kind, answer: seen.map(|seen| drift::judge(wanted, seen)) });
+    }
+    Ok(hosts)
+}
+
+async fn envoy(client: &Client, admin: &Url) -> Result<Seen, String> {
+    let page = |path: &str| {
+        let base = admin.as_str().trim_end_matches('/');
+        Url::parse(&format!("{base}{path}")).map_err(|error| error.to_string())
+    };
+    let config = fetch::json(client, page(drift::CONFIG_PATH)?, None).await?;
+    let stats = fetch::json(client, page(drift::STATS_PATH)?, None).await?;
+    if config.get("configs").is_none() {
+        return Err(format!("{} is not what Envoy answers", drift::CONFIG_PATH));
+    }
+    Ok(drift::envoy(&config, &stats))
+}
+
+async fn worker(client: &Client, page: &Url, token: Option<&str>) -> Result<Seen, String> {
+    let token = token.ok_or_else(|| format!("{TOKEN} is not set"))?;
+    if page.scheme() == "http" && !fetch::is_loopback(page) {
+        return Err("the token goes to other machines by https only".to_owned());
+    }
+    drift::worker(&fetch::json(client, page.clone(), Some(token)).await?)
+}

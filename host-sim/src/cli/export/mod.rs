@@ -1,0 +1,103 @@
+//! `serin export`: what other tools are to be told of a spec.
+
+mod envoy;
+mod istio;
+mod output;
+mod worker;
+
+use super::{Failure, SPEC_ERRORS, check, spec_file};
+use clap::{Args, Subcommand};
+use serin_core::Spec;
+use serin_fleet::export::{Problem, Source};
+use std::path::PathBuf;
+
+/// What `serin export --help` ends with.
+pub(crate) const HELP: &str = "\
+Without --out everything goes to standard output, in documents that begin with --- and the file's
+name. Equal specs and options give equal bytes. No file holds a secret.
+
+Exit codes: 0 exported; 1 the spec has errors, lacks what the target needs, or --check found files
+that differ; 2 wrong usage or a file that cannot be read or written.
+
+Examples:
+  serin export envoy spec.yaml --out envoy
+  serin export envoy spec.yaml --bootstrap --upstream shop-stable=10.0.0.1:80 \\
+    --upstream shop-canary=10.0.0.2:80 --only envoy.yaml > envoy.yaml";
+
+/// Whom to export to.
+#[derive(Subcommand)]
+pub(crate) enum ExportCommand {
+    /// Envoy: the filter, its delivery by a file, routes, labels of metrics, a whole configuration
+    Envoy(envoy::EnvoyArgs),
+    /// Istio: the filter as an extension, VirtualServices or HTTPRoutes, subsets, labels of metrics
+    Istio(istio::IstioArgs),
+    /// Cloudflare: the Worker's wrangler.jsonc, and the spec for it or for KV
+    Worker(worker::WorkerArgs),
+}
+
+/// What every target takes.
+#[derive(Args)]
+pub(crate) struct CommonArgs {
+    /// The spec, in YAML or JSON; - is standard input
+    spec: PathBuf,
+    /// Write files into this folder, each in one step and only if it changes
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Only this file, by its name
+    #[arg(long, value_name = "FILE")]
+    only: Option<String>,
+    /// Write nothing; exit with 1 if a file in --out is not as it would be written
+    #[arg(long, requires = "out")]
+    check: bool,
+}
+
+pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
+    let (common, target) = match command {
+        ExportCommand::Envoy(args) => args.split(),
+        ExportCommand::Istio(args) => args.split(),
+        ExportCommand::Worker(args) => args.split(),
+    };
+    let name = common.spec.display().to_string();
+    let text = spec_file::read(&common.spec)?;
+    let file = spec_file::parse(&common.spec, &text)?;
+    // What would be isolated at a host is a mistake to whoever ships it.
+    let refused = || match check::errors(&common.spec, &text) {
+        shown if shown.is_empty() => Failure::spec(file.plan.isolated().to_string()),
+        shown => Failure::spec(shown),
+    };
+    if !file.plan.isolated().is_empty() {
+        return Err(refused());
+    }
+    let spec = Spec::from_json(&file.json).map_err(|_| refused())?;
+    let json = std::str::from_utf8(&file.json).map_err(|_| refused())?;
+    let source = Source { name: &name, json, spec: &spec, plan: &file.plan };
+    let mut artifacts = target.artifacts(&source).map_err(|problems| problem(&name, &problems))?;
+    if let Some(only) = &common.only {
+        let names: Vec<&str> = artifacts.iter().map(|artifact| artifact.path.as_str()).collect();
+        let names = names.join(", ");
+        artifacts.retain(|artifact| artifact.path == *only);
+        if artifacts.is_empty() {
+            let target = target.name();
+            return Err(Failure::trouble(format!(
+                "--only: {target} has no file {only}, use {names}"
+            )));
+        }
+    }
+    match &common.out {
+        None => output::print(&artifacts),
+        Some(folder) if common.check => output::check(folder, &artifacts),
+        Some(folder) => output::write(folder, &artifacts),
+    }
+}
+
+/// Everything that keeps a spec from being exported, a line each.
+fn problem(name: &str, problems: &[Problem]) -> Failure {
+    let lines: Vec<String> = problems
+        .iter()
+        .map(|Problem(why)| {
+            // What is wrong with an option is not in the spec.
+            if why.starts_with("--") { why.clone() } else { format!("{name}: {why}") }
+        })
+        .collect();
+    Failure { code: SPEC_ERRORS, message: lines.join("\n       ") }
+}

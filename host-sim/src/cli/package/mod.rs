@@ -1,0 +1,89 @@
+//! `serin package`.
+
+mod push;
+
+use super::{Failure, PackageArgs, paint, spec_file};
+pub(crate) use push::parse_reference;
+use serin_fleet::package::{self, Image};
+use std::collections::BTreeMap;
+use std::path::Path;
+
+/// What `serin package --help` ends with.
+pub(crate) const HELP: &str = "\
+Credentials come from SERIN_REGISTRY_USER and SERIN_REGISTRY_PASSWORD, or else from docker's configuration
+and its credential helpers ($DOCKER_CONFIG or ~/.docker).
+
+Exit codes: 0 done; 1 the spec has errors; 2 the file is no filter, something cannot be read, written or
+pushed, or wrong usage.
+
+Examples:
+  serin package dist/serin-filter.wasm --out serin-filter.oci
+  serin package dist/serin-filter.wasm --push registry.example.com/edge/serin:1.4.0";
+
+/// `NAME=VALUE`.
+pub(crate) fn parse_label(text: &str) -> Result<(String, String), String> {
+    match text.split_once('=') {
+        Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
+        _ => Err("a label is NAME=VALUE".to_owned()),
+    }
+}
+
+pub(crate) fn run(args: &PackageArgs) -> Result<(), Failure> {
+    let wasm = std::fs::read(&args.filter).map_err(|error| {
+        Failure::trouble(format!("{}: cannot be read: {error}", args.filter.display()))
+    })?;
+    let image = package::image(wasm, &labels(args)?)
+        .map_err(|why| Failure::trouble(format!("{}: {why}", args.filter.display())))?;
+    paint::note(&format!("filter {}", image.wasm));
+    paint::note(&format!("manifest {}", image.manifest.digest));
+    if let Some(folder) = &args.out {
+        let tag = args.push.as_ref().and_then(|reference| reference.tag());
+        write(folder, &image, tag)?;
+        paint::note(&format!("written to {}", folder.display()));
+    }
+    let Some(reference) = &args.push else {
+        println!("{}", image.manifest.digest);
+        return Ok(());
+    };
+    push::push(reference, &image, args.insecure)?;
+    paint::note(&format!("pushed {reference}"));
+    // What the url of a WasmPlugin takes, alone on standard output.
+    let (registry, repository) = (reference.registry(), reference.repository());
+    println!("oci://{registry}/{repository}@{}", image.manifest.digest);
+    Ok(())
+}
+
+fn labels(args: &PackageArgs) -> Result<BTreeMap<String, String>, Failure> {
+    let mut labels = BTreeMap::new();
+    if let Some(revision) = &args.revision {
+        labels.insert("org.opencontainers.image.revision".to_owned(), revision.clone());
+    }
+    if let Some(path) = &args.spec {
+        let plan = spec_file::load(path)?.plan;
+        labels.insert("serin.spec.revision".to_owned(), plan.revision().to_string());
+        labels.insert("serin.spec.digest".to_owned(), plan.digest().to_owned());
+    }
+    labels.extend(args.labels.iter().cloned());
+    Ok(labels)
+}
+
+/// Writes the layout; a folder with something else in it is left alone.
+fn write(folder: &Path, image: &Image, tag: Option<&str>) -> Result<(), Failure> {
+    let trouble = |error: std::io::Error| {
+        Failure::trouble(format!("{}: cannot be written: {error}", folder.display()))
+    };
+    let taken = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
+    if taken && !folder.join("oci-layout").is_file() {
+        let message =
+            format!("{}: there is something in it that is no OCI image layout", folder.display());
+        return Err(Failure::trouble(message));
+    }
+    for (path, bytes) in package::layout(image, tag) {
+        let file = folder.join(path);
+        if let Some(parent) = file.parent() {
+            std::fs::create_dir_all(parent).map_err(trouble)?;
+        }
+        std::fs::write(file, bytes).map_err(trouble)?;
+    }
+    Ok(())
+}

@@ -1,0 +1,220 @@
+//! `serin drift` against what it is for: two real Envoys, one of which somebody has patched by hand, and
+//! a Worker in real workerd.
+
+mod worker_process;
+
+use serde_json::{Value, json};
+use serin_conformance::envoy::{self, Envoy, bootstrap, path_from};
+use serin_conformance::report::Report;
+use serin_conformance::upstream::Upstream;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+use std::time::Duration;
+use worker_process::{Described, Workerd};
+
+const TOKEN: &str = "token";
+
+fn main() -> ExitCode {
+    let mut report = Report::new("serin drift");
+    match Fleet::start() {
+        Ok(fleet) => {
+            report.check("two Envoys and a Worker are in sync", || fleet.in_sync());
+            report.check("one byte that differs is named by its place", || fleet.one_byte());
+            report.check("a spec that the filter refuses is not in force", || fleet.refused());
+            report.check("every host is behind a revision that is only in git", || fleet.behind());
+            report.check("a host that does not answer, or not to us", || fleet.silent());
+        }
+        Err(why) => report.ran("the fleet starts", Err(why)),
+    }
+    report.finish()
+}
+
+/// The hosts, and what they were given.
+struct Fleet {
+    spec: Value,
+    /// Static configuration.
+    fixed: Envoy,
+    /// Its configuration lies in a file.
+    patched: Envoy,
+    workerd: Workerd,
+    filter: PathBuf,
+    _upstream: Upstream,
+}
+
+/// What `serin drift` said.
+struct Said {
+    code: Option<i32>,
+    json: Value,
+    text: String,
+}
+
+impl Fleet {
+    fn start() -> Result<Self, String> {
+        let example = Path::new(env!("CARGO_MANIFEST_DIR")).join("../examples/envoy/spec.json");
+        let text = std::fs::read_to_string(&example).map_err(|error| error.to_string())?;
+        let spec: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
+        let filter = path_from("SERIN_FILTER_WASM")?;
+        let upstream = Upstream::start("upstream")?;
+        let clusters = [("upstream", upstream.address)];
+        let config = |filter: &Value| {
+            let listeners =
+                ["web", "api"].map(|name| bootstrap::listener(name, filter, "upstream"));
+            bootstrap::bootstrap(listeners.to_vec(), &clusters)
+        };
+        let fixed = config(&bootstrap::wasm(&filter, &text));
+        let fixed = Envoy::start(envoy::folder("drift-fixed")?, &fixed)?;
+        let folder = envoy::folder("drift-patched")?;
+        deliver(&folder, &filter, &spec)?;
+        let file = folder.join("serin.json");
+        let patched = config(&bootstrap::wasm_from_file(&file, &folder));
+        let patched = Envoy::start(folder, &patched)?;
+        let targets = json!({"shop-stable": format!("http://{}", upstream.address)});
+        let variables = json!({
+            "SERIN_SPEC": text,
+            "SERIN_TARGETS": targets,
+            "SERIN_BASELINE": "shop-stable",
+            "SERIN_STATUS_TOKEN": TOKEN,
+        });
+        let workerd = Workerd::start(&[Described { name: "edge".into(), variables }])?;
+        Ok(Fleet { spec, fixed, patched, workerd, filter, _upstream: upstream })
+    }
+
+    /// Asks all three hosts.
+    fn ask(&self, spec: &Value) -> Result<Said, String> {
+        let status = format!("http://{}/.serin/status", self.workerd.address("edge")?);
+        let admin = |envoy: &Envoy| format!("http://{}", envoy.admin_address());
+        let (fixed, patched) = (admin(&self.fixed), admin(&self.patched));
+        drift(spec, &["--envoy", &fixed, &patched, "--worker", &status], TOKEN)
+    }
+
+    fn in_sync(&self) -> Result<(), String> {
+        let said = self.ask(&self.spec)?;
+        said.is(0, &["in-sync"; 3])?;
+        said.tells("3 of 3 in sync, 0 in drift, 0 could not be asked")
+    }
+
+    fn one_byte(&self) -> Result<(), String> {
+        let mut patched = self.spec.clone();
+        patched["rollouts"]["shop"]["canary"]["share"] = json!(26);
+        deliver(&self.patched.folder, &self.filter, &patched)?;
+        let said = self.until(|said| said.states() == ["in-sync", "drift", "in-sync"])?;
+        said.is(1, &["in-sync", "drift", "in-sync"])?;
+        let wanted = json!([{"path": "rollouts.shop.canary.share", "git": 25, "host": 26}]);
+        let seen = &said.json["hosts"][1]["specs"][0]["differences"];
+        if *seen != wanted {
+            return Err(format!("{seen} for {wanted}"));
+        }
+        said.tells("ECDS serin: revision 1 with another digest (")?;
+        said.tells("    rollouts.shop.canary.share: 25 → 26\n")
+    }
+
+    fn refused(&self) -> Result<(), String> {
+        let mut bad = self.spec.clone();
+        bad["revision"] = json!(2);
+        bad["rollouts"]["shop"]["baseline"] = json!("nobody");
+        deliver(&self.patched.folder, &self.filter, &bad)?;
+        let said = self.until(|said| said.text.contains("is refused"))?;
+        said.tells(
+            "ECDS serin: the spec is refused, 1 error, the first: rollouts.shop.baseline: ",
+        )?;
+        said.tells("revision 1 is still in force, not what ECDS serin has")?;
+        deliver(&self.patched.folder, &self.filter, &self.spec)?;
+        self.until(|said| said.code == Some(0)).map(drop)
+    }
+
+    fn behind(&self) -> Result<(), String> {
+        let mut newer = self.spec.clone();
+        newer["revision"] = json!(2);
+        let said = self.ask(&newer)?;
+        said.is(1, &["drift"; 3])?;
+        said.tells("listener web, filter serin; listener api, filter serin: revision 1 (")?;
+        said.tells("variable: revision 1 (")
+    }
+
+    fn silent(&self) -> Result<(), String> {
+        let fixed = format!("http://{}", self.fixed.admin_address());
+        let nobody =
+            std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+        let address = nobody.local_addr().map_err(|error| error.to_string())?;
+        drop(nobody);
+        let nowhere = format!("http://{address}");
+        let said = drift(&self.spec, &["--envoy", &fixed, &nowhere], TOKEN)?;
+        said.is(2, &["in-sync", "not-asked"])?;
+        let status = format!("http://{}/.serin/status", self.workerd.address("edge")?);
+        for (arguments, token, why) in [
+            (["--worker", &status], "wrong", "/.serin/status answers 401 Unauthorized"),
+            (["--worker", &status], "", "SERIN_STATUS_TOKEN is not set"),
+            (["--worker", "http://192.0.2.1/s"], TOKEN, "by https only"),
+            (["--worker", &fixed], TOKEN, "answers no JSON"),
+            (["--envoy", &status], TOKEN, "/.serin/status/config_dump"),
+        ] {
+            let said = drift(&self.spec, &arguments, token)?;
+            said.is(2, &["not-asked"])?;
+            said.tells(why)?;
+        }
+        Ok(())
+    }
+
+    /// Envoy takes a file over when it notices it.
+    fn until(&self, wanted: impl Fn(&Said) -> bool) -> Result<Said, String> {
+        let mut last = String::new();
+        let found = envoy::until(Duration::from_secs(20), || {
+            let said = self.ask(&self.spec).map_err(|why| last = why).ok()?;
+            last.clone_from(&said.text);
+            wanted(&said).then_some(said)
+        });
+        found.ok_or_else(|| format!("it never came to that, at last\n{last}"))
+    }
+}
+
+impl Said {
+    fn states(&self) -> Vec<&str> {
+        let hosts = self.json["hosts"].as_array().map(Vec::as_slice).unwrap_or_default();
+        hosts.iter().filter_map(|host| host["state"].as_str()).collect()
+    }
+
+    fn is(&self, code: i32, states: &[&str]) -> Result<(), String> {
+        if self.code == Some(code) && self.states() == states {
+            return Ok(());
+        }
+        Err(format!("exit code {:?}, {:?}\n{}", self.code, self.states(), self.text))
+    }
+
+    fn tells(&self, text: &str) -> Result<(), String> {
+        if self.text.contains(text) {
+            return Ok(());
+        }
+        Err(format!("it does not say {text:?}:\n{}", self.text))
+    }
+}
+
+/// Runs it twice, for people and for tools; both end alike.
+fn drift(spec: &Value, arguments: &[&str], token: &str) -> Result<Said, String> {
+    let file = envoy::folder("drift-spec")?.join("spec.json");
+    envoy::write(&file, &spec.to_string())?;
+    let run = |more: &[&str]| {
+        let mut command = Command::new(path_from("SERIN_BIN")?);
+        command.arg("drift").arg(&file).args(arguments).args(more);
+        command.env("SERIN_STATUS_TOKEN", token).env("NO_PROXY", "*").stdin(Stdio::null());
+        let output = command.output().map_err(|error| format!("serin did not start: {error}"))?;
+        let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
+        Ok::<_, String>((output.status.code(), text(&output.stdout), text(&output.stderr)))
+    };
+    let (code, text, errors) = run(&[])?;
+    let (again, json, _) = run(&["--json"])?;
+    let json = serde_json::from_str(&json).map_err(|error| format!("{error}: {json}{errors}"))?;
+    if code != again {
+        // A host may have changed in between; whoever waits asks again.
+        return Err(format!("{code:?} and then {again:?}\n{text}"));
+    }
+    Ok(Said { code, json, text })
+}
+
+/// A new file in the place of the old one, as tools do that write under a running server.
+fn deliver(folder: &Path, filter: &Path, spec: &Value) -> Result<(), String> {
+    let version = spec.to_string().len().to_string();
+    let config = bootstrap::wasm_config(filter, &spec.to_string());
+    let (file, new) = (folder.join("serin.json"), folder.join("serin.json.new"));
+    envoy::write(&new, &bootstrap::discovery(&version, &config).to_string())?;
+    std::fs::rename(&new, &file).map_err(|error| format!("{}: {error}", file.display()))
+}
