@@ -1,6 +1,7 @@
 //! `serin drill`: a game day in the simulator, on a virtual clock, through the real filter.
 
 mod fault;
+mod html;
 mod json;
 mod observer;
 mod record;
@@ -8,6 +9,7 @@ mod run;
 mod story;
 mod subject;
 mod summary;
+mod svg;
 mod text;
 mod users;
 mod witness;
@@ -96,6 +98,11 @@ pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
     let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
     let stories = all(args, &subject, &faults, &module)?;
     let drill = Drill { args, subject: &subject, faults: &faults, stories: &stories };
+    if let Some(path) = &args.html {
+        std::fs::write(path, html::page(&drill)).map_err(|error| {
+            Failure::trouble(format!("{}: the report cannot be written: {error}", path.display()))
+        })?;
+    }
     if args.json {
         println!("{}", json::document(&drill));
     } else {
