@@ -6,14 +6,19 @@ use std::rc::Rc;
 
 use serin_core::{Decision, Plan, RolloutDecision};
 
+use crate::gates::Gates;
 use crate::host::{self, Metric};
 use crate::overrides::Overrides;
+use crate::shadow::Shadows;
 
 /// Everything a request needs of the current config. Shared by the requests that began under it.
 pub(crate) struct Active {
     pub(crate) plan: Plan,
     /// If the host was given keys.
     pub(crate) overrides: Option<Rc<Overrides>>,
+    /// If rollouts are guarded.
+    pub(crate) gates: Option<Gates>,
+    pub(crate) shadows: Shadows,
     /// Reused, so that deciding allocates nothing.
     pub(crate) decision: RefCell<Decision>,
     /// The latest moment seen, in ms since 1970.
@@ -27,6 +32,7 @@ impl Active {
     pub(crate) fn new(
         plan: Plan,
         overrides: Option<Rc<Overrides>>,
+        gates: Option<Gates>,
         before: Option<&Active>,
     ) -> Active {
         let counter = |rollout: &str, arm: &str| {
@@ -38,6 +44,8 @@ impl Active {
         Active {
             requests: requests.collect(),
             overrides,
+            gates,
+            shadows: Shadows::new(&plan),
             decision: RefCell::new(Decision::new(&plan)),
             now: Cell::new(before.map_or(0, |before| before.now.get())),
             plan,

@@ -4,9 +4,11 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
+use serin_core::gate::Probe;
 use serin_core::{decide, headers};
 
 use crate::active::Active;
+use crate::shadow::{Copy, Pair};
 use crate::{actions, facts, host};
 
 /// The state of one request.
@@ -16,18 +18,28 @@ pub(crate) struct Http {
     set_cookies: Vec<String>,
     /// The decision, for a tester whose token asks for it.
     told: Option<String>,
+    /// What the outcome is waited for; behind a pointer, because most requests have none.
+    awaited: Option<Box<Awaited>>,
+}
+
+/// What is done once the outcome is known.
+struct Awaited {
+    /// It is counted, if it says something of a trial.
+    probe: Option<Probe>,
+    /// It is compared with the shadow's.
+    pair: Option<Rc<Pair>>,
 }
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Http {
-        Http { active, set_cookies: Vec::new(), told: None }
+        Http { active, set_cookies: Vec::new(), told: None, awaited: None }
     }
 }
 
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, ended: bool) -> Action {
         let Some(block) = host::request_headers() else {
             return Action::Continue;
         };
@@ -35,15 +47,31 @@ impl HttpContext for Http {
             actions::strip(&block, |_| false);
             return Action::Continue;
         };
-        let facts = facts::gather(active, &block);
+        let standing = active.gates.as_ref().and_then(|gates| gates.standing(&active.plan));
+        let mut facts = facts::gather(active, &block);
+        if let Some(standing) = &standing {
+            facts.set_standing(standing);
+        }
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
             actions::strip(&block, |_| false);
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
+        let probe = active.gates.as_ref().and_then(|_| decision.probe(&active.plan, &facts));
+        let shadowed = decision.shadow(&active.plan).is_some();
+        let copy = if shadowed {
+            active.shadows.copy(active, &decision, &block, ended)
+        } else {
+            Copy::Mirrored
+        };
+        let mirrored = shadowed && matches!(copy, Copy::Mirrored);
+        let pair = if let Copy::Sent(pair) = copy { pair } else { None };
+        if probe.is_some() || pair.is_some() {
+            self.awaited = Some(Box::new(Awaited { probe, pair }));
+        }
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
         let told = facts.wants_decision();
-        self.told = actions::apply(active, &decision, &block, told).filter(|_| told);
+        self.told = actions::apply(active, &decision, &block, told, mirrored).filter(|_| told);
         Action::Continue
     }
 
@@ -55,5 +83,15 @@ impl HttpContext for Http {
             host::set_response_header(headers::DECISION, &record);
         }
         Action::Continue
+    }
+    fn on_log(&mut self) {
+        let Some(awaited) = self.awaited.take() else { return };
+        if let Some(pair) = awaited.pair {
+            pair.log();
+        }
+        let Some(active) = &self.active else { return };
+        if let (Some(gates), Some(probe)) = (&active.gates, awaited.probe) {
+            gates.record(&active.plan, &probe);
+        }
     }
 }

@@ -6,5 +6,6 @@ pub mod compare;
 pub mod diff;
 pub mod drift;
 pub mod export;
+pub mod import;
 pub mod package;
 pub mod yaml;

@@ -5,10 +5,12 @@
 mod check;
 mod command;
 mod diff;
+mod export;
 #[allow(dead_code)]
 #[path = "../host/guest.rs"]
 mod guest;
 mod http;
+mod import;
 mod overrides;
 mod planner;
 mod replay_audit;

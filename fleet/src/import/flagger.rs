@@ -1,0 +1,196 @@
+//! Flagger's manifests.
+
+use super::draft::{Draft, Mode};
+use super::node::Node;
+use super::steps::{ALL, Hold, Step, percent, share};
+use super::{Dialect, Notes, Reasons, condition, span};
+use serde_json::{Value, json};
+
+pub(super) const DIALECT: Dialect = Dialect {
+    group: "flagger.app",
+    kind: "Canary",
+    read,
+    renamed: (OLD_ANALYSIS, "spec.analysis"),
+    reasons: REASONS,
+};
+
+const PODS: &str = "pods stay with Flagger";
+const ROUTER: &str =
+    "Serin decides in the proxy, which routes on x-serin-arm: serin export writes that";
+const HOOKS: &str = "Serin calls nobody; a person or a pipeline edits the spec";
+
+const REASONS: Reasons = &[
+    ("spec.targetRef", PODS),
+    ("spec.autoscalerRef", PODS),
+    ("spec.ingressRef", PODS),
+    ("spec.upstreamRef", PODS),
+    ("spec.routeRef", PODS),
+    ("spec.progressDeadlineSeconds", PODS),
+    ("spec.revertOnDeletion", PODS),
+    ("spec.metricsServer", "a gate counts by itself"),
+    ("spec.provider", ROUTER),
+    ("spec.service", ROUTER),
+    ("spec.skipAnalysis", "a gate is skipped by taking gates out of the spec"),
+    ("spec.suspend", "a rollout waits in a step with hold: manual"),
+    ("spec.analysis.alerts", HOOKS),
+    ("spec.analysis.webhooks", HOOKS),
+    ("spec.analysis.threshold", "a gate may look at any time and needs no number of failed looks"),
+    ("spec.analysis.canaryReadyThreshold", PODS),
+    ("spec.analysis.primaryReadyThreshold", PODS),
+    ("spec.analysis.stepWeightPromotion", "the arms' targets do not change places"),
+    ("spec.analysis.sessionAffinity", "the unit's cookie is HttpOnly and SameSite=Lax, for a year"),
+    (
+        "spec.analysis.metrics",
+        "a gate compares with the baseline, by errors, latency and KPI events (gates.kpi)",
+    ),
+];
+
+/// What `analysis` was called at first.
+const OLD_ANALYSIS: &str = "spec.canaryAnalysis";
+/// Flagger's own defaults.
+const INTERVAL_MS: u64 = 60_000;
+const MAX_WEIGHT: u32 = 100;
+
+fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
+    let Some(spec) = document.get("spec") else { return };
+    let service = spec.text_at("service.name").or_else(|| spec.text_at("targetRef.name"));
+    let service = service.map_or_else(|| draft.name.clone(), str::to_owned);
+    draft.targets = [format!("{service}-primary"), format!("{service}-canary")];
+    if let Some(node) = spec.get("service") {
+        route(node, notes, draft);
+    }
+    let analysis = spec.get("analysis").or_else(|| document.get(OLD_ANALYSIS));
+    let Some(analysis) = analysis else {
+        draft.mode = Mode::Steps(vec![Step::new(ALL, Hold::Last)]);
+        return notes.say(spec, "has no analysis: everybody gets the canary at start");
+    };
+    draft.mode = Mode::Steps(steps(analysis, notes));
+    for item in analysis.get("match").map(Node::items).unwrap_or_default() {
+        ring(item, notes, draft);
+    }
+    for metric in analysis.get("metrics").map(Node::items).unwrap_or_default() {
+        self::metric(metric, notes, draft);
+    }
+    for hook in analysis.get("webhooks").map(Node::items).unwrap_or_default() {
+        webhook(hook, notes);
+    }
+    if let Some(affinity) = analysis.get("sessionAffinity") {
+        draft.cookie = affinity.text_at("cookieName").map(str::to_owned);
+    }
+    shadow(analysis, notes, draft);
+}
+
+/// Which requests it is for.
+fn route(service: &Node, notes: &mut Notes, draft: &mut Draft) {
+    for host in service.get("hosts").map(Node::items).unwrap_or_default() {
+        match host.text() {
+            Some("*") | None => {}
+            Some(name) => draft.hosts.push(name.to_owned()),
+        }
+    }
+    for item in service.get("match").map(Node::items).unwrap_or_default() {
+        let narrower = item.entries().iter().any(|(key, _)| key != "uri" && key != "name");
+        let kinds = ["prefix", "exact"];
+        let given = kinds.iter().find_map(|kind| Some((*kind, item.get("uri")?.text_at(kind)?)));
+        match given {
+            Some(("prefix", "/")) if !narrower => {}
+            Some((kind, path)) if path.starts_with('/') && !narrower => {
+                draft.paths.push(json!({kind: path}));
+            }
+            _ => notes.lost(item, "a rollout is for hosts and for paths, exact or by prefix"),
+        }
+    }
+}
+
+/// A canary by weights, a blue/green or an A/B test by iterations: what shares the canary has, for how
+/// long.
+fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
+    let interval = analysis.get("interval").and_then(|node| node.parsed(span::parse));
+    let interval = interval.unwrap_or(INTERVAL_MS);
+    let number = |field: &str| analysis.get(field)?.parsed(|text| text.parse::<u32>().ok());
+    let all = Step::new(ALL, Hold::Last);
+    if let Some(iterations) = number("iterations") {
+        let hold = interval.saturating_mul(iterations.into());
+        for node in
+            ["stepWeight", "stepWeights", "maxWeight"].iter().filter_map(|key| analysis.get(key))
+        {
+            notes.lost(node, "iterations count, and weights do not");
+        }
+        return vec![Step::new(0, Hold::For(hold)), all];
+    }
+    let most = number("maxWeight").unwrap_or(MAX_WEIGHT);
+    let weights: Vec<u32> = match analysis.get("stepWeights") {
+        Some(node) => {
+            let weight = |item: &Node| item.parsed(|text| text.parse().ok());
+            node.items().iter().filter_map(weight).collect()
+        }
+        None => {
+            let step = number("stepWeight").filter(|step| *step > 0).unwrap_or(most).max(1);
+            (1..)
+                .map(|times| step.saturating_mul(times))
+                .take_while(|weight| *weight < most)
+                .chain([most])
+                .collect()
+        }
+    };
+    let step = |weight: u32| Some(Step::new(share(weight, 100)?, Hold::For(interval)));
+    let mut steps: Vec<Step> = weights.into_iter().filter_map(step).collect();
+    steps.retain(|step| step.share < ALL);
+    steps.push(all);
+    steps
+}
+
+/// Requests that get the canary in any case. Blocks are alternatives.
+fn ring(item: &Node, notes: &mut Notes, draft: &mut Draft) {
+    match condition::block(item, notes) {
+        Ok(Some(when)) => {
+            let name = format!("{}-match-{}", draft.name, draft.rings.len() + 1);
+            draft.rings.push((name, when));
+        }
+        Ok(None) => notes.say(item, "is for every request, and becomes no ring"),
+        Err(()) => {}
+    }
+}
+
+fn metric(metric: &Node, notes: &mut Notes, draft: &mut Draft) {
+    let (kind, what) = match metric.get("name").map(|name| &name.kind) {
+        Some(super::node::Kind::Scalar(name)) if name == "request-success-rate" => {
+            ("errors", "errors are")
+        }
+        Some(super::node::Kind::Scalar(name)) if name == "request-duration" => {
+            ("latency", "latency is")
+        }
+        _ => return,
+    };
+    draft.gate(kind);
+    notes.became(metric, &format!(
+        "becomes gates.{kind}: the canary's {what} compared with the baseline's at all times, not with a fixed number"
+    ));
+}
+
+fn webhook(hook: &Node, notes: &mut Notes) {
+    let kind = hook.get("type");
+    let reason = match kind.and_then(Node::text) {
+        Some("confirm-rollout" | "confirm-traffic-increase" | "confirm-promotion") => {
+            "a step with hold: manual waits for a person, one with mode: gate for the evidence"
+        }
+        Some("rollback") => {
+            "the gate aborts by itself; a person does it with hold: manual at a share of 0"
+        }
+        Some("event") => "hosts log every decision and count by arm",
+        _ => HOOKS,
+    };
+    notes.lost(hook, reason);
+}
+
+fn shadow(analysis: &Node, notes: &mut Notes, draft: &mut Draft) {
+    let weight = analysis.get("mirrorWeight");
+    let Some(node) = analysis.get("mirror") else { return };
+    if !node.is_true() {
+        return;
+    }
+    let share = weight.and_then(|node| node.parsed(|text| share(text.parse().ok()?, 100)));
+    let percent: Value = percent(share.unwrap_or(ALL));
+    draft.shadow = Some(json!({"arm": "canary", "percent": percent}));
+    notes.say(node, "becomes the rollout's shadow, which lasts until the spec changes and copies GET and HEAD alone");
+}

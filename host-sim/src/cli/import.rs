@@ -1,0 +1,77 @@
+//! `serin import`: other tools' rollouts as a spec.
+
+use super::{Failure, spec_file};
+use clap::{Args, Subcommand};
+use serin_core::Timestamp;
+use serin_fleet::import::{self, Note, Options, Tool};
+use std::path::{Path, PathBuf};
+
+/// What `serin import --help` ends with.
+pub(crate) const HELP: &str = "\
+The spec goes to standard output. Standard error says, with the line, what became something else and
+what has no counterpart; nothing of a manifest is dropped in silence. A file may hold several
+documents, as kustomize and helm print them.
+
+Exit codes: 0 imported; 1 the file is no YAML, has no rollout, or its rollouts contradict each other;
+2 wrong usage or a file that cannot be read or written.
+
+Examples:
+  serin import argo rollout.yaml > spec.yaml
+  kustomize build . | serin import flagger - --out spec.yaml --start 2026-11-21T09:00:00Z";
+
+/// Whose manifests to import.
+#[derive(Subcommand)]
+pub(crate) enum ImportCommand {
+    /// Argo Rollouts: steps, pauses, header and mirror routes, analyses, blue-green
+    Argo(ImportArgs),
+    /// Flagger: weights, iterations, matches, mirrors, session affinity, metrics
+    Flagger(ImportArgs),
+}
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct ImportArgs {
+    /// The manifests, in YAML or JSON; - is standard input
+    file: PathBuf,
+    /// Write the spec into this file, in place of standard output
+    #[arg(long, value_name = "SPEC")]
+    out: Option<PathBuf>,
+    /// When the first step begins, RFC 3339 [default: in 2100, so that nothing moves by itself]
+    #[arg(long, value_name = "TIME", value_parser = moment)]
+    start: Option<String>,
+}
+
+pub(crate) fn run(command: &ImportCommand) -> Result<(), Failure> {
+    let (tool, args) = match command {
+        ImportCommand::Argo(args) => (Tool::Argo, args),
+        ImportCommand::Flagger(args) => (Tool::Flagger, args),
+    };
+    let name = if args.file == Path::new("-") {
+        "standard input".to_owned()
+    } else {
+        args.file.display().to_string()
+    };
+    let text = String::from_utf8(spec_file::read(&args.file)?)
+        .map_err(|error| Failure::spec(format!("{name}: {}", error.utf8_error())))?;
+    let options = Options { name: name.clone(), start: args.start.clone() };
+    let lines = |notes: &[Note]| {
+        notes.iter().map(|note| format!("{name}:{note}")).collect::<Vec<_>>().join("\n")
+    };
+    let import = import::import(tool, &text, &options)
+        .map_err(|failure| Failure::spec(lines(&failure.notes)))?;
+    eprintln!("{}", lines(&import.notes));
+    match &args.out {
+        None => print!("{}", import.spec),
+        Some(out) => std::fs::write(out, &import.spec).map_err(|error| {
+            Failure::trouble(format!("{} cannot be written: {error}", out.display()))
+        })?,
+    }
+    Ok(())
+}
+
+fn moment(text: &str) -> Result<String, String> {
+    match Timestamp::parse(text) {
+        Some(_) => Ok(text.to_owned()),
+        None => Err(format!("{text} is no moment, write 2026-11-21T09:00:00Z")),
+    }
+}
