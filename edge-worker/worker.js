@@ -2,25 +2,28 @@
 // resort, after KV and the variable SERIN_SPEC; as shipped it is `null`, which is none.
 import { hasEnded, waiting } from "./host.js";
 import spec from "./spec.json";
-import { __wbg_reset_state as restart, fetch, pass } from "./serin.js";
+import { __wbg_reset_state as restart, fetch, flushed, kept, pass, woken } from "./serin.js";
 
 globalThis.serinSpec = spec;
 
-/** The fetch event; rejected also when the instance ends while the request waits. */
-function decided(request, env, context) {
+/** A call of the core; rejected also when the instance ends while the call waits. */
+function called(call, ...given) {
+  if (hasEnded()) restart();
   return new Promise((resolve, reject) => {
     waiting.add(reject);
-    fetch(request, env, context).then((response) => {
+    call(...given).then((result) => {
       waiting.delete(reject);
-      resolve(response);
-    }, reject);
+      resolve(result);
+    }, (fault) => {
+      waiting.delete(reject);
+      reject(fault);
+    });
   });
 }
 
 export default {
   fetch(request, env, context) {
-    if (hasEnded()) restart();
-    return decided(request, env, context).catch((fault) => {
+    return called(fetch, request, env, context).catch((fault) => {
       // Never lost to a fault: a new instance passes it on.
       console.error("serin:", fault);
       if (hasEnded()) restart();
@@ -28,3 +31,27 @@ export default {
     });
   },
 };
+
+/** One object for all isolates: keeps what gates have seen, and looks at it. */
+export class SerinGates {
+  constructor(state, env) {
+    this.storage = state.storage;
+    this.env = env;
+  }
+
+  async fetch(request) {
+    try {
+      const text = request.method === "POST"
+        ? await called(flushed, this.storage, this.env, new Uint8Array(await request.arrayBuffer()))
+        : await called(kept, this.storage, this.env);
+      return new Response(text);
+    } catch (fault) {
+      console.error("serin: the gates' object:", fault);
+      return new Response(String(fault), { status: 500 });
+    }
+  }
+
+  alarm() {
+    return called(woken, this.storage, this.env);
+  }
+}

@@ -15,6 +15,7 @@ mod latency;
 mod naive;
 mod plan;
 mod sticky;
+mod tenant;
 mod traffic;
 
 pub use bench::Bench;
@@ -24,11 +25,12 @@ pub use figure::{Figure, Interval, Source};
 pub type Table = (&'static str, fn(&Bench) -> Vec<Figure>);
 
 /// Every table, in the order of `docs/gates.md`.
-pub const TABLES: [Table; 9] = [
+pub const TABLES: [Table; 10] = [
     ("healthy canaries, 200,000 errors, α = 1 %", errors::false_aborts),
     ("canary requests until abort, w = 5 %", errors::detection),
     ("promotion, w = 5 %, excluding 2×", errors::promotion),
     ("the same traffic, other gates (10 canary requests/s, w = 5 %)", naive::table),
+    ("one tenant with 3 % of all requests, w = 5 %", tenant::table),
     ("users that fail together (20,000 users, Pareto traffic)", sticky::table),
     ("a fault that begins late (5×, after 17,000 healthy errors at 0.1 %)", late::table),
     ("latency, lognormal, p50 50 ms, p99 200 ms, w = 5 %", latency::table),

@@ -1,7 +1,9 @@
 //! A plan in force, with the counters that belong to it.
 
 use std::cell::{Cell, RefCell};
+use std::rc::Rc;
 
+use serin_core::gate::{Latches, Standing, Tallies};
 use serin_core::{Decision, Plan, RolloutDecision};
 
 use crate::config::Source;
@@ -23,6 +25,12 @@ pub(crate) struct Active {
     pub(crate) needs_claims: bool,
     /// By position in the plan.
     pub(crate) rollouts: Vec<RolloutCounters>,
+    /// What gates have said of the plan's rollouts.
+    standing: RefCell<Option<Rc<Standing>>>,
+    /// Whether any rollout has gates.
+    pub(crate) has_trials: bool,
+    /// From when on a request hands on what is counted for gates, ms since 1970.
+    pub(crate) flush_due: Cell<u64>,
 }
 
 /// What is counted for a rollout.
@@ -31,6 +39,8 @@ pub(crate) struct RolloutCounters {
     /// Requests for each arm, by position.
     pub(crate) arms: Vec<Counter>,
     pub(crate) shadow: ShadowCounters,
+    /// What is counted for its gates, until it is handed on.
+    pub(crate) tallies: RefCell<Option<Tallies>>,
 }
 
 /// What is counted for a rollout's shadow.
@@ -53,18 +63,31 @@ impl Active {
     pub(crate) fn new(plan: Plan, source: Source, now: u64) -> Active {
         let counters = |arms: usize| RolloutCounters {
             arms: (0..arms).map(|_| Counter::default()).collect(),
-            shadow: ShadowCounters::default(),
+            ..RolloutCounters::default()
         };
         let rollouts = plan.rollouts().iter().map(|rollout| counters(rollout.arms().len()));
         Active {
             needs_claims: plan.needs_claims(),
             rollouts: rollouts.collect(),
+            standing: RefCell::default(),
+            has_trials: plan.rollouts().iter().any(|rollout| rollout.guard().trial().is_some()),
+            flush_due: Cell::new(0),
             decision: RefCell::new(Decision::new(&plan)),
             source,
             since: now,
             seen: Cell::new(now),
             plan,
         }
+    }
+
+    /// What gates have said; `None` if nothing is known.
+    pub(crate) fn standing(&self) -> Option<Rc<Standing>> {
+        self.standing.borrow().clone()
+    }
+
+    /// Decides by these latches from now on.
+    pub(crate) fn stand(&self, latches: &Latches) {
+        self.standing.replace(latches.standing(&self.plan).map(Rc::new));
     }
 
     /// Counts a request for its arm.

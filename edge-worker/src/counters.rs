@@ -43,6 +43,10 @@ pub(crate) struct Counters {
     pub(crate) tokens_refused: Counter,
     /// Testers' tokens.
     pub(crate) overrides: OverrideCounters,
+    /// Batches of outcomes handed to the object that judges.
+    pub(crate) flushed: Counter,
+    /// Batches that it did not take; what was in them is not counted.
+    pub(crate) flushes_failed: Counter,
     /// Specs refused.
     pub(crate) refused: Counter,
     /// Specs put in force.

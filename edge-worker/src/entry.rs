@@ -11,7 +11,7 @@ use worker::{Context, Env, event, worker_sys};
 
 use crate::head::Head;
 use crate::host::{self, Request, Response};
-use crate::proxy::{self, Exchange};
+use crate::proxy::{self, Decided, Exchange};
 use crate::refresh::Isolate;
 use crate::{cache, facts, own};
 
@@ -19,7 +19,7 @@ thread_local! {
     static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
 }
 
-fn isolate(env: &Env, now: u64) -> Rc<Isolate> {
+pub(crate) fn isolate(env: &Env, now: u64) -> Rc<Isolate> {
     ISOLATE.with_borrow_mut(|slot| {
         let isolate = slot.get_or_insert_with(|| Rc::new(Isolate::new(env, now)));
         Rc::clone(isolate)
@@ -67,8 +67,9 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     let isolate = isolate(env, now);
     let active = isolate.plan(env, context, now).await;
     let head = Head::new(host::head(request));
-    let plan = active.as_ref().map(|active| &active.plan);
-    if let Some(response) = own::answer(&isolate, plan, request, &head, now).await {
+    if let Some(response) =
+        own::answer((&isolate, env), active.as_deref(), request, &head, now).await
+    {
         return response;
     }
     isolate.counters.requests.increment();
@@ -80,7 +81,11 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     let claims = isolate.claims(&active, &head, now).await;
     let plan = &active.plan;
     let keys = isolate.settings.override_keys.as_ref();
+    let standing = active.standing();
     let mut facts = facts::gather(plan, &head, now, &claims, keys.is_some(), request);
+    if let Some(standing) = &standing {
+        facts.set_standing(standing);
+    }
     if let Some(keys) = keys {
         isolate.counters.overrides.apply(keys, plan, &mut facts);
     }
@@ -103,9 +108,11 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
         own::line(&mut fields, headers::DECISION, &decision.record(&active.plan));
     }
     let key = isolate.settings.cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
+    let probe = decision.probe(plan, &facts);
+    let decided = Decided { active: &active, decision: &decision, probe };
     let response = match key {
-        Some(key) => proxy::cached(&exchange, request, (&active, &decision), key).await,
-        None => proxy::decided(&exchange, request, (&active, &decision)).await,
+        Some(key) => proxy::cached(&exchange, request, decided, key).await,
+        None => proxy::decided(&exchange, request, decided).await,
     };
     if fields.is_empty() { response } else { host::with_fields(&response, &fields) }
 }

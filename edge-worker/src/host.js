@@ -44,6 +44,44 @@ export function readKv(namespace, key, cacheTtl) {
   return namespace.get(key, { type: "text", cacheTtl });
 }
 
+export function writeKv(namespace, key, text) {
+  return namespace.put(key, text);
+}
+
+/** One object judges for all isolates. Without a batch it tells its state. */
+export async function askJudge(namespace, batch) {
+  const init = batch === undefined ? {} : { method: "POST", body: batch.slice() };
+  const answer = await namespace.get(namespace.idFromName("serin")).fetch("https://gates/", init);
+  const text = await answer.text();
+  if (!answer.ok) throw new Error(text);
+  return text;
+}
+
+export async function post(url, body, milliseconds) {
+  const signal = AbortSignal.timeout(milliseconds);
+  const headers = { "content-type": "application/json" };
+  const answer = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
+  await discard(answer);
+  if (!answer.ok) throw new Error(`status ${answer.status}`);
+}
+
+export function sleep(milliseconds) {
+  return new Promise((wake) => { setTimeout(wake, milliseconds); });
+}
+
+/** What a Durable Object keeps under a key. */
+export function stored(storage, key) {
+  return storage.kv.get(key);
+}
+
+export function store(storage, key, value) {
+  storage.kv.put(key, value.slice());
+}
+
+export function setAlarm(storage, at) {
+  storage.setAlarm(at);
+}
+
 /** Sends a request, with header fields changed (name, value; no value removes), to a service or to
  * another URL. */
 export function forward(service, request, url, changes) {

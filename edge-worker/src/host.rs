@@ -8,6 +8,7 @@ use worker::wasm_bindgen_futures::JsFuture;
 pub(crate) use worker::web_sys::{Request, Response};
 
 use crate::facts::Platform;
+use crate::keeper::Store;
 
 /// Something thrown on the other side; `host.js` has the words for it.
 pub(crate) type Thrown = JsValue;
@@ -34,6 +35,19 @@ extern "C" {
     pub(crate) fn binding(env: &Env, name: &str) -> JsValue;
     #[wasm_bindgen(catch, js_name = readKv)]
     fn read_kv_promise(namespace: &JsValue, key: &str, ttl: u32) -> Result<Promise, Thrown>;
+    #[wasm_bindgen(catch, js_name = writeKv)]
+    fn write_kv_promise(namespace: &JsValue, key: &str, text: &str) -> Result<Promise, Thrown>;
+    #[wasm_bindgen(js_name = askJudge)]
+    fn ask_judge_promise(namespace: &JsValue, batch: Option<&[u8]>) -> Promise;
+    #[wasm_bindgen(js_name = post)]
+    fn post_promise(url: &str, text: &str, milliseconds: u32) -> Promise;
+    #[wasm_bindgen(js_name = sleep)]
+    fn sleep_promise(milliseconds: u32) -> Promise;
+    fn stored(storage: &JsValue, key: &str) -> Option<Vec<u8>>;
+    fn store(storage: &JsValue, key: &str, value: &[u8]);
+    /// Has a Durable Object woken at a moment, ms since 1970, instead of at the one before.
+    #[wasm_bindgen(js_name = setAlarm)]
+    pub(crate) fn set_alarm(storage: &JsValue, at: f64);
     #[wasm_bindgen(catch, js_name = forward)]
     fn forward_promise(
         service: &JsValue,
@@ -90,14 +104,51 @@ pub(crate) fn now_ms() -> u64 {
     if now.is_finite() && now >= 0.0 { now as u64 } else { 0 }
 }
 
-/// A KV key's text; `None` if there is none.
-pub(crate) async fn read_kv(
-    namespace: &JsValue,
-    key: &str,
-    ttl: u32,
-) -> Result<Option<String>, Thrown> {
-    let read = JsFuture::from(read_kv_promise(namespace, key, ttl)?).await?;
-    Ok(read.as_string())
+/// A KV key being read, from the moment on that it is made.
+pub(crate) struct Reading(Result<JsFuture, Thrown>);
+
+impl Reading {
+    pub(crate) fn new(namespace: &JsValue, key: &str, ttl: u32) -> Reading {
+        Reading(read_kv_promise(namespace, key, ttl).map(JsFuture::from))
+    }
+
+    /// Its text; `None` if there is none.
+    pub(crate) async fn text(self) -> Result<Option<String>, Thrown> {
+        Ok(self.0?.await?.as_string())
+    }
+}
+
+/// Writes a KV key.
+pub(crate) async fn write_kv(namespace: &JsValue, key: &str, text: &str) -> Result<(), Thrown> {
+    JsFuture::from(write_kv_promise(namespace, key, text)?).await.map(|_| ())
+}
+
+/// What the object that judges answers to a batch; without one, what its state is.
+pub(crate) async fn ask_judge(namespace: &JsValue, batch: Option<&[u8]>) -> Result<String, Thrown> {
+    Ok(JsFuture::from(ask_judge_promise(namespace, batch)).await?.as_string().unwrap_or_default())
+}
+
+/// Sends a text to a URL and wants nothing but a good status.
+pub(crate) async fn post(url: &str, text: &str, milliseconds: u32) -> Result<(), Thrown> {
+    JsFuture::from(post_promise(url, text, milliseconds)).await.map(|_| ())
+}
+
+/// Waits.
+pub(crate) async fn sleep(milliseconds: u32) {
+    let _ = JsFuture::from(sleep_promise(milliseconds)).await;
+}
+
+/// A Durable Object's storage.
+pub(crate) struct Storage(pub(crate) JsValue);
+
+impl Store for Storage {
+    fn get(&self, key: &str) -> Option<Vec<u8>> {
+        stored(&self.0, key)
+    }
+
+    fn put(&self, key: &str, value: &[u8]) {
+        store(&self.0, key, value);
+    }
 }
 
 /// Sends a request, with its header fields changed, to a service or to another URL.

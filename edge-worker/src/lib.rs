@@ -17,13 +17,19 @@
 //! actions   a decision as header changes
 //! proxy     to the arm's target and back, with the fallback
 //! shadow    copies of requests, and whether their answers agree
+//! tally     what gates are told of outcomes, counted until it is handed on
+//! batch     what is handed on
+//! gates     handing it on, and learning what follows
+//! keeper    what the Durable Object does with it: it looks, and keeps the latches
+//! object    the Durable Object's events
+//! known     what this isolate knows of latches
 //! cache     which answers may be kept for an arm
 //! own       the paths the Worker answers by itself: status, flag evaluation
 //! status    the status page's text
 //! host      the only file that calls the host, with host.js
 //! ```
 //!
-//! Everything but `claims`, `entry`, `proxy`, `own`, `refresh` and `host` is also built natively, for its tests.
+//! Everything but `claims`, `entry`, `gates`, `object`, `proxy`, `own`, `refresh` and `host` is also built natively, for its tests.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,23 +45,31 @@
 
 mod actions;
 mod active;
+mod batch;
 mod cache;
 mod config;
 mod counters;
 mod facts;
 mod head;
 mod jwt;
+mod keeper;
+mod known;
 mod overrides;
 mod settings;
 mod shadow;
 mod status;
+mod tally;
 
 #[cfg(target_family = "wasm")]
 mod claims;
 #[cfg(target_family = "wasm")]
 mod entry;
 #[cfg(target_family = "wasm")]
+mod gates;
+#[cfg(target_family = "wasm")]
 mod host;
+#[cfg(target_family = "wasm")]
+mod object;
 #[cfg(target_family = "wasm")]
 mod own;
 #[cfg(target_family = "wasm")]

@@ -1,17 +1,18 @@
 //! The paths that the Worker answers by itself.
 
-use serin_core::Plan;
 use serin_ofrep::LARGEST_BODY;
+use worker::Env;
 
+use crate::active::Active;
 use crate::head::Head;
 use crate::host::{self, Request, Response};
 use crate::refresh::Isolate;
-use crate::status;
+use crate::status::{self, Judge};
 
 /// The status page and the flag evaluation; `None` for every other path.
 pub(crate) async fn answer(
-    isolate: &Isolate,
-    plan: Option<&Plan>,
+    (isolate, env): (&Isolate, &Env),
+    active: Option<&Active>,
     request: &Request,
     head: &Head,
     now: u64,
@@ -22,7 +23,7 @@ pub(crate) async fn answer(
     }
     let path = std::str::from_utf8(head.path()).ok()?;
     if settings.status.as_ref().is_some_and(|status| status.path == path) {
-        return Some(status_page(isolate, head, now));
+        return Some(status_page(isolate, env, head, now).await);
     }
     let ofrep = settings.ofrep.as_ref().filter(|ofrep| ofrep.covers(path))?;
     let limit = u32::try_from(LARGEST_BODY).unwrap_or(u32::MAX);
@@ -32,6 +33,7 @@ pub(crate) async fn answer(
         None
     };
     isolate.counters.evaluations.increment();
+    let standing = active.and_then(Active::standing);
     let asked = serin_ofrep::Request {
         method: std::str::from_utf8(head.method()).unwrap_or_default(),
         path,
@@ -41,8 +43,9 @@ pub(crate) async fn answer(
         if_none_match: head.text("if-none-match"),
         origin: head.text("origin"),
         now,
+        standing: standing.as_deref(),
     };
-    let response = serin_ofrep::respond(ofrep, plan, asked)?;
+    let response = serin_ofrep::respond(ofrep, active.map(|active| &active.plan), asked)?;
     let mut fields = String::new();
     for (name, value) in &response.fields {
         line(&mut fields, name, value);
@@ -50,7 +53,7 @@ pub(crate) async fn answer(
     Some(host::respond(response.status, &fields, &response.body))
 }
 
-fn status_page(isolate: &Isolate, head: &Head, now: u64) -> Response {
+async fn status_page(isolate: &Isolate, env: &Env, head: &Head, now: u64) -> Response {
     let token = isolate.settings.status.as_ref().map_or("", |status| status.token.as_str());
     let mut fields = String::new();
     line(&mut fields, "cache-control", "no-store");
@@ -59,7 +62,16 @@ fn status_page(isolate: &Isolate, head: &Head, now: u64) -> Response {
         return host::respond(401, &fields, "401: a valid token is needed\n");
     }
     line(&mut fields, "content-type", "application/json; charset=utf-8");
+    let has_gates = isolate.config.active().is_some_and(|active| active.has_trials);
+    let judge = match (has_gates, isolate.has_judge) {
+        (_, true) => Judge::of(isolate.judge_state(env).await),
+        (true, false) => Judge::Missing,
+        (false, false) => Judge::Needless,
+    };
+    let latches = isolate.known.document();
     let view = status::View {
+        judge: &judge,
+        latches: &latches,
         settings: &isolate.settings,
         config: &isolate.config,
         counters: &isolate.counters,

@@ -2,7 +2,8 @@
 
 use std::rc::Rc;
 
-use serin_core::plan::Rollout;
+use serin_core::gate::Probe;
+use serin_core::plan::{Rollout, RolloutId};
 use serin_core::spec::Compare;
 use serin_core::{Decision, RolloutDecision};
 use wasm_bindgen::JsValue;
@@ -28,7 +29,13 @@ pub(crate) struct Exchange<'e> {
 }
 
 /// A plan and what it decided.
-type Decided<'d> = (&'d Rc<Active>, &'d Decision);
+#[derive(Clone, Copy)]
+pub(crate) struct Decided<'d> {
+    pub(crate) active: &'d Rc<Active>,
+    pub(crate) decision: &'d Decision,
+    /// What gates want of the outcome.
+    pub(crate) probe: Option<Probe>,
+}
 
 /// Why there is no answer from a target.
 enum Lost {
@@ -45,7 +52,7 @@ pub(crate) async fn pass(
     decided: Option<Decided<'_>>,
 ) -> Response {
     let target = exchange.isolate.settings.baseline();
-    let plan = decided.map(|(active, decision)| (&active.plan, decision));
+    let plan = decided.map(|of| (&of.active.plan, of.decision));
     let outgoing = actions::outgoing(exchange.head, plan, None, target);
     match send(exchange, request, target, &outgoing).await {
         Ok(response) => response,
@@ -60,13 +67,19 @@ pub(crate) async fn decided(
     request: &Request,
     decided: Decided<'_>,
 ) -> Response {
-    let (active, decision) = decided;
+    let Decided { active, decision, probe } = decided;
     let rollout = decision.rollout().and_then(|of| Some((of, active.plan.rollout(of.rollout)?)));
     let Some((chosen, rollout)) = rollout else {
         return pass(exchange, request, Some(decided)).await;
     };
     let shadow = shadow(exchange, request, decided, rollout, chosen);
-    let outcome = match to_arm(exchange, request, decided, rollout, chosen).await {
+    let began = host::now_ms();
+    let answered = to_arm(exchange, request, decided, rollout, chosen).await;
+    // That the settings lack a target says nothing of the arm.
+    if let Some(probe) = probe.filter(|_| !matches!(answered, Err(Lost::Unmapped(_)))) {
+        exchange.record(active, &probe, answered.as_ref().ok(), began);
+    }
+    let outcome = match answered {
         Ok(response) => Ok(response),
         Err(lost) => fall_back(exchange, request, decided, rollout, chosen, lost).await,
     };
@@ -108,7 +121,7 @@ pub(crate) async fn cached(
 async fn to_arm(
     exchange: &Exchange<'_>,
     request: &Request,
-    (active, decision): Decided<'_>,
+    Decided { active, decision, .. }: Decided<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
 ) -> Result<Response, Lost> {
@@ -126,7 +139,7 @@ async fn to_arm(
 async fn fall_back(
     exchange: &Exchange<'_>,
     request: &Request,
-    (active, decision): Decided<'_>,
+    Decided { active, decision, .. }: Decided<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
     lost: Lost,
@@ -210,7 +223,7 @@ impl Exchange<'_> {
 /// A copy of the request on its way to the shadow arm.
 struct Shadow {
     active: Rc<Active>,
-    rollout: usize,
+    rollout: RolloutId,
     place: Place,
     compare: Compare,
     mirrored: Mirrored,
@@ -219,7 +232,7 @@ struct Shadow {
 fn shadow(
     exchange: &Exchange<'_>,
     request: &Request,
-    (active, decision): Decided<'_>,
+    Decided { active, decision, .. }: Decided<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
 ) -> Option<Shadow> {
@@ -249,7 +262,7 @@ fn shadow(
     let timeout = settings.shadow_timeout;
     let mirrored =
         host::mirror(&service, request, url.as_deref(), changes, buffered, timeout).ok()?;
-    let (active, rollout) = (Rc::clone(active), chosen.rollout.index());
+    let (active, rollout) = (Rc::clone(active), chosen.rollout);
     Some(Shadow { active, rollout, place, compare: of.compare(), mirrored })
 }
 
@@ -263,26 +276,35 @@ impl Shadow {
         } else {
             None
         };
+        let (isolate, env) = (Rc::clone(exchange.isolate), exchange.env.clone());
         exchange.context.wait_until(async move {
             let Shadow { active, rollout, place, compare, mirrored } = self;
-            let Some(counters) = active.rollouts.get(rollout).map(|of| &of.shadow) else { return };
+            let Some(counters) = active.rollouts.get(rollout.index()).map(|of| &of.shadow) else {
+                return;
+            };
             let primary = match &copy {
                 Some(copy) => host::digest(copy).await.ok(),
                 None => None,
             };
             let primary = Answer { status, digest: primary };
+            let mut flush = None;
             match answer(mirrored, copy.is_some()).await {
                 Ok(shadow) if compare != Compare::Nothing => {
                     counters.compared.increment();
-                    if shadow != primary {
+                    let differs = shadow != primary;
+                    if differs {
                         counters.diverged.increment();
                     }
+                    flush = isolate.record_shadow(&env, &active, rollout, differs);
                 }
                 Ok(_) => {}
                 Err(_) => counters.failed.increment(),
             }
             if let Ok(mut in_flight) = counters.in_flight.try_borrow_mut() {
                 in_flight.leave(place);
+            }
+            if let Some(flush) = flush {
+                flush.later().await;
             }
         });
     }

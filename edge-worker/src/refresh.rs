@@ -1,5 +1,6 @@
 //! Reading the spec from where it is: at the first request of an isolate, then in the background.
 
+use std::cell::Cell;
 use std::rc::Rc;
 
 use worker::{Context, Env};
@@ -8,9 +9,10 @@ use crate::active::Active;
 use crate::config::{Config, Offered, Source};
 use crate::counters::Counters;
 use crate::host;
+use crate::known::{Known, Learned};
 use crate::settings::Settings;
 
-const KV: &str = "SERIN_KV";
+pub(crate) const KV: &str = "SERIN_KV";
 /// The shortest time that KV's edge cache allows, in seconds.
 const KV_CACHE_TTL: u32 = 30;
 
@@ -20,7 +22,17 @@ pub(crate) struct Isolate {
     pub(crate) config: Config,
     pub(crate) counters: Counters,
     pub(crate) started: u64,
+    pub(crate) known: Known,
+    /// Whether there is an object that judges.
+    pub(crate) has_judge: bool,
+    /// From when on a plan that the object does not know has it read KV again, ms since 1970.
+    reread: Cell<u64>,
 }
+
+/// The binding of the object that judges.
+pub(crate) const GATES: &str = "SERIN_GATES";
+/// How often a plan that the object does not know has it read KV again, in ms.
+const REREAD_MS: u64 = 1_000;
 
 impl Isolate {
     pub(crate) fn new(env: &Env, now: u64) -> Isolate {
@@ -29,7 +41,15 @@ impl Isolate {
             host::log("warn", &format!("serin: {problem}"));
         }
         let config = Config::new(settings.allow_older);
-        Isolate { settings, config, counters: Counters::default(), started: now }
+        Isolate {
+            settings,
+            config,
+            counters: Counters::default(),
+            started: now,
+            known: Known::default(),
+            has_judge: !host::binding(env, GATES).is_undefined(),
+            reread: Cell::new(0),
+        }
     }
 
     /// The plan in force. Only the first request of an isolate waits for it; later ones get what is
@@ -44,6 +64,9 @@ impl Isolate {
         if !self.config.is_loaded() {
             self.load(env, now).await;
             self.config.set_loaded(now, refresh);
+            if let Some(asked) = self.ask(env) {
+                context.wait_until(asked);
+            }
         } else if self.config.claim_refresh(now, refresh) {
             let namespace = host::binding(env, KV);
             if !namespace.is_undefined() {
@@ -51,9 +74,52 @@ impl Isolate {
                 context.wait_until(async move {
                     isolate.read_kv(&namespace, now).await;
                 });
+            } else if let Some(asked) = self.ask(env) {
+                context.wait_until(asked);
             }
         }
         self.config.active()
+    }
+
+    /// The plan for the object that judges, which is also asked by isolates that have a newer one.
+    pub(crate) async fn plan_like(
+        &self,
+        env: &Env,
+        digest: Option<&str>,
+        now: u64,
+    ) -> Option<Rc<Active>> {
+        let refresh = self.settings.refresh;
+        if !self.config.is_loaded() {
+            self.load(env, now).await;
+            self.config.set_loaded(now, refresh);
+        } else {
+            let active = self.config.active();
+            let other = |digest| active.is_none_or(|active| active.plan.digest() != digest);
+            let unknown = digest.is_some_and(other) && now >= self.reread.get();
+            if unknown || self.config.claim_refresh(now, refresh) {
+                self.reread.set(now.saturating_add(REREAD_MS));
+                let namespace = host::binding(env, KV);
+                if !namespace.is_undefined() {
+                    self.read_kv(&namespace, now).await;
+                }
+            }
+        }
+        self.config.active()
+    }
+
+    /// Takes in what a text says of latches.
+    pub(crate) fn learn(&self, text: &str) {
+        match self.known.learn(text) {
+            Learned::Nothing => {}
+            Learned::Something => self.stand(),
+            Learned::Refused => host::log("error", "serin: latches refused: not a document"),
+        }
+    }
+
+    fn stand(&self) {
+        if let Some(active) = self.config.active() {
+            active.stand(&self.known.latches());
+        }
     }
 
     async fn load(&self, env: &Env, now: u64) {
@@ -85,10 +151,20 @@ impl Isolate {
         }
     }
 
-    /// Whether KV has given a good spec.
+    /// Whether KV has given a good spec. Latches are read beside it.
     async fn read_kv(&self, namespace: &wasm_bindgen::JsValue, now: u64) -> bool {
         let key = &self.settings.kv_key;
-        match host::read_kv(namespace, key, KV_CACHE_TTL).await {
+        let spec = host::Reading::new(namespace, key, KV_CACHE_TTL);
+        let latches = host::Reading::new(namespace, &self.settings.latches_key, KV_CACHE_TTL);
+        match latches.text().await {
+            Ok(Some(text)) => self.learn(&text),
+            Ok(None) => {}
+            Err(thrown) => {
+                let why = host::why(&thrown);
+                host::log("warn", &format!("serin: KV's latches could not be read: {why}"));
+            }
+        }
+        match spec.text().await {
             Ok(Some(text)) => self.offer(Source::Kv, &text, now),
             Ok(None) => {
                 self.trouble(&format!("the KV key {key} holds nothing"));
@@ -116,12 +192,17 @@ impl Isolate {
             Offered::Same => self.config.problem().is_empty(),
             Offered::Activated => {
                 self.counters.activated.increment();
+                self.stand();
                 if let Some(active) = self.config.active() {
                     let (plan, source) = (&active.plan, source.as_str());
                     let (revision, digest) = (plan.revision(), plan.digest());
                     let line =
                         format!("serin: revision {revision} ({digest}) in force, from {source}");
                     host::log("log", &line);
+                    if active.has_trials && !self.has_judge {
+                        let what = "the spec has gates, and without SERIN_GATES nobody judges";
+                        host::log("warn", &format!("serin: {what}"));
+                    }
                     for error in plan.isolated().iter() {
                         host::log("error", &format!("serin: isolated: {error}"));
                     }

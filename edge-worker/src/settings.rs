@@ -23,6 +23,10 @@ pub(crate) struct Settings {
     baseline: Option<String>,
     /// The KV key that holds the spec.
     pub(crate) kv_key: String,
+    /// The KV key that holds the latches.
+    pub(crate) latches_key: String,
+    /// Where records of what gates did are sent.
+    pub(crate) webhook: Option<String>,
     /// How old the spec may be before it is read again, in ms.
     pub(crate) refresh: u64,
     pub(crate) status: Option<Status>,
@@ -86,6 +90,16 @@ impl Settings {
             targets,
             baseline,
             kv_key: variable("SERIN_KV_KEY").unwrap_or_else(|| "spec".to_owned()),
+            latches_key: variable("SERIN_KV_LATCHES").unwrap_or_else(|| "latches".to_owned()),
+            webhook: variable("SERIN_WEBHOOK_URL").and_then(|url| {
+                let url = url.trim().to_owned();
+                if !url.starts_with("https://") && !url.starts_with("http://") {
+                    let problem = "SERIN_WEBHOOK_URL does not begin with https:// or http://";
+                    problems.push(problem.to_owned());
+                    return None;
+                }
+                Some(url)
+            }),
             refresh,
             status: variable("SERIN_STATUS_TOKEN").map(|token| Status {
                 path: variable("SERIN_STATUS_PATH").unwrap_or_else(|| STATUS_PATH.to_owned()),
@@ -216,6 +230,7 @@ mod tests {
             ("SERIN_TARGETS", targets),
             ("SERIN_BASELINE", "nowhere"),
             ("SERIN_REFRESH_SECONDS", "soon"),
+            ("SERIN_WEBHOOK_URL", "hooks.example"),
             ("SERIN_JWKS", "http://id.example/keys"),
             ("SERIN_OVERRIDE_KEYS", "[]"),
         ]);
@@ -226,6 +241,7 @@ mod tests {
             "SERIN_TARGETS.d is neither a URL nor {\"service\": BINDING}",
             "SERIN_REFRESH_SECONDS: soon is not a whole number",
             "SERIN_BASELINE: nowhere is not one of SERIN_TARGETS",
+            "SERIN_WEBHOOK_URL does not begin with https:// or http://",
             "SERIN_JWKS is neither a key set nor an https URL",
             "SERIN_OVERRIDE_KEYS: is a list, must be an object",
         ];

@@ -6,6 +6,7 @@ use crate::active::{Active, RolloutCounters};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::head::Head;
+use crate::known::Document;
 use crate::settings::Settings;
 
 /// What the page shows.
@@ -13,8 +14,38 @@ pub(crate) struct View<'v> {
     pub(crate) settings: &'v Settings,
     pub(crate) config: &'v Config,
     pub(crate) counters: &'v Counters,
+    pub(crate) judge: &'v Judge,
+    pub(crate) latches: &'v Document,
     pub(crate) started: u64,
     pub(crate) now: u64,
+}
+
+/// Who judges.
+pub(crate) enum Judge {
+    /// The spec has no gates, and the settings no object.
+    Needless,
+    /// The spec has gates, and the settings no object.
+    Missing,
+    /// The object does not answer, with a reason for people.
+    Silent(String),
+    /// The object's state, as JSON.
+    Object(String),
+}
+
+impl Judge {
+    /// What the object says.
+    pub(crate) fn of(state: Result<String, String>) -> Judge {
+        state.map_or_else(Judge::Silent, Judge::Object)
+    }
+
+    const fn as_str(&self) -> &'static str {
+        match self {
+            Judge::Needless => "not needed",
+            Judge::Missing => "nobody judges: SERIN_GATES is not bound",
+            Judge::Silent(_) => "the object does not answer",
+            Judge::Object(_) => "judging",
+        }
+    }
 }
 
 /// Whether the request shows the token, as `authorization: Bearer TOKEN`.
@@ -52,7 +83,22 @@ pub(crate) fn page(view: &View<'_>) -> String {
         }
         page.raw("rollouts", &rollouts.close());
     }
+    page.raw("gates", &gates(view));
+    page.raw("latches", &view.latches.list());
     page.close()
+}
+
+fn gates(view: &View<'_>) -> String {
+    let mut gates = Object::new();
+    gates.text("state", view.judge.as_str());
+    match view.judge {
+        Judge::Silent(why) => gates.text("why", why),
+        Judge::Object(state) => gates.raw("object", state),
+        Judge::Needless | Judge::Missing => {}
+    }
+    gates.number("flushed", view.counters.flushed.get());
+    gates.number("flushesFailed", view.counters.flushes_failed.get());
+    gates.close()
 }
 
 fn spec(active: &Active, now: u64) -> String {
@@ -188,6 +234,8 @@ mod tests {
             settings: &settings,
             config: &config,
             counters: &counters,
+            judge: &Judge::Missing,
+            latches: &Document::default(),
             started: 0,
             now: 9_000,
         };
@@ -198,6 +246,8 @@ mod tests {
         assert_eq!(page["spec"]["inForceSeconds"], 8);
         assert_eq!(page["counters"]["requests"], 1);
         assert_eq!(page["rollouts"]["web"]["requests"]["a"], 0);
+        assert_eq!(page["gates"]["state"], "nobody judges: SERIN_GATES is not bound");
+        assert_eq!(page["latches"], serde_json::json!([]));
         assert!(page["problem"].as_str().unwrap().contains("refused"));
     }
 

@@ -6,6 +6,7 @@ use std::rc::Rc;
 
 use serin_core::{Decision, Plan, RolloutDecision};
 
+use crate::gates::Gates;
 use crate::host::{self, Metric};
 use crate::overrides::Overrides;
 
@@ -14,6 +15,8 @@ pub(crate) struct Active {
     pub(crate) plan: Plan,
     /// If the host was given keys.
     pub(crate) overrides: Option<Rc<Overrides>>,
+    /// If rollouts are guarded.
+    pub(crate) gates: Option<Gates>,
     /// Reused, so that deciding allocates nothing.
     pub(crate) decision: RefCell<Decision>,
     /// The latest moment seen, in ms since 1970.
@@ -27,6 +30,7 @@ impl Active {
     pub(crate) fn new(
         plan: Plan,
         overrides: Option<Rc<Overrides>>,
+        gates: Option<Gates>,
         before: Option<&Active>,
     ) -> Active {
         let counter = |rollout: &str, arm: &str| {
@@ -38,6 +42,7 @@ impl Active {
         Active {
             requests: requests.collect(),
             overrides,
+            gates,
             decision: RefCell::new(Decision::new(&plan)),
             now: Cell::new(before.map_or(0, |before| before.now.get())),
             plan,

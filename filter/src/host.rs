@@ -9,7 +9,9 @@ use core::ptr::null_mut;
 /// proxy-wasm ABI 0.2.1, `proxy_map_type_t`.
 const REQUEST_HEADERS: u32 = 0;
 const RESPONSE_HEADERS: u32 = 2;
+const CALL_HEADERS: u32 = 6;
 /// `proxy_buffer_type_t`.
+const CALL_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 /// `proxy_metric_type_t`.
 const COUNTER: u32 = 0;
@@ -68,6 +70,33 @@ unsafe extern "C" {
     fn proxy_define_metric(kind: u32, name: *const u8, length: usize, id: *mut u32) -> u32;
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
+    fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_get_shared_data(
+        key: *const u8,
+        key_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+        cas: *mut u32,
+    ) -> u32;
+    fn proxy_set_shared_data(
+        key: *const u8,
+        key_length: usize,
+        value: *const u8,
+        value_length: usize,
+        cas: u32,
+    ) -> u32;
+    fn proxy_http_call(
+        cluster: *const u8,
+        cluster_length: usize,
+        headers: *const u8,
+        headers_length: usize,
+        body: *const u8,
+        body_length: usize,
+        trailers: *const u8,
+        trailers_length: usize,
+        timeout: u32,
+        token: *mut u32,
+    ) -> u32;
 }
 
 #[cfg(target_os = "wasi")]
@@ -108,26 +137,38 @@ pub(crate) fn now_ms() -> Option<u64> {
 
 /// The plugin's configuration.
 pub(crate) fn configuration() -> Option<Vec<u8>> {
+    buffer(PLUGIN_CONFIGURATION, usize::MAX >> 1)
+}
+
+/// The body of the answer to a call, as far as `most` bytes; only while the host tells of it.
+pub(crate) fn call_body(most: usize) -> Option<Vec<u8>> {
+    buffer(CALL_BODY, most)
+}
+
+fn buffer(which: u32, most: usize) -> Option<Vec<u8>> {
     let (mut data, mut length) = (null_mut(), 0);
     // SAFETY: the host sets data and length together.
     unsafe {
-        let status = proxy_get_buffer_bytes(
-            PLUGIN_CONFIGURATION,
-            0,
-            usize::MAX >> 1,
-            &raw mut data,
-            &raw mut length,
-        );
+        let status = proxy_get_buffer_bytes(which, 0, most, &raw mut data, &raw mut length);
         (status == OK).then(|| take(data, length))
     }
 }
 
 /// The request's header block, in one buffer.
 pub(crate) fn request_headers() -> Option<HeaderBlock> {
+    headers(REQUEST_HEADERS)
+}
+
+/// The header block of the answer to a call; only while the host tells of it.
+pub(crate) fn call_headers() -> Option<HeaderBlock> {
+    headers(CALL_HEADERS)
+}
+
+fn headers(map: u32) -> Option<HeaderBlock> {
     let (mut data, mut length) = (null_mut(), 0);
     // SAFETY: the host sets data and length together.
     unsafe {
-        let status = proxy_get_header_map_pairs(REQUEST_HEADERS, &raw mut data, &raw mut length);
+        let status = proxy_get_header_map_pairs(map, &raw mut data, &raw mut length);
         (status == OK).then(|| HeaderBlock(take(data, length)))
     }
 }
@@ -234,8 +275,13 @@ impl Metric {
 
     /// Adds one.
     pub(crate) fn increment(self) {
+        self.add(1);
+    }
+
+    /// Adds so many.
+    pub(crate) fn add(self, count: u64) {
         // SAFETY: plain numbers.
-        unsafe { proxy_increment_metric(self.0, 1) };
+        unsafe { proxy_increment_metric(self.0, i64::try_from(count).unwrap_or(i64::MAX)) };
     }
 
     /// Sets the value.
@@ -250,6 +296,86 @@ fn define(kind: u32, name: &str) -> Option<Metric> {
     // SAFETY: the name is live; the host writes one u32.
     let status = unsafe { proxy_define_metric(kind, name.as_ptr(), name.len(), &raw mut id) };
     (status == OK).then_some(Metric(id))
+}
+
+/// Asks for a tick every so many ms; 0 ends them.
+pub(crate) fn set_tick(ms: u32) {
+    // SAFETY: a plain number.
+    unsafe { proxy_set_tick_period_milliseconds(ms) };
+}
+
+/// A value that all VMs share, with the number that its next write has to name.
+pub(crate) fn shared(key: &str) -> Option<(Vec<u8>, u32)> {
+    let (mut data, mut length, mut cas) = (null_mut(), 0, 0);
+    // SAFETY: the key is live; the host sets data and length together, and one u32.
+    unsafe {
+        let status = proxy_get_shared_data(
+            key.as_ptr(),
+            key.len(),
+            &raw mut data,
+            &raw mut length,
+            &raw mut cas,
+        );
+        (status == OK).then(|| (take(data, length), cas))
+    }
+}
+
+/// Writes a value that all VMs share, unless somebody has written since `cas` was read; 0 writes
+/// whatever is there. Says whether it was written.
+pub(crate) fn set_shared(key: &str, value: &[u8], cas: u32) -> bool {
+    // SAFETY: pointers and lengths are of live slices.
+    let status =
+        unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
+    status == OK
+}
+
+/// Sends a request to a cluster; the number that its answer comes under, unless the host refuses.
+pub(crate) fn call(
+    cluster: &str,
+    headers: &[(&[u8], &[u8])],
+    body: &[u8],
+    timeout_ms: u32,
+) -> Option<u32> {
+    let headers = serialised(headers)?;
+    let trailers = serialised(&[])?;
+    let mut token = 0;
+    // SAFETY: pointers and lengths are of live slices; the host writes one u32.
+    let status = unsafe {
+        proxy_http_call(
+            cluster.as_ptr(),
+            cluster.len(),
+            headers.as_ptr(),
+            headers.len(),
+            body.as_ptr(),
+            body.len(),
+            trailers.as_ptr(),
+            trailers.len(),
+            timeout_ms,
+            &raw mut token,
+        )
+    };
+    (status == OK).then_some(token)
+}
+
+/// A header map as [`HeaderBlock`] has it.
+fn serialised(pairs: &[(&[u8], &[u8])]) -> Option<Vec<u8>> {
+    let length = |text: &[u8]| u32::try_from(text.len()).ok().map(u32::to_le_bytes);
+    let mut out = Vec::new();
+    out.extend_from_slice(&u32::try_from(pairs.len()).ok()?.to_le_bytes());
+    for (name, value) in pairs {
+        out.extend_from_slice(&length(name)?);
+        out.extend_from_slice(&length(value)?);
+    }
+    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        out.extend_from_slice(text);
+        out.push(0);
+    }
+    Some(out)
+}
+
+/// A number that no other VM has.
+pub(crate) fn random() -> u64 {
+    getrandom::u64().unwrap_or_default()
 }
 
 /// An environment variable of the VM, if it is set and not empty.

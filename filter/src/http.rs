@@ -4,6 +4,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
+use serin_core::gate::Probe;
 use serin_core::{decide, headers};
 
 use crate::active::Active;
@@ -16,11 +17,13 @@ pub(crate) struct Http {
     set_cookies: Vec<String>,
     /// The decision, for a tester whose token asks for it.
     told: Option<String>,
+    /// What the outcome is to be counted under, if it tells something of a trial.
+    probe: Option<Probe>,
 }
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Http {
-        Http { active, set_cookies: Vec::new(), told: None }
+        Http { active, set_cookies: Vec::new(), told: None, probe: None }
     }
 }
 
@@ -35,12 +38,19 @@ impl HttpContext for Http {
             actions::strip(&block, |_| false);
             return Action::Continue;
         };
-        let facts = facts::gather(active, &block);
+        let standing = active.gates.as_ref().and_then(|gates| gates.standing(&active.plan));
+        let mut facts = facts::gather(active, &block);
+        if let Some(standing) = &standing {
+            facts.set_standing(standing);
+        }
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
             actions::strip(&block, |_| false);
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
+        if active.gates.is_some() {
+            self.probe = decision.probe(&active.plan, &facts);
+        }
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
         let told = facts.wants_decision();
         self.told = actions::apply(active, &decision, &block, told).filter(|_| told);
@@ -55,5 +65,12 @@ impl HttpContext for Http {
             host::set_response_header(headers::DECISION, &record);
         }
         Action::Continue
+    }
+    fn on_log(&mut self) {
+        let Some(probe) = self.probe.take() else { return };
+        let Some(active) = &self.active else { return };
+        if let Some(gates) = &active.gates {
+            gates.record(&active.plan, &probe);
+        }
     }
 }

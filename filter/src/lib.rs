@@ -10,6 +10,9 @@
 //! facts  what the plan needs and only the host knows
 //! overrides  the keys for testers' tokens
 //! actions  a decision as header changes, filter state and counters
+//! gates  guarded rollouts: outcome → tallies → watch → latches, which the next request obeys
+//! state, webhook  latches from a URL, records to one, by calls
+//! settings  the environment
 //! host   the only file that calls the host
 //! ```
 #![deny(
@@ -24,11 +27,20 @@
 
 mod actions;
 mod active;
+mod calls;
 mod facts;
+mod gates;
 mod host;
 mod http;
+mod latches;
+mod outcome;
 mod overrides;
 mod root;
+mod settings;
+mod state;
+mod tallies;
+mod watch;
+mod webhook;
 
 use root::Root;
 

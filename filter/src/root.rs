@@ -7,15 +7,20 @@ use proxy_wasm::types::ContextType;
 use serin_core::Plan;
 
 use crate::active::Active;
+use crate::gates::Gates;
 use crate::host::{self, Level, Metric};
 use crate::http::Http;
 use crate::overrides::Overrides;
+use crate::settings::Settings;
 
 /// The state of one plugin in one VM.
 #[derive(Default)]
 pub(crate) struct Root {
     active: Option<Rc<Active>>,
+    /// Plans that requests under way began with.
+    earlier: Vec<Rc<Active>>,
     overrides: Option<Rc<Overrides>>,
+    settings: Option<Rc<Settings>>,
 }
 
 impl Context for Root {}
@@ -59,6 +64,15 @@ impl RootContext for Root {
         }
     }
 
+    fn on_tick(&mut self) {
+        for active in self.earlier.iter().chain(&self.active) {
+            if let (Some(gates), Some(now)) = (&active.gates, active.now()) {
+                gates.tick(&active.plan, now);
+            }
+        }
+        self.earlier.retain(|active| Rc::strong_count(active) > 1);
+    }
+
     fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
         Some(Box::new(Http::new(self.active.clone())))
     }
@@ -84,7 +98,10 @@ impl Root {
         if let Some(gauge) = Metric::gauge("serin.revision") {
             gauge.record(revision);
         }
-        let active = Active::new(plan, self.overrides.clone(), self.active.as_deref());
-        self.active = Some(Rc::new(active));
+        let settings = self.settings.get_or_insert_with(|| Rc::new(Settings::of_environment()));
+        let gates = Gates::new(&plan, settings);
+        let active = Active::new(plan, self.overrides.clone(), gates, self.active.as_deref());
+        let before = self.active.replace(Rc::new(active));
+        self.earlier.extend(before.filter(|before| before.gates.is_some()));
     }
 }

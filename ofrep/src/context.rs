@@ -5,6 +5,7 @@ use std::borrow::Cow;
 use serin_core::json::Node;
 use serin_core::{Facts, Named, Plan};
 
+use crate::Request;
 use crate::evaluate::Failure;
 
 /// An evaluation context.
@@ -38,10 +39,13 @@ pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
 impl Context {
     /// What the context says, for a plan. A number or boolean is the text that JSON writes; lists,
     /// objects and null count as missing.
-    pub(crate) fn facts(&self, plan: &Plan, now: u64) -> Facts<'_> {
+    pub(crate) fn facts<'a>(&'a self, plan: &Plan, request: &Request<'a>) -> Facts<'a> {
         let pairs = self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value)?)));
         let mut facts = Facts::from_context(plan, pairs);
-        facts.set_now(now);
+        facts.set_now(request.now);
+        if let Some(standing) = request.standing {
+            facts.set_standing(standing);
+        }
         facts
     }
 }

@@ -4,8 +4,8 @@ use serin_core::plan::{Flag, FlagId};
 use serin_core::{ErrorCode, Facts, Plan, evaluate_flag};
 use xxhash_rust::xxh3::xxh3_64;
 
-use crate::Response;
 use crate::context::Context;
+use crate::{Request, Response};
 
 /// Why there is no value.
 pub(crate) struct Failure {
@@ -35,7 +35,12 @@ impl Failure {
 }
 
 /// One flag.
-pub(crate) fn one(plan: Option<&Plan>, context: &Context, now: u64, key: &str) -> Response {
+pub(crate) fn one(
+    plan: Option<&Plan>,
+    context: &Context,
+    request: &Request<'_>,
+    key: &str,
+) -> Response {
     let found = plan.and_then(|plan| {
         let id = plan.flag_named(key)?;
         Some((plan, id, plan.flag(id)?))
@@ -44,7 +49,7 @@ pub(crate) fn one(plan: Option<&Plan>, context: &Context, now: u64, key: &str) -
         let details = format!("there is no flag {key}");
         return Failure::new("FLAG_NOT_FOUND", details).response(404, Some(key));
     };
-    match evaluated(plan, &context.facts(plan, now), id, flag) {
+    match evaluated(plan, &context.facts(plan, request), id, flag) {
         Ok(text) => json(200, text),
         Err(failure) => failure.response(400, Some(key)),
     }
@@ -52,15 +57,10 @@ pub(crate) fn one(plan: Option<&Plan>, context: &Context, now: u64, key: &str) -
 
 /// All flags. The entity tag is of the answer itself: it changes when a value does, and with nothing
 /// else.
-pub(crate) fn all(
-    plan: Option<&Plan>,
-    context: &Context,
-    now: u64,
-    if_none_match: Option<&str>,
-) -> Response {
+pub(crate) fn all(plan: Option<&Plan>, context: &Context, request: &Request<'_>) -> Response {
     let mut body = String::from("{\"flags\":[");
     if let Some(plan) = plan {
-        let facts = context.facts(plan, now);
+        let facts = context.facts(plan, request);
         for flag in plan.flags() {
             let Some(id) = plan.flag_named(flag.name()) else { continue };
             if !body.ends_with('[') {
@@ -75,7 +75,7 @@ pub(crate) fn all(
     body.push_str("]}");
     let tag = format!("\"{:016x}\"", xxh3_64(body.as_bytes()));
     let is_known = |known: &str| known.trim().trim_start_matches("W/") == tag;
-    let mut response = if if_none_match.is_some_and(|tags| tags.split(',').any(is_known)) {
+    let mut response = if request.if_none_match.is_some_and(|tags| tags.split(',').any(is_known)) {
         Response { status: 304, fields: Vec::new(), body: String::new() }
     } else {
         json(200, body)

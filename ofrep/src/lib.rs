@@ -67,6 +67,8 @@ pub struct Request<'r> {
     pub origin: Option<&'r str>,
     /// The moment, in ms since 1970-01-01T00:00:00Z.
     pub now: u64,
+    /// What gates have said: flags that an abort turns off are off here, too.
+    pub standing: Option<&'r serin_core::gate::Standing>,
 }
 
 /// A response.

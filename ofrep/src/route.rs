@@ -54,8 +54,8 @@ fn evaluated(plan: Option<&Plan>, key: Option<&str>, request: Request<'_>) -> Re
         Err(failure) => return failure.response(400, key),
     };
     match key {
-        Some(key) => evaluate::one(plan, &context, request.now, key),
-        None => evaluate::all(plan, &context, request.now, request.if_none_match),
+        Some(key) => evaluate::one(plan, &context, &request, key),
+        None => evaluate::all(plan, &context, &request),
     }
 }
 

@@ -1,4 +1,5 @@
-//! Every vector through the Worker in real workerd: one process, one Worker a suite.
+//! Every vector through the Worker in real workerd: one process, one Worker for each suite and for what its
+//! cases know of aborts.
 
 mod worker_process;
 
@@ -31,18 +32,28 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     let upstream = Upstream::start("upstream")?;
     let mut workers = Vec::new();
     for (index, suite) in suites.iter().enumerate() {
-        workers.push(described(name(index), suite, &upstream, true));
-        if suite.override_keys.is_some() {
-            workers.push(described(discreet(index), suite, &upstream, false));
+        for (place, latches) in latches(suite).into_iter().enumerate() {
+            let mut add = |name: String, telling: bool| {
+                let variables = variables(suite, &upstream, telling);
+                workers.push(Described { name, variables, latches: latches.cloned() });
+            };
+            add(name(index, place), true);
+            if suite.override_keys.is_some() {
+                add(discreet(index, place), false);
+            }
         }
     }
     let workerd = Workerd::start(&workers)?;
     for (index, suite) in suites.iter().enumerate() {
         let plan = native::plan(suite)?;
-        let to = workerd.address(&name(index))?;
-        let discreet = suite.override_keys.is_some().then(|| workerd.address(&discreet(index)));
-        let to = Addresses { telling: to, discreet: discreet.transpose()? };
+        let latches = latches(suite);
         for case in &suite.cases {
+            let place = latches.iter().position(|known| *known == case.latches.as_ref());
+            let place = place.unwrap_or_default();
+            let telling = workerd.address(&name(index, place))?;
+            let discreet = suite.override_keys.as_ref();
+            let discreet = discreet.map(|_| workerd.address(&discreet(index, place)));
+            let to = Addresses { telling, discreet: discreet.transpose()? };
             run(suite, &plan, case, to, &upstream, report);
         }
     }
@@ -58,16 +69,27 @@ struct Addresses {
     discreet: Option<SocketAddr>,
 }
 
-fn name(index: usize) -> String {
-    format!("suite-{index}")
+fn name(index: usize, place: usize) -> String {
+    format!("suite-{index}-{place}")
 }
 
-fn discreet(index: usize) -> String {
-    format!("suite-{index}-discreet")
+fn discreet(index: usize, place: usize) -> String {
+    format!("suite-{index}-{place}-discreet")
+}
+
+/// What a suite's cases know of aborts, each once: an isolate never forgets one.
+fn latches(suite: &Suite) -> Vec<Option<&Value>> {
+    let mut all = Vec::new();
+    for case in &suite.cases {
+        if !all.contains(&case.latches.as_ref()) {
+            all.push(case.latches.as_ref());
+        }
+    }
+    all
 }
 
 /// The spec as a variable, and every target at the one upstream.
-fn described(name: String, suite: &Suite, upstream: &Upstream, telling: bool) -> Described {
+fn variables(suite: &Suite, upstream: &Upstream, telling: bool) -> Value {
     let origin = format!("http://{}", upstream.address);
     let rollouts = suite.spec.get("rollouts").and_then(Value::as_object);
     let rollouts = rollouts.into_iter().flat_map(|rollouts| rollouts.values());
@@ -77,7 +99,7 @@ fn described(name: String, suite: &Suite, upstream: &Upstream, telling: bool) ->
     for target in named.filter_map(Value::as_str) {
         targets[target] = json!(origin);
     }
-    let variables = json!({
+    json!({
         "SERIN_SPEC": suite.spec.to_string(),
         "SERIN_TARGETS": targets,
         "SERIN_BASELINE": "baseline",
@@ -86,8 +108,7 @@ fn described(name: String, suite: &Suite, upstream: &Upstream, telling: bool) ->
         "SERIN_OVERRIDE_KEYS": suite.override_keys.as_ref().map(Value::to_string).unwrap_or_default(),
         "SERIN_JWKS": jwt::key_set(),
         "SERIN_JWT_ISSUER": jwt::ISSUER,
-    });
-    Described { name, variables }
+    })
 }
 
 fn run(

@@ -12,6 +12,8 @@ pub(crate) struct Described {
     pub(crate) name: String,
     /// Its variables.
     pub(crate) variables: Value,
+    /// What is in its KV namespace under `latches`; without it there is no namespace.
+    pub(crate) latches: Option<Value>,
 }
 
 /// A running workerd; it ends with its owner.
@@ -25,9 +27,9 @@ impl Workerd {
     pub(crate) fn start(workers: &[Described]) -> Result<Self, String> {
         let node = path_from("SERIN_NODE_TOOLS")?.join("node_modules/.bin/node");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("worker/serve.mjs");
-        let described = workers
-            .iter()
-            .map(|worker| json!({"name": worker.name, "variables": worker.variables}));
+        let described = workers.iter().map(|Described { name, variables, latches }| {
+            json!({"name": name, "variables": variables, "latches": latches})
+        });
         let described = Value::Array(described.collect()).to_string();
         let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("workers.json");
         std::fs::write(&file, described).map_err(|error| format!("{file:?}: {error}"))?;

@@ -14,6 +14,8 @@ pub mod crowd;
 pub mod envoy;
 #[cfg(feature = "hosts")]
 pub mod jwt;
+#[cfg(feature = "hosts")]
+pub mod load;
 pub mod minted;
 pub mod native;
 pub mod outcome;
@@ -21,6 +23,8 @@ pub mod outcome;
 pub mod overrides;
 pub mod random;
 pub mod report;
+#[cfg(feature = "hosts")]
+pub mod service;
 #[cfg(feature = "hosts")]
 pub mod sim;
 #[cfg(feature = "hosts")]

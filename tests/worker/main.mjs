@@ -1,13 +1,15 @@
 // Everything about the Worker in workerd that is not a vector.
+import { blueGreen } from "./bluegreen.mjs";
 import { finish } from "./check.mjs";
 import { cache } from "./cache.mjs";
 import { config } from "./config.mjs";
 import { fault } from "./fault.mjs";
+import { gates } from "./gates.mjs";
 import { jwt } from "./jwt.mjs";
 import { ofrep, ofrepServed } from "./ofrep.mjs";
 import { proxy } from "./proxy.mjs";
 import { shadow } from "./shadow.mjs";
 import { deployed } from "./wrangler.mjs";
 
-for (const group of [proxy, fault, config, jwt, shadow, cache, ofrep, ofrepServed, deployed]) await group();
+for (const group of [proxy, fault, config, jwt, shadow, gates, blueGreen, cache, ofrep, ofrepServed, deployed]) await group();
 finish();

@@ -11,15 +11,21 @@ const entry = {
   contents: readFileSync(new URL("./entry.mjs", import.meta.url)).toString(),
 };
 const described = JSON.parse(readFileSync(process.argv[2]).toString());
-const workers = described.map(({ name, variables }) => ({
+const workers = described.map(({ name, variables, latches }) => ({
   name,
   modules: modules(null, entry),
   compatibilityDate: COMPATIBILITY_DATE,
   bindings: variables,
+  ...(latches === null ? {} : { kvNamespaces: { SERIN_KV: name } }),
   unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
 }));
 const miniflare = new Miniflare({ workers, cf: false });
 await miniflare.ready;
+for (const { name, latches } of described) {
+  if (latches === null) continue;
+  const namespace = await miniflare.getKVNamespace("SERIN_KV", name);
+  await namespace.put("latches", JSON.stringify(latches));
+}
 const ports = {};
 for (const { name } of described) ports[name] = Number((await miniflare.unsafeGetDirectURL(name)).port);
 console.log(JSON.stringify(ports));

@@ -14,6 +14,12 @@ pub(crate) fn task() -> Outcome {
     Ok(())
 }
 
+/// Builds the filter alone and says how large it is.
+pub(crate) fn filter_task() -> Outcome {
+    println!("build: done, {}", summary(&filter()?));
+    Ok(())
+}
+
 /// Builds, then runs `serin demo` with the arguments given.
 pub(crate) fn demo(args: &[String]) -> Outcome {
     let serin = serin(&filter()?)?;

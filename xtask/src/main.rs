@@ -19,6 +19,7 @@ Serin's tasks
 Usage: cargo xtask <TASK>
 
   build         build what people deploy into dist/: serin-filter.wasm, the serin command, edge-worker/
+  build filter  build serin-filter.wasm alone
   build worker  build edge-worker/ alone
   demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
   test          do all set-up, then run every suite on every host: native, host-sim, Envoy, workerd
@@ -41,6 +42,7 @@ fn main() -> ExitCode {
     let task = args.next().unwrap_or_default();
     let rest: Vec<String> = args.collect();
     let outcome = match task.as_str() {
+        "build" if rest == ["filter"] => build::filter_task(),
         "build" if rest == ["worker"] => worker::task(),
         "build" => build::task(),
         "demo" => build::demo(&rest),

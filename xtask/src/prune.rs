@@ -14,19 +14,25 @@ use wasmparser::{
 };
 
 /// What a host needs from the filter; every other export goes.
-pub(crate) const FILTER_EXPORTS: [&str; 11] = [
+pub(crate) const FILTER_EXPORTS: [&str; 13] = [
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
     "proxy_on_memory_allocate",
     "proxy_on_vm_start",
     "proxy_on_configure",
+    "proxy_on_tick",
+    "serin_on_http_call_response",
     "proxy_on_context_create",
     "proxy_on_request_headers",
     "proxy_on_response_headers",
     "proxy_on_log",
     "proxy_on_delete",
 ];
+
+/// Exports that go out under another name: the SDK has one of that name already, which knows only the
+/// calls made through its own wrappers and comes to an end at any other.
+const RENAMED: [(&str, &str); 1] = [("serin_on_http_call_response", "proxy_on_http_call_response")];
 
 const CUSTOM_SECTION: u8 = 0;
 const EXPORT_SECTION: u8 = 7;
@@ -196,8 +202,10 @@ fn exports(module: &Module<'_>) -> Vec<u8> {
     let mut content = Vec::new();
     number(&mut content, module.exports.len());
     for export in &module.exports {
-        number(&mut content, export.name.len());
-        content.extend_from_slice(export.name.as_bytes());
+        let renamed = RENAMED.iter().find(|(name, _)| *name == export.name);
+        let name = renamed.map_or(export.name, |(_, new)| *new);
+        number(&mut content, name.len());
+        content.extend_from_slice(name.as_bytes());
         content.push(match export.kind {
             ExternalKind::Table => 1,
             ExternalKind::Memory => 2,

@@ -79,6 +79,7 @@ pub(crate) fn task() -> Outcome {
         hosted("the example's spec through serin serve", "serve");
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");
+        hosted("gates in Envoy, under load", "gates_envoy");
     }
     let dist = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());

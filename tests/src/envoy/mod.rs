@@ -1,6 +1,7 @@
 //! Real Envoy as a child process, bounded in time and gone when its owner is.
 
 pub mod bootstrap;
+pub mod edge;
 
 use crate::client;
 use serde_json::Value;

@@ -1,0 +1,183 @@
+//! What the Durable Object does: it keeps tallies, watches and latches for all isolates, and looks.
+
+use serin_core::Plan;
+use serin_core::gate::{self, Audit, Latches, Tallies, Watch};
+use serin_core::plan::{Rollout, RolloutId};
+
+use crate::batch::Batch;
+use crate::known::Document;
+
+/// What outlives the object's instance: values by key.
+pub(crate) trait Store {
+    fn get(&self, key: &str) -> Option<Vec<u8>>;
+    fn put(&self, key: &str, value: &[u8]);
+}
+
+/// How many records are kept.
+const RECORDS: usize = 20;
+const LATCHES: &str = "latches";
+const AUDITS: &str = "audits";
+/// What KV has been given.
+const PUBLISHED: &str = "published";
+
+/// The object's state.
+pub(crate) struct Keeper<S>(pub(crate) S);
+
+impl<S: Store> Keeper<S> {
+    /// The latches.
+    pub(crate) fn document(&self) -> Document {
+        self.text(LATCHES).and_then(|text| Document::read(&text)).unwrap_or_default()
+    }
+
+    /// Takes what an isolate has counted, and looks at it. Gives the records of what follows.
+    pub(crate) fn flushed(
+        &self,
+        plan: &Plan,
+        batch: &Batch,
+        others: &Latches,
+        now: u64,
+    ) -> Vec<Audit> {
+        let in_batch = |rollout: &Rollout| batch.of(rollout.name()).is_some();
+        self.look(plan, others, now, in_batch, |rollout, document| {
+            let latch = document.latches.get(rollout.name());
+            let current = rollout.current(latch, now)?.stage;
+            let key = format!("tallies/{}", rollout.name());
+            let kept = self.tallies(rollout);
+            let added = batch.of(rollout.name())?;
+            let tallies = Tallies::absorb(kept, added, current)?;
+            self.0.put(&key, &tallies.to_bytes());
+            Some(tallies)
+        })
+    }
+
+    /// Looks at all rollouts though nothing new has come: that no traffic comes is something, too.
+    pub(crate) fn woken(&self, plan: &Plan, others: &Latches, now: u64) -> Vec<Audit> {
+        self.look(plan, others, now, |_| true, |rollout, _| self.tallies(rollout))
+    }
+
+    /// Whether something may follow from time alone: some trial is under way and not held.
+    pub(crate) fn is_watching(&self, plan: &Plan, now: u64) -> bool {
+        let document = self.document();
+        plan.rollouts().iter().any(|rollout| {
+            let latch = document.latches.get(rollout.name());
+            let guard = rollout.guard();
+            let (epoch, cooldown) = (guard.epoch(), guard.cooldown_ms());
+            let stopped = latch.is_some_and(|latch| latch.stops(epoch, cooldown, Some(now)));
+            let current = rollout.current(latch, now).filter(|_| !stopped);
+            current.is_some_and(|current| {
+                latch.and_then(|latch| latch.held) != Some(current.stage.step)
+            })
+        })
+    }
+
+    fn look(
+        &self,
+        plan: &Plan,
+        others: &Latches,
+        now: u64,
+        concerns: impl Fn(&Rollout) -> bool,
+        tallies: impl Fn(&Rollout, &Document) -> Option<Tallies>,
+    ) -> Vec<Audit> {
+        let before = self.document();
+        let mut document = before.clone();
+        document.latches.merge(others);
+        let mut audits = Vec::new();
+        for rollout in plan.rollouts() {
+            let Some(id) = id(plan, rollout) else { continue };
+            if rollout.guard().trial().is_some() && concerns(rollout) {
+                let tallies = tallies(rollout, &document);
+                audits.extend(self.watch(plan, id, rollout, tallies, &mut document, now));
+            }
+        }
+        if document.latches != before.latches {
+            document.version = now.max(before.version.saturating_add(1));
+            self.0.put(LATCHES, document.write().as_bytes());
+        }
+        self.keep_audits(&audits);
+        audits
+    }
+
+    fn watch(
+        &self,
+        plan: &Plan,
+        id: RolloutId,
+        rollout: &Rollout,
+        tallies: Option<Tallies>,
+        document: &mut Document,
+        now: u64,
+    ) -> Option<Audit> {
+        let key = format!("watch/{}", rollout.name());
+        let kept = self.0.get(&key).and_then(|bytes| Watch::from_bytes(&bytes));
+        let mut watch = kept.clone().unwrap_or_default();
+        let audit = document.latches.change(rollout.name(), |latch| {
+            gate::look(plan, id, &mut watch, tallies.as_ref(), latch, now)
+        });
+        if kept.as_ref() != Some(&watch) {
+            self.0.put(&key, &watch.to_bytes());
+        }
+        audit
+    }
+
+    fn tallies(&self, rollout: &Rollout) -> Option<Tallies> {
+        let bytes = self.0.get(&format!("tallies/{}", rollout.name()))?;
+        Tallies::from_bytes(&bytes)
+    }
+
+    fn keep_audits(&self, audits: &[Audit]) {
+        if audits.is_empty() {
+            return;
+        }
+        let kept = self.text(AUDITS).unwrap_or_default();
+        let mut lines: Vec<String> = kept.lines().map(str::to_owned).collect();
+        lines.extend(audits.iter().map(Audit::to_json));
+        let first = lines.len().saturating_sub(RECORDS);
+        self.0.put(AUDITS, lines.get(first..).unwrap_or_default().join("\n").as_bytes());
+    }
+
+    /// What KV is still to be given.
+    pub(crate) fn unpublished(&self) -> Option<String> {
+        let text = self.text(LATCHES)?;
+        (self.text(PUBLISHED).as_ref() != Some(&text)).then_some(text)
+    }
+
+    /// KV has been given a text.
+    pub(crate) fn set_published(&self, text: &str) {
+        self.0.put(PUBLISHED, text.as_bytes());
+    }
+
+    /// The state as JSON: what is being watched, and the latest records, the oldest first.
+    pub(crate) fn state(&self, plan: &Plan) -> String {
+        let mut watched = Vec::new();
+        for rollout in plan.rollouts() {
+            let Some(Tallies { stage, groups, shadow }) = self.tallies(rollout) else { continue };
+            let requests = groups.first().map(|group| group.requests).unwrap_or_default();
+            let arm = |tally: gate::Tally| {
+                format!("{{\"requests\":{},\"errors\":{}}}", tally.exposures, tally.events)
+            };
+            watched.push(format!(
+                "\"{}\":{{\"epoch\":{},\"step\":{},\"canary\":{},\"baseline\":{},\
+                 \"shadow\":{{\"compared\":{},\"diverged\":{}}}}}",
+                rollout.name(),
+                stage.epoch,
+                stage.step,
+                arm(requests.canary),
+                arm(requests.baseline),
+                shadow.exposures,
+                shadow.events
+            ));
+        }
+        let audits = self.text(AUDITS).unwrap_or_default().replace('\n', ",");
+        let document = self.document().write();
+        let document = document.strip_suffix('}').unwrap_or(&document);
+        format!("{document},\"watched\":{{{}}},\"audits\":[{audits}]}}", watched.join(","))
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        String::from_utf8(self.0.get(key)?).ok()
+    }
+}
+
+fn id(plan: &Plan, rollout: &Rollout) -> Option<RolloutId> {
+    let baseline = rollout.arm(rollout.baseline())?;
+    plan.arm_named(rollout.name(), baseline.name()).map(|(id, _)| id)
+}

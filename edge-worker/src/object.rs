@@ -1,0 +1,137 @@
+//! The Durable Object's events. `worker.js` has its class, which holds nothing but the storage: an
+//! instance of the WebAssembly may come to an end, and the object goes on with the next one.
+
+use std::rc::Rc;
+
+use serin_core::gate::Audit;
+use wasm_bindgen::JsValue;
+use wasm_bindgen::prelude::wasm_bindgen;
+use worker::Env;
+use worker::wasm_bindgen_futures::spawn_local;
+
+use crate::batch::Batch;
+use crate::entry::isolate;
+use crate::host::{self, Storage};
+use crate::keeper::{Keeper, Store};
+use crate::refresh::{Isolate, KV};
+
+/// Without enough requests for a look, this is when traffic itself is judged. A little later than the core
+/// wants, so that it is not woken in vain.
+const PATIENCE_MS: u64 = 61_000;
+/// When KV is tried again.
+const RETRY_MS: u64 = 10_000;
+const WEBHOOK_MS: u32 = 5_000;
+/// When the object is to be woken, as decimal digits.
+const ALARM: &str = "alarm";
+
+/// A batch has come from an isolate: what is known of latches, as JSON.
+///
+/// # Errors
+///
+/// If the body is no batch, or if there is no plan.
+#[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
+#[allow(unreachable_pub)]
+pub async fn flushed(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<String, JsValue> {
+    let now = host::now_ms();
+    let isolate = isolate(&env, now);
+    let Some(batch) = Batch::from_bytes(&bytes) else { return Err("not a batch".into()) };
+    let Some(active) = isolate.plan_like(&env, Some(&batch.digest), now).await else {
+        return Err("there is no plan".into());
+    };
+    // From here on nothing waits until everything is stored: no other event comes in between.
+    let keeper = Keeper(Storage(storage));
+    let audits = keeper.flushed(&active.plan, &batch, &isolate.known.latches(), now);
+    if !batch.tallies.is_empty() {
+        arm(&keeper.0, now, now.saturating_add(PATIENCE_MS));
+    }
+    let text = keeper.document().write();
+    follow(keeper, isolate, env, audits, now);
+    Ok(text)
+}
+
+/// The moment has come that was asked for.
+///
+/// # Errors
+///
+/// If there is no plan.
+#[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
+#[allow(unreachable_pub)]
+pub async fn woken(storage: JsValue, env: Env) -> Result<(), JsValue> {
+    let now = host::now_ms();
+    let isolate = isolate(&env, now);
+    let Some(active) = isolate.plan_like(&env, None, now).await else {
+        return Err("there is no plan".into());
+    };
+    let keeper = Keeper(Storage(storage));
+    keeper.0.put(ALARM, b"0");
+    let audits = keeper.woken(&active.plan, &isolate.known.latches(), now);
+    if keeper.is_watching(&active.plan, now) {
+        arm(&keeper.0, now, now.saturating_add(PATIENCE_MS));
+    }
+    follow(keeper, isolate, env, audits, now);
+    Ok(())
+}
+
+/// The state, as JSON.
+///
+/// # Errors
+///
+/// If there is no plan.
+#[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
+#[allow(unreachable_pub)]
+pub async fn kept(storage: JsValue, env: Env) -> Result<String, JsValue> {
+    let now = host::now_ms();
+    match isolate(&env, now).plan_like(&env, None, now).await {
+        Some(active) => Ok(Keeper(Storage(storage)).state(&active.plan)),
+        None => Err("there is no plan".into()),
+    }
+}
+
+/// Has the object woken at a moment, unless it is woken earlier anyway.
+fn arm(storage: &Storage, now: u64, at: u64) {
+    let set = storage.get(ALARM).and_then(|text| String::from_utf8(text).ok()?.parse().ok());
+    if set.is_some_and(|set: u64| set > now && set <= at) {
+        return;
+    }
+    storage.put(ALARM, at.to_string().as_bytes());
+    #[allow(clippy::cast_precision_loss)]
+    host::set_alarm(&storage.0, at as f64);
+}
+
+/// Tells the world, without keeping the isolate that asked from its answer.
+fn follow(keeper: Keeper<Storage>, isolate: Rc<Isolate>, env: Env, audits: Vec<Audit>, now: u64) {
+    isolate.learn(&keeper.document().write());
+    let lines: Vec<String> = audits.iter().map(Audit::to_json).collect();
+    for line in &lines {
+        host::log("log", line);
+    }
+    if keeper.unpublished().is_some() {
+        arm(&keeper.0, now, now.saturating_add(RETRY_MS));
+    }
+    spawn_local(async move {
+        publish(&keeper, &isolate, &env).await;
+        let Some(url) = &isolate.settings.webhook else { return };
+        for line in &lines {
+            if let Err(thrown) = host::post(url, line, WEBHOOK_MS).await {
+                let why = host::why(&thrown);
+                host::log("warn", &format!("serin: the webhook took no record: {why}"));
+            }
+        }
+    });
+}
+
+/// Writes the latches to KV. While that takes its time there may be newer ones: what was written last is
+/// what is there, whichever of two writers comes last.
+async fn publish(keeper: &Keeper<Storage>, isolate: &Isolate, env: &Env) {
+    let namespace = host::binding(env, KV);
+    while let Some(text) = keeper.unpublished().filter(|_| !namespace.is_undefined()) {
+        match host::write_kv(&namespace, &isolate.settings.latches_key, &text).await {
+            Ok(()) => keeper.set_published(&text),
+            Err(thrown) => {
+                let why = host::why(&thrown);
+                host::log("error", &format!("serin: latches could not be written to KV: {why}"));
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! The latches that all VMs share: read by every request of a guarded plan, written when a gate speaks.
+
+use core::cell::RefCell;
+
+use std::rc::Rc;
+
+use serin_core::Plan;
+use serin_core::gate::{Abort, Latches, Standing};
+
+use crate::host::{self, Level};
+
+/// The first byte of the shared value: whether earlier aborts are known. The document follows.
+const UNKNOWN: u8 = b'?';
+const KNOWN: u8 = b'!';
+/// Writing is tried so often; somebody who writes in between is somebody who got through.
+const TRIES: u32 = 32;
+
+/// The shared latches, with the last reading.
+pub(crate) struct SharedLatches {
+    key: String,
+    seen: RefCell<Seen>,
+}
+
+#[derive(Default)]
+struct Seen {
+    cas: u32,
+    standing: Option<Rc<Standing>>,
+}
+
+/// What the VMs have to go by.
+pub(crate) struct Reading {
+    pub(crate) latches: Latches,
+    /// Whether earlier aborts are known.
+    pub(crate) known: bool,
+}
+
+impl SharedLatches {
+    /// The latches under a key. If no VM has them yet, they are begun: `waits` says that earlier aborts
+    /// are still to be read.
+    pub(crate) fn new(key: String, waits: bool) -> SharedLatches {
+        if host::shared(&key).is_none() {
+            host::set_shared(&key, &[if waits { UNKNOWN } else { KNOWN }], 0);
+            let text = if waits {
+                "gates: guarded rollouts are on their baseline until earlier aborts are read"
+            } else {
+                "gates: begun afresh, earlier aborts are not known"
+            };
+            host::log(Level::Info, text);
+        }
+        SharedLatches { key, seen: RefCell::default() }
+    }
+
+    /// What decisions have to obey; reads anew only what has changed.
+    pub(crate) fn standing(&self, plan: &Plan) -> Option<Rc<Standing>> {
+        let mut seen = self.seen.try_borrow_mut().ok()?;
+        if let Some((bytes, cas)) = host::shared(&self.key)
+            && cas != seen.cas
+        {
+            *seen = Seen { cas, standing: standing(plan, &bytes).map(Rc::new) };
+        }
+        seen.standing.clone()
+    }
+
+    /// All of them as they are now.
+    pub(crate) fn read(&self) -> Reading {
+        let (bytes, _) = host::shared(&self.key).unwrap_or_default();
+        reading(&bytes)
+    }
+
+    /// Changes them for all VMs, and says that earlier aborts are known.
+    pub(crate) fn change(&self, change: impl Fn(&mut Latches)) {
+        for rest in (0..TRIES).rev() {
+            let (bytes, cas) = host::shared(&self.key).unwrap_or_default();
+            let before = reading(&bytes);
+            let mut latches = before.latches.clone();
+            change(&mut latches);
+            if before.known && latches == before.latches {
+                return;
+            }
+            let mut value = vec![KNOWN];
+            value.extend_from_slice(latches.to_json().as_bytes());
+            // At last without asking: an abort must not be lost.
+            if host::set_shared(&self.key, &value, if rest == 0 { 0 } else { cas }) {
+                return;
+            }
+        }
+    }
+}
+
+fn reading(bytes: &[u8]) -> Reading {
+    let (first, json) = bytes.split_first().unwrap_or((&KNOWN, &[]));
+    Reading { latches: Latches::from_json(json).unwrap_or_default(), known: *first != UNKNOWN }
+}
+
+fn standing(plan: &Plan, bytes: &[u8]) -> Option<Standing> {
+    let Reading { mut latches, known } = reading(bytes);
+    if !known {
+        for rollout in plan.rollouts().iter().filter(|rollout| rollout.guard().trial().is_some()) {
+            let abort = Abort {
+                epoch: rollout.guard().epoch(),
+                at: 0,
+                digest: String::new(),
+                reason: "earlier aborts are not known yet".to_owned(),
+            };
+            latches.change(rollout.name(), |latch| latch.abort(abort));
+        }
+    }
+    latches.standing(plan)
+}

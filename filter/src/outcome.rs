@@ -1,0 +1,44 @@
+//! How a request ended, as Envoy tells it when it writes its log.
+
+use serin_core::gate::{Outcome, Probe};
+use serin_core::plan::Trial;
+
+use crate::host;
+
+/// Bits of `response.flags`: no healthy upstream; the upstream's time is up; a reset here, by the
+/// upstream; no connection; the connection broke; overflow; retries used up; the upstream's longest time;
+/// the request's time; the upstream's protocol; no such cluster; no address.
+const FAILED: u64 = bits(&[1, 2, 3, 4, 5, 6, 7, 15, 19, 22, 23, 24, 26]);
+/// The client has gone away: its connection, or its stream.
+const CLIENT_GONE: u64 = bits(&[14, 28]);
+
+const fn bits(numbers: &[u32]) -> u64 {
+    let (mut all, mut rest) = (0, numbers);
+    while let Some((first, others)) = rest.split_first() {
+        all |= 1_u64.wrapping_shl(*first);
+        rest = others;
+    }
+    all
+}
+
+/// The outcome of the request whose log is being written.
+pub(crate) fn outcome(trial: &Trial, probe: &Probe) -> Outcome {
+    let flags = number(&["response", "flags"]).unwrap_or_default();
+    let gone = flags & CLIENT_GONE != 0;
+    let status = number(&["response", "code"]).and_then(|code| u16::try_from(code).ok());
+    let timed = !gone && trial.gate().settings().latency.is_some();
+    let nanos = timed.then(|| number(&["request", "duration"])).flatten();
+    let kpi = trial.kpi_header().filter(|_| probe.kpi);
+    Outcome {
+        status: status.unwrap_or_default(),
+        failed: !gone && flags & FAILED != 0,
+        micros: nanos.map(|nanos| nanos / 1000),
+        kpi_header: kpi
+            .is_some_and(|name| host::property(&["response", "headers", name]).is_some()),
+    }
+}
+
+/// A number, which comes as eight bytes.
+fn number(path: &[&str]) -> Option<u64> {
+    Some(u64::from_le_bytes(host::property(path)?.try_into().ok()?))
+}

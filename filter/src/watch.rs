@@ -1,0 +1,69 @@
+//! Who looks, and what follows: one VM holds a lease, looks at each trial and tells everybody.
+
+use serin_core::Plan;
+use serin_core::gate::{self, Audit, Latch, Verdict, Watch};
+
+use crate::host::{self, Level};
+use crate::latches::SharedLatches;
+use crate::tallies::Local;
+
+/// A lease lasts so many ms beyond the tick in which it was renewed.
+const LEASE_MS: u64 = 2000;
+
+/// Whether this VM may look now: the lease is its own, or nobody's.
+pub(crate) fn is_elected(key: &str, vm: u64, now: u64, tick_ms: u32) -> bool {
+    let (bytes, cas) = host::shared(key).unwrap_or_default();
+    if let Some((owner, until)) = lease(&bytes)
+        && owner != vm
+        && now < until
+        // A lease that lasts longer than any does is of a clock that has been put back.
+        && until < now.saturating_add(120_000)
+    {
+        return false;
+    }
+    let until = now.saturating_add(LEASE_MS).saturating_add(u64::from(tick_ms).saturating_mul(2));
+    let mut value = [0; 16];
+    let (left, right) = value.split_at_mut(8);
+    left.copy_from_slice(&vm.to_le_bytes());
+    right.copy_from_slice(&until.to_le_bytes());
+    // Two VMs may both write the first lease of all: the one that was overwritten sees it here.
+    host::set_shared(key, &value, cas)
+        && host::shared(key)
+            .and_then(|(bytes, _)| lease(&bytes))
+            .is_some_and(|(owner, _)| owner == vm)
+}
+
+fn lease(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (owner, until) = bytes.split_at_checked(8)?;
+    Some((u64::from_le_bytes(owner.try_into().ok()?), u64::from_le_bytes(until.try_into().ok()?)))
+}
+
+/// Looks at a trial. What follows is in the shared latches when this returns; the record is given.
+pub(crate) fn look(
+    plan: &Plan,
+    local: &Local,
+    latches: &SharedLatches,
+    key: &str,
+    now: u64,
+) -> Option<Audit> {
+    let (bytes, cas) = host::shared(key).unwrap_or_default();
+    let before = Watch::from_bytes(&bytes).unwrap_or_default();
+    let known = latches.read().latches;
+    let mut latch = known.get(&local.name).cloned().unwrap_or_else(|| Latch::new(&local.name));
+    let mut watch = before.clone();
+    let audit = gate::look(plan, local.id, &mut watch, local.sum().as_ref(), &mut latch, now);
+    // Who is not the first to write has looked at what somebody else has looked at.
+    if watch != before && !host::set_shared(key, &watch.to_bytes(), cas) {
+        return None;
+    }
+    let audit = audit?;
+    latches.change(|latches| {
+        latches.change(&local.name, |known| {
+            known.merge(&latch);
+            known.held = latch.held;
+        });
+    });
+    let abort = audit.finding.judgement.verdict == Verdict::Abort;
+    host::log(if abort { Level::Warn } else { Level::Info }, &audit.to_json());
+    Some(audit)
+}

@@ -1,0 +1,153 @@
+//! What `serin export istio` writes, against the published schemas of the resources, for the examples'
+//! specs and for specs by chance.
+
+use serde_json::Value;
+use serin_conformance::envoy::path_from;
+use serin_conformance::random::{self, Random};
+use serin_conformance::report::Report;
+use std::path::{Path, PathBuf};
+use std::process::{Command, ExitCode, Stdio};
+
+/// Specs by chance.
+const SPECS: usize = 20;
+
+/// What the same spec is exported with.
+const VARIANTS: [(&str, &[&str]); 6] = [
+    ("gateway", &["--gateway", "edge/shop"]),
+    (
+        "labelled",
+        &["--gateway", "shop", "--selector", "app=gateway", "--namespace", "on", "--port", "8080"],
+    ),
+    ("gateway-api", &["--gateway", "shop", "--routes", "gateway-api"]),
+    (
+        "traffic-extension",
+        &["--gateway", "shop", "--extension", "traffic-extension", "--pull-secret", "registry"],
+    ),
+    ("sidecar", &["--variant", "sidecar", "--namespace", "shop", "--selector", "app=frontend"]),
+    (
+        "sidecar-gateway-api",
+        &["--variant", "sidecar", "--namespace", "shop", "--routes", "gateway-api"],
+    ),
+];
+
+const SHA256: &str = "1ef0c9a92b0420cf25f7fe5d481b231464bc88f486ca3b9c83ed5cc21d2f6210";
+
+fn main() -> ExitCode {
+    let mut report = Report::new("Kubernetes");
+    report.check("every manifest fits the published schemas", manifests);
+    report.check("what does not fit is found", bad_manifests);
+    report.finish()
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+fn folder(name: &str) -> Result<PathBuf, String> {
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join(name);
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+    Ok(folder)
+}
+
+fn write(path: &Path, text: &str) -> Result<(), String> {
+    std::fs::write(path, text).map_err(|why| format!("{}: {why}", path.display()))
+}
+
+/// Specs in files: of the examples, one with every field, some by chance.
+fn specs(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let files =
+        ["examples/envoy/spec.yaml", "examples/worker/spec.json", "tests/schema/whole_spec.yaml"];
+    let mut paths: Vec<PathBuf> = files.iter().map(|file| root().join(file)).collect();
+    let by_chance = (0..).map(|seed| (seed, random::spec(&mut Random::new(seed))));
+    let with_routes = by_chance.filter(|(_, spec)| {
+        spec["rollouts"].as_object().is_some_and(|rollouts| rollouts.len() > 1)
+    });
+    for (seed, spec) in with_routes.take(SPECS) {
+        paths.push(folder.join(format!("seed-{seed}.json")));
+        write(&folder.join(format!("seed-{seed}.json")), &spec.to_string())?;
+        // The same as callers in a mesh would see it: every rollout has hosts, and those are services.
+        paths.push(folder.join(format!("seed-{seed}-mesh.json")));
+        write(&folder.join(format!("seed-{seed}-mesh.json")), &in_mesh(spec).to_string())?;
+    }
+    Ok(paths)
+}
+
+fn in_mesh(mut spec: Value) -> Value {
+    let rollouts = spec["rollouts"].as_object_mut().into_iter().flatten();
+    for (index, (_, rollout)) in rollouts.enumerate() {
+        let hosts = [format!("service-{index}"), format!("service-{index}.shop")];
+        rollout["match"]["hosts"] = hosts.into_iter().collect();
+    }
+    spec
+}
+
+fn manifests() -> Result<(), String> {
+    let folder = folder("kubernetes")?;
+    let mut refused = Vec::new();
+    for spec in specs(&folder)? {
+        for (variant, options) in VARIANTS {
+            let name = spec.file_name().unwrap_or_default().to_string_lossy().replace('.', "-");
+            let out = folder.join(format!("{name}-{variant}"));
+            match export(&spec, &out, options) {
+                Ok(()) => {}
+                // A sidecar needs to know the hosts; that is said, and nothing is written.
+                Err(why) if why.contains(".match.") && !out.exists() => refused.push(why),
+                Err(why) => return Err(format!("{}: {why}", spec.display())),
+            }
+        }
+    }
+    println!("       {} exports were refused, each with the place in the spec", refused.len());
+    validate(&folder)
+}
+
+fn export(spec: &Path, out: &Path, options: &[&str]) -> Result<(), String> {
+    let mut serin = Command::new(path_from("SERIN_BIN")?);
+    serin.args(["export", "istio"]).arg(spec).arg("--out").arg(out).args(options);
+    serin.args(["--url", "oci://registry.example/serin-filter:1", "--sha256", SHA256]);
+    // No target is a subset by itself; the same goes for HTTPRoutes, which have none.
+    let output = serin.args(["--default", "elsewhere"]).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("serin did not start: {error}"))?;
+    if output.status.success() {
+        return Ok(());
+    }
+    Err(format!("{}: {}", output.status, String::from_utf8_lossy(&output.stderr)))
+}
+
+fn validate(folder: &Path) -> Result<(), String> {
+    let mut node = Command::new(path_from("SERIN_NODE")?);
+    let tools = path_from("SERIN_KUBERNETES_PACKAGE")?;
+    let tools = tools.parent().unwrap_or(Path::new(".")).to_owned();
+    node.arg(root().join("tests/kubernetes/validate.mjs")).arg(folder);
+    let output = node.env("SERIN_KUBERNETES_TOOLS", tools).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("node did not start: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stdout).into_owned();
+    if output.status.success() {
+        print!("{said}");
+        return Ok(());
+    }
+    Err(format!("{said}{}", String::from_utf8_lossy(&output.stderr)))
+}
+
+/// The check itself has to be able to fail: on values, on fields, on YAML 1.1.
+fn bad_manifests() -> Result<(), String> {
+    let head = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n  name: x\n  \
+                annotations: { serin/digest: d, serin/revision: r }\nspec:\n  url: oci://x\n";
+    let cases = [
+        ("value", format!("{head}  phase: LATER\n"), "phase"),
+        ("field", format!("{head}  failStrategie: FAIL_RELOAD\n"), "failStrategie"),
+        ("yaml", format!("{head}  pluginConfig: {{ default: off }}\n"), "YAML 1.1"),
+        ("mark", head.replace("serin/digest", "digest"), "serin/digest"),
+    ];
+    for (name, text, wanted) in cases {
+        let folder = folder(&format!("kubernetes-{name}"))?;
+        std::fs::create_dir_all(folder.join("one")).map_err(|why| why.to_string())?;
+        write(&folder.join("one/bad.yaml"), &text)?;
+        match validate(&folder) {
+            Ok(()) => return Err(format!("{name} was taken for good")),
+            Err(said) if said.contains(wanted) => {}
+            Err(said) => return Err(format!("{name}: {said}")),
+        }
+    }
+    Ok(())
+}

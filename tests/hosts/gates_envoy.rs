@@ -1,0 +1,269 @@
+//! Gates in real Envoy with two workers, under load: a canary that starts to fail is cut off by itself,
+//! and one that does not is promoted. Times are printed, never demanded.
+
+use serde_json::{Value, json};
+use serin_conformance::client;
+use serin_conformance::envoy::edge::Edge;
+use serin_conformance::envoy::{self, Envoy};
+use serin_conformance::load::{Load, Note};
+use serin_conformance::overrides;
+use serin_conformance::report::Report;
+use serin_conformance::service::Service;
+use std::net::SocketAddr;
+use std::process::ExitCode;
+use std::time::{Duration, Instant};
+
+/// Far longer than anything here takes.
+const PATIENCE: Duration = Duration::from_secs(40);
+const USERS: usize = 3000;
+
+fn main() -> ExitCode {
+    let mut report = Report::new("gates in Envoy");
+    report.check("a canary that starts to fail is cut off, and stays off", failing);
+    report.check("a healthy canary is promoted step by step", healthy);
+    report.finish()
+}
+
+/// The spec of a shop whose canary is guarded.
+fn spec(revision: u64, epoch: u64) -> Value {
+    json!({
+        "formatVersion": 1,
+        "revision": revision,
+        "units": {"user": [{"header": "x-user-id"}]},
+        "cohorts": {"internal": {"attribute": "header.x-team", "exists": true}},
+        "flags": {"new-checkout": {
+            "kind": "ops",
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "rules": [{"name": "all", "serve": "on"}],
+        }},
+        "rollouts": {"shop": {
+            "unit": "user",
+            "arms": {"stable": {"target": "stable"}, "canary": {"target": "canary"}},
+            "baseline": "stable",
+            "canary": {"rings": [{"cohort": "internal"}], "share": 25},
+            "epoch": epoch,
+            "gates": {"minRate": 1},
+            "onAbort": {"disable": ["new-checkout"]},
+        }},
+    })
+}
+
+/// Everything around one Envoy.
+struct Shop {
+    stable: Service,
+    canary: Service,
+    hook: Service,
+    state: Service,
+    edge: Edge,
+    token: String,
+}
+
+impl Shop {
+    fn new(name: &str) -> Result<Self, String> {
+        let (secret, token) = overrides::secret_and_token("shop=canary")?;
+        let state = Service::start("state")?;
+        state.say("{\"latches\":[]}");
+        let variables = json!({
+            "SERIN_GATE_TICK_MS": "50",
+            "SERIN_WEBHOOK_CLUSTER": "hook",
+            "SERIN_WEBHOOK_URL": "http://hook.example/audits",
+            "SERIN_STATE_CLUSTER": "state",
+            "SERIN_STATE_URL": "http://state.example/latches",
+            "SERIN_STATE_SECONDS": "1",
+            "SERIN_OVERRIDE_KEYS": json!({"qa": secret}).to_string(),
+        });
+        Ok(Self {
+            stable: Service::start("stable")?,
+            canary: Service::start("canary")?,
+            hook: Service::start("hook")?,
+            state,
+            edge: Edge::new(name, variables)?,
+            token,
+        })
+    }
+
+    fn start(&self) -> Result<Envoy, String> {
+        self.edge.start(&[
+            ("stable", self.stable.address),
+            ("canary", self.canary.address),
+            ("hook", self.hook.address),
+            ("state", self.state.address),
+        ])
+    }
+}
+
+fn failing() -> Result<(), String> {
+    let mut shop = Shop::new("gates-failing")?;
+    shop.edge.deliver(&spec(1, 1))?;
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    let load = Load::start(to, USERS);
+    std::thread::sleep(Duration::from_millis(1500));
+    let (onset, asked) = (Instant::now(), shop.canary.asked());
+    shop.canary.fail(100);
+    until("the gate aborts", &envoy, || is_aborted(&envoy))?;
+    let latched = Instant::now();
+    std::thread::sleep(Duration::from_millis(1500));
+    let notes = load.stop()?;
+    let exposed = shop.canary.asked() - asked;
+    let last = shop.canary.last().ok_or("the canary was never asked")?;
+    let took = last.saturating_duration_since(onset);
+    println!("       exposed after the onset: {exposed} requests; the last came {took:?} after it");
+    answered(&notes, &onset)?;
+    let late = notes.iter().filter(|note| note.sent > latched && note.version == "canary").count();
+    if late > 0 {
+        return Err(format!("{late} requests reached the canary after the abort\n{}", envoy.log()));
+    }
+    nobody_gets_in(to, &shop)?;
+    let audit = audit_of_log(&envoy)?;
+    until("the webhook is told", &envoy, || !shop.hook.posted().is_empty())?;
+    told(&shop, &audit)?;
+    drop(envoy);
+    restarted(&mut shop)
+}
+
+/// The state comes back from its URL, and only a raised epoch clears the abort.
+fn restarted(shop: &mut Shop) -> Result<(), String> {
+    shop.state.say(&shop.hook.posted()[0]);
+    shop.canary.fail(0);
+    let asked = shop.canary.asked();
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    let load = Load::start(to, USERS);
+    until("the state is read", &envoy, || is_aborted(&envoy))?;
+    std::thread::sleep(Duration::from_millis(500));
+    answered(&load.stop()?, &Instant::now())?;
+    nobody_gets_in(to, shop)?;
+    if shop.canary.asked() != asked {
+        return Err("the canary was asked after a restart".into());
+    }
+    shop.edge.deliver(&spec(2, 2))?;
+    until("a raised epoch clears the abort", &envoy, || {
+        canary_answers(to, &[("x-user-id", "ana"), ("x-team", "a")])
+    })?;
+    until("the gauge says so", &envoy, || !is_aborted(&envoy))
+}
+
+fn healthy() -> Result<(), String> {
+    let mut shop = Shop::new("gates-healthy")?;
+    let mut stepped = spec(1, 1);
+    let rollout = &mut stepped["rollouts"]["shop"];
+    rollout["canary"] = json!({
+        "start": "2020-01-01T00:00:00Z",
+        "steps": [{"share": 50, "hold": "1s", "mode": "gate"}, {"share": 100}],
+    });
+    rollout["gates"] =
+        json!({"minRate": 1, "maxBaselineErrorRate": 60, "promotion": {"exclude": 3}});
+    shop.edge.deliver(&stepped)?;
+    shop.stable.fail(20);
+    shop.canary.fail(20);
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    let load = Load::start(to, USERS);
+    let start = Instant::now();
+    until("the step ends", &envoy, || counter(&envoy, "step.1.arm.canary.requests").is_some())?;
+    println!("       promoted after {:?}", start.elapsed());
+    std::thread::sleep(Duration::from_millis(300));
+    let (asked, stable) = (shop.canary.asked(), shop.stable.asked());
+    std::thread::sleep(Duration::from_millis(500));
+    let (more, still) = (shop.canary.asked() - asked, shop.stable.asked() - stable);
+    answered_at_all(&load.stop()?)?;
+    if is_aborted(&envoy) || more == 0 || still > 0 {
+        return Err(format!("{more} to the canary, {still} to the baseline\n{}", envoy.log()));
+    }
+    Ok(())
+}
+
+fn answered_at_all(notes: &[Note]) -> Result<(), String> {
+    let lost = notes.iter().filter(|note| note.status == 0).count();
+    println!("       {} requests, {lost} without an answer", notes.len());
+    if lost > 0 { Err(format!("{lost} requests got no answer")) } else { Ok(()) }
+}
+
+/// Every request has an answer, and none failed that the canary did not fail.
+fn answered(notes: &[Note], onset: &Instant) -> Result<(), String> {
+    answered_at_all(notes)?;
+    let wrong = notes
+        .iter()
+        .find(|note| note.status != 200 && (note.version != "canary" || note.answered < *onset));
+    match wrong {
+        Some(note) => Err(format!("user {} got {} of {:?}", note.user, note.status, note.version)),
+        None => Ok(()),
+    }
+}
+
+fn ask(to: SocketAddr, fields: &[(&str, &str)]) -> Result<client::Message, String> {
+    let request = json!({"path": "/", "headers": fields});
+    let request = serde_json::from_value(request).map_err(|error| error.to_string())?;
+    client::send(to, None, &request, &[])
+}
+
+fn canary_answers(to: SocketAddr, fields: &[(&str, &str)]) -> bool {
+    let answer = ask(to, fields);
+    answer.is_ok_and(|answer| answer.field("x-version").as_deref() == Some("canary"))
+}
+
+/// Neither by a bucket nor by a ring nor by a token; and the flag that goes with the abort is off.
+fn nobody_gets_in(to: SocketAddr, shop: &Shop) -> Result<(), String> {
+    let ways: [&[(&str, &str)]; 3] = [
+        &[("x-user-id", "ana")],
+        &[("x-user-id", "ana"), ("x-team", "a")],
+        &[("x-user-id", "ana"), ("x-serin-override", &shop.token)],
+    ];
+    for way in ways.into_iter().cycle().take(60) {
+        let answer = ask(to, way)?;
+        let (version, text) = (answer.field("x-version").unwrap_or_default(), answer.text());
+        if version != "stable" || !text.contains("new-checkout=?0") {
+            return Err(format!("{way:?} got {version}: {text}"));
+        }
+    }
+    Ok(())
+}
+
+fn counter(envoy: &Envoy, what: &str) -> Option<u64> {
+    let stats = envoy.admin("/stats").ok()?;
+    let line =
+        stats.lines().find(|line| line.starts_with("wasmcustom.serin") && line.contains(what));
+    line?.rsplit_once(": ")?.1.parse().ok()
+}
+
+fn is_aborted(envoy: &Envoy) -> bool {
+    counter(envoy, "latch.shop.aborted") == Some(1)
+}
+
+fn audit_of_log(envoy: &Envoy) -> Result<Value, String> {
+    // Envoy writes its log when it has time.
+    let found = envoy::until(PATIENCE, || {
+        let log = envoy.whole_log();
+        let line = log.lines().find_map(|line| line.find("{\"audit\":1").map(|at| &line[at..]))?;
+        serde_json::from_str(line).ok()
+    });
+    let audit: Value = found.ok_or_else(|| format!("no audit in the log\n{}", envoy.log()))?;
+    if audit["verdict"] != "abort" || audit["rollout"] != "shop" || audit["epoch"] != 1 {
+        return Err(format!("not what was expected: {audit}"));
+    }
+    println!("       {}", audit["reason"]);
+    Ok(audit)
+}
+
+/// The webhook's record is the log's, with the latches in force.
+fn told(shop: &Shop, audit: &Value) -> Result<(), String> {
+    let posted = shop.hook.posted();
+    let mut record: Value =
+        serde_json::from_str(&posted[0]).map_err(|error| format!("{error}: {}", posted[0]))?;
+    let latches = record.as_object_mut().and_then(|record| record.remove("latches"));
+    if posted.len() != 1 || record != *audit {
+        return Err(format!("{} records; log {audit}\nwebhook {record}", posted.len()));
+    }
+    match latches.as_ref().map(|latches| &latches[0]["abort"]["epoch"]) {
+        Some(epoch) if *epoch == 1 => Ok(()),
+        _ => Err(format!("no abort in {latches:?}")),
+    }
+}
+
+fn until(what: &str, envoy: &Envoy, mut holds: impl FnMut() -> bool) -> Result<(), String> {
+    let found = envoy::until(PATIENCE, || holds().then_some(()));
+    found.ok_or_else(|| format!("waited in vain: {what}\n{}", envoy.log()))
+}

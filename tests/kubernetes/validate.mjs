@@ -1,0 +1,117 @@
+// Holds manifests to the published schemas: node validate.mjs FOLDER... with SERIN_KUBERNETES_TOOLS
+// naming the folder that package.json here was installed into. Every .yaml file below the folders is
+// read; a folder's files are one case.
+//
+// The schemas' own validators say whether values are right; that no field is unknown is said by
+// TypeScript, which the same package describes its resources to.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
+import { createRequire } from "node:module";
+import { isDeepStrictEqual } from "node:util";
+import { join, relative } from "node:path";
+import { pathToFileURL } from "node:url";
+
+const tools = process.env.SERIN_KUBERNETES_TOOLS;
+const from = createRequire(join(tools, "package.json"));
+const { parseAllDocuments } = from("yaml");
+
+/** By API version: the module that knows its kinds. */
+const MODULES = {
+  "extensions.istio.io/v1alpha1": "@kubernetes-models/istio/extensions.istio.io/v1alpha1",
+  "networking.istio.io/v1": "@kubernetes-models/istio/networking.istio.io/v1",
+  "telemetry.istio.io/v1": "@kubernetes-models/istio/telemetry.istio.io/v1",
+  "gateway.networking.k8s.io/v1": "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1",
+};
+
+/** All files of a kind below a folder. */
+function files(folder) {
+  return readdirSync(folder).sort().flatMap((name) => {
+    const path = join(folder, name);
+    if (statSync(path).isDirectory()) return files(path);
+    return name.endsWith(".yaml") ? [path] : [];
+  });
+}
+
+/** The documents of a file, which have to be the same by YAML 1.2 and by 1.1, as kubectl reads it. */
+function documents(path) {
+  const text = readFileSync(path).toString();
+  const read = (version) => parseAllDocuments(text, { version }).map((document) => {
+    if (document.errors.length > 0) throw document.errors[0];
+    return document.toJS();
+  });
+  const [new_, old] = [read("1.2"), read("1.1")];
+  if (!isDeepStrictEqual(new_, old)) throw new Error("YAML 1.1 reads something else than YAML 1.2");
+  return new_;
+}
+
+/**
+ * The package has no TrafficExtension yet. Its `wasm` has the fields of a WasmPlugin, so it is held to
+ * that schema.
+ */
+function asPublished(resource) {
+  if (resource.kind !== "TrafficExtension") return resource;
+  const { wasm, ...spec } = resource.spec;
+  return { ...resource, kind: "WasmPlugin", spec: { ...spec, ...wasm } };
+}
+
+const typed = [];
+
+/** Checks a resource's values, and keeps it for the check of its fields. */
+async function check(resource, place) {
+  const { apiVersion, kind } = resource;
+  const module = MODULES[apiVersion];
+  if (module === undefined) throw new Error(`no schema of ${apiVersion} is known`);
+  const Kind = (await import(pathToFileURL(join(tools, "node_modules", module, "index.js")).href))[kind];
+  if (Kind === undefined) throw new Error(`no schema of ${apiVersion} ${kind} is known`);
+  new Kind(resource).validate();
+  for (const name of ["serin/digest", "serin/revision"]) {
+    if (typeof resource.metadata.annotations?.[name] !== "string") throw new Error(`no annotation ${name}`);
+  }
+  typed.push({ module, kind, resource, place });
+}
+
+/** Has TypeScript look for fields that the schemas do not know. */
+function unknownFields() {
+  const folder = join(tools, "typed");
+  rmSync(folder, { recursive: true, force: true });
+  mkdirSync(folder);
+  const places = new Map();
+  for (const [index, { module, kind, resource, place }] of typed.entries()) {
+    const name = `r${index}.ts`;
+    places.set(name, place);
+    const text = `import type { I${kind} } from "${module}";\nexport const r: I${kind} = ${JSON.stringify(resource, null, 1)};\n`;
+    writeFileSync(join(folder, name), text);
+  }
+  const options = { strict: true, noEmit: true, skipLibCheck: true, module: "nodenext", moduleResolution: "nodenext", types: [] };
+  writeFileSync(join(folder, "tsconfig.json"), JSON.stringify({ compilerOptions: options, include: ["*.ts"] }));
+  try {
+    execFileSync(process.execPath, [from.resolve("typescript/lib/tsc.js"), "-p", folder, "--pretty", "false"], { encoding: "utf8" });
+    return [];
+  } catch (error) {
+    if (!error.stdout) throw error;
+    return error.stdout.trim().split("\n").map((line) => {
+      const found = /(r\d+\.ts)\((.*)/.exec(line);
+      return found === null ? line : `${places.get(found[1])}: (${found[2]}`;
+    });
+  }
+}
+
+const failures = [];
+const cases = process.argv.slice(2).flatMap((folder) => readdirSync(folder).sort().map((name) => join(folder, name)));
+for (const folder of cases.filter((path) => statSync(path).isDirectory())) {
+  for (const path of files(folder)) {
+    const place = relative(process.cwd(), path);
+    try {
+      const all = documents(path);
+      if (all.length === 0) throw new Error("it is empty");
+      for (const resource of all) await check(asPublished(resource), place);
+    } catch (error) {
+      failures.push(`${place}: ${error.message}`);
+    }
+  }
+}
+failures.push(...unknownFields());
+for (const failure of failures) console.log(`FAILED Kubernetes: ${failure}`);
+if (typed.length === 0) failures.push("nothing was checked");
+console.log(`       ${typed.length} resources of ${cases.length} exports against their schemas, ${failures.length} failures`);
+process.exit(failures.length === 0 ? 0 : 1);

@@ -1,0 +1,86 @@
+// Several Workers in one workerd, each an isolate of its own, with one Durable Object and one KV namespace.
+import { atEnd } from "./check.mjs";
+import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
+import { ask } from "./world.mjs";
+
+const { Miniflare, Log, LogLevel } = require("miniflare");
+
+/**
+ * Isolates by name; the first has the object's class. `without` are those that have no binding to it;
+ * `entry` is a module before their own.
+ */
+export async function fleet(names, { targets = {}, variables = {}, without = [], kv = true, entry } = {}) {
+  const logged = [];
+  const [owner] = names;
+  const bound = (name) => (without.includes(name) ? {} : {
+    durableObjects: {
+      SERIN_GATES: { className: "SerinGates", useSQLite: true, ...(name === owner ? {} : { scriptName: owner }) },
+    },
+  });
+  const described = names.map((name) => ({
+    name,
+    modules: modules(null, entry),
+    compatibilityDate: COMPATIBILITY_DATE,
+    bindings: {
+      SERIN_TARGETS: targets, SERIN_BASELINE: "stable", SERIN_STATUS_TOKEN: "token", SERIN_REFRESH_SECONDS: "1", ...variables,
+    },
+    ...(kv ? { kvNamespaces: { SERIN_KV: "shared" } } : {}),
+    ...bound(name),
+    unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
+  }));
+  const miniflare = new Miniflare({
+    workers: described,
+    cf: false,
+    log: new Log(LogLevel.NONE),
+    handleRuntimeStdio(stdout, stderr) {
+      for (const stream of [stdout, stderr]) stream.on("data", (bytes) => logged.push(bytes.toString()));
+    },
+  });
+  atEnd(() => miniflare.dispose());
+  await miniflare.ready;
+  const isolates = {};
+  for (const name of names) {
+    const port = Number((await miniflare.unsafeGetDirectURL(name)).port);
+    isolates[name] = {
+      name,
+      ask: (path, options) => ask(port, path, options),
+      async status() {
+        const answer = await ask(port, "/.serin/status", { headers: { authorization: "Bearer token" } });
+        return JSON.parse(answer.text);
+      },
+    };
+  }
+  return {
+    isolates,
+    kv: () => miniflare.getKVNamespace("SERIN_KV", owner),
+    object: async (path) => {
+      const namespace = await miniflare.getDurableObjectNamespace("SERIN_GATES", owner);
+      return namespace.get(namespace.idFromName("serin")).fetch(`https://gates${path}`);
+    },
+    restart: () => miniflare.unsafeEvictDurableObject(owner, "SerinGates", { name: "serin" }),
+    log: () => logged.join(""),
+  };
+}
+
+/** Requests of many users, one after the other on each of several connections, until `stop` is called. */
+export function crowd(isolate, { connections = 4, headers = {}, path = "/" } = {}) {
+  const answers = [];
+  let running = true;
+  let user = 0;
+  const clients = Array.from({ length: connections }, async () => {
+    while (running) {
+      user += 1;
+      const sent = performance.now();
+      const own = { "x-user-id": `${isolate.name}-${user % 5_000}`, ...headers };
+      const answer = await isolate.ask(path, { headers: own }).catch((lost) => ({ status: 0, headers: {}, lost }));
+      answers.push({ sent, status: answer.status, arm: answer.headers["x-upstream"], lost: answer.lost });
+    }
+  });
+  const stop = async () => {
+    running = false;
+    await Promise.all(clients);
+    return answers;
+  };
+  atEnd(stop);
+  return { answers, stop };
+}

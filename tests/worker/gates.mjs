@@ -1,0 +1,259 @@
+// Gates: isolates hand outcomes to one Durable Object, which cuts a failing canary off in all of them.
+import { readFile } from "node:fs/promises";
+import { assert, check, pause, until } from "./check.mjs";
+import { crowd, fleet } from "./fleet.mjs";
+import { nowhere, spec, upstream } from "./world.mjs";
+
+const NAMES = ["one", "two", "three"];
+
+/** Half of the users on the canary, judged by its errors. */
+function gated({ epoch = 1, revision = epoch, gates = {}, share = 50, ...more } = {}) {
+  return spec(
+    { canary: { share }, epoch, gates, onAbort: { disable: ["new-checkout"] }, ...more },
+    {
+      revision,
+      flags: {
+        "new-checkout": {
+          kind: "ops", purpose: "a test of gates", variants: { on: true, off: false }, defaultVariant: "off",
+          rules: [{ name: "all", serve: "on" }], deliver: { paths: ["/"] },
+        },
+      },
+    },
+  );
+}
+
+/** An upstream that can be told to fail, and that knows when it was last asked by whom. */
+async function target(name) {
+  const self = { status: 200, asked: 0, delay: 0, flags: undefined, answer: () => self.status };
+  const { origin, close } = await upstream(async (request, response) => {
+    request.resume();
+    self.asked += 1;
+    self.flags = request.headers["serin-flags"];
+    const status = self.answer();
+    if (self.delay > 0) await pause(self.delay);
+    response.writeHead(status, { "x-upstream": name });
+    response.end(name);
+  });
+  return Object.assign(self, { origin, close });
+}
+
+async function world(options, first) {
+  const [stable, canary, dark] = [await target("stable"), await target("canary"), await target("dark")];
+  const targets = { stable: stable.origin, canary: canary.origin, dark: dark.origin };
+  const { names = NAMES, ...rest } = options;
+  const all = await fleet(names, { targets, ...rest });
+  const store = first === undefined ? undefined : await all.kv();
+  await store?.put("spec", JSON.stringify(first));
+  return { ...all, stable, canary, dark, store };
+}
+
+const isAborted = (status) => status.latches.some((latch) => latch.abort !== undefined);
+
+export async function gates() {
+  await check("a failing canary is cut off in every isolate, with the flags it names", async () => {
+    const { isolates, stable, canary, store, restart, log } = await world({ without: ["three"] }, gated());
+    const crowds = NAMES.map((name) => crowd(isolates[name]));
+    await until("the canary is asked everywhere", () => crowds.every(({ answers }) => answers.some(({ arm }) => arm === "canary")));
+    await pause(2_500);
+    assert(!isAborted(await isolates.one.status()), "a healthy canary was aborted");
+    const onset = performance.now();
+    const before = canary.asked;
+    canary.status = 503;
+    await until("every isolate knows", async () => {
+      const known = await Promise.all(NAMES.map((name) => isolates[name].status()));
+      return known.every(isAborted);
+    }, 40_000);
+    await pause(500);
+    const at = canary.asked;
+    await pause(1_500);
+    const answers = await Promise.all(crowds.map((crowd) => crowd.stop()));
+    assert.equal(canary.asked, at, "requests reached the canary after every isolate knew");
+    assert.match(stable.flags, /new-checkout=\?0/);
+    const lines = NAMES.map((name, index) => {
+      const exposed = answers[index].filter(({ arm, sent }) => arm === "canary" && sent >= onset);
+      const last = Math.max(...exposed.map(({ sent }) => sent)) - onset;
+      return `${name} ${exposed.length} requests, last after ${Math.round(last)} ms`;
+    });
+    const status = await isolates.one.status();
+    const [latch] = status.latches;
+    assert.deepEqual([latch.rollout, latch.epoch, latch.abort.epoch], ["web", 1, 1]);
+    assert.match(latch.abort.reason, /^errors, /);
+    const [audit] = status.gates.object.audits;
+    assert.deepEqual([audit.verdict, audit.rollout, audit.epoch], ["abort", "web", 1]);
+    assert(log().includes('{"audit":1,'), "the record is in the log");
+    assert.deepEqual(JSON.parse(await store.get("latches")).latches, status.latches);
+
+    // A restart of the object keeps the latch.
+    await restart();
+    const after = await isolates.two.status();
+    assert.deepEqual(after.latches, status.latches);
+    assert.deepEqual(after.gates.object.audits, status.gates.object.audits);
+
+    // A higher epoch clears it, everywhere.
+    canary.status = 200;
+    await store.put("spec", JSON.stringify(gated({ epoch: 2 })));
+    for (const name of NAMES) {
+      await until(`${name} sends users to the canary again`, async () => {
+        const answer = await isolates[name].ask("/", { headers: { "x-user-id": `u${Math.random()}` } });
+        return answer.headers["x-upstream"] === "canary";
+      });
+    }
+    assert.match(canary.flags, /new-checkout=\?1/);
+    return `canary asked ${at - before} times after onset: ${lines.join("; ")}`;
+  });
+
+  await check("a canary that fails as its baseline does is not aborted", async () => {
+    const { isolates, stable, canary } = await world({}, gated({ gates: { errors: { unit: "request" }, maxBaselineErrorRate: 50 } }));
+    // Every third request fails, wherever it goes.
+    let asked = 0;
+    for (const one of [stable, canary]) one.answer = () => ((asked += 1) % 3 === 0 ? 500 : 200);
+    const crowds = NAMES.map((name) => crowd(isolates[name]));
+    await pause(6_000);
+    const answers = (await Promise.all(crowds.map((crowd) => crowd.stop()))).flat();
+    await pause(1_500);
+    const status = await isolates.one.status();
+    assert.deepEqual([status.gates.state, isAborted(status), status.gates.object.audits], ["judging", false, []]);
+    const { canary: tried, baseline } = status.gates.object.watched.web;
+    assert.deepEqual([tried.requests, baseline.requests], [canary.asked, stable.asked], "every outcome is counted once");
+    assert.equal(tried.errors + baseline.errors, answers.filter(({ status }) => status === 500).length);
+    return `${tried.requests} canary requests, ${tried.errors} of them failed`;
+  });
+
+  await check("a canary that is out of reach, or slow, is aborted", async () => {
+    const slow = { errors: {}, latency: { tolerate: 50 } };
+    for (const [gates, harm, cause] of [
+      [{}, (canary) => canary.close(), /^errors, /],
+      [slow, (canary) => { canary.delay = 40; }, /^latency at /],
+    ]) {
+      const { isolates, canary } = await world({ names: ["one"] }, gated({ gates }));
+      const one = crowd(isolates.one, { connections: 16 });
+      await until("the canary is asked", () => canary.asked > 20);
+      harm(canary);
+      const status = await until("it is aborted", async () => {
+        const status = await isolates.one.status();
+        return isAborted(status) && status;
+      }, 20_000);
+      assert.match(status.latches[0].abort.reason, cause);
+      await one.stop();
+    }
+  });
+
+  await check("a step that waits for the gate ends in all isolates once the canary has shown that it is fine", async () => {
+    const start = new Date(Date.now() - 60_000).toISOString();
+    const steps = [{ share: 50, hold: "30s", mode: "gate" }, { share: 100 }];
+    const gates = { errors: { unit: "request" }, maxBaselineErrorRate: 50 };
+    const { isolates, stable, canary } = await world({ without: ["three"] }, gated({ gates, canary: { start, steps } }));
+    let asked = 0;
+    for (const one of [stable, canary]) one.answer = () => ((asked += 1) % 3 === 0 ? 500 : 200);
+    const crowds = ["one", "two"].map((name) => crowd(isolates[name]));
+    const status = await until("the step has ended", async () => {
+      const status = await isolates.one.status();
+      return status.latches.some((latch) => latch.left?.length === 1) && status;
+    }, 30_000);
+    await Promise.all(crowds.map((crowd) => crowd.stop()));
+    assert.equal(status.gates.object.audits[0].verdict, "promotable");
+    for (const name of NAMES) {
+      await until(`everybody is on the canary in ${name}`, async () => {
+        const answers = await Promise.all(Array.from({ length: 10 }, (_, user) => isolates[name].ask("/", { headers: { "x-user-id": `u${user}` } })));
+        return answers.every(({ headers }) => headers["x-upstream"] === "canary");
+      });
+    }
+  });
+
+  await check("a shadow that differs is aborted, and asked no more", async () => {
+    const arms = { stable: { target: "stable" }, canary: { target: "canary" }, dark: { target: "dark" } };
+    const shadow = { arm: "dark", percent: 100, compare: "status" };
+    const { isolates, dark } = await world({ names: ["one"] }, gated({ arms, shadow, gates: { shadow: { maxDivergence: 1 } } }));
+    const one = crowd(isolates.one);
+    await until("answers are compared", async () => (await isolates.one.status()).gates.object.watched.web?.shadow.compared > 100);
+    assert(!isAborted(await isolates.one.status()));
+    dark.status = 404;
+    const status = await until("it is aborted", async () => {
+      const status = await isolates.one.status();
+      return isAborted(status) && status;
+    }, 20_000);
+    assert.match(status.latches[0].abort.reason, /shadow/);
+    await pause(200);
+    const at = dark.asked;
+    await pause(300);
+    await one.stop();
+    assert.equal(dark.asked, at);
+    return status.latches[0].abort.reason;
+  });
+
+  await check("without the binding nobody judges, and the status page says so; without KV the object's answers do", async () => {
+    const bare = await world({ names: ["one"], without: ["one"] }, gated());
+    bare.canary.status = 500;
+    const alone = crowd(bare.isolates.one);
+    await pause(2_000);
+    await alone.stop();
+    const status = await bare.isolates.one.status();
+    assert.equal(status.gates.state, "nobody judges: SERIN_GATES is not bound");
+    assert.deepEqual([status.latches, status.gates.flushed], [[], 0]);
+    assert.match(bare.log(), /without SERIN_GATES nobody judges/);
+
+    const { isolates, canary } = await world({ kv: false, variables: { SERIN_SPEC: gated() } });
+    canary.status = 500;
+    const crowds = ["one", "two"].map((name) => crowd(isolates[name]));
+    await until("it is aborted in both", async () => {
+      const both = await Promise.all(["one", "two"].map((name) => isolates[name].status()));
+      return both.every(isAborted);
+    }, 20_000);
+    await Promise.all(crowds.map((crowd) => crowd.stop()));
+    // An isolate that has only just begun asks behind its first answer.
+    await isolates.three.ask("/");
+    await until("the third knows", async () => {
+      const asked = canary.asked;
+      await Promise.all(Array.from({ length: 10 }, (_, user) => isolates.three.ask("/", { headers: { "x-user-id": `u${user}` } })));
+      return canary.asked === asked;
+    });
+  });
+
+  await check("a record goes to the webhook; one that is down is no harm", async () => {
+    const records = [];
+    const hook = await upstream((request, response) => {
+      let body = "";
+      request.on("data", (chunk) => { body += chunk; });
+      request.on("end", () => { records.push([request.method, request.headers["content-type"], JSON.parse(body)]); response.end(); });
+    });
+    for (const url of [hook.origin, await nowhere()]) {
+      const { isolates, canary, log } = await world({ names: ["one"], variables: { SERIN_WEBHOOK_URL: `${url}/audit` } }, gated());
+      canary.status = 500;
+      const one = crowd(isolates.one);
+      const status = await until("it is aborted", async () => {
+        const status = await isolates.one.status();
+        return isAborted(status) && status;
+      }, 20_000);
+      await one.stop();
+      if (url === hook.origin) {
+        await until("the record is there", () => records.length > 0);
+        assert.deepEqual(records, [["POST", "application/json", status.gates.object.audits[0]]]);
+      } else {
+        await until("the log says so", () => /the webhook took no record/.test(log()));
+      }
+    }
+  });
+
+  await check("when traffic stops the object wakes by itself and holds the step; a fault in it is survived", async () => {
+    const start = new Date(Date.now() - 1_000).toISOString();
+    const steps = [{ share: 50, hold: "90s" }, { share: 100 }];
+    const { isolates, object } = await world({ names: ["one"], entry: await entry() }, gated({ canary: { start, steps } }));
+    const one = crowd(isolates.one);
+    await until("outcomes are counted", async () => (await isolates.one.status()).gates.object.watched.web?.canary.requests > 100);
+    await object("/fault");
+    await until("the object goes on", async () => (await isolates.one.status()).gates.state === "judging");
+    await one.stop();
+    await pause(1_500);
+    await object("/wake?later=62000");
+    const status = await isolates.one.status();
+    assert.equal(status.latches[0].held, 0, JSON.stringify(status.latches));
+    const audits = status.gates.object.audits;
+    assert.deepEqual([audits.length, audits[0].verdict], [1, "pause"]);
+    assert.match(audits[0].reason, /too few requests a minute/);
+  });
+}
+
+async function entry() {
+  const contents = (await readFile(new URL("./gates_entry.mjs", import.meta.url))).toString();
+  return { type: "ESModule", path: "gates_entry.js", contents };
+}
