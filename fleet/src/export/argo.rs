@@ -60,13 +60,13 @@ pub(super) struct Canary<'a> {
 impl<'a> Canary<'a> {
     pub(super) fn of(name: &'a str, rollout: &'a Rollout) -> Option<Self> {
         let Mode::Canary { arm, progress, .. } = &rollout.mode else { return None };
-        let others = rollout.arms.names().filter(|arm| *arm != rollout.baseline);
-        let only = || {
-            let mut others = others.clone();
-            others.next().filter(|_| others.next().is_none())
+        let others: Vec<&str> =
+            rollout.arms.names().filter(|arm| *arm != rollout.baseline).collect();
+        let only = match others.as_slice() {
+            [one] => Some(*one),
+            others => others.iter().copied().find(|arm| *arm == "canary"),
         };
-        let called = || rollout.arms.names().find(|arm| *arm == "canary");
-        let arm = arm.as_deref().or_else(only).or_else(called)?;
+        let arm = arm.as_deref().or(only)?;
         Some(Canary {
             name,
             arm,
