@@ -177,19 +177,19 @@ pub(super) fn steps(progress: &Progress) -> Vec<Step> {
 /// Without a value – the rules are not loaded, nobody has been counted – there is nothing against the
 /// canary.
 fn metrics(trial: &Trial<'_>, address: &str) -> Vec<Value> {
-    let metric = |name: &str, query: String, limit: &str| {
+    let metric = |name: &str, query: String, success: &str| {
         json!({
             "name": name,
             "interval": "30s",
             "failureLimit": 0,
-            "successCondition": format!("len(result) == 0 || result[0] < {limit}"),
+            "successCondition": success,
             "provider": {"prometheus": {"address": address, "query": query}},
         })
     };
     let evidence = trial
         .counts_requests()
-        .then(|| metric("evidence-against-the-canary", trial.level(), &trial.threshold));
-    let aborted = metric("aborted-by-serin", trial.aborted(), "1");
+        .then(|| metric("evidence-against-the-canary", trial.crossed(), "len(result) == 0"));
+    let aborted = metric("aborted-by-serin", trial.aborted(), "len(result) == 0 || result[0] < 1");
     evidence.into_iter().chain([aborted]).collect()
 }
 

@@ -22,6 +22,8 @@ pub const DIVERGED: &str = "serin_shadow_diverged";
 
 /// The recorded level of one alternative, in nats.
 pub const LEVEL: &str = "serin:gate_level:nats";
+/// The highest level of a step, where it is at the threshold and the gate's guards allow an abort.
+pub const CROSSED: &str = "serin:gate_crossed:nats";
 /// The recorded level from which on a rollout has failed.
 pub const THRESHOLD: &str = "serin:gate_threshold:nats";
 
@@ -79,9 +81,9 @@ impl Trial<'_> {
         format!("serin_rollout=\"{}\",serin_epoch=\"{}\"", self.rollout, self.epoch)
     }
 
-    /// The recorded level, the highest of all steps and alternatives.
-    pub fn level(&self) -> String {
-        format!("max({LEVEL}{{{}}})", self.labels())
+    /// The highest level that is at the threshold; nothing while none is.
+    pub fn crossed(&self) -> String {
+        format!("max({CROSSED}{{{}}})", self.labels())
     }
 
     /// Whether the rollout is stopped somewhere.

@@ -111,10 +111,8 @@ fn workload<'a>(canary: &Canary<'a>) -> Result<&'a str, Problem> {
 
 /// Kind, query and limit of each check. Without a value Flagger would take a check for failed.
 fn checks(trial: &Trial<'_>) -> Vec<(&'static str, String, Value)> {
-    // Digits, a point, digits.
-    let threshold: f64 = trial.threshold.parse().unwrap_or_default();
     let evidence = (trial.counts_requests())
-        .then(|| ("evidence", format!("{} or vector(0)", trial.level()), json!(threshold)));
+        .then(|| ("evidence", format!("{} or vector(0)", trial.crossed()), json!(0)));
     let aborted = ("aborted", format!("{} or vector(0)", trial.aborted()), json!(0));
     evidence.into_iter().chain([aborted]).collect()
 }

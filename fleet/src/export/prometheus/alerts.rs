@@ -1,11 +1,11 @@
-//! Alerts: on the evidence, on aborts, and on hosts that run something else.
+//! What follows: on the evidence, on aborts, and on hosts that run something else.
 
 use super::recording::{
-    BASELINE_ERRORS, BASELINE_REQUESTS, CANARY_ERRORS, CANARY_REQUESTS, recorded,
+    BASELINE_ERRORS, BASELINE_REQUESTS, CANARY_ERRORS, CANARY_REQUESTS, record, recorded,
 };
 use crate::export::Source;
 use crate::export::evidence::{
-    ABORTED, COMPARED, DIVERGED, LEVEL, REVISION, Trial, decimal, number,
+    ABORTED, COMPARED, CROSSED, DIVERGED, LEVEL, REVISION, Trial, decimal, number,
 };
 use serde_json::{Value, json};
 
@@ -13,14 +13,13 @@ use serde_json::{Value, json};
 const SETTLE: &str = "15m";
 
 pub(super) fn rollout(trial: &Trial<'_>) -> Vec<Value> {
-    let mut rules = vec![worse(trial), aborted(trial), split(trial)];
+    let mut rules = vec![crossed(trial), worse(trial), aborted(trial), split(trial)];
     rules.extend(trial.max_divergence.map(|most| diverging(trial, most)));
     rules
 }
 
-/// The gate's own condition on the sums of all hosts, its guards included. It may be looked at as often
-/// as one likes, so nothing has to hold `for` a while.
-fn worse(trial: &Trial<'_>) -> Value {
+/// The gate's own condition on the sums of all hosts, its guards included.
+fn crossed(trial: &Trial<'_>) -> Value {
     let settings = trial.settings;
     let [canary, failed] = [CANARY_REQUESTS, CANARY_ERRORS].map(|name| recorded(name, trial));
     let [baseline, baseline_failed] =
@@ -46,6 +45,11 @@ fn worse(trial: &Trial<'_>) -> Value {
             "\nand {failed} * {baseline} >= {least} * {baseline_failed} * {canary}"
         ));
     }
+    record(CROSSED, &expr)
+}
+
+/// The test may be looked at as often as one likes, so nothing has to hold `for` a while.
+fn worse(trial: &Trial<'_>) -> Value {
     // Users whose requests fail together are too much evidence when requests are counted; the hosts
     // count buckets then, and this is a reason to look.
     let (severity, how) = if trial.counts_requests() {
@@ -55,7 +59,7 @@ fn worse(trial: &Trial<'_>) -> Value {
     };
     alert(
         "SerinCanaryWorse",
-        &expr,
+        &recorded(CROSSED, trial),
         None,
         severity,
         &format!(

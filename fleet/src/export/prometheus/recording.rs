@@ -56,11 +56,18 @@ fn level(trial: &Trial<'_>, times: u32) -> Value {
     if tolerated != 1000 {
         cost = format!("{cost} / {}", weight(&number(tolerated)));
     }
-    let gain = number(times);
-    let expr = format!("ln({gain}) * {canary}\n- ln({cost}) * ({canary} + {baseline})");
+    let gain = gain(times);
+    let expr = format!("{gain} * {canary}\n- ln({cost}) * ({canary} + {baseline})");
     let mut rule = record(LEVEL, &expr);
     rule["labels"] = json!({"serin_theta": alternative});
     rule
+}
+
+/// What an error of the canary adds: ln(θ/θ0), rounded down. PromQL takes logarithms of series only.
+fn gain(times: u32) -> String {
+    const DECIMALS: f64 = 1e9;
+    let nats = (f64::from(times) / 1000.0).ln();
+    format!("{:.9}", (nats * DECIMALS).floor() / DECIMALS)
 }
 
 /// What a rule has recorded, of this rollout.
@@ -68,6 +75,6 @@ pub(super) fn recorded(name: &str, trial: &Trial<'_>) -> String {
     format!("{name}{{{}}}", trial.labels())
 }
 
-fn record(name: &str, expr: &str) -> Value {
+pub(super) fn record(name: &str, expr: &str) -> Value {
     json!({"record": name, "expr": expr})
 }
