@@ -4,13 +4,13 @@
 use std::rc::Rc;
 
 use serin_core::gate::Audit;
-use wasm_bindgen::JsValue;
 use wasm_bindgen::prelude::wasm_bindgen;
+use wasm_bindgen::{JsValue, handler};
 use worker::Env;
 use worker::wasm_bindgen_futures::spawn_local;
 
 use crate::batch::Batch;
-use crate::entry::isolate;
+use crate::entry::{isolate, on_abort};
 use crate::host::{self, Storage};
 use crate::keeper::{Keeper, Store};
 use crate::refresh::{Isolate, KV};
@@ -21,8 +21,17 @@ const PATIENCE_MS: u64 = 61_000;
 /// When KV is tried again.
 const RETRY_MS: u64 = 10_000;
 const WEBHOOK_MS: u32 = 5_000;
+/// So often is a record sent at most, after 1 s, 2 s, 4 s and so on.
+const WEBHOOK_TRIES: u32 = 6;
 /// When the object is to be woken, as decimal digits.
 const ALARM: &str = "alarm";
+
+/// What every event of the object begins with.
+fn begin(env: &Env) -> (Rc<Isolate>, u64) {
+    handler::set_on_abort(on_abort);
+    let now = host::now_ms();
+    (isolate(env, now), now)
+}
 
 /// A batch has come from an isolate: what is known of latches, as JSON.
 ///
@@ -32,8 +41,7 @@ const ALARM: &str = "alarm";
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn flushed(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<String, JsValue> {
-    let now = host::now_ms();
-    let isolate = isolate(&env, now);
+    let (isolate, now) = begin(&env);
     let Some(batch) = Batch::from_bytes(&bytes) else { return Err("not a batch".into()) };
     let Some(active) = isolate.plan_like(&env, Some(&batch.digest), now).await else {
         return Err("there is no plan".into());
@@ -57,8 +65,7 @@ pub async fn flushed(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<Strin
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn woken(storage: JsValue, env: Env) -> Result<(), JsValue> {
-    let now = host::now_ms();
-    let isolate = isolate(&env, now);
+    let (isolate, now) = begin(&env);
     let Some(active) = isolate.plan_like(&env, None, now).await else {
         return Err("there is no plan".into());
     };
@@ -80,8 +87,8 @@ pub async fn woken(storage: JsValue, env: Env) -> Result<(), JsValue> {
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn kept(storage: JsValue, env: Env) -> Result<String, JsValue> {
-    let now = host::now_ms();
-    match isolate(&env, now).plan_like(&env, None, now).await {
+    let (isolate, now) = begin(&env);
+    match isolate.plan_like(&env, None, now).await {
         Some(active) => Ok(Keeper(Storage(storage)).state(&active.plan)),
         None => Err("there is no plan".into()),
     }
@@ -105,27 +112,39 @@ fn follow(keeper: Keeper<Storage>, isolate: Rc<Isolate>, env: Env, audits: Vec<A
     for line in &lines {
         host::log("log", line);
     }
-    if keeper.unpublished().is_some() {
+    let namespace = host::binding(&env, KV);
+    if !namespace.is_undefined() && keeper.unpublished().is_some() {
         arm(&keeper.0, now, now.saturating_add(RETRY_MS));
     }
     spawn_local(async move {
-        publish(&keeper, &isolate, &env).await;
+        if !namespace.is_undefined() {
+            publish(&keeper, &isolate, &namespace).await;
+        }
         let Some(url) = &isolate.settings.webhook else { return };
+        // The latches go with it, so that what was received can be served as it is.
+        let latches = keeper.document().latches.to_json();
+        let rest = latches.strip_prefix('{').unwrap_or("}");
         for line in &lines {
-            if let Err(thrown) = host::post(url, line, WEBHOOK_MS).await {
-                let why = host::why(&thrown);
-                host::log("warn", &format!("serin: the webhook took no record: {why}"));
-            }
+            let record = line.strip_suffix('}').unwrap_or(line);
+            tell(url, &format!("{record},{rest}")).await;
         }
     });
 }
 
+async fn tell(url: &str, body: &str) {
+    for tries in 0..WEBHOOK_TRIES {
+        let Err(thrown) = host::post(url, body, WEBHOOK_MS).await else { return };
+        let why = host::why(&thrown);
+        host::log("warn", &format!("serin: the webhook took no record: {why}"));
+        host::sleep(1_000_u32.checked_shl(tries).unwrap_or(u32::MAX)).await;
+    }
+}
+
 /// Writes the latches to KV. While that takes its time there may be newer ones: what was written last is
 /// what is there, whichever of two writers comes last.
-async fn publish(keeper: &Keeper<Storage>, isolate: &Isolate, env: &Env) {
-    let namespace = host::binding(env, KV);
-    while let Some(text) = keeper.unpublished().filter(|_| !namespace.is_undefined()) {
-        match host::write_kv(&namespace, &isolate.settings.latches_key, &text).await {
+async fn publish(keeper: &Keeper<Storage>, isolate: &Isolate, namespace: &JsValue) {
+    while let Some(text) = keeper.unpublished() {
+        match host::write_kv(namespace, &isolate.settings.latches_key, &text).await {
             Ok(()) => keeper.set_published(&text),
             Err(thrown) => {
                 let why = host::why(&thrown);

@@ -7,6 +7,7 @@ use std::rc::Rc;
 use serin_core::Plan;
 use serin_core::gate::{Probe, Standing};
 
+use crate::active::Active;
 use crate::host::{self, Metric};
 use crate::latches::SharedLatches;
 use crate::outcome;
@@ -44,7 +45,7 @@ struct Guarded {
 }
 
 impl Gates {
-    /// `None` for a plan without trials.
+    /// `None` for a plan that nothing can stop.
     pub(crate) fn new(plan: &Plan, settings: &Rc<Settings>) -> Option<Gates> {
         let prefix = prefix();
         let trials: Vec<Guarded> = plan
@@ -58,7 +59,8 @@ impl Gates {
                 Some(Guarded { local, watch: format!("{prefix}watch/{name}"), aborted })
             })
             .collect();
-        if trials.is_empty() {
+        // A state URL may tell of aborts of rollouts that nothing is compared of.
+        if trials.is_empty() && settings.state.is_none() {
             return None;
         }
         let latches = Rc::new(SharedLatches::new(format!("{prefix}latches"), settings.waits));
@@ -111,7 +113,8 @@ impl Gates {
     }
 
     /// Adds up, and if this VM is the one, looks.
-    pub(crate) fn tick(&self, plan: &Plan, now: u64) {
+    pub(crate) fn tick(&self, active: &Active, now: u64) {
+        let plan = &active.plan;
         let reading = self.latches.read();
         for guarded in &self.trials {
             let local = &guarded.local;
@@ -122,7 +125,8 @@ impl Gates {
             } else {
                 local.sum().map(|sum| sum.stage)
             };
-            local.flush(current);
+            let compared = active.shadows.take(local.id);
+            local.flush(current, rollout.guard().trial(), compared);
         }
         if !watch::is_elected(&self.lease, VM.with(|vm| *vm), now, self.settings.tick_ms) {
             return;

@@ -1,10 +1,20 @@
 // Gates: isolates hand outcomes to one Durable Object, which cuts a failing canary off in all of them.
-import { readFile } from "node:fs/promises";
-import { assert, check, pause, until } from "./check.mjs";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { assert, atEnd, check, pause, until } from "./check.mjs";
 import { crowd, fleet } from "./fleet.mjs";
+import { prepared } from "./setup.mjs";
 import { nowhere, spec, upstream } from "./world.mjs";
 
 const NAMES = ["one", "two", "three"];
+
+/** The built Worker, with an object that a test can wake and bring to an end. */
+const entry = {
+  type: "ESModule", path: "gates_entry.js",
+  contents: readFileSync(new URL("./gates_entry.mjs", import.meta.url)).toString(),
+};
 
 /** Half of the users on the canary, judged by its errors. */
 function gated({ epoch = 1, revision = epoch, gates = {}, share = 50, ...more } = {}) {
@@ -82,6 +92,14 @@ export async function gates() {
     assert.deepEqual([audit.verdict, audit.rollout, audit.epoch], ["abort", "web", 1]);
     assert(log().includes('{"audit":1,'), "the record is in the log");
     assert.deepEqual(JSON.parse(await store.get("latches")).latches, status.latches);
+
+    // Replaying the record gives the same verdict, under the spec that it names.
+    const folder = mkdtempSync(join(tmpdir(), "serin-audit-"));
+    atEnd(() => rmSync(folder, { recursive: true, force: true }));
+    const [record, spec] = [join(folder, "audit.jsonl"), join(folder, "spec.json")];
+    writeFileSync(record, log());
+    writeFileSync(spec, JSON.stringify(gated()));
+    execFileSync(prepared("SERIN_BIN"), ["replay-audit", record, "--spec", spec]);
 
     // A restart of the object keeps the latch.
     await restart();
@@ -214,7 +232,11 @@ export async function gates() {
     const hook = await upstream((request, response) => {
       let body = "";
       request.on("data", (chunk) => { body += chunk; });
-      request.on("end", () => { records.push([request.method, request.headers["content-type"], JSON.parse(body)]); response.end(); });
+      request.on("end", () => {
+        records.push([request.method, request.headers["content-type"], JSON.parse(body)]);
+        // The first time it is not well.
+        response.writeHead(records.length === 1 ? 503 : 204).end();
+      });
     });
     for (const url of [hook.origin, await nowhere()]) {
       const { isolates, canary, log } = await world({ names: ["one"], variables: { SERIN_WEBHOOK_URL: `${url}/audit` } }, gated());
@@ -226,8 +248,9 @@ export async function gates() {
       }, 20_000);
       await one.stop();
       if (url === hook.origin) {
-        await until("the record is there", () => records.length > 0);
-        assert.deepEqual(records, [["POST", "application/json", status.gates.object.audits[0]]]);
+        await until("the record is taken", () => records.length > 1);
+        const record = { ...status.gates.object.audits[0], latches: status.latches };
+        assert.deepEqual(records, [["POST", "application/json", record], ["POST", "application/json", record]]);
       } else {
         await until("the log says so", () => /the webhook took no record/.test(log()));
       }
@@ -237,7 +260,7 @@ export async function gates() {
   await check("when traffic stops the object wakes by itself and holds the step; a fault in it is survived", async () => {
     const start = new Date(Date.now() - 1_000).toISOString();
     const steps = [{ share: 50, hold: "90s" }, { share: 100 }];
-    const { isolates, object } = await world({ names: ["one"], entry: await entry() }, gated({ canary: { start, steps } }));
+    const { isolates, object } = await world({ names: ["one"], entry }, gated({ canary: { start, steps } }));
     const one = crowd(isolates.one);
     await until("outcomes are counted", async () => (await isolates.one.status()).gates.object.watched.web?.canary.requests > 100);
     await object("/fault");
@@ -251,9 +274,4 @@ export async function gates() {
     assert.deepEqual([audits.length, audits[0].verdict], [1, "pause"]);
     assert.match(audits[0].reason, /too few requests a minute/);
   });
-}
-
-async function entry() {
-  const contents = (await readFile(new URL("./gates_entry.mjs", import.meta.url))).toString();
-  return { type: "ESModule", path: "gates_entry.js", contents };
 }

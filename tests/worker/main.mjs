@@ -3,6 +3,7 @@ import { blueGreen } from "./bluegreen.mjs";
 import { finish } from "./check.mjs";
 import { cache } from "./cache.mjs";
 import { config } from "./config.mjs";
+import { exported } from "./export.mjs";
 import { fault } from "./fault.mjs";
 import { gates } from "./gates.mjs";
 import { jwt } from "./jwt.mjs";
@@ -11,5 +12,5 @@ import { proxy } from "./proxy.mjs";
 import { shadow } from "./shadow.mjs";
 import { deployed } from "./wrangler.mjs";
 
-for (const group of [proxy, fault, config, jwt, shadow, gates, blueGreen, cache, ofrep, ofrepServed, deployed]) await group();
+for (const group of [proxy, fault, config, jwt, shadow, gates, blueGreen, cache, ofrep, ofrepServed, deployed, exported]) await group();
 finish();

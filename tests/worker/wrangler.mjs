@@ -33,7 +33,7 @@ function project() {
   return folder;
 }
 
-function wrangler(folder, ...words) {
+export function wrangler(folder, ...words) {
   const script = join(process.env.SERIN_NODE_TOOLS, "node_modules/wrangler/bin/wrangler.js");
   const env = { ...process.env, CI: "1", WRANGLER_SEND_METRICS: "false", HOME: folder, NO_COLOR: "1" };
   const child = spawn(process.execPath, [script, ...words], { cwd: folder, env, stdio: ["ignore", "pipe", "pipe"], detached: true });
@@ -43,7 +43,7 @@ function wrangler(folder, ...words) {
   return { child, ended, said: () => said.join("") };
 }
 
-function freePort() {
+export function freePort() {
   return new Promise((free) => {
     const server = net.createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();

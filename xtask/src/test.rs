@@ -23,7 +23,7 @@ struct Run {
 }
 
 /// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 19;
+const STEPS: usize = 23;
 
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
@@ -76,13 +76,28 @@ pub(crate) fn task() -> Outcome {
             run.step(name, |count| cargo_test(count, cargo));
         };
         hosted("conformance: the filter in host-sim", "sim");
+        hosted("gates in host-sim, on several workers", "gates_sim");
         hosted("the example's spec through serin serve", "serve");
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");
+        hosted("serin export envoy, in Envoy", "export_envoy");
         hosted("gates in Envoy, under load", "gates_envoy");
+        hosted("blue and green in Envoy, under load", "bluegreen_envoy");
     }
     let dist = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
+    let schemas = run.step("the published schemas of Kubernetes", |_| tools::Kubernetes::ready());
+    if let (Some(node), Some(schemas)) = (&node, &schemas) {
+        run.step("serin export istio, against them", |count| {
+            let arguments =
+                ["--features", "serin-conformance/hosts", "--test", "export_kubernetes"];
+            let mut cargo = cargo("test", &arguments, &filter);
+            cargo.env("SERIN_BIN", shell::target_dir().join("debug/serin"));
+            cargo.env("SERIN_NODE", node.bin("node"));
+            cargo.env("SERIN_KUBERNETES_PACKAGE", schemas.package());
+            cargo_test(count, cargo)
+        });
+    }
     if let (Some(dist), Some(node)) = (dist, node) {
         run.step("conformance: the Worker in workerd", |count| {
             let arguments = ["--features", "serin-conformance/hosts", "--test", "worker"];

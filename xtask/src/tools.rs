@@ -101,27 +101,7 @@ impl Node {
     /// Installs the packages, or finds that they are already as wanted.
     pub(crate) fn ready() -> Outcome<Node> {
         let node = Node { folder: shell::root().join(".tools/node") };
-        let wanted = shell::root().join("tests/worker/package.json");
-        let wanted = std::fs::read_to_string(&wanted)
-            .map_err(|error| format!("{} could not be read: {error}", wanted.display()))?;
-        let stamp = node.folder.join("serin.stamp");
-        if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
-            && node.bin("node").exists()
-        {
-            return Ok(node);
-        }
-        if !shell::exists("npm") {
-            return Err("npm is missing: install Node.js 20 or newer, then run this again".into());
-        }
-        let _ = std::fs::remove_dir_all(&node.folder);
-        let written = std::fs::create_dir_all(&node.folder)
-            .and_then(|()| std::fs::write(node.folder.join("package.json"), &wanted));
-        written.map_err(|error| format!("{} could not be made: {error}", node.folder.display()))?;
-        let install =
-            ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
-        shell::run(Command::new("npm").args(install).current_dir(&node.folder))?;
-        std::fs::write(&stamp, wanted)
-            .map_err(|error| format!("{} could not be written: {error}", stamp.display()))?;
+        packages(&node.folder, "tests/worker/package.json", &node.bin("node"))?;
         Ok(node)
     }
 
@@ -129,6 +109,47 @@ impl Node {
     pub(crate) fn bin(&self, name: &str) -> PathBuf {
         self.folder.join("node_modules/.bin").join(name)
     }
+}
+
+/// The published schemas of Kubernetes resources, in `.tools/kubernetes`.
+pub(crate) struct Kubernetes {
+    folder: PathBuf,
+}
+
+impl Kubernetes {
+    /// Installs the packages, or finds that they are already as wanted.
+    pub(crate) fn ready() -> Outcome<Kubernetes> {
+        let folder = shell::root().join(".tools/kubernetes");
+        packages(&folder, "tests/kubernetes/package.json", &folder.join("node_modules/yaml"))?;
+        Ok(Kubernetes { folder })
+    }
+
+    /// The file that says which packages are installed beside it.
+    pub(crate) fn package(&self) -> PathBuf {
+        self.folder.join("package.json")
+    }
+}
+
+/// Installs what a `package.json` of the tests names into a folder, unless it is there already.
+fn packages(folder: &Path, wanted: &str, needed: &Path) -> Outcome {
+    let wanted = shell::root().join(wanted);
+    let wanted = std::fs::read_to_string(&wanted)
+        .map_err(|error| format!("{} could not be read: {error}", wanted.display()))?;
+    let stamp = folder.join("serin.stamp");
+    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted) && needed.exists() {
+        return Ok(());
+    }
+    if !shell::exists("npm") {
+        return Err("npm is missing: install Node.js 20 or newer, then run this again".into());
+    }
+    let _ = std::fs::remove_dir_all(folder);
+    let written = std::fs::create_dir_all(folder)
+        .and_then(|()| std::fs::write(folder.join("package.json"), &wanted));
+    written.map_err(|error| format!("{} could not be made: {error}", folder.display()))?;
+    let install = ["install", "--no-audit", "--no-fund", "--no-package-lock", "--loglevel=error"];
+    shell::run(Command::new("npm").args(install).current_dir(folder))?;
+    std::fs::write(&stamp, wanted)
+        .map_err(|error| format!("{} could not be written: {error}", stamp.display()))
 }
 
 /// A Debian package, unpacked without being installed: its programs are below `usr/bin` of the folder

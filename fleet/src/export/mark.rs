@@ -16,12 +16,17 @@ pub fn annotations(source: &Source<'_>) -> Value {
     })
 }
 
+/// How the first line of a target's files begins, which is how they are told from files of yours.
+pub fn made_by(target: &str) -> String {
+    format!("Made by `serin export {target}`")
+}
+
 /// The lines at the head of a file, without the sign that makes them comments.
 pub fn header(source: &Source<'_>, target: &str) -> Vec<String> {
     let Source { plan, .. } = source;
     let spec = if source.name == "-" { "the spec" } else { source.name };
     vec![
-        format!("Made by `serin export {target}`: edit {spec} instead."),
+        format!("{}: edit {spec} instead.", made_by(target)),
         format!("Spec: revision {}, digest {}.", plan.revision(), plan.digest()),
     ]
 }

@@ -64,6 +64,9 @@ enum Command {
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     ///
     /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
+    /// What gates do beyond deciding does too: SERIN_STATE_CLUSTER with SERIN_STATE_URL, _SECONDS,
+    /// SERIN_UNKNOWN_STATE, SERIN_WEBHOOK_CLUSTER with SERIN_WEBHOOK_URL, SERIN_GATE_TICK_MS; see
+    /// docs/gates.md. A cluster is one that --cluster names.
     Serve(ServeArgs),
     /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
     #[command(subcommand, after_help = export::HELP)]
@@ -127,7 +130,7 @@ struct DiffArgs {
     /// The spec as it would be
     new: PathBuf,
     /// Ask about so many units with made-up ids
-    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=10_000_000), conflicts_with_all = ["list", "access_log"])]
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with_all = ["list", "access_log"])]
     units: u64,
     /// Ask about the units of a file, an id a line
     #[arg(long, value_name = "FILE", conflicts_with = "access_log")]

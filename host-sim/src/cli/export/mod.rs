@@ -11,7 +11,7 @@ mod worker;
 use super::{Failure, SPEC_ERRORS, check, spec_file};
 use clap::{Args, Subcommand};
 use serin_core::Spec;
-use serin_fleet::export::{Problem, Source};
+use serin_fleet::export::{Problem, Source, mark};
 use std::path::PathBuf;
 
 /// What `serin export --help` ends with.
@@ -51,13 +51,14 @@ pub(crate) enum ExportCommand {
 pub(crate) struct CommonArgs {
     /// The spec, in YAML or JSON; - is standard input
     spec: PathBuf,
-    /// Write files into this folder, each in one step and only if it changes
+    /// Write files into this folder, each in one step and only if it changes; files of an earlier
+    /// export that this one has not are removed
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
     /// Only this file, by its name
     #[arg(long, value_name = "FILE")]
     only: Option<String>,
-    /// Write nothing; exit with 1 if a file in --out is not as it would be written
+    /// Write nothing; exit with 1 if --out is not as it would be written
     #[arg(long, requires = "out")]
     check: bool,
 }
@@ -98,11 +99,13 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
             )));
         }
     }
-    match &common.out {
-        None => output::print(&artifacts),
-        Some(folder) if common.check => output::check(folder, &artifacts),
-        Some(folder) => output::write(folder, &artifacts),
+    let Some(path) = &common.out else { return output::print(&artifacts) };
+    let own = common.only.is_none().then(|| mark::made_by(target.name()));
+    let folder = output::Folder { path, own };
+    if common.check {
+        return output::check(&folder, &artifacts);
     }
+    output::write(&folder, &artifacts)
 }
 
 /// Everything that keeps a spec from being exported, a line each.

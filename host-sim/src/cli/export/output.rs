@@ -3,8 +3,15 @@
 use crate::cli::paint::{self, Tone};
 use crate::cli::{Failure, SPEC_ERRORS};
 use serin_fleet::export::Artifact;
-use std::io::Write;
+use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
+
+/// A folder that files are written into.
+pub(super) struct Folder<'a> {
+    pub(super) path: &'a Path,
+    /// How files of this target begin, if those that are not exported any more are to go.
+    pub(super) own: Option<String>,
+}
 
 /// One file as it is, several as documents behind their names.
 pub(super) fn print(artifacts: &[Artifact]) -> Result<(), Failure> {
@@ -22,9 +29,9 @@ pub(super) fn print(artifacts: &[Artifact]) -> Result<(), Failure> {
 }
 
 /// Writes what has changed, and says of each file what came of it.
-pub(super) fn write(folder: &Path, artifacts: &[Artifact]) -> Result<(), Failure> {
+pub(super) fn write(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), Failure> {
     for artifact in artifacts {
-        let path = place(folder, artifact);
+        let path = place(folder.path, artifact);
         let outcome = if is_same(&path, artifact) {
             paint::out(Tone::Quiet, "unchanged")
         } else {
@@ -35,14 +42,20 @@ pub(super) fn write(folder: &Path, artifacts: &[Artifact]) -> Result<(), Failure
         };
         println!("{}: {outcome}", path.display());
     }
+    for path in left_over(folder, artifacts) {
+        std::fs::remove_file(&path).map_err(|error| {
+            Failure::trouble(format!("{}: cannot be removed: {error}", path.display()))
+        })?;
+        println!("{}: {}", path.display(), paint::out(Tone::Strong, "removed"));
+    }
     Ok(())
 }
 
 /// Says which files differ from what would be written.
-pub(super) fn check(folder: &Path, artifacts: &[Artifact]) -> Result<(), Failure> {
+pub(super) fn check(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), Failure> {
     let mut same = true;
     for artifact in artifacts {
-        let path = place(folder, artifact);
+        let path = place(folder.path, artifact);
         let outcome = if is_same(&path, artifact) {
             paint::out(Tone::Good, "as exported")
         } else {
@@ -51,11 +64,34 @@ pub(super) fn check(folder: &Path, artifacts: &[Artifact]) -> Result<(), Failure
         };
         println!("{}: {outcome}", path.display());
     }
+    for path in left_over(folder, artifacts) {
+        same = false;
+        println!("{}: {}", path.display(), paint::out(Tone::Bad, "left over"));
+    }
     if same { Ok(()) } else { Err(Failure { code: SPEC_ERRORS, message: String::new() }) }
 }
 
 fn place(folder: &Path, artifact: &Artifact) -> PathBuf {
     artifact.path.split('/').fold(folder.to_path_buf(), |path, segment| path.join(segment))
+}
+
+/// Files of an earlier export that this one has not: other options, or no subsets any more.
+fn left_over(folder: &Folder<'_>, artifacts: &[Artifact]) -> Vec<PathBuf> {
+    let Some(own) = &folder.own else { return Vec::new() };
+    let made_by_us = |path: &PathBuf| {
+        let mut line = String::new();
+        let file = std::fs::File::open(path);
+        let read = file.and_then(|file| BufReader::new(file.take(4096)).read_line(&mut line));
+        read.is_ok() && line.trim_start_matches(['#', '/', ' ']).starts_with(own.as_str())
+    };
+    let exported: Vec<PathBuf> =
+        artifacts.iter().map(|artifact| place(folder.path, artifact)).collect();
+    let entries = std::fs::read_dir(folder.path).into_iter().flatten().flatten();
+    let files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
+    let mut found: Vec<PathBuf> =
+        files.filter(|path| !exported.contains(path) && made_by_us(path)).collect();
+    found.sort();
+    found
 }
 
 fn is_same(path: &Path, artifact: &Artifact) -> bool {

@@ -1,0 +1,56 @@
+// What `serin export worker` writes: wrangler deploys it, and the Worker routes by it.
+import { execFileSync } from "node:child_process";
+import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { assert, atEnd, check, until } from "./check.mjs";
+import { CANARY, ask } from "./world.mjs";
+import { freePort, wrangler } from "./wrangler.mjs";
+
+const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
+
+const EXPORTS = [
+  { name: "other Workers", spec: "examples/worker/spec.json", options: ["--service", "shop-stable=shop-stable", "--service", "shop-canary=shop-canary"] },
+  { name: "origins and KV", spec: "examples/envoy/spec.yaml", options: ["--origin", "shop-stable=https://stable.example.com", "--origin", "shop-canary=https://canary.example.com:8443", "--kv", "0123456789abcdef0123456789abcdef", "--domain", "shop.example.com", "--var", "SERIN_CACHE=1"] },
+  { name: "every field", spec: "tests/schema/whole_spec.yaml", options: ["reco-stable", "reco-canary", "reco-next", "a", "b"].flatMap((target) => ["--service", `${target}=${target}`]) },
+];
+
+/** A folder with the Worker and what is exported into it. */
+function project({ spec, options }) {
+  const folder = mkdtempSync(join(tmpdir(), "serin-export-"));
+  atEnd(() => rmSync(folder, { recursive: true, force: true }));
+  cpSync(process.env.SERIN_WORKER, join(folder, "serin"), { recursive: true });
+  execFileSync(process.env.SERIN_BIN, ["export", "worker", join(root, spec), "--out", folder, ...options]);
+  return folder;
+}
+
+export async function exported() {
+  for (const one of EXPORTS) {
+    await check(`wrangler deploy --dry-run takes what is exported: ${one.name}`, async () => {
+      const folder = project(one);
+      const run = wrangler(folder, "deploy", "--dry-run", "--outdir", "out");
+      assert.equal(await run.ended, 0, run.said());
+      assert.doesNotMatch(run.said(), /Unexpected fields|Processing wrangler/);
+    });
+  }
+
+  await check("the exported Worker answers by its arms", async () => {
+    const folder = project(EXPORTS[0]);
+    for (const arm of ["stable", "canary"]) cpSync(join(root, "examples/worker", arm), join(folder, arm), { recursive: true });
+    assert.equal(JSON.parse(readFileSync(join(folder, "serin/spec.json"))).rollouts.shop.baseline, "stable");
+    const port = await freePort();
+    const configs = ["wrangler.jsonc", "stable/wrangler.jsonc", "canary/wrangler.jsonc"].flatMap((name) => ["--config", name]);
+    const run = wrangler(folder, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort()), ...configs);
+    atEnd(async () => {
+      try { process.kill(-run.child.pid, "SIGTERM"); } catch { /* it has ended by itself */ }
+      await run.ended;
+    });
+    const answer = await until("it answers", async () => {
+      if (run.child.exitCode !== null) throw new Error(run.said());
+      return ask(port, "/", { headers: { "x-user-id": "ada" } }).catch(() => false);
+    }, 45_000);
+    assert.match(answer.text, /^stable answers/);
+    assert.match((await ask(port, "/", { headers: CANARY })).text, /^canary answers/);
+  });
+}
