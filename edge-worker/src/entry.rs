@@ -34,7 +34,7 @@ async fn fetch(request: Request, env: Env, context: Context) -> Result<Response,
 }
 
 /// After a trap: one call of the host is all that this instance can still do.
-fn on_abort() {
+pub(crate) fn on_abort() {
     host::aborted();
 }
 

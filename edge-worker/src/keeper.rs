@@ -181,3 +181,114 @@ fn id(plan: &Plan, rollout: &Rollout) -> Option<RolloutId> {
     let baseline = rollout.arm(rollout.baseline())?;
     plan.arm_named(rollout.name(), baseline.name()).map(|(id, _)| id)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::active::Active;
+    use crate::config::Source;
+    use serin_core::gate::Outcome;
+    use serin_core::{Decision, Facts, decide};
+    use std::cell::RefCell;
+    use std::collections::BTreeMap;
+
+    #[derive(Default)]
+    struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
+
+    impl Store for &Memory {
+        fn get(&self, key: &str) -> Option<Vec<u8>> {
+            self.0.borrow().get(key).cloned()
+        }
+
+        fn put(&self, key: &str, value: &[u8]) {
+            self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
+        }
+    }
+
+    const NOW: u64 = 1_795_250_000_000;
+
+    fn active(epoch: u64) -> Active {
+        let spec = format!(
+            r#"{{"formatVersion":1,"units":{{"user":[{{"header":"x-user"}}]}},"rollouts":{{"web":{{
+            "unit":"user","arms":{{"a":{{"target":"a"}},"b":{{"target":"b"}}}},"baseline":"a",
+            "canary":{{"share":50}},"epoch":{epoch},"gates":{{}}}}}}}}"#
+        );
+        Active::new(Plan::from_json(spec.as_bytes()).unwrap(), Source::Kv, NOW)
+    }
+
+    /// What an isolate hands on after requests of so many users.
+    fn counted(active: &Active, users: u32, canary_status: u16) -> Batch {
+        for user in 0..users {
+            let user = format!("user-{user}");
+            let pairs = [(b":path".as_slice(), b"/".as_slice()), (b"x-user", user.as_bytes())];
+            let facts = Facts::gather(&active.plan, pairs);
+            let mut decision = Decision::new(&active.plan);
+            decide(&active.plan, &facts, &mut decision);
+            let probe = decision.probe(&active.plan, &facts).unwrap();
+            let status = if probe.canary { canary_status } else { 200 };
+            active.record(&probe, &Outcome { status, ..Outcome::default() });
+        }
+        Batch::from_bytes(&active.take_batch().to_bytes()).unwrap()
+    }
+
+    #[test]
+    fn an_abort_outlives_the_object_and_waits_for_kv() {
+        let (active, memory) = (active(3), Memory::default());
+        let batch = counted(&active, 300, 500);
+        let none = Latches::default();
+        let audits = Keeper(&memory).flushed(&active.plan, &batch, &none, NOW);
+        assert_eq!(audits.len(), 1);
+        let keeper = Keeper(&memory);
+        let document = keeper.document();
+        let abort = document.latches.get("web").unwrap().abort.clone().unwrap();
+        assert_eq!((abort.epoch, abort.at, document.version), (3, NOW, NOW));
+        assert_eq!(keeper.unpublished(), Some(document.write()));
+        keeper.set_published(&document.write());
+        assert_eq!(keeper.unpublished(), None);
+        assert!(!keeper.is_watching(&active.plan, NOW));
+        assert_eq!(keeper.flushed(&active.plan, &batch, &none, NOW + 1), []);
+        assert_eq!(keeper.unpublished(), None);
+        let state: serde_json::Value = serde_json::from_str(&keeper.state(&active.plan)).unwrap();
+        assert_eq!(state["audits"][0]["verdict"], "abort");
+        assert_eq!(state["watched"]["web"]["epoch"], 3);
+        assert!(keeper.is_watching(&self::active(4).plan, NOW));
+    }
+
+    #[test]
+    fn a_stage_that_is_over_adds_nothing() {
+        let (old, new, memory) = (active(3), active(4), Memory::default());
+        let batch = counted(&old, 300, 500);
+        let audits = Keeper(&memory).flushed(&new.plan, &batch, &Latches::default(), NOW);
+        assert_eq!((audits, memory.0.borrow().contains_key("tallies/web")), (Vec::new(), false));
+    }
+
+    #[test]
+    fn what_others_have_aborted_is_taken_over_and_passed_on() {
+        let (active, memory) = (active(3), Memory::default());
+        let text = r#"{"latches":[{"rollout":"web","abort":{"epoch":3,"at":1,"digest":"d","reason":"by hand"}}]}"#;
+        let others = Document::read(text).unwrap().latches;
+        let batch = counted(&active, 300, 200);
+        Keeper(&memory).flushed(&active.plan, &batch, &others, NOW);
+        let document = Keeper(&memory).document();
+        assert_eq!(document.latches.get("web").unwrap().abort.as_ref().unwrap().reason, "by hand");
+    }
+
+    #[test]
+    fn silence_is_noticed_once_and_records_are_bounded() {
+        let (active, memory) = (active(3), Memory::default());
+        let keeper = Keeper(&memory);
+        let none = Latches::default();
+        let batch = counted(&active, 300, 200);
+        assert_eq!(keeper.flushed(&active.plan, &batch, &none, NOW), []);
+        assert!(keeper.is_watching(&active.plan, NOW));
+        assert_eq!(keeper.woken(&active.plan, &none, NOW + 30_000), []);
+        let audits = keeper.woken(&active.plan, &none, NOW + 61_000);
+        assert_eq!(audits.len(), 1);
+        assert!(!keeper.is_watching(&active.plan, NOW + 61_000));
+        assert_eq!(keeper.woken(&active.plan, &none, NOW + 200_000), []);
+        for _ in 0..30 {
+            keeper.keep_audits(&audits);
+        }
+        assert_eq!(keeper.text(AUDITS).unwrap().lines().count(), RECORDS);
+    }
+}

@@ -64,9 +64,9 @@ async fn status_page(isolate: &Isolate, env: &Env, head: &Head, now: u64) -> Res
     line(&mut fields, "content-type", "application/json; charset=utf-8");
     let has_gates = isolate.config.active().is_some_and(|active| active.has_trials);
     let judge = match (has_gates, isolate.has_judge) {
-        (_, true) => Judge::of(isolate.judge_state(env).await),
+        (false, _) => Judge::Needless,
         (true, false) => Judge::Missing,
-        (false, false) => Judge::Needless,
+        (true, true) => Judge::of(isolate.judge_state(env).await),
     };
     let latches = isolate.known.document();
     let view = status::View {

@@ -73,10 +73,11 @@ pub(crate) async fn decided(
         return pass(exchange, request, Some(decided)).await;
     };
     let shadow = shadow(exchange, request, decided, rollout, chosen);
-    let began = host::now_ms();
+    let began = probe.map(|_| host::now_ms());
     let answered = to_arm(exchange, request, decided, rollout, chosen).await;
     // That the settings lack a target says nothing of the arm.
-    if let Some(probe) = probe.filter(|_| !matches!(answered, Err(Lost::Unmapped(_)))) {
+    let said = !matches!(answered, Err(Lost::Unmapped(_)));
+    if let Some((probe, began)) = probe.zip(began).filter(|_| said) {
         exchange.record(active, &probe, answered.as_ref().ok(), began);
     }
     let outcome = match answered {

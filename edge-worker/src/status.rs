@@ -22,7 +22,7 @@ pub(crate) struct View<'v> {
 
 /// Who judges.
 pub(crate) enum Judge {
-    /// The spec has no gates, and the settings no object.
+    /// The spec has no gates.
     Needless,
     /// The spec has gates, and the settings no object.
     Missing,
@@ -40,7 +40,7 @@ impl Judge {
 
     const fn as_str(&self) -> &'static str {
         match self {
-            Judge::Needless => "not needed",
+            Judge::Needless => "no rollout has gates",
             Judge::Missing => "nobody judges: SERIN_GATES is not bound",
             Judge::Silent(_) => "the object does not answer",
             Judge::Object(_) => "judging",

@@ -19,22 +19,23 @@ pub(crate) fn strip(headers: &HeaderBlock, replaced: impl Fn(&[u8]) -> bool) {
     }
 }
 
-/// Tells the router, the upstream, the log and the counters. Gives the record, if there is one to
+/// Tells the router, the upstream, the log and the counters; the router of a shadow only if it is to mirror.
+/// Gives the record, if there is one to
 /// keep or `told` wants it.
 pub(crate) fn apply(
     active: &Active,
     decision: &Decision,
     block: &HeaderBlock,
     told: bool,
+    mirrored: bool,
 ) -> Option<String> {
     let plan = &active.plan;
     let (routed, flagged) = (decision.rollout().is_some(), !decision.flags().is_empty());
-    let shadowed = decision.shadow(plan).is_some();
     let replaced = |name: &[u8]| {
         let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
         (routed && (is(headers::ARM) || is(headers::ROLLOUT)))
             || (flagged && is(headers::FLAGS))
-            || (shadowed && is(headers::SHADOW))
+            || (mirrored && is(headers::SHADOW))
     };
     strip(block, replaced);
     if !routed && !flagged && !told {
@@ -45,6 +46,10 @@ pub(crate) fn apply(
     if let Some(decided) = decision.rollout() {
         active.count(decided);
     }
-    decision.request_headers(plan, host::set_request_header);
+    decision.request_headers(plan, |name, value| {
+        if mirrored || name != headers::SHADOW {
+            host::set_request_header(name, value);
+        }
+    });
     Some(record)
 }

@@ -9,6 +9,7 @@ use serin_core::{Decision, Plan, RolloutDecision};
 use crate::gates::Gates;
 use crate::host::{self, Metric};
 use crate::overrides::Overrides;
+use crate::shadow::Shadows;
 
 /// Everything a request needs of the current config. Shared by the requests that began under it.
 pub(crate) struct Active {
@@ -17,6 +18,7 @@ pub(crate) struct Active {
     pub(crate) overrides: Option<Rc<Overrides>>,
     /// If rollouts are guarded.
     pub(crate) gates: Option<Gates>,
+    pub(crate) shadows: Shadows,
     /// Reused, so that deciding allocates nothing.
     pub(crate) decision: RefCell<Decision>,
     /// The latest moment seen, in ms since 1970.
@@ -43,6 +45,7 @@ impl Active {
             requests: requests.collect(),
             overrides,
             gates,
+            shadows: Shadows::new(&plan),
             decision: RefCell::new(Decision::new(&plan)),
             now: Cell::new(before.map_or(0, |before| before.now.get())),
             plan,

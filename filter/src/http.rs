@@ -8,6 +8,7 @@ use serin_core::gate::Probe;
 use serin_core::{decide, headers};
 
 use crate::active::Active;
+use crate::shadow::{Copy, Pair};
 use crate::{actions, facts, host};
 
 /// The state of one request.
@@ -17,20 +18,28 @@ pub(crate) struct Http {
     set_cookies: Vec<String>,
     /// The decision, for a tester whose token asks for it.
     told: Option<String>,
-    /// What the outcome is to be counted under, if it tells something of a trial.
+    /// What the outcome is waited for; behind a pointer, because most requests have none.
+    awaited: Option<Box<Awaited>>,
+}
+
+/// What is done once the outcome is known.
+struct Awaited {
+    /// It is counted, if it says something of a trial.
     probe: Option<Probe>,
+    /// It is compared with the shadow's.
+    pair: Option<Rc<Pair>>,
 }
 
 impl Http {
     pub(crate) fn new(active: Option<Rc<Active>>) -> Http {
-        Http { active, set_cookies: Vec::new(), told: None, probe: None }
+        Http { active, set_cookies: Vec::new(), told: None, awaited: None }
     }
 }
 
 impl Context for Http {}
 
 impl HttpContext for Http {
-    fn on_http_request_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+    fn on_http_request_headers(&mut self, _count: usize, ended: bool) -> Action {
         let Some(block) = host::request_headers() else {
             return Action::Continue;
         };
@@ -48,12 +57,21 @@ impl HttpContext for Http {
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
-        if active.gates.is_some() {
-            self.probe = decision.probe(&active.plan, &facts);
+        let probe = active.gates.as_ref().and_then(|_| decision.probe(&active.plan, &facts));
+        let shadowed = decision.shadow(&active.plan).is_some();
+        let copy = if shadowed {
+            active.shadows.copy(active, &decision, &block, ended)
+        } else {
+            Copy::Mirrored
+        };
+        let mirrored = shadowed && matches!(copy, Copy::Mirrored);
+        let pair = if let Copy::Sent(pair) = copy { pair } else { None };
+        if probe.is_some() || pair.is_some() {
+            self.awaited = Some(Box::new(Awaited { probe, pair }));
         }
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
         let told = facts.wants_decision();
-        self.told = actions::apply(active, &decision, &block, told).filter(|_| told);
+        self.told = actions::apply(active, &decision, &block, told, mirrored).filter(|_| told);
         Action::Continue
     }
 
@@ -67,9 +85,12 @@ impl HttpContext for Http {
         Action::Continue
     }
     fn on_log(&mut self) {
-        let Some(probe) = self.probe.take() else { return };
+        let Some(awaited) = self.awaited.take() else { return };
+        if let Some(pair) = awaited.pair {
+            pair.log();
+        }
         let Some(active) = &self.active else { return };
-        if let Some(gates) = &active.gates {
+        if let (Some(gates), Some(probe)) = (&active.gates, awaited.probe) {
             gates.record(&active.plan, &probe);
         }
     }

@@ -11,6 +11,7 @@
 //! overrides  the keys for testers' tokens
 //! actions  a decision as header changes, filter state and counters
 //! gates  guarded rollouts: outcome → tallies → watch → latches, which the next request obeys
+//! shadow  copies that are compared
 //! state, webhook  latches from a URL, records to one, by calls
 //! settings  the environment
 //! host   the only file that calls the host
@@ -37,6 +38,7 @@ mod outcome;
 mod overrides;
 mod root;
 mod settings;
+mod shadow;
 mod state;
 mod tallies;
 mod watch;

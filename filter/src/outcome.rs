@@ -38,6 +38,13 @@ pub(crate) fn outcome(trial: &Trial, probe: &Probe) -> Outcome {
     }
 }
 
+/// The status that the client got; `None` if it has not waited for one.
+pub(crate) fn answered() -> Option<u16> {
+    let gone = number(&["response", "flags"]).unwrap_or_default() & CLIENT_GONE != 0;
+    let status = number(&["response", "code"]).filter(|_| !gone)?;
+    u16::try_from(status).ok()
+}
+
 /// A number, which comes as eight bytes.
 fn number(path: &[&str]) -> Option<u64> {
     Some(u64::from_le_bytes(host::property(path)?.try_into().ok()?))

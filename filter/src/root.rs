@@ -67,7 +67,7 @@ impl RootContext for Root {
     fn on_tick(&mut self) {
         for active in self.earlier.iter().chain(&self.active) {
             if let (Some(gates), Some(now)) = (&active.gates, active.now()) {
-                gates.tick(&active.plan, now);
+                gates.tick(active, now);
             }
         }
         self.earlier.retain(|active| Rc::strong_count(active) > 1);

@@ -2,7 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 
-use serin_core::gate::{Counters, Outcome, Probe, StageId, Tallies};
+use serin_core::gate::{Counters, Outcome, Probe, StageId, Tallies, Tally};
 use serin_core::plan::{Rollout, RolloutId, Trial};
 
 use crate::host::{self, Metric};
@@ -47,19 +47,14 @@ impl Local {
     /// Counts an outcome.
     pub(crate) fn record(&self, trial: &Trial, probe: &Probe, outcome: &Outcome) {
         let Ok(mut slot) = self.seen.try_borrow_mut() else { return };
-        let mut fresh = Tallies::new(probe.stage, trial);
-        let Some(seen) = slot.as_mut() else {
-            fresh.record(trial, probe, outcome);
-            *slot = Some(fresh);
-            return;
-        };
-        if seen.stage == probe.stage {
+        if let Some(seen) = slot.as_mut().filter(|seen| seen.stage == probe.stage) {
             seen.record(trial, probe, outcome);
             return;
         }
+        let mut fresh = Tallies::new(probe.stage, trial);
         fresh.record(trial, probe, outcome);
         // A request that began before the stage did says nothing of it.
-        if is_later(seen.stage, probe.stage) {
+        if slot.as_ref().is_some_and(|seen| is_later(seen.stage, probe.stage)) {
             self.count(&fresh);
         } else if let Some(past) = slot.replace(fresh) {
             self.count(&past);
@@ -67,11 +62,22 @@ impl Local {
     }
 
     /// Adds everything to what all VMs have seen, in the stage that is in force.
-    pub(crate) fn flush(&self, current: Option<StageId>) {
+    /// `compared` are answers of the shadow, which belong to no other.
+    pub(crate) fn flush(&self, current: Option<StageId>, trial: Option<&Trial>, compared: Tally) {
+        let Ok(mut slot) = self.seen.try_borrow_mut() else { return };
         if let Some(stage) = current {
             self.metrics_of(stage);
+            if let Some(trial) = trial.filter(|_| compared.exposures > 0) {
+                let mut fresh = Tallies::new(stage, trial);
+                fresh.shadow = compared;
+                match slot.as_mut().filter(|seen| seen.stage == stage) {
+                    Some(seen) => seen.add(&fresh),
+                    None => {
+                        self.add(&fresh, stage);
+                    }
+                }
+            }
         }
-        let Ok(mut slot) = self.seen.try_borrow_mut() else { return };
         let Some(seen) = slot.take() else { return };
         let written = current.is_none_or(|current| self.add(&seen, current));
         if written {

@@ -129,6 +129,19 @@ fn another_target_or_value_behind_the_same_name_is_a_move() {
 }
 
 #[test]
+fn names_with_dots_are_names() {
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    old["flags"] = json!({"a.b": old["flags"]["new"]});
+    let mut new = old.clone();
+    new["flags"]["a.b"]["defaultVariant"] = json!("on");
+    let found = units(&old, &new);
+    assert_eq!(moves(&found, 0), ["flags[\"a.b\"]: off → on 2000"]);
+    let text = diff::markdown(&found, None);
+    assert!(text.contains("| flag `a.b` | everybody | 2,000 (100 %) |"), "{text}");
+    assert!(text.contains("be why:\n\n- `flags[\"a.b\"].defaultVariant`: "), "{text}");
+}
+
+#[test]
 fn a_route_that_changes_hands_moves_all_of_it() {
     let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
     let mut new = old.clone();
@@ -162,4 +175,24 @@ fn requests_are_decided_as_hosts_decide_them() {
     assert_eq!(moves(&found, 0), wanted);
     assert_eq!(diff::json(&found, None), diff::json(&ask(), None));
     assert!(comparison.requests(["{}"].iter().map(|line| diff::parse(line))).is_err());
+}
+
+#[test]
+fn whoever_moves_otherwise_than_everybody_has_a_row() {
+    let staff = json!({"any": [
+        {"attribute": "header.x-email", "suffix": "@corp.example"},
+        {"attribute": "ip", "cidr": ["10.0.0.0/8"]},
+    ]});
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 5.0);
+    old["cohorts"] = json!({"staff": staff, "beta": old["cohorts"]["beta"]});
+    old["rollouts"]["shop"]["canary"]["rings"] = json!([{"cohort": "staff"}]);
+    let mut new = old.clone();
+    new["rollouts"]["shop"]["canary"]["share"] = json!(20);
+    let text = diff::markdown(&units(&old, &new), Some(50.0));
+    let everybody = format!("| rollout `shop` | everybody | {} (", within("shop", 5000, 20_000));
+    let staff = "| rollout `shop` | `staff` with `header.x-email: @corp.example` or \
+                 `ip: 10.0.0.0` | nobody |  |\n";
+    assert!(text.contains(&everybody) && text.contains(staff), "{text}");
+    assert_eq!(text.matches("rollout `shop`").count(), 2, "{text}");
+    assert!(text.contains("within the 50 % that may"), "{text}");
 }

@@ -13,6 +13,22 @@ use std::time::Duration;
 use worker_process::{Described, Workerd};
 
 const TOKEN: &str = "token";
+const WITH_TOKEN: &[(&str, &str)] = &[("SERIN_STATUS_TOKEN", TOKEN)];
+
+/// Sets a gauge when it is configured, and lets every request pass.
+const LATCH: &str = r#"(module
+    (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
+    (import "env" "proxy_record_metric" (func $record (param i32 i64) (result i32)))
+    (memory (export "memory") 1)
+    (data (i32.const 16) "serin.latch.shop.aborted")
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32)
+        (drop (call $define (i32.const 1) (i32.const 16) (i32.const 24) (i32.const 8)))
+        (drop (call $record (i32.load (i32.const 8)) (i64.const 1)))
+        (i32.const 1)))"#;
 
 fn main() -> ExitCode {
     let mut report = Report::new("serin drift");
@@ -22,6 +38,8 @@ fn main() -> ExitCode {
             report.check("one byte that differs is named by its place", || fleet.one_byte());
             report.check("a spec that the filter refuses is not in force", || fleet.refused());
             report.check("every host is behind a revision that is only in git", || fleet.behind());
+            report.check("an abort in force is drift", || fleet.abort());
+            report.check("a status page by https, from whom the system trusts", || fleet.https());
             report.check("a host that does not answer, or not to us", || fleet.silent());
         }
         Err(why) => report.ran("the fleet starts", Err(why)),
@@ -38,7 +56,7 @@ struct Fleet {
     patched: Envoy,
     workerd: Workerd,
     filter: PathBuf,
-    _upstream: Upstream,
+    upstream: Upstream,
 }
 
 /// What `serin drift` said.
@@ -75,8 +93,9 @@ impl Fleet {
             "SERIN_BASELINE": "shop-stable",
             "SERIN_STATUS_TOKEN": TOKEN,
         });
-        let workerd = Workerd::start(&[Described { name: "edge".into(), variables }])?;
-        Ok(Fleet { spec, fixed, patched, workerd, filter, _upstream: upstream })
+        let workerd =
+            Workerd::start(&[Described { name: "edge".into(), variables, latches: None }])?;
+        Ok(Fleet { spec, fixed, patched, workerd, filter, upstream })
     }
 
     /// Asks all three hosts.
@@ -84,7 +103,7 @@ impl Fleet {
         let status = format!("http://{}/.serin/status", self.workerd.address("edge")?);
         let admin = |envoy: &Envoy| format!("http://{}", envoy.admin_address());
         let (fixed, patched) = (admin(&self.fixed), admin(&self.patched));
-        drift(spec, &["--envoy", &fixed, &patched, "--worker", &status], TOKEN)
+        drift(spec, &["--envoy", &fixed, &patched, "--worker", &status], WITH_TOKEN)
     }
 
     fn in_sync(&self) -> Result<(), String> {
@@ -131,6 +150,61 @@ impl Fleet {
         said.tells("variable: revision 1 (")
     }
 
+    /// The gauge is set by a filter of a few lines beside Serin's: what is asked here is how Envoy tells it.
+    fn abort(&self) -> Result<(), String> {
+        let folder = envoy::folder("drift-abort")?;
+        let latch = folder.join("latch.wasm");
+        let bytes = wat::parse_str(LATCH).map_err(|error| error.to_string())?;
+        std::fs::write(&latch, bytes).map_err(|error| error.to_string())?;
+        let mut filter = bootstrap::wasm(&latch, "");
+        filter["name"] = json!("latch");
+        filter["typed_config"]["config"]["vm_config"]["vm_id"] = json!("latch");
+        let serin = bootstrap::wasm(&self.filter, &self.spec.to_string());
+        let mut listener = bootstrap::listener("web", &serin, "upstream");
+        filters(&mut listener)?.insert(1, filter);
+        let clusters = [("upstream", self.upstream.address)];
+        let envoy = Envoy::start(folder, &bootstrap::bootstrap(vec![listener], &clusters))?;
+        let said = drift(
+            &self.spec,
+            &["--envoy", &format!("http://{}", envoy.admin_address())],
+            WITH_TOKEN,
+        )?;
+        said.is(1, &["drift"])?;
+        said.tells("  rollout shop is aborted\n")
+    }
+
+    /// TLS ends in an Envoy, whose certificate is made for this test.
+    fn https(&self) -> Result<(), String> {
+        let made = rcgen::generate_simple_self_signed(["localhost".to_owned()]);
+        let made = made.map_err(|error| error.to_string())?;
+        let folder = envoy::folder("drift-https")?;
+        let trusted = folder.join("trusted.pem");
+        envoy::write(&trusted, &made.cert.pem())?;
+        let serin = bootstrap::wasm(&self.filter, &self.spec.to_string());
+        let mut listener = bootstrap::listener("web", &serin, "worker");
+        // The first would take the token for one of its own.
+        filters(&mut listener)?.remove(0);
+        listener["filter_chains"][0]["transport_socket"] = json!({
+            "name": "tls",
+            "typed_config": {
+                "@type": "type.googleapis.com/envoy.extensions.transport_sockets.tls.v3.DownstreamTlsContext",
+                "common_tls_context": {"tls_certificates": [{
+                    "certificate_chain": {"inline_string": made.cert.pem()},
+                    "private_key": {"inline_string": made.signing_key.serialize_pem()},
+                }]},
+            },
+        });
+        let clusters = [("worker", self.workerd.address("edge")?)];
+        let envoy = Envoy::start(folder, &bootstrap::bootstrap(vec![listener], &clusters))?;
+        let status = format!("https://localhost:{}/.serin/status", envoy.listener("web")?.port());
+        let stranger = drift(&self.spec, &["--worker", &status], WITH_TOKEN)?;
+        stranger.is(2, &["not-asked"])?;
+        stranger.tells("invalid peer certificate")?;
+        let trusted = trusted.to_string_lossy();
+        let trust = [("SERIN_STATUS_TOKEN", TOKEN), ("SSL_CERT_FILE", &*trusted)];
+        drift(&self.spec, &["--worker", &status], &trust)?.is(0, &["in-sync"])
+    }
+
     fn silent(&self) -> Result<(), String> {
         let fixed = format!("http://{}", self.fixed.admin_address());
         let nobody =
@@ -138,7 +212,7 @@ impl Fleet {
         let address = nobody.local_addr().map_err(|error| error.to_string())?;
         drop(nobody);
         let nowhere = format!("http://{address}");
-        let said = drift(&self.spec, &["--envoy", &fixed, &nowhere], TOKEN)?;
+        let said = drift(&self.spec, &["--envoy", &fixed, &nowhere], WITH_TOKEN)?;
         said.is(2, &["in-sync", "not-asked"])?;
         let status = format!("http://{}/.serin/status", self.workerd.address("edge")?);
         for (arguments, token, why) in [
@@ -148,7 +222,7 @@ impl Fleet {
             (["--worker", &fixed], TOKEN, "answers no JSON"),
             (["--envoy", &status], TOKEN, "/.serin/status/config_dump"),
         ] {
-            let said = drift(&self.spec, &arguments, token)?;
+            let said = drift(&self.spec, &arguments, &[("SERIN_STATUS_TOKEN", token)])?;
             said.is(2, &["not-asked"])?;
             said.tells(why)?;
         }
@@ -188,14 +262,20 @@ impl Said {
     }
 }
 
+/// A listener's HTTP filters.
+fn filters(listener: &mut Value) -> Result<&mut Vec<Value>, String> {
+    let filters = listener.pointer_mut("/filter_chains/0/filters/0/typed_config/http_filters");
+    filters.and_then(Value::as_array_mut).ok_or_else(|| "the listener has no filters".into())
+}
+
 /// Runs it twice, for people and for tools; both end alike.
-fn drift(spec: &Value, arguments: &[&str], token: &str) -> Result<Said, String> {
+fn drift(spec: &Value, arguments: &[&str], variables: &[(&str, &str)]) -> Result<Said, String> {
     let file = envoy::folder("drift-spec")?.join("spec.json");
     envoy::write(&file, &spec.to_string())?;
     let run = |more: &[&str]| {
         let mut command = Command::new(path_from("SERIN_BIN")?);
         command.arg("drift").arg(&file).args(arguments).args(more);
-        command.env("SERIN_STATUS_TOKEN", token).env("NO_PROXY", "*").stdin(Stdio::null());
+        command.envs(variables.iter().copied()).env("NO_PROXY", "*").stdin(Stdio::null());
         let output = command.output().map_err(|error| format!("serin did not start: {error}"))?;
         let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
         Ok::<_, String>((output.status.code(), text(&output.stdout), text(&output.stderr)))

@@ -5,22 +5,26 @@ use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::envoy::edge::Edge;
 use serin_conformance::envoy::{self, Envoy};
-use serin_conformance::load::{Load, Note};
+use serin_conformance::load::{Crowd, Load, Note};
 use serin_conformance::overrides;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(40);
-const USERS: usize = 3000;
+const USERS: Crowd = Crowd::Users(3000);
 
 fn main() -> ExitCode {
     let mut report = Report::new("gates in Envoy");
     report.check("a canary that starts to fail is cut off, and stays off", failing);
     report.check("a healthy canary is promoted step by step", healthy);
+    report.check("answers that break off are errors", cut_off);
+    report.check("clients that go away are none", impatient);
+    report.check("a shadow that answers otherwise is counted, and aborts", shadow);
     report.finish()
 }
 
@@ -55,6 +59,7 @@ struct Shop {
     canary: Service,
     hook: Service,
     state: Service,
+    dark: Service,
     edge: Edge,
     token: String,
 }
@@ -77,6 +82,7 @@ impl Shop {
             stable: Service::start("stable")?,
             canary: Service::start("canary")?,
             hook: Service::start("hook")?,
+            dark: Service::start("dark")?,
             state,
             edge: Edge::new(name, variables)?,
             token,
@@ -89,6 +95,7 @@ impl Shop {
             ("canary", self.canary.address),
             ("hook", self.hook.address),
             ("state", self.state.address),
+            ("dark", self.dark.address),
         ])
     }
 }
@@ -172,6 +179,75 @@ fn healthy() -> Result<(), String> {
     answered_at_all(&load.stop()?)?;
     if is_aborted(&envoy) || more == 0 || still > 0 {
         return Err(format!("{more} to the canary, {still} to the baseline\n{}", envoy.log()));
+    }
+    Ok(())
+}
+
+/// The status is 200: only Envoy's flags tell.
+fn cut_off() -> Result<(), String> {
+    let mut shop = Shop::new("gates-cut")?;
+    shop.edge.deliver(&spec(1, 1))?;
+    let envoy = shop.start()?;
+    shop.canary.cut();
+    let load = Load::start(envoy.listener("edge")?, USERS);
+    let aborted = until("the gate aborts", &envoy, || is_aborted(&envoy));
+    load.stop()?;
+    aborted
+}
+
+fn impatient() -> Result<(), String> {
+    let mut shop = Shop::new("gates-impatient")?;
+    shop.edge.deliver(&spec(1, 1))?;
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    shop.canary.take(400);
+    for user in 0..800 {
+        let mut client = std::net::TcpStream::connect(to).map_err(|error| error.to_string())?;
+        let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-user-id: user-{user}\r\n\r\n");
+        client.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    let seen = |what: &str| counter(&envoy, &format!("step.0.arm.canary.{what}"));
+    until("they are counted", &envoy, || seen("requests") > Some(100))?;
+    println!("       {:?} requests of the canary, most without an answer", seen("requests"));
+    if is_aborted(&envoy) || seen("errors") != Some(0) {
+        return Err(format!("{:?} errors\n{}", seen("errors"), envoy.log()));
+    }
+    Ok(())
+}
+
+fn shadow() -> Result<(), String> {
+    let mut shop = Shop::new("gates-shadow")?;
+    let mut shadowed = spec(1, 1);
+    let rollout = &mut shadowed["rollouts"]["shop"];
+    rollout["arms"]["dark"] = json!({"target": "dark"});
+    rollout["canary"]["arm"] = json!("canary");
+    rollout["shadow"] = json!({"arm": "dark", "percent": 50, "compare": "body", "maxInFlight": 4});
+    rollout["gates"]["shadow"] = json!({"maxDivergence": 1});
+    shop.edge.deliver(&shadowed)?;
+    for service in [&shop.stable, &shop.canary, &shop.dark] {
+        service.say("day\n");
+    }
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    let load = Load::start(to, USERS);
+    let shown = |what: &str| counter(&envoy, &format!("serin.shadow.shop.{what}")).unwrap_or(0);
+    until("the shadow is compared", &envoy, || shown("compared") > 500)?;
+    let (agreed, diverged, aborted) = (shown("compared"), shown("diverged"), is_aborted(&envoy));
+    shop.dark.say("night\n");
+    until("the gate aborts", &envoy, || is_aborted(&envoy))?;
+    std::thread::sleep(Duration::from_millis(500));
+    let asked = shop.dark.asked();
+    std::thread::sleep(Duration::from_millis(300));
+    let more = shop.dark.asked() - asked;
+    answered(&load.stop()?, &Instant::now())?;
+    let differing = shown("diverged");
+    println!("       {agreed} answers agreed; {differing} that differed were enough");
+    let dropped = shown("dropped");
+    println!("       {dropped} copies were not sent, because 4 were under way on their worker");
+    if diverged > 0 || aborted || more > 0 {
+        return Err(format!("{diverged} differed before, aborted {aborted}, {more} copies after"));
     }
     Ok(())
 }

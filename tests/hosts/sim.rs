@@ -3,6 +3,7 @@
 #[path = "../../core/tests/scale/spec.rs"]
 mod scale;
 
+use serde_json::Value;
 use serin_conformance::minted::differences_with_own_entropy;
 use serin_conformance::outcome;
 use serin_conformance::report::Report;
@@ -26,12 +27,12 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     for suite in vector::load()? {
         let plan = native::plan(&suite)?;
         let mut latest = now();
-        let (mut clock, mut plugin) = configured(&module, &suite, latest)?;
+        let (mut clock, mut plugin) = configured(&module, &suite, latest, None)?;
         for case in &suite.cases {
             let at = case.now.unwrap_or_else(now);
-            if at < latest {
-                // In one VM time never goes back, so an earlier moment needs a new one.
-                (clock, plugin) = configured(&module, &suite, at)?;
+            if at < latest || case.latches.is_some() {
+                // In one VM time never goes back and no abort is forgotten.
+                (clock, plugin) = configured(&module, &suite, at, case.latches.as_ref())?;
             }
             clock.set_millis(at);
             latest = at;
@@ -43,9 +44,15 @@ fn vectors(report: &mut Report) -> Result<(), String> {
     Ok(())
 }
 
-fn configured(module: &Module, suite: &Suite, at: u64) -> Result<(VirtualClock, Plugin), String> {
+fn configured(
+    module: &Module,
+    suite: &Suite,
+    at: u64,
+    latches: Option<&Value>,
+) -> Result<(VirtualClock, Plugin), String> {
     let keys = suite.override_keys.as_ref().map(|keys| keys.to_string());
-    sim::configured(module, suite.spec.to_string(), at, Entropy::Seeded(0), keys.as_deref())
+    let (spec, entropy) = (suite.spec.to_string(), Entropy::Seeded(0));
+    sim::informed(module, spec, at, entropy, keys.as_deref(), latches)
         .map_err(|why| format!("{}: {why}", suite.name))
 }
 

@@ -51,8 +51,8 @@ fn vectors(report: &mut Report) -> Result<(), String> {
             let place = latches.iter().position(|known| *known == case.latches.as_ref());
             let place = place.unwrap_or_default();
             let telling = workerd.address(&name(index, place))?;
-            let discreet = suite.override_keys.as_ref();
-            let discreet = discreet.map(|_| workerd.address(&discreet(index, place)));
+            let keys = suite.override_keys.as_ref();
+            let discreet = keys.map(|_| workerd.address(&discreet(index, place)));
             let to = Addresses { telling, discreet: discreet.transpose()? };
             run(suite, &plan, case, to, &upstream, report);
         }

@@ -24,8 +24,17 @@ pub struct Note {
     pub status: u16,
     /// Who answered.
     pub version: String,
-    /// Which of the users asked.
+    /// Which of the users asked, or which session.
     pub user: usize,
+}
+
+/// Who asks.
+#[derive(Clone, Copy)]
+pub enum Crowd {
+    /// So many users by their ids, one after the other.
+    Users(usize),
+    /// Sessions that last so long, which keep the cookies they are given.
+    Sessions(Duration),
 }
 
 /// Clients that are at work until they are stopped.
@@ -35,12 +44,12 @@ pub struct Load {
 }
 
 impl Load {
-    /// Starts the clients: each asks as one user after the other, of so many.
-    pub fn start(to: SocketAddr, users: usize) -> Self {
+    /// Starts the clients.
+    pub fn start(to: SocketAddr, crowd: Crowd) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let client = |number| {
             let stop = Arc::clone(&stop);
-            std::thread::spawn(move || run(to, number, users, &stop))
+            std::thread::spawn(move || run(to, Asker::new(number, crowd), &stop))
         };
         Self { clients: (0..CLIENTS).map(client).collect(), stop }
     }
@@ -57,25 +66,74 @@ impl Load {
     }
 }
 
-fn run(to: SocketAddr, number: usize, users: usize, stop: &AtomicBool) -> Vec<Note> {
+/// Whose turn it is at one client.
+struct Asker {
+    crowd: Crowd,
+    first: usize,
+    user: usize,
+    /// When the session ends.
+    end: Instant,
+    cookies: Vec<String>,
+}
+
+impl Asker {
+    /// Each client has its own users: no two ask at once as the same one.
+    fn new(first: usize, crowd: Crowd) -> Self {
+        let mut end = Instant::now();
+        if let Crowd::Sessions(length) = crowd {
+            // Clients begin their sessions at different times.
+            end += length * u32::try_from(first + 1).unwrap_or(1) / CLIENTS as u32;
+        }
+        Self { crowd, first, user: first, end, cookies: Vec::new() }
+    }
+
+    fn request(&self) -> String {
+        let field = match self.crowd {
+            Crowd::Users(_) => format!("x-user-id: user-{}\r\n", self.user),
+            Crowd::Sessions(_) if self.cookies.is_empty() => String::new(),
+            Crowd::Sessions(_) => format!("cookie: {}\r\n", self.cookies.join("; ")),
+        };
+        format!("GET / HTTP/1.1\r\nhost: shop\r\n{field}\r\n")
+    }
+
+    fn answered(&mut self, answer: &Message) {
+        match self.crowd {
+            Crowd::Users(users) => {
+                self.user += CLIENTS;
+                if self.user >= users {
+                    self.user = self.first;
+                }
+            }
+            Crowd::Sessions(length) => {
+                for cookie in answer.all("set-cookie") {
+                    self.cookies.push(cookie.split(';').next().unwrap_or_default().to_owned());
+                }
+                if Instant::now() >= self.end {
+                    self.end += length;
+                    self.user += CLIENTS;
+                    self.cookies.clear();
+                }
+            }
+        }
+    }
+}
+
+fn run(to: SocketAddr, mut asker: Asker, stop: &AtomicBool) -> Vec<Note> {
     let mut notes = Vec::new();
     let mut connection: Option<BufReader<TcpStream>> = None;
-    // Each client has its own users: no two ask at once as the same one.
-    let mut user = number;
     while !stop.load(Ordering::Relaxed) {
-        let sent = Instant::now();
-        let answer = ask(to, &mut connection, user);
-        if answer.is_err() {
-            connection = None;
+        let (sent, user) = (Instant::now(), asker.user);
+        let answer = ask(to, &mut connection, &asker.request());
+        let (mut status, mut version) = (0, String::new());
+        match answer {
+            Ok(answer) => {
+                status = answer.status();
+                version = answer.field("x-version").unwrap_or_default();
+                asker.answered(&answer);
+            }
+            Err(_) => connection = None,
         }
-        let (status, version) = answer
-            .map(|answer| (answer.status(), answer.field("x-version").unwrap_or_default()))
-            .unwrap_or_default();
         notes.push(Note { sent, answered: Instant::now(), status, version, user });
-        user += CLIENTS;
-        if user >= users {
-            user = number;
-        }
         std::thread::sleep(PAUSE);
     }
     notes
@@ -84,7 +142,7 @@ fn run(to: SocketAddr, number: usize, users: usize, stop: &AtomicBool) -> Vec<No
 fn ask(
     to: SocketAddr,
     connection: &mut Option<BufReader<TcpStream>>,
-    user: usize,
+    request: &str,
 ) -> std::io::Result<Message> {
     if connection.is_none() {
         let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
@@ -93,7 +151,6 @@ fn ask(
         *connection = Some(BufReader::new(stream));
     }
     let Some(reader) = connection else { return Err(std::io::ErrorKind::NotConnected.into()) };
-    let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-user-id: user-{user}\r\n\r\n");
     reader.get_mut().write_all(request.as_bytes())?;
     read_message(reader, false)
 }

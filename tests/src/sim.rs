@@ -2,8 +2,14 @@
 
 use crate::outcome::{self, Seen};
 use crate::vector::Case;
-use serin_host_sim::{Entropy, Metric, Module, Plugin, Stream, StreamInfo, VirtualClock};
+use serde_json::Value;
+use serin_host_sim::{
+    Entropy, HttpResponse, Limits, Metric, Module, Plugin, Stream, StreamInfo, VirtualClock,
+};
 use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 /// The filter that `SERIN_FILTER_WASM` names, compiled.
 pub fn filter() -> Result<Module, String> {
@@ -29,11 +35,51 @@ pub fn configured(
     entropy: Entropy,
     keys: Option<&str>,
 ) -> Result<(VirtualClock, Plugin), String> {
+    informed(module, spec, at, entropy, keys, None)
+}
+
+/// The same, with what a host knows of aborts: it reads them from a URL, on its first tick.
+pub fn informed(
+    module: &Module,
+    spec: String,
+    at: u64,
+    entropy: Entropy,
+    keys: Option<&str>,
+    latches: Option<&Value>,
+) -> Result<(VirtualClock, Plugin), String> {
+    const TICK_MS: u64 = 10;
+    let at = if latches.is_some() { at.saturating_sub(TICK_MS) } else { at };
     let clock = VirtualClock::at_millis(at);
-    let mut builder =
-        Plugin::of_module(module).configuration(spec).clock(clock.clone()).entropy(entropy);
+    // A busy machine must not fail a test; a guest that never returns is stopped all the same.
+    let limits = Limits { call_deadline: Duration::from_secs(60), ..Limits::default() };
+    // Nobody but the router could be asked for a copy, as in the Envoy of the vectors.
+    let mut builder = Plugin::of_module(module)
+        .limits(limits)
+        .configuration(spec)
+        .clock(clock.clone())
+        .entropy(entropy)
+        .no_other_clusters();
     if let Some(keys) = keys {
         builder = builder.env_var("SERIN_OVERRIDE_KEYS", keys);
+    }
+    if let Some(latches) = latches {
+        let (latches, asked) = (latches.to_string(), Arc::default());
+        let counted = Arc::clone(&asked);
+        builder = builder
+            .env_var("SERIN_GATE_TICK_MS", &TICK_MS.to_string())
+            .env_var("SERIN_STATE_CLUSTER", "state")
+            .env_var("SERIN_STATE_URL", "http://state.example/latches")
+            .cluster("state")
+            .on_http_call(move |_| {
+                AtomicU64::fetch_add(&counted, 1, Ordering::Relaxed);
+                Some(HttpResponse::new(200).body(latches.clone()))
+            });
+        let plugin = builder.build().map_err(|error| error.to_string())?;
+        plugin.advance(Duration::from_millis(TICK_MS));
+        if asked.load(Ordering::Relaxed) == 0 {
+            return Err("the filter did not ask for the latches".into());
+        }
+        return Ok((clock, plugin));
     }
     let plugin = builder.build().map_err(|error| error.to_string())?;
     Ok((clock, plugin))

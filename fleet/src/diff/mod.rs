@@ -57,6 +57,8 @@ pub struct Diff {
     pub new: (u64, String),
     /// Everybody first. For ids, then the same ids with attributes that a condition asks for.
     pub groups: Vec<Group>,
+    /// How many such groups there would be beyond those, of specs with many conditions.
+    pub left_out: usize,
     /// Every place where the documents differ, revision and deploy apart.
     pub changed: Vec<Difference>,
 }
@@ -123,13 +125,15 @@ impl<'a> Comparison<'a> {
         let places = places::places(&self.pair, self.at);
         let sources = sources(&self.pair);
         let mut groups = vec![self.group(ids, &sources, &places, Profile::default())];
-        for profile in profile::profiles(&self.pair) {
+        let (profiles, left_out) = profile::profiles(&self.pair);
+        for profile in profiles {
             // Who is given an id by the condition itself is one unit, whatever the list says.
             let one = profile.names_a_unit(&sources);
             let ids = if one { ids.get(..1).unwrap_or_default() } else { ids };
             groups.push(self.group(ids, &sources, &places, profile));
         }
-        self.diff(if made_up { Who::MadeUp } else { Who::Listed }, groups)
+        let who = if made_up { Who::MadeUp } else { Who::Listed };
+        Diff { left_out, ..self.diff(who, groups) }
     }
 
     /// Asks about recorded requests, in the order in which they come.
@@ -159,7 +163,7 @@ impl<'a> Comparison<'a> {
         let mut changed = differences(self.pair.old.document, self.pair.new.document);
         changed.retain(|it| it.path != "revision" && !it.path.starts_with("deploy"));
         let (old, new) = (version(&self.pair.old), version(&self.pair.new));
-        Diff { who, at: self.at, old, new, groups, changed }
+        Diff { who, at: self.at, old, new, groups, left_out: 0, changed }
     }
 
     fn group(

@@ -28,8 +28,8 @@ impl Profile {
 }
 
 /// One for each way into each cohort of either spec, and into each other condition of the flags and
-/// rollouts that have changed; each once.
-pub(super) fn profiles(pair: &Pair<'_>) -> Vec<Profile> {
+/// rollouts that have changed, each once; and how many there are beyond the bound.
+pub(super) fn profiles(pair: &Pair<'_>) -> (Vec<Profile>, usize) {
     let mut found = Vec::new();
     for (own, other) in [(&pair.new, &pair.old), (&pair.old, &pair.new)] {
         let document = own.document;
@@ -51,8 +51,10 @@ pub(super) fn profiles(pair: &Pair<'_>) -> Vec<Profile> {
     }
     let mut known = BTreeSet::new();
     found.retain(|it: &Attributes| !it.is_empty() && known.insert(it.clone()));
+    let left_out = found.len().saturating_sub(MOST);
     found.truncate(MOST);
-    found.into_iter().map(|it| Profile { attributes: it.into_iter().collect() }).collect()
+    let profiles = found.into_iter().map(|it| Profile { attributes: it.into_iter().collect() });
+    (profiles.collect(), left_out)
 }
 
 /// The outermost conditions in a flag or a rollout: `when`, and the items of `rings`.

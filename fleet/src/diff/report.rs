@@ -3,6 +3,7 @@
 use super::{Diff, Group, Part, Who, percent};
 use crate::compare::{Difference, shown};
 use serde_json::{Value, json};
+use std::cmp::Ordering;
 use std::fmt::Write as _;
 
 /// A pull request is no place for more lines of one kind.
@@ -46,6 +47,9 @@ pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
         }
         Who::Requests => {}
     }
+    if diff.left_out > 0 {
+        let _ = write!(text, "; {} more sets of attributes are left out", diff.left_out);
+    }
     text.push_str(".</sub>\n");
     text
 }
@@ -65,31 +69,22 @@ fn headline(diff: &Diff) -> String {
         format!("{} of {} {noun} {verb} ({share})", grouped(all.moved), grouped(all.size))
     };
     let ((from, old), (to, new)) = (&diff.old, &diff.new);
-    let step = if old == new {
-        format!("revision {to} says the same")
-    } else if from == to {
-        format!("revision {to}, still the same number")
-    } else {
-        format!("revision {from} → {to}")
+    let step = match from.cmp(to) {
+        _ if old == new => format!("revision {to} says the same"),
+        Ordering::Less => format!("revision {from} → {to}"),
+        Ordering::Equal => format!("still revision {to}"),
+        Ordering::Greater => format!("revision {from} → {to}, and hosts may refuse to go back"),
     };
     format!("### Serin: {moved}, {step}\n")
 }
 
-/// One row for each part of each group in which somebody moves.
+/// One row for each part and for each group that moves otherwise than everybody does.
 fn table(diff: &Diff) -> String {
-    let mut rows = String::new();
-    let everybody = diff.groups.first();
-    for group in &diff.groups {
-        for part in &group.parts {
-            if part.moved() > 0 && !said_already(everybody, group, part) {
-                rows.push_str(&row(diff.who, group, part));
-            }
-        }
-    }
+    let rows: String = rows(diff).iter().map(|row| row.markdown(diff.who)).collect();
     if rows.is_empty() {
         return String::new();
     }
-    let (who, more) = if diff.who == Who::Requests { ("", "") } else { ("who |", "---|") };
+    let (who, more) = if diff.who == Who::Requests { ("", "") } else { (" who |", "---|") };
     let text = format!("\n| |{who} move | from → to |\n|---|{more}--:|---|\n{rows}");
     if diff.groups.len() == 1 {
         return text;
@@ -97,45 +92,82 @@ fn table(diff: &Diff) -> String {
     text + "\nWhoever has no row moves as everybody does.\n"
 }
 
-/// Whether everybody's row says the same of this part.
-fn said_already(everybody: Option<&Group>, group: &Group, part: &Part) -> bool {
-    if group.attributes.is_empty() {
-        return false;
-    }
-    let same = everybody.and_then(|all| all.parts.iter().find(|known| known.path == part.path));
-    same == Some(part)
+/// Groups that are in the same cohorts and move alike share a row.
+struct Row<'d> {
+    part: &'d Part,
+    groups: Vec<&'d Group>,
 }
 
-fn row(who: Who, group: &Group, part: &Part) -> String {
-    let (kind, name) = part.path.split_once('.').unwrap_or(("", &part.path));
-    let kind = kind.strip_suffix('s').unwrap_or(kind);
-    let moved = part.moved();
-    let count = format!("{} ({})", grouped(moved), shown_percent(percent(moved, part.of)));
-    let moves: Vec<String> = part
-        .moves
-        .iter()
-        .map(|it| format!("{} → {}: {}", code(&it.from), code(&it.to), grouped(it.count)))
-        .collect();
-    let moves = moves.join("<br>");
-    if who == Who::Requests {
-        return format!("| {kind} {} | {count} | {moves} |\n", code(name));
+/// In the order of parts, everybody first.
+fn rows(diff: &Diff) -> Vec<Row<'_>> {
+    let mut rows: Vec<Row<'_>> = Vec::new();
+    let Some(all) = diff.groups.first() else { return rows };
+    for everybody in &all.parts {
+        let first = rows.len();
+        for group in &diff.groups {
+            let Some(part) = group.parts.iter().find(|part| part.path == everybody.path) else {
+                continue;
+            };
+            let is_everybody = group.attributes.is_empty();
+            if is_everybody && part.moves.is_empty() || !is_everybody && part == everybody {
+                continue;
+            }
+            let alike = rows.iter_mut().skip(first).find(|row| {
+                let known = row.groups.first();
+                *row.part == *part
+                    && known.is_some_and(|known| {
+                        known.cohorts == group.cohorts && !known.attributes.is_empty()
+                    })
+            });
+            match alike {
+                Some(row) => row.groups.push(group),
+                None => rows.push(Row { part, groups: vec![group] }),
+            }
+        }
     }
-    format!("| {kind} {} | {} | {count} | {moves} |\n", code(name), whose(group))
+    // One unit that a condition names is told of where it moves.
+    rows.retain(|row| !row.part.moves.is_empty() || row.part.of > 1);
+    rows
 }
 
-/// `everybody`, or the cohorts and the attributes that make them.
-fn whose(group: &Group) -> String {
-    if group.attributes.is_empty() {
-        return "everybody".to_owned();
+impl Row<'_> {
+    fn markdown(&self, who: Who) -> String {
+        let part = self.part;
+        let (kind, name) = (part.kind, code(&part.name));
+        let moved = part.moved();
+        let count = match moved {
+            0 => "nobody".to_owned(),
+            _ => format!("{} ({})", grouped(moved), shown_percent(percent(moved, part.of))),
+        };
+        let moves: Vec<String> = part
+            .moves
+            .iter()
+            .map(|it| format!("{} → {}: {}", code(&it.from), code(&it.to), grouped(it.count)))
+            .collect();
+        let moves = moves.join("<br>");
+        if who == Who::Requests {
+            return format!("| {kind} {name} | {count} | {moves} |\n");
+        }
+        format!("| {kind} {name} | {} | {count} | {moves} |\n", self.whose())
     }
-    let attributes: Vec<String> =
-        group.attributes.iter().map(|(name, value)| code(&format!("{name}: {value}"))).collect();
-    let attributes = attributes.join(", ");
-    if group.cohorts.is_empty() {
-        return format!("with {attributes}");
+
+    /// `everybody`, or the cohorts and the attributes that make them.
+    fn whose(&self) -> String {
+        let attributes = |group: &&Group| {
+            let all = group.attributes.iter();
+            let all = all.map(|(name, value)| code(&format!("{name}: {value}")));
+            all.collect::<Vec<_>>().join(", ")
+        };
+        let ways: Vec<String> = self.groups.iter().map(attributes).collect();
+        let ways = ways.join(" or ");
+        let cohorts = self.groups.first().map(|group| group.cohorts.as_slice()).unwrap_or_default();
+        let cohorts: Vec<String> = cohorts.iter().map(|name| code(name)).collect();
+        match (ways.is_empty(), cohorts.is_empty()) {
+            (true, _) => "everybody".to_owned(),
+            (false, true) => format!("with {ways}"),
+            (false, false) => format!("{} with {ways}", cohorts.join(", ")),
+        }
     }
-    let cohorts: Vec<String> = group.cohorts.iter().map(|name| code(name)).collect();
-    format!("{} with {attributes}", cohorts.join(", "))
 }
 
 fn list(title: &str, changed: &[&Difference]) -> String {
@@ -216,6 +248,7 @@ pub fn json(diff: &Diff, max_moved: Option<f64>) -> Value {
         },
         "mostPercent": diff.most(),
         "maxMovedPercent": max_moved,
+        "groupsLeftOut": diff.left_out,
         "groups": diff.groups.iter().map(group_json).collect::<Vec<_>>(),
         "changed": diff.changed.iter().map(|it| json!({
             "path": it.path, "old": it.old, "new": it.new,

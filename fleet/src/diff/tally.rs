@@ -2,12 +2,17 @@
 
 use super::Group;
 use super::outcome::{Got, Pair};
+use crate::compare::under;
 use serin_core::{Facts, FlagDecision, RolloutDecision, evaluate_cohort, evaluate_flag};
 use std::collections::BTreeMap;
 
 /// A rollout, a flag or a cohort.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Part {
+    /// `rollout`, `flag` or `cohort`.
+    pub kind: &'static str,
+    /// Its name.
+    pub name: String,
     /// Where it is in the spec: `rollouts.shop`.
     pub path: String,
     /// Of how many it could be said.
@@ -160,13 +165,14 @@ impl<'a> Tally<'a> {
     /// What was counted.
     pub(super) fn group(self, attributes: Vec<(String, String)>) -> Group {
         let parts = self.counts.iter().filter_map(|((kind, at), count)| {
-            let (section, names) = match kind {
-                Kind::Rollout => ("rollouts", &self.rollouts),
-                Kind::Flag => ("flags", &self.flags),
-                Kind::Cohort => ("cohorts", &self.cohorts),
+            let (kind, section, names) = match kind {
+                Kind::Rollout => ("rollout", "rollouts", &self.rollouts),
+                Kind::Flag => ("flag", "flags", &self.flags),
+                Kind::Cohort => ("cohort", "cohorts", &self.cohorts),
             };
-            let path = crate::compare::under(section, names.get(*at)?);
-            Some(Part { path, of: count.of, moves: self.moves_of(count) })
+            let name = names.get(*at)?.clone();
+            let path = under(section, &name);
+            Some(Part { kind, name, path, of: count.of, moves: self.moves_of(count) })
         });
         let inhabited = self.cohorts.iter().zip(&self.inhabited).filter(|(_, is)| **is);
         Group {

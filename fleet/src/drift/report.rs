@@ -5,6 +5,9 @@ use crate::compare::shown;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
+/// For people; JSON has them all.
+const LONGEST_LIST: usize = 40;
+
 /// A line or more for each host, and one that sums up. `strong` makes a text stand out.
 pub fn text(wanted: Wanted<'_>, hosts: &[Host], strong: impl Fn(&str, bool) -> String) -> String {
     let mut text = format!("git has revision {} ({})\n", wanted.revision, wanted.digest);
@@ -41,9 +44,13 @@ fn details(verdict: &Verdict) -> String {
     }
     for (place, differences) in &verdict.differences {
         let _ = writeln!(text, "  {place}: git → host");
-        for it in differences {
+        for it in differences.iter().take(LONGEST_LIST) {
             let (old, new) = (shown(it.old.as_ref()), shown(it.new.as_ref()));
             let _ = writeln!(text, "    {}: {old} → {new}", it.path);
+        }
+        let more = differences.len().saturating_sub(LONGEST_LIST);
+        if more > 0 {
+            let _ = writeln!(text, "    and {more} more");
         }
     }
     text

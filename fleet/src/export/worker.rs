@@ -107,6 +107,11 @@ fn config(options: &Options, default: Option<&str>) -> Value {
     if let Some(id) = &options.kv {
         config.insert("kv_namespaces".into(), json!([{"binding": "SERIN_KV", "id": id}]));
     }
+    // Always: a spec in KV may have gates tomorrow.
+    let judge = json!({"bindings": [{"name": "SERIN_GATES", "class_name": "SerinGates"}]});
+    config.insert("durable_objects".into(), judge);
+    let class = json!([{"tag": "serin-gates", "new_sqlite_classes": ["SerinGates"]}]);
+    config.insert("migrations".into(), class);
     if !options.domains.is_empty() {
         let route = |host: &String| json!({"pattern": host, "custom_domain": true});
         config.insert("routes".into(), options.domains.iter().map(route).collect());

@@ -16,6 +16,17 @@ const LOOK: Duration = Duration::from_millis(500);
 /// How many workers there are unless someone says so: more help nobody on a laptop.
 const MAX_WORKERS: usize = 8;
 
+/// What the filter's gates read from the environment.
+const GATES: [&str; 7] = [
+    "SERIN_GATE_TICK_MS",
+    "SERIN_STATE_CLUSTER",
+    "SERIN_STATE_URL",
+    "SERIN_STATE_SECONDS",
+    "SERIN_UNKNOWN_STATE",
+    "SERIN_WEBHOOK_CLUSTER",
+    "SERIN_WEBHOOK_URL",
+];
+
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let text = spec_file::read(&args.spec)?;
     let spec = spec_file::parse(&args.spec, &text).map_err(|failure| Failure {
@@ -34,6 +45,11 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     // Bad keys are for the filter to refuse: requests go on.
     if let Some(keys) = overrides::text_of_environment() {
         builder = builder.env_var(overrides::KEYS, &keys);
+    }
+    for name in GATES {
+        if let Ok(value) = std::env::var(name) {
+            builder = builder.env_var(name, &value);
+        }
     }
     for name in clusters.keys() {
         builder = builder.cluster(name);

@@ -90,12 +90,12 @@ async fn pump(
 /// when all of it is over.
 pub(crate) struct Guarded {
     body: Body,
-    _stream: Shared,
+    stream: Shared,
 }
 
 impl Guarded {
     pub(crate) fn new(body: Body, stream: Shared) -> Self {
-        Self { body, _stream: stream }
+        Self { body, stream }
     }
 }
 
@@ -108,6 +108,9 @@ impl HttpBody for Guarded {
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        if matches!(frame, Some(Err(_))) {
+            self.stream.failed_by(super::exchange::BROKEN);
+        }
         Poll::Ready(frame)
     }
 

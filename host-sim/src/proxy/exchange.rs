@@ -9,9 +9,14 @@ use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
-use serin_host_sim::{Action, HeaderMap, LocalReply, Stream, StreamInfo};
+use serin_host_sim::{Action, HeaderMap, LocalReply, Stream, StreamInfo, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::{Notify, oneshot};
+
+/// Bits of Envoy's `response.flags`: the upstream did not answer in time, could not be reached, broke off.
+const TIMED_OUT: i64 = 1 << 2;
+const UNREACHABLE: i64 = 1 << 5;
+pub(crate) const BROKEN: i64 = 1 << 6;
 
 /// The two directions.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -84,6 +89,11 @@ impl Shared {
             Way::Up => stream.request_trailers(),
             Way::Down => stream.response_trailers(),
         })
+    }
+
+    /// Says why there was no whole answer, for the filter's log callback.
+    pub(crate) fn failed_by(&self, flags: i64) {
+        self.with(|stream| stream.set_property(&["response", "flags"], Value::Int(flags)));
     }
 
     /// Waits while the filter holds the stream.
@@ -232,8 +242,12 @@ impl Exchange {
             response = sent => response,
         };
         match response {
-            Err(_) => Ok(self.failed(StatusCode::GATEWAY_TIMEOUT, "did not answer in time")),
+            Err(_) => {
+                self.stream.failed_by(TIMED_OUT);
+                Ok(self.failed(StatusCode::GATEWAY_TIMEOUT, "did not answer in time"))
+            }
             Ok(Err(error)) => {
+                self.stream.failed_by(UNREACHABLE);
                 let why = format!("cannot be reached: {}", root_cause(&error));
                 Ok(self.failed(StatusCode::BAD_GATEWAY, &why))
             }

@@ -147,3 +147,28 @@ fn arms_without_an_upstream_are_all_named() {
          with --arm NAME=URL\n"
     );
 }
+
+#[test]
+fn drift_is_one_and_nothing_else_is() {
+    let folder = folder("drift");
+    let (good, bad) = (folder.join("good.yaml"), folder.join("bad.yaml"));
+    std::fs::write(&good, SPEC).unwrap();
+    std::fs::write(&bad, SPEC.replace("baseline: stable", "baseline: main")).unwrap();
+    let run = |arguments: &[&str]| outcome(&serin().arg("drift").args(arguments).output().unwrap());
+    let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
+    let (code, _, err) = run(&[bad, "--envoy", "http://127.0.0.1:1"]);
+    assert_eq!(code, 2);
+    assert!(err.contains("bad.yaml cannot be used") && err.contains("there is no arm"), "{err}");
+    let (code, out, _) = run(&[good, "--envoy", "http://127.0.0.1:1"]);
+    assert_eq!(code, 2);
+    assert!(out.contains("envoy http://127.0.0.1:1/: not asked\n"), "{out}");
+    for (arguments, why) in [
+        (&[good][..], "--envoy"),
+        (&[good, "--envoy", "http://user:secret@127.0.0.1"], "no user and no password"),
+        (&[good, "--worker", "shop.example.com"], "is not a URL"),
+    ] {
+        let (code, _, err) = run(arguments);
+        assert_eq!(code, 2);
+        assert!(err.contains(why), "{err}");
+    }
+}

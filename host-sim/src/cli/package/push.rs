@@ -111,7 +111,7 @@ mod tests {
         assert_eq!(reference.registry(), "localhost:5000");
         assert_eq!((reference.repository(), reference.tag()), ("edge/serin", Some("1.4.0")));
         let digest = format!("localhost/serin@sha256:{}", "0".repeat(64));
-        for bad in ["localhost:5000/serin", "UPPER/x:1", &digest, ""] {
+        for bad in ["localhost:5000/serin", "localhost:5000/UPPER:1", &digest, ""] {
             assert!(parse_reference(bad).is_err(), "{bad}");
         }
     }
