@@ -69,7 +69,7 @@ enum Command {
     /// SERIN_UNKNOWN_STATE, SERIN_WEBHOOK_CLUSTER with SERIN_WEBHOOK_URL, SERIN_GATE_TICK_MS; see
     /// docs/gates.md. A cluster is one that --cluster names.
     Serve(ServeArgs),
-    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
+    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare, Argo, Prometheus, …
     #[command(subcommand, after_help = export::HELP)]
     Export(export::ExportCommand),
     /// Make a spec of other tools' rollouts: Argo Rollouts, Flagger
