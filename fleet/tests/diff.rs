@@ -196,3 +196,31 @@ fn whoever_moves_otherwise_than_everybody_has_a_row() {
     assert_eq!(text.matches("rollout `shop`").count(), 2, "{text}");
     assert!(text.contains("within the 50 % that may"), "{text}");
 }
+
+#[test]
+fn a_flag_moves_with_those_it_requires() {
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    let flag = |requires: &str| {
+        json!({
+            "kind": "ops",
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "requires": [{"flag": requires, "variant": "on"}],
+            "rules": [{"serve": "on"}],
+        })
+    };
+    // In an order in which the last has to be looked at before the first.
+    old["flags"] = json!({"a": flag("b"), "b": flag("c"), "c": {
+        "kind": "ops",
+        "variants": {"on": true, "off": false},
+        "defaultVariant": "off",
+        "rules": [{"serve": "off"}],
+    }, "d": {"kind": "ops", "variants": {"x": 1}, "defaultVariant": "x"}});
+    let mut new = old.clone();
+    new["flags"]["c"]["rules"][0]["serve"] = json!("on");
+    let found = units(&old, &new);
+    let wanted = ["a", "b", "c"].map(|name| format!("flags.{name}: off → on 2000"));
+    assert_eq!(moves(&found, 0), wanted);
+    let untouched = found.groups[0].parts.iter().find(|part| part.path == "flags.d").unwrap();
+    assert_eq!((untouched.of, untouched.moved()), (2000, 0));
+}
