@@ -224,3 +224,21 @@ fn a_flag_moves_with_those_it_requires() {
     let untouched = found.groups[0].parts.iter().find(|part| part.path == "flags.d").unwrap();
     assert_eq!((untouched.of, untouched.moved()), (2000, 0));
 }
+
+#[test]
+fn one_unit_that_a_condition_names_is_shown_and_is_no_crowd() {
+    let mut old = spec(&json!([{"jwt": "sub"}, {"header": "x-user-id"}]), 0.0);
+    old["rollouts"]["shop"]["canary"]["rings"] = json!([]);
+    let mut new = old.clone();
+    let ada = json!({"attribute": "unit.user", "in": ["ada"]});
+    new["rollouts"]["shop"]["canary"]["rings"] = json!([ada]);
+    let found = units(&old, &new);
+    let group = found.groups.iter().find(|group| group.named).unwrap();
+    assert_eq!((group.size, group.moved, found.most()), (1, 1, 0.0));
+    let text = diff::markdown(&found, Some(0.0));
+    assert!(
+        text.contains("| with `unit.user: ada` | 1 (100 %) | `stable` → `canary`: 1 |"),
+        "{text}"
+    );
+    assert!(!found.is_above(0.0));
+}

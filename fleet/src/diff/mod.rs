@@ -70,6 +70,8 @@ pub struct Group {
     pub attributes: Vec<(String, String)>,
     /// The cohorts that these attributes put them into, in either spec.
     pub cohorts: Vec<String>,
+    /// Whether they are one unit that a condition names by its id.
+    pub named: bool,
     /// How many they are.
     pub size: u64,
     /// How many of them get anything else than before.
@@ -79,9 +81,10 @@ pub struct Group {
 }
 
 impl Diff {
-    /// The largest part of a group that moves, in per cent.
+    /// The largest part of a group that moves, in per cent. One unit by itself is no group.
     pub fn most(&self) -> f64 {
-        self.groups.iter().map(Group::percent).fold(0.0, f64::max)
+        let groups = self.groups.iter().filter(|group| !group.named);
+        groups.map(Group::percent).fold(0.0, f64::max)
     }
 
     /// Whether more of some group move than so many per cent.
@@ -133,10 +136,13 @@ impl<'a> Comparison<'a> {
         let mut groups = vec![self.group(ids, &sources, &places, Profile::default())];
         let (profiles, left_out) = profile::profiles(&self.pair);
         for profile in profiles {
-            // Who is given an id by the condition itself is one unit, whatever the list says.
-            let one = profile.names_a_unit(&sources);
-            let ids = if one { ids.get(..1).unwrap_or_default() } else { ids };
-            groups.push(self.group(ids, &sources, &places, profile));
+            // Whom a condition names by an id is one unit, whatever the list says.
+            let named = profile.id(&sources).map(|id| vec![id.to_owned()]);
+            let ids = named.as_deref().unwrap_or(ids);
+            groups.push(Group {
+                named: named.is_some(),
+                ..self.group(ids, &sources, &places, profile)
+            });
         }
         let who = if made_up { Who::MadeUp } else { Who::Listed };
         Diff { left_out, ..self.diff(who, groups) }

@@ -214,6 +214,7 @@ impl<'a> Tally<'a> {
             parts: parts.collect(),
             cohorts: inhabited.map(|(name, _)| name.clone()).collect(),
             attributes,
+            named: false,
             size: self.size,
             moved: self.moved,
         }
