@@ -30,8 +30,8 @@ const TROUBLE: u8 = 2;
 
 /// Decides at the edge who gets which version and which feature.
 ///
-/// Exit codes: 0 all is well, 1 a spec has errors, a token would be ignored, too many units would move or a host drifts, 2
-/// wrong usage or a file, port, filter or host that cannot be used.
+/// Exit codes: 0 all is well, 1 a spec has errors or a token would be ignored, 2 wrong usage or a file, port or filter that
+/// cannot be used.
 #[derive(Parser)]
 #[command(name = "serin", version, max_term_width = 100)]
 struct Cli {
