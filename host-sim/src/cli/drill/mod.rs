@@ -52,7 +52,7 @@ Examples:
 /// No run has more requests unless its length is given.
 const MOST_REQUESTS: f64 = 1_000_000.0;
 /// A drill of one fault shows more with some healthy runs beside it.
-const HEALTHY_RUNS: u64 = 3;
+const HEALTHY_RUNS: u64 = 2;
 
 /// Reads `NAME=PERCENT`.
 pub(crate) fn parse_part(text: &str) -> Result<(String, f64), String> {
