@@ -17,6 +17,7 @@ const { parseAllDocuments } = from("yaml");
 
 /** By API version: the module that knows its kinds. */
 const MODULES = {
+  "argoproj.io/v1alpha1": "@kubernetes-models/argo-rollouts/argoproj.io/v1alpha1",
   "extensions.istio.io/v1alpha1": "@kubernetes-models/istio/extensions.istio.io/v1alpha1",
   "networking.istio.io/v1": "@kubernetes-models/istio/networking.istio.io/v1",
   "telemetry.istio.io/v1": "@kubernetes-models/istio/telemetry.istio.io/v1",

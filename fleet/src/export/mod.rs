@@ -3,10 +3,16 @@
 //! [`Target`] is the table of tools. Each has a module with its options and a function that turns a
 //! [`Source`] into [`Artifact`]s; [`mark`] says of each file where it comes from.
 
+pub mod argo;
 pub mod document;
+mod environment;
 pub mod envoy;
+pub mod evidence;
+pub mod flagger;
+pub mod grafana;
 pub mod istio;
 pub mod mark;
+pub mod prometheus;
 pub mod routing;
 pub mod worker;
 
@@ -47,6 +53,14 @@ pub enum Target {
     Istio(istio::Options),
     /// A Cloudflare Worker's configuration.
     Worker(worker::Options),
+    /// Argo Rollouts' resources.
+    Argo(argo::Options),
+    /// Flagger's resources.
+    Flagger(flagger::Options),
+    /// Rules for Prometheus.
+    Prometheus(prometheus::Options),
+    /// A dashboard for Grafana.
+    Grafana(grafana::Options),
 }
 
 impl Target {
@@ -56,6 +70,10 @@ impl Target {
             Target::Envoy(_) => "envoy",
             Target::Istio(_) => "istio",
             Target::Worker(_) => "worker",
+            Target::Argo(_) => "argo",
+            Target::Flagger(_) => "flagger",
+            Target::Prometheus(_) => "prometheus",
+            Target::Grafana(_) => "grafana",
         }
     }
 
@@ -65,6 +83,10 @@ impl Target {
             Target::Envoy(options) => envoy::artifacts(source, options),
             Target::Istio(options) => istio::artifacts(source, options),
             Target::Worker(options) => worker::artifacts(source, options),
+            Target::Argo(options) => argo::artifacts(source, options),
+            Target::Flagger(options) => flagger::artifacts(source, options),
+            Target::Prometheus(options) => prometheus::artifacts(source, options),
+            Target::Grafana(options) => grafana::artifacts(source, options),
         }?;
         artifacts.sort_by(|one, other| one.path.cmp(&other.path));
         Ok(artifacts)

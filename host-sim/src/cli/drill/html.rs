@@ -64,11 +64,12 @@ fn tiles(drill: &Drill<'_>) -> String {
     let runs: usize = faults().map(|summary| summary.stories.len()).sum();
     let caught: usize = faults().map(Summary::aborted).sum();
     let (wrong, possible) = drill.false_aborts();
-    let slowest = faults().filter_map(Summary::mttr_ms).fold(None, |most: Option<f64>, ms| {
-        Some(most.map_or(ms, |most| most.max(ms)))
-    });
+    let slowest = faults()
+        .filter_map(Summary::mttr_ms)
+        .fold(None, |most: Option<f64>, ms| Some(most.map_or(ms, |most| most.max(ms))));
     let exposed = faults().filter(|summary| summary.aborted() > 0).filter_map(Summary::users);
-    let exposed = exposed.fold(None, |most: Option<f64>, users| Some(most.map_or(users, |most| most.max(users))));
+    let exposed = exposed
+        .fold(None, |most: Option<f64>, users| Some(most.map_or(users, |most| most.max(users))));
     let good = |good: bool| if good { "good" } else { "bad" };
     let mut html = String::from("<dl class=\"tiles\">\n");
     let mut tile = |class: &str, figure: String, about: &str| {
@@ -123,12 +124,18 @@ fn section(drill: &Drill<'_>, summary: &Summary<'_>, index: usize) -> String {
             format!("Aborted falsely after {}: {}.", span(abort.at_ms), abort.reason)
         }
         Some(abort) => format!("Aborted after {}: {}.", span(abort.at_ms), abort.reason),
-        None if !drill.subject.has_gates() => "The rollout has no gates: nothing aborts it.".to_owned(),
-        None if summary.fault.is_healthy() => "Nothing goes wrong, and nothing stops it.".to_owned(),
+        None if !drill.subject.has_gates() => {
+            "The rollout has no gates: nothing aborts it.".to_owned()
+        }
+        None if summary.fault.is_healthy() => {
+            "Nothing goes wrong, and nothing stops it.".to_owned()
+        }
         None => "No gate saw it.".to_owned(),
     };
     let held = match story.pauses.first() {
-        Some(pause) => format!(" A gate held a step {} times, first because of {pause}.", story.pauses.len()),
+        Some(pause) => {
+            format!(" A gate held a step {} times, first because of {pause}.", story.pauses.len())
+        }
         None => String::new(),
     };
     let of = if summary.stories.len() > 1 { " One run of several." } else { "" };
@@ -147,7 +154,11 @@ fn likeness(drill: &Drill<'_>) -> String {
     for stay in &story.stays {
         let Some(like) = Likeness::of(stay) else { continue };
         let pair = |[new, baseline]: [f64; 2]| {
-            format!("<td class=\"number\">{}</td><td class=\"number\">{}</td>", percent(new), percent(baseline))
+            format!(
+                "<td class=\"number\">{}</td><td class=\"number\">{}</td>",
+                percent(new),
+                percent(baseline)
+            )
         };
         let groups: String = judged().map(|(place, _)| pair(like.groups[place])).collect();
         let [new, baseline] = like.users.map(grouped);
@@ -163,8 +174,12 @@ fn likeness(drill: &Drill<'_>) -> String {
     let mut names = vec!["users".to_owned()];
     names.extend(judged().map(|(_, group)| format!("in {}", escaped(&group.name))));
     names.push("requests by the busiest 1 %".to_owned());
-    let names: String = names.iter().map(|name| format!("<th class=\"number\" colspan=\"2\">{name}</th>")).collect();
-    let arms = "<th class=\"number\">new</th><th class=\"number\">baseline</th>".repeat(2 + judged().count());
+    let names: String = names
+        .iter()
+        .map(|name| format!("<th class=\"number\" colspan=\"2\">{name}</th>"))
+        .collect();
+    let arms = "<th class=\"number\">new</th><th class=\"number\">baseline</th>"
+        .repeat(2 + judged().count());
     format!(
         "<section>\n<h2>Who had the new version</h2>\n<p>A canary tells of everybody only if its users are like everybody. \
          From the healthy run, users whom the share alone sent to their arm.</p>\n<div class=\"wide\"><table>\n<thead><tr><th rowspan=\"2\">share</th>{names}</tr>\
@@ -184,7 +199,8 @@ fn words(drill: &Drill<'_>) -> String {
     );
     let notes = notes(drill);
     if !notes.is_empty() {
-        let items: String = notes.iter().map(|note| format!("<li>{}</li>", escaped(note))).collect();
+        let items: String =
+            notes.iter().map(|note| format!("<li>{}</li>", escaped(note))).collect();
         html.push_str(&format!("<ul>{items}</ul>\n"));
     }
     html.push_str("</section>\n");

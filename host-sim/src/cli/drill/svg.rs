@@ -83,7 +83,9 @@ pub(super) fn plots(story: &Story, column_ms: u64) -> String {
     svg.push_str(&heading(likelihoods, "likelihood, as a part of its threshold", &kinds));
     svg.push_str(&scale(likelihoods, &[0.0, 0.5, 1.0, 1.5], |part| format!("{part}")));
     let (y, right) = (likelihoods.y(1.0), WIDTH - RIGHT);
-    svg.push_str(&format!("<line class=\"threshold\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\n"));
+    svg.push_str(&format!(
+        "<line class=\"threshold\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\n"
+    ));
     let level = |of: fn(&Column) -> f64| -> Vec<Option<f64>> {
         let stopped = story.aborted().map_or(u64::MAX, |abort| abort.at_ms / column_ms + 1);
         let known = |at: usize| (at as u64) < stopped;
@@ -123,22 +125,26 @@ fn ceiling(value: f64) -> f64 {
 
 /// The axis of time, under all plots.
 fn times(panels: &[Panel; 3], time: Time, height: f64) -> String {
-    const STEPS: [f64; 12] = [
-        10e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3, 1.8e6, 3.6e6, 7.2e6, 21.6e6, 86.4e6,
-    ];
-    let step = STEPS.into_iter().find(|step| time.end_ms / step <= 9.0).unwrap_or(time.end_ms / 6.0);
+    const STEPS: [f64; 12] =
+        [10e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3, 1.8e6, 3.6e6, 7.2e6, 21.6e6, 86.4e6];
+    let step =
+        STEPS.into_iter().find(|step| time.end_ms / step <= 9.0).unwrap_or(time.end_ms / 6.0);
     let mut svg = String::new();
     let mut at = 0.0;
     while at <= time.end_ms {
         let x = time.x(at);
         for panel in panels {
             let (top, bottom) = (panel.top, panel.top + panel.height);
-            svg.push_str(&format!("<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"));
+            svg.push_str(&format!(
+                "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"
+            ));
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
         let text = span(at as u64);
         let y = height - 10.0;
-        svg.push_str(&format!("<text class=\"tick middle\" x=\"{x:.1}\" y=\"{y}\">{text}</text>\n"));
+        svg.push_str(&format!(
+            "<text class=\"tick middle\" x=\"{x:.1}\" y=\"{y}\">{text}</text>\n"
+        ));
         at += step;
     }
     svg
@@ -158,7 +164,9 @@ fn scale(panel: Panel, values: &[f64], text: impl Fn(f64) -> String) -> String {
     let mut svg = String::new();
     for value in values {
         let (y, right, x) = (panel.y(*value), WIDTH - RIGHT, LEFT - 8.0);
-        svg.push_str(&format!("<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>"));
+        svg.push_str(&format!(
+            "<line class=\"grid\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>"
+        ));
         let label = text(*value);
         let y = y + 4.0;
         svg.push_str(&format!("<text class=\"tick end\" x=\"{x}\" y=\"{y:.1}\">{label}</text>\n"));
@@ -217,7 +225,9 @@ fn marks(story: &Story, time: Time, bottom: f64) -> String {
         let (anchor, near) = if x > WIDTH - 90.0 { ("end", x - 5.0) } else { ("start", x + 5.0) };
         let y = if class == "abort" { top + HEIGHTS[0] - 8.0 } else { top + 14.0 };
         svg.push_str(&format!("<line class=\"mark {class}\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"));
-        svg.push_str(&format!("<text class=\"mark {class} {anchor}\" x=\"{near:.1}\" y=\"{y:.1}\">{text}</text>\n"));
+        svg.push_str(&format!(
+            "<text class=\"mark {class} {anchor}\" x=\"{near:.1}\" y=\"{y:.1}\">{text}</text>\n"
+        ));
     }
     svg
 }
@@ -233,14 +243,16 @@ mod tests {
 
     #[test]
     fn ceilings_are_round_and_above() {
-        for (value, round) in [(0.002, 0.003), (0.0101, 0.015), (0.5, 0.6), (0.99, 1.0), (1.0, 1.0)] {
+        for (value, round) in [(0.002, 0.003), (0.0101, 0.015), (0.5, 0.6), (0.99, 1.0), (1.0, 1.0)]
+        {
             assert!((ceiling(value) - round).abs() < 1e-9, "{value}: {}", ceiling(value));
         }
     }
 
     #[test]
     fn a_rate_is_of_enough_requests_and_not_from_before_the_onset() {
-        let column = |requests, failed| Column { new: Count { requests, failed }, ..Column::default() };
+        let column =
+            |requests, failed| Column { new: Count { requests, failed }, ..Column::default() };
         let columns = [column(900, 0), column(200, 100), column(900, 90), column(0, 0)];
         let at = |at, onset| rate(&columns, at, onset, |column| column.new);
         assert_eq!(at(1, 0), Some(100.0 / 1100.0));

@@ -1,7 +1,10 @@
 //! `serin export`: what other tools are to be told of a spec.
 
+mod argo;
 mod envoy;
+mod flagger;
 mod istio;
+mod monitoring;
 mod output;
 mod worker;
 
@@ -33,6 +36,14 @@ pub(crate) enum ExportCommand {
     Istio(istio::IstioArgs),
     /// Cloudflare: the Worker's wrangler.jsonc, and the spec for it or for KV
     Worker(worker::WorkerArgs),
+    /// Argo Rollouts: steps that keep pods ready, and an analysis of the fleet's evidence
+    Argo(argo::ArgoArgs),
+    /// Flagger: a Canary that shifts no traffic, metrics of the fleet's evidence, webhooks
+    Flagger(flagger::FlaggerArgs),
+    /// Prometheus: rules that record the fleet's evidence and alert on it
+    Prometheus(monitoring::PrometheusArgs),
+    /// Grafana: a dashboard of arms, errors and evidence
+    Grafana(monitoring::GrafanaArgs),
 }
 
 /// What every target takes.
@@ -57,6 +68,10 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
         ExportCommand::Envoy(args) => args.split(),
         ExportCommand::Istio(args) => args.split(),
         ExportCommand::Worker(args) => args.split(),
+        ExportCommand::Argo(args) => args.split(),
+        ExportCommand::Flagger(args) => args.split(),
+        ExportCommand::Prometheus(args) => args.split(),
+        ExportCommand::Grafana(args) => args.split(),
     };
     let name = common.spec.display().to_string();
     let text = spec_file::read(&common.spec)?;

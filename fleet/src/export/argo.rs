@@ -1,0 +1,219 @@
+//! For Argo Rollouts: Argo owns the pods, Serin owns who gets them. Per canary a fragment of a Rollout,
+//! whose steps keep as many pods ready as the spec's next share needs and route by what the filter
+//! says, and an AnalysisTemplate on the fleet's evidence.
+
+use super::evidence::{self, Trial};
+use super::istio::Destination;
+use super::{Artifact, Problem, Source, mark};
+use crate::yaml;
+use serde_json::{Value, json};
+use serin_core::spec::{Hold, Mode, Progress, Rollout, Step};
+
+/// What Argo's resources need to know beside the spec.
+#[derive(Clone, Debug)]
+pub struct Options {
+    /// Prometheus, with the rules of [`super::prometheus`].
+    pub prometheus: String,
+    /// The namespace; left to whoever applies the resources when absent.
+    pub namespace: Option<String>,
+    /// The VirtualService whose routes Argo may add to; each rollout's own name when absent.
+    pub virtual_service: Option<String>,
+}
+
+/// The route that Argo makes for requests that the filter sends to the canary.
+const ROUTE: &str = "serin";
+
+/// One file for each canary.
+pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
+    let trials = evidence::trials(source);
+    let (mut artifacts, mut problems) = (Vec::new(), Vec::new());
+    for (name, rollout) in source.spec.rollouts.iter() {
+        let Some(canary) = Canary::of(name, rollout) else { continue };
+        let trial = trials.iter().find(|trial| trial.rollout == name);
+        match canary.resources(source, options, trial) {
+            Ok(resources) => artifacts.push(Artifact {
+                path: format!("{name}.yaml"),
+                text: manifest(source, "argo", &resources),
+            }),
+            Err(problem) => problems.push(problem),
+        }
+    }
+    if artifacts.is_empty() && problems.is_empty() {
+        problems.push(Problem(
+            "rollouts: none of them is a canary, and Argo can't help the others".into(),
+        ));
+    }
+    if problems.is_empty() { Ok(artifacts) } else { Err(problems) }
+}
+
+/// A rollout with a canary, as tools that own pods see it.
+pub(super) struct Canary<'a> {
+    pub(super) name: &'a str,
+    /// The canary's arm, and the target of each.
+    pub(super) arm: &'a str,
+    pub(super) baseline: &'a str,
+    pub(super) stable: &'a str,
+    pub(super) canary: &'a str,
+    pub(super) progress: &'a Progress,
+}
+
+impl<'a> Canary<'a> {
+    pub(super) fn of(name: &'a str, rollout: &'a Rollout) -> Option<Self> {
+        let Mode::Canary { arm, progress, .. } = &rollout.mode else { return None };
+        let others: Vec<&str> =
+            rollout.arms.names().filter(|arm| *arm != rollout.baseline).collect();
+        let only = match others.as_slice() {
+            [one] => Some(*one),
+            others => others.iter().copied().find(|arm| *arm == "canary"),
+        };
+        let arm = arm.as_deref().or(only)?;
+        Some(Canary {
+            name,
+            arm,
+            baseline: &rollout.baseline,
+            stable: &rollout.arms.get(&rollout.baseline)?.target,
+            canary: &rollout.arms.get(arm)?.target,
+            progress,
+        })
+    }
+
+    fn resources(
+        &self,
+        source: &Source<'_>,
+        options: &Options,
+        trial: Option<&Trial<'_>>,
+    ) -> Result<Vec<Value>, Problem> {
+        let metadata = |name: &str| metadata(source, options.namespace.as_deref(), name);
+        let mut canary = self.routing(options)?;
+        canary["steps"] = self.steps().into();
+        let template = format!("serin-{}", dns(self.name));
+        if trial.is_some() {
+            canary["analysis"] = json!({"templates": [{"templateName": template}]});
+        }
+        let rollout = json!({
+            "apiVersion": "argoproj.io/v1alpha1",
+            "kind": "Rollout",
+            "metadata": metadata(&dns(self.name)),
+            "spec": {"strategy": {"canary": canary}},
+        });
+        let template = trial.map(|trial| {
+            json!({
+                "apiVersion": "argoproj.io/v1alpha1",
+                "kind": "AnalysisTemplate",
+                "metadata": metadata(&template),
+                "spec": {"metrics": metrics(trial, &options.prometheus)},
+            })
+        });
+        Ok([rollout].into_iter().chain(template).collect())
+    }
+
+    /// Services, or subsets of one service.
+    fn routing(&self, options: &Options) -> Result<Value, Problem> {
+        let place = |arm: &str, target: &str| {
+            let path = format!("rollouts.{}.arms.{arm}.target", self.name);
+            Destination::parse(target).ok_or_else(|| {
+                Problem(format!("{path}: {target} is no host in Kubernetes, write reco or reco/v2"))
+            })
+        };
+        let stable = place(self.baseline, self.stable)?;
+        let canary = place(self.arm, self.canary)?;
+        let service = options.virtual_service.clone().unwrap_or_else(|| dns(self.name));
+        let mut istio = json!({"virtualService": {"name": service}});
+        let mut value = json!({});
+        match (&stable.subset, &canary.subset) {
+            (None, None) => {
+                value["stableService"] = label(&stable.host).into();
+                value["canaryService"] = label(&canary.host).into();
+            }
+            (Some(one), Some(other)) if stable.host == canary.host => {
+                istio["destinationRule"] = json!({
+                    "name": label(&stable.host), "stableSubsetName": one, "canarySubsetName": other,
+                });
+            }
+            _ => {
+                return Err(Problem(format!(
+                    "rollouts.{}.arms: Argo moves pods between two services or between two subsets of one, \
+                     and {} and {} are neither",
+                    self.name, self.stable, self.canary
+                )));
+            }
+        }
+        value["trafficRouting"] = json!({"managedRoutes": [{"name": ROUTE}], "istio": istio});
+        Ok(value)
+    }
+
+    /// Pods come first: while a step lasts, there are as many as the next one needs.
+    fn steps(&self) -> Vec<Value> {
+        let steps = steps(self.progress);
+        let mut list = Vec::new();
+        for (index, step) in steps.iter().enumerate() {
+            let next = steps.get(index + 1).unwrap_or(step);
+            let share = step.share.max(next.share).millipercent().div_ceil(1000).max(1);
+            list.push(json!({"setCanaryScale": {"weight": share}}));
+            if index == 0 {
+                let value = json!({"exact": self.arm});
+                let matches = json!([{"headerName": "x-serin-arm", "headerValue": value}]);
+                list.push(json!({"setHeaderRoute": {"name": ROUTE, "match": matches}}));
+            }
+            list.push(match step.hold {
+                Hold::For(ms) if !step.gated => {
+                    json!({"pause": {"duration": format!("{}s", ms.div_ceil(1000))}})
+                }
+                _ => json!({"pause": {}}),
+            });
+        }
+        list
+    }
+}
+
+/// The steps of a canary; a fixed share is one.
+pub(super) fn steps(progress: &Progress) -> Vec<Step> {
+    match progress {
+        Progress::Steps { steps, .. } => steps.clone(),
+        Progress::Fixed(share) => vec![Step { share: *share, hold: Hold::Manual, gated: false }],
+    }
+}
+
+/// Without a value – the rules are not loaded, nobody has been counted – there is nothing against the
+/// canary.
+fn metrics(trial: &Trial<'_>, address: &str) -> Vec<Value> {
+    let metric = |name: &str, query: String, success: &str| {
+        json!({
+            "name": name,
+            "interval": "30s",
+            "failureLimit": 0,
+            "successCondition": success,
+            "provider": {"prometheus": {"address": address, "query": query}},
+        })
+    };
+    let evidence = trial
+        .counts_requests()
+        .then(|| metric("evidence-against-the-canary", trial.crossed(), "len(result) == 0"));
+    let aborted = metric("aborted-by-serin", trial.aborted(), "len(result) == 0 || result[0] < 1");
+    evidence.into_iter().chain([aborted]).collect()
+}
+
+/// A file of several resources.
+pub(super) fn manifest(source: &Source<'_>, target: &str, resources: &[Value]) -> String {
+    let documents: Vec<String> = resources.iter().map(yaml::document).collect();
+    yaml::comment(&mark::header(source, target)) + &documents.join("---\n")
+}
+
+pub(super) fn metadata(source: &Source<'_>, namespace: Option<&str>, name: &str) -> Value {
+    let mut metadata = json!({"name": name, "annotations": mark::annotations(source)});
+    if let Some(namespace) = namespace {
+        metadata["namespace"] = namespace.into();
+    }
+    metadata
+}
+
+/// A rollout's name as Kubernetes takes names.
+pub(super) fn dns(name: &str) -> String {
+    let lower = name.to_ascii_lowercase().replace('_', "-");
+    lower.trim_matches('-').to_owned()
+}
+
+/// A host's first label: Argo names services of its own namespace.
+fn label(host: &str) -> &str {
+    host.split('.').next().unwrap_or(host)
+}

@@ -1,0 +1,55 @@
+//! `serin export argo`.
+
+use super::CommonArgs;
+use clap::Args;
+use serin_fleet::export::Target;
+use serin_fleet::export::argo::Options;
+
+/// Where Prometheus is if nobody says otherwise.
+pub(super) const PROMETHEUS: &str = "http://prometheus.monitoring:9090";
+
+const HELP: &str = "\
+Files: ROLLOUT.yaml for each canary, with the part of an Argo Rollout that goes with the spec (add your
+template and selector, or a workloadRef) and an AnalysisTemplate.
+
+The analysis reads what the rules of `serin export prometheus` record.
+
+Example:
+  serin export argo spec.yaml --prometheus http://prometheus.monitoring:9090 --out argo";
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct ArgoArgs {
+    #[command(flatten)]
+    common: CommonArgs,
+    /// Where the analysis finds Prometheus
+    #[arg(long, value_name = "URL", default_value = PROMETHEUS, value_parser = url)]
+    prometheus: String,
+    /// The namespace of every resource [default: whatever is current when they are applied]
+    #[arg(long, value_name = "NAME")]
+    namespace: Option<String>,
+    /// The VirtualService that Argo adds its route to [default: one with the rollout's name]
+    #[arg(long, value_name = "NAME")]
+    virtual_service: Option<String>,
+}
+
+impl ArgoArgs {
+    pub(super) fn split(self) -> (CommonArgs, Target) {
+        let options = Options {
+            prometheus: self.prometheus,
+            namespace: self.namespace,
+            virtual_service: self.virtual_service,
+        };
+        (self.common, Target::Argo(options))
+    }
+}
+
+/// No credentials: they would stand in a file.
+pub(super) fn url(text: &str) -> Result<String, String> {
+    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+    match host {
+        Some(host) if host.contains('@') => Err("credentials have no place in a file".to_owned()),
+        Some(host) if !host.is_empty() => Ok(text.to_owned()),
+        _ => Err(format!("{text} begins with neither http:// nor https://")),
+    }
+}
