@@ -77,7 +77,6 @@ pub(crate) fn parse_rps(text: &str) -> Result<f64, String> {
 
 /// Drills, and says what came of it.
 pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
-    let wasm = filter::bytes(args.filter.as_deref())?;
     let file = spec_file::load(&args.spec).map_err(|failure| Failure {
         message: format!("{} has errors\n\n{}", args.spec.display(), failure.message),
         ..failure
@@ -94,6 +93,7 @@ pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
             )));
         }
     }
+    let wasm = filter::bytes(args.filter.as_deref())?;
     let module = Module::compile(wasm);
     let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
     let stories = all(args, &subject, &faults, &module)?;
