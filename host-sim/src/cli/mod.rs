@@ -251,7 +251,7 @@ struct DrillArgs {
     /// How many requests are KPI events
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = check::parse_rate)]
     kpi_rate: serin_core::gate::planner::Rate,
-    /// Runs of each fault [default: 1, and 3 healthy ones]
+    /// Runs of each fault [default: 1, and 2 healthy ones]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     runs: Option<u64>,
     /// How long a run lasts at most, as in 1h30m [default: 1,000,000 requests]

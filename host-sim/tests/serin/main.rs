@@ -5,6 +5,7 @@
 mod check;
 mod command;
 mod diff;
+mod drill;
 mod export;
 #[allow(dead_code)]
 #[path = "../host/guest.rs"]
