@@ -93,7 +93,8 @@ impl Fleet {
             "SERIN_BASELINE": "shop-stable",
             "SERIN_STATUS_TOKEN": TOKEN,
         });
-        let workerd = Workerd::start(&[Described { name: "edge".into(), variables, latches: None }])?;
+        let workerd =
+            Workerd::start(&[Described { name: "edge".into(), variables, latches: None }])?;
         Ok(Fleet { spec, fixed, patched, workerd, filter, upstream })
     }
 
