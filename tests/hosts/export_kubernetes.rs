@@ -1,4 +1,4 @@
-//! What `serin export istio` writes, against the published schemas of the resources, for the examples'
+//! What `serin export istio` and `argo` write, against the published schemas of the resources, for the examples'
 //! specs and for specs by chance.
 
 use serde_json::Value;
@@ -35,6 +35,7 @@ const SHA256: &str = "1ef0c9a92b0420cf25f7fe5d481b231464bc88f486ca3b9c83ed5cc21d
 fn main() -> ExitCode {
     let mut report = Report::new("Kubernetes");
     report.check("every manifest fits the published schemas", manifests);
+    report.check("those for Argo Rollouts too", argo);
     report.check("what does not fit is found", bad_manifests);
     report.finish()
 }
@@ -98,6 +99,31 @@ fn manifests() -> Result<(), String> {
         }
     }
     println!("       {} exports were refused, each with the place in the spec", refused.len());
+    validate(&folder)
+}
+
+/// `serin export argo`, for specs whose targets are services.
+fn argo() -> Result<(), String> {
+    let folder = folder("kubernetes-argo")?;
+    let (mut exported, mut refused) = (0, 0);
+    let guarded = root().join("host-sim/tests/serin/guarded/spec.yaml");
+    for spec in specs(&folder)?.into_iter().chain([guarded]) {
+        let name = spec.file_name().unwrap_or_default().to_string_lossy().replace('.', "-");
+        let mut serin = Command::new(path_from("SERIN_BIN")?);
+        serin.args(["export", "argo"]).arg(&spec).arg("--out").arg(folder.join(name));
+        let output = serin.stdin(Stdio::null()).output();
+        let output = output.map_err(|error| format!("serin did not start: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(0) => exported += 1,
+            Some(1) if said.contains("rollouts") => refused += 1,
+            _ => return Err(format!("{}: {said}", spec.display())),
+        }
+    }
+    println!("       {exported} exports, and {refused} refused, each with the place in the spec");
+    if exported < 3 {
+        return Err("too few".into());
+    }
     validate(&folder)
 }
 

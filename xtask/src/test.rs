@@ -98,7 +98,7 @@ pub(crate) fn task() -> Outcome {
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
     let schemas = run.step("the published schemas of Kubernetes", |_| tools::Kubernetes::ready());
     if let (Some(node), Some(schemas)) = (&node, &schemas) {
-        run.step("serin export istio, against them", |count| {
+        run.step("serin export istio and argo, against them", |count| {
             let arguments =
                 ["--features", "serin-conformance/hosts", "--test", "export_kubernetes"];
             let mut cargo = cargo("test", &arguments, &filter);

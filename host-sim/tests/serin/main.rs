@@ -6,6 +6,7 @@ mod check;
 mod command;
 mod diff;
 mod export;
+mod guarded;
 #[allow(dead_code)]
 #[path = "../host/guest.rs"]
 mod guest;
