@@ -50,7 +50,8 @@ export function writeKv(namespace, key, text) {
 
 /** One object judges for all isolates. Without a batch it tells its state. */
 export async function askJudge(namespace, batch) {
-  const init = batch === undefined ? {} : { method: "POST", body: batch.slice() };
+  const asked = batch === undefined ? {} : { method: "POST", body: batch.slice() };
+  const init = { ...asked, signal: AbortSignal.timeout(5_000) };
   const answer = await namespace.get(namespace.idFromName("serin")).fetch("https://gates/", init);
   const text = await answer.text();
   if (!answer.ok) throw new Error(text);

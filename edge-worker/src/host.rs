@@ -1,5 +1,7 @@
 //! The only file that calls the host: what `host.js` offers, typed.
 
+use std::cell::RefCell;
+
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
@@ -43,11 +45,12 @@ extern "C" {
     fn post_promise(url: &str, text: &str, milliseconds: u32) -> Promise;
     #[wasm_bindgen(js_name = sleep)]
     fn sleep_promise(milliseconds: u32) -> Promise;
-    fn stored(storage: &JsValue, key: &str) -> Option<Vec<u8>>;
-    fn store(storage: &JsValue, key: &str, value: &[u8]);
-    /// Has a Durable Object woken at a moment, ms since 1970, instead of at the one before.
-    #[wasm_bindgen(js_name = setAlarm)]
-    pub(crate) fn set_alarm(storage: &JsValue, at: f64);
+    #[wasm_bindgen(catch)]
+    fn stored(storage: &JsValue, key: &str) -> Result<Option<Vec<u8>>, Thrown>;
+    #[wasm_bindgen(catch)]
+    fn store(storage: &JsValue, key: &str, value: &[u8]) -> Result<(), Thrown>;
+    #[wasm_bindgen(catch, js_name = setAlarm)]
+    fn set_alarm(storage: &JsValue, at: f64) -> Result<(), Thrown>;
     #[wasm_bindgen(catch, js_name = forward)]
     fn forward_promise(
         service: &JsValue,
@@ -138,16 +141,46 @@ pub(crate) async fn sleep(milliseconds: u32) {
     let _ = JsFuture::from(sleep_promise(milliseconds)).await;
 }
 
-/// A Durable Object's storage.
-pub(crate) struct Storage(pub(crate) JsValue);
+/// A Durable Object's storage. After a failure nothing more is written: what would be may rest on what could
+/// not be read.
+pub(crate) struct Storage {
+    storage: JsValue,
+    failure: RefCell<Option<Thrown>>,
+}
+
+impl Storage {
+    pub(crate) fn new(storage: JsValue) -> Storage {
+        Storage { storage, failure: RefCell::default() }
+    }
+
+    /// Has the object woken at a moment, ms since 1970, instead of at the one before.
+    pub(crate) fn set_alarm(&self, at: u64) {
+        #[allow(clippy::cast_precision_loss)]
+        self.tried(set_alarm(&self.storage, at as f64));
+    }
+
+    /// What was thrown first, if anything was.
+    pub(crate) fn failure(&self) -> Option<Thrown> {
+        self.failure.borrow().clone()
+    }
+
+    fn tried<T>(&self, outcome: Result<T, Thrown>) -> Option<T> {
+        let failed = |thrown| {
+            self.failure.borrow_mut().get_or_insert(thrown);
+        };
+        outcome.map_err(failed).ok()
+    }
+}
 
 impl Store for Storage {
     fn get(&self, key: &str) -> Option<Vec<u8>> {
-        stored(&self.0, key)
+        self.tried(stored(&self.storage, key)).flatten()
     }
 
     fn put(&self, key: &str, value: &[u8]) {
-        store(&self.0, key, value);
+        if self.failure.borrow().is_none() {
+            self.tried(store(&self.storage, key, value));
+        }
     }
 }
 

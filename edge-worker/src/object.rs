@@ -37,7 +37,7 @@ fn begin(env: &Env) -> (Rc<Isolate>, u64) {
 ///
 /// # Errors
 ///
-/// If the body is no batch, or if there is no plan.
+/// If the body is no batch, if there is no plan, or if the storage fails.
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn flushed(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<String, JsValue> {
@@ -47,21 +47,26 @@ pub async fn flushed(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<Strin
         return Err("there is no plan".into());
     };
     // From here on nothing waits until everything is stored: no other event comes in between.
-    let keeper = Keeper(Storage(storage));
+    let keeper = Keeper(Storage::new(storage));
     let audits = keeper.flushed(&active.plan, &batch, &isolate.known.latches(), now);
     if !batch.tallies.is_empty() {
         arm(&keeper.0, now, now.saturating_add(PATIENCE_MS));
     }
     let text = keeper.document().write();
-    follow(keeper, isolate, env, audits, now);
-    Ok(text)
+    match keeper.0.failure() {
+        Some(thrown) => Err(thrown),
+        None => {
+            follow(keeper, isolate, env, audits, now);
+            Ok(text)
+        }
+    }
 }
 
 /// The moment has come that was asked for.
 ///
 /// # Errors
 ///
-/// If there is no plan.
+/// If there is no plan, or if the storage fails.
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn woken(storage: JsValue, env: Env) -> Result<(), JsValue> {
@@ -69,29 +74,36 @@ pub async fn woken(storage: JsValue, env: Env) -> Result<(), JsValue> {
     let Some(active) = isolate.plan_like(&env, None, now).await else {
         return Err("there is no plan".into());
     };
-    let keeper = Keeper(Storage(storage));
+    let keeper = Keeper(Storage::new(storage));
     keeper.0.put(ALARM, b"0");
     let audits = keeper.woken(&active.plan, &isolate.known.latches(), now);
     if keeper.is_watching(&active.plan, now) {
         arm(&keeper.0, now, now.saturating_add(PATIENCE_MS));
     }
-    follow(keeper, isolate, env, audits, now);
-    Ok(())
+    match keeper.0.failure() {
+        Some(thrown) => Err(thrown),
+        None => {
+            follow(keeper, isolate, env, audits, now);
+            Ok(())
+        }
+    }
 }
 
 /// The state, as JSON.
 ///
 /// # Errors
 ///
-/// If there is no plan.
+/// If there is no plan, or if the storage fails.
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn kept(storage: JsValue, env: Env) -> Result<String, JsValue> {
     let (isolate, now) = begin(&env);
-    match isolate.plan_like(&env, None, now).await {
-        Some(active) => Ok(Keeper(Storage(storage)).state(&active.plan)),
-        None => Err("there is no plan".into()),
-    }
+    let Some(active) = isolate.plan_like(&env, None, now).await else {
+        return Err("there is no plan".into());
+    };
+    let keeper = Keeper(Storage::new(storage));
+    let state = keeper.state(&active.plan);
+    keeper.0.failure().map_or(Ok(state), Err)
 }
 
 /// Has the object woken at a moment, unless it is woken earlier anyway.
@@ -101,8 +113,7 @@ fn arm(storage: &Storage, now: u64, at: u64) {
         return;
     }
     storage.put(ALARM, at.to_string().as_bytes());
-    #[allow(clippy::cast_precision_loss)]
-    host::set_alarm(&storage.0, at as f64);
+    storage.set_alarm(at);
 }
 
 /// Tells the world, without keeping the isolate that asked from its answer.
@@ -133,17 +144,19 @@ fn follow(keeper: Keeper<Storage>, isolate: Rc<Isolate>, env: Env, audits: Vec<A
 
 async fn tell(url: &str, body: &str) {
     for tries in 0..WEBHOOK_TRIES {
+        if tries > 0 {
+            host::sleep(500_u32.checked_shl(tries).unwrap_or(u32::MAX)).await;
+        }
         let Err(thrown) = host::post(url, body, WEBHOOK_MS).await else { return };
         let why = host::why(&thrown);
         host::log("warn", &format!("serin: the webhook took no record: {why}"));
-        host::sleep(1_000_u32.checked_shl(tries).unwrap_or(u32::MAX)).await;
     }
 }
 
 /// Writes the latches to KV. While that takes its time there may be newer ones: what was written last is
 /// what is there, whichever of two writers comes last.
 async fn publish(keeper: &Keeper<Storage>, isolate: &Isolate, namespace: &JsValue) {
-    while let Some(text) = keeper.unpublished() {
+    while let Some(text) = keeper.unpublished().filter(|_| keeper.0.failure().is_none()) {
         match host::write_kv(namespace, &isolate.settings.latches_key, &text).await {
             Ok(()) => keeper.set_published(&text),
             Err(thrown) => {

@@ -63,10 +63,15 @@ impl Isolate {
         let refresh = self.settings.refresh;
         if !self.config.is_loaded() {
             self.load(env, now).await;
-            self.config.set_loaded(now, refresh);
             if let Some(asked) = self.ask(env) {
-                context.wait_until(asked);
+                if host::binding(env, KV).is_undefined() {
+                    // Nobody else can say whether there was an abort.
+                    asked.await;
+                } else {
+                    context.wait_until(asked);
+                }
             }
+            self.config.set_loaded(now, refresh);
         } else if self.config.claim_refresh(now, refresh) {
             let namespace = host::binding(env, KV);
             if !namespace.is_undefined() {

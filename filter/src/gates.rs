@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{Probe, Standing};
+use serin_core::gate::{Probe, Standing, Tally};
 
 use crate::active::Active;
 use crate::host::{self, Metric};
@@ -15,7 +15,7 @@ use crate::settings::Settings;
 use crate::state::State;
 use crate::tallies::Local;
 use crate::watch;
-use crate::webhook::Webhook;
+use crate::webhook;
 
 thread_local! {
     /// By key, which config of this VM judges a rollout: the latest. One that is on its way out still adds
@@ -35,7 +35,6 @@ pub(crate) struct Gates {
     latches: Rc<SharedLatches>,
     trials: Vec<Guarded>,
     state: State,
-    webhook: Webhook,
 }
 
 struct Guarded {
@@ -72,7 +71,6 @@ impl Gates {
             latches,
             trials,
             state: State::default(),
-            webhook: Webhook::default(),
         };
         gates.take_over();
         host::set_tick(settings.tick_ms);
@@ -128,17 +126,17 @@ impl Gates {
             let compared = active.shadows.take(local.id);
             local.flush(current, rollout.guard().trial(), compared);
         }
+        webhook::tick(self.settings.webhook.as_ref(), now);
         if !watch::is_elected(&self.lease, VM.with(|vm| *vm), now, self.settings.tick_ms) {
             return;
         }
-        self.state.tick(&self.settings, &self.latches, now);
-        self.webhook.tick(self.settings.webhook.as_ref(), now);
+        self.state.tick(&self.settings, plan, &self.latches, now);
         for guarded in self.trials.iter().filter(|guarded| self.judges(guarded)) {
             if reading.known {
                 let audit = watch::look(plan, &guarded.local, &self.latches, &guarded.watch, now);
                 if let Some(audit) = audit.filter(|_| self.settings.webhook.is_some()) {
-                    self.webhook.tell(&audit, &self.latches.read().latches);
-                    self.webhook.tick(self.settings.webhook.as_ref(), now);
+                    webhook::tell(&audit, &self.latches.read().latches);
+                    webhook::tick(self.settings.webhook.as_ref(), now);
                 }
             }
             self.show(plan, guarded, now);
@@ -157,6 +155,15 @@ impl Gates {
             });
         if let Some(gauge) = guarded.aborted {
             gauge.record(stops.into());
+        }
+    }
+}
+
+impl Drop for Gates {
+    /// The last requests of a config may end with no tick to come.
+    fn drop(&mut self) {
+        for Guarded { local, .. } in &self.trials {
+            local.flush(local.sum().map(|sum| sum.stage), None, Tally::default());
         }
     }
 }

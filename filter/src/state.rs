@@ -4,6 +4,7 @@ use core::cell::Cell;
 
 use std::rc::Rc;
 
+use serin_core::Plan;
 use serin_core::gate::Latches;
 
 use crate::calls;
@@ -28,13 +29,21 @@ pub(crate) struct State {
 
 impl State {
     /// Reads the URL if it is time.
-    pub(crate) fn tick(&self, settings: &Settings, latches: &Rc<SharedLatches>, now: u64) {
+    pub(crate) fn tick(
+        &self,
+        settings: &Settings,
+        plan: &Plan,
+        latches: &Rc<SharedLatches>,
+        now: u64,
+    ) {
         let Some(endpoint) = settings.state.as_ref().filter(|_| now >= self.next.get()) else {
             return;
         };
         self.next.set(now.saturating_add(settings.state_ms));
         let (next, failing, latches) =
             (Rc::clone(&self.next), Rc::clone(&self.failing), Rc::clone(latches));
+        let names: Vec<String> =
+            plan.rollouts().iter().map(|rollout| rollout.name().to_owned()).collect();
         let retry = now.saturating_add(settings.state_ms.min(RETRY_MS));
         let failed = move |next: &Cell<u64>, failing: &Cell<bool>, why: &str| {
             next.set(retry);
@@ -63,13 +72,30 @@ impl State {
                 return failed(&next, &failing, "it is no document of latches");
             };
             failing.set(false);
+            let known = of_use(&known, &names);
             latches.change(|latches| latches.merge(&known));
         });
-        if !sent && !self.failing.replace(true) {
+        if sent {
+            return;
+        }
+        self.next.set(retry);
+        if !self.failing.replace(true) {
             host::log(
                 Level::Warn,
                 &format!("gates: there is no cluster {cluster} to read the state from"),
             );
         }
     }
+}
+
+/// Aborts of any rollout, because a spec to come may have it, and whatever is known of the plan's own: every
+/// request reads what is kept.
+fn of_use(known: &Latches, names: &[String]) -> Latches {
+    let mut kept = Latches::default();
+    for latch in known.list() {
+        if latch.abort.is_some() || names.contains(&latch.rollout) {
+            kept.change(&latch.rollout, |place| *place = latch.clone());
+        }
+    }
+    kept
 }

@@ -7,8 +7,10 @@ use crate::host::{self, Level};
 use crate::latches::SharedLatches;
 use crate::tallies::Local;
 
-/// A lease lasts so many ms beyond the tick in which it was renewed.
+/// A lease lasts so many ms beyond the next two ticks.
 const LEASE_MS: u64 = 2000;
+/// None lasts as long as this.
+const TOO_LONG_MS: u64 = 300_000;
 
 /// Whether this VM may look now: the lease is its own, or nobody's.
 pub(crate) fn is_elected(key: &str, vm: u64, now: u64, tick_ms: u32) -> bool {
@@ -17,7 +19,7 @@ pub(crate) fn is_elected(key: &str, vm: u64, now: u64, tick_ms: u32) -> bool {
         && owner != vm
         && now < until
         // A lease that lasts longer than any does is of a clock that has been put back.
-        && until < now.saturating_add(120_000)
+        && until < now.saturating_add(TOO_LONG_MS)
     {
         return false;
     }

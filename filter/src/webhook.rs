@@ -17,94 +17,76 @@ const MOST_TRIES: u32 = 6;
 /// So many wait at most.
 const MOST_WAITING: usize = 32;
 
-/// Messages that have not been understood yet.
-#[derive(Default)]
-pub(crate) struct Webhook {
-    waiting: Rc<RefCell<Vec<Message>>>,
+thread_local! {
+    /// Messages that have not been understood yet. The VM's, so that they outlive the config.
+    static WAITING: RefCell<Vec<Message>> = const { RefCell::new(Vec::new()) };
 }
 
 struct Message {
-    body: String,
+    body: Rc<str>,
     tries: u32,
     next: u64,
 }
 
-impl Webhook {
-    /// Puts a record in line. The latches go with it, so that what was received can be served as it is
-    /// where state is read.
-    pub(crate) fn tell(&self, audit: &Audit, latches: &Latches) {
-        let mut body = audit.to_json();
-        if body.pop() == Some('}') {
-            let latches = latches.to_json();
-            body.push(',');
-            body.push_str(latches.strip_prefix('{').unwrap_or("}"));
-        }
-        if let Ok(mut waiting) = self.waiting.try_borrow_mut()
-            && waiting.len() < MOST_WAITING
-        {
-            waiting.push(Message { body, tries: 0, next: 0 });
-        }
+/// Puts a record in line. The latches go with it, so that what was received can be served as it is where
+/// state is read.
+pub(crate) fn tell(audit: &Audit, latches: &Latches) {
+    let mut body = audit.to_json();
+    if body.pop() == Some('}') {
+        let latches = latches.to_json();
+        body.push(',');
+        body.push_str(latches.strip_prefix('{').unwrap_or("}"));
     }
+    wait(Message { body: body.into(), tries: 0, next: 0 });
+}
 
-    /// Sends what is due.
-    pub(crate) fn tick(&self, endpoint: Option<&Endpoint>, now: u64) {
-        let Some(endpoint) = endpoint else { return };
-        let Ok(mut waiting) = self.waiting.try_borrow_mut() else { return };
-        let all = core::mem::take(&mut *waiting);
-        let (due, rest): (Vec<_>, Vec<_>) =
-            all.into_iter().partition(|message| message.next <= now);
-        *waiting = rest;
-        drop(waiting);
-        for message in due {
-            self.send(endpoint, message, now);
-        }
-    }
-
-    fn send(&self, endpoint: &Endpoint, mut message: Message, now: u64) {
-        message.tries = message.tries.saturating_add(1);
-        // 1 s, 2 s, 4 s and so on.
-        let wait = 500_u64.checked_shl(message.tries).unwrap_or(u64::MAX);
-        message.next = now.saturating_add(wait);
-        let Endpoint { cluster, scheme, authority, path } = endpoint;
-        let headers: [(&[u8], &[u8]); 5] = [
-            (b":method", b"POST"),
-            (b":scheme", scheme.as_bytes()),
-            (b":authority", authority.as_bytes()),
-            (b":path", path.as_bytes()),
-            (b"content-type", b"application/json"),
-        ];
-        let body = message.body.clone();
-        let waiting = Rc::clone(&self.waiting);
-        let again = Rc::new(RefCell::new(Some(message)));
-        let kept = Rc::clone(&again);
-        let failed = move || {
-            let message = kept.try_borrow_mut().ok().and_then(|mut message| message.take());
-            if let Some(message) = message {
-                retry(&waiting, message);
-            }
-        };
-        let failed = Rc::new(failed);
-        let on_answer = Rc::clone(&failed);
-        let sent = calls::send(cluster, &headers, body.as_bytes(), TIMEOUT_MS, move |answer| {
-            if !answer.is_some_and(|answer| (200..300).contains(&answer.status)) {
-                on_answer();
-            }
-        });
-        if !sent {
-            failed();
-        }
+/// Sends what is due.
+pub(crate) fn tick(endpoint: Option<&Endpoint>, now: u64) {
+    let Some(endpoint) = endpoint else { return };
+    let all = WAITING.with(RefCell::take);
+    let (due, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|message| message.next <= now);
+    rest.into_iter().for_each(wait);
+    for message in due {
+        send(endpoint, message, now);
     }
 }
 
-fn retry(waiting: &RefCell<Vec<Message>>, message: Message) {
-    if message.tries >= MOST_TRIES {
-        host::log(
-            Level::Error,
-            "gates: the webhook did not take a record, which stands in this log",
-        );
-        return;
+fn send(endpoint: &Endpoint, message: Message, now: u64) {
+    let tries = message.tries.saturating_add(1);
+    // Again after 1 s, 2 s, 4 s and so on.
+    let next = now.saturating_add(500_u64.checked_shl(tries).unwrap_or(u64::MAX));
+    let again = Message { body: Rc::clone(&message.body), tries, next };
+    let Endpoint { cluster, scheme, authority, path } = endpoint;
+    let headers: [(&[u8], &[u8]); 5] = [
+        (b":method", b"POST"),
+        (b":scheme", scheme.as_bytes()),
+        (b":authority", authority.as_bytes()),
+        (b":path", path.as_bytes()),
+        (b"content-type", b"application/json"),
+    ];
+    let body = message.body.as_bytes();
+    let sent = calls::send(cluster, &headers, body, TIMEOUT_MS, move |answer| {
+        if !answer.is_some_and(|answer| (200..300).contains(&answer.status)) {
+            wait(again);
+        }
+    });
+    if !sent {
+        wait(Message { tries, next, ..message });
     }
-    if let Ok(mut waiting) = waiting.try_borrow_mut() {
-        waiting.push(message);
+}
+
+fn wait(message: Message) {
+    let kept = message.tries < MOST_TRIES
+        && WAITING.with(|waiting| {
+            let Ok(mut waiting) = waiting.try_borrow_mut() else { return false };
+            let room = waiting.len() < MOST_WAITING;
+            if room {
+                waiting.push(message);
+            }
+            room
+        });
+    if !kept {
+        let text = "gates: the webhook has not taken a record, which stands in this log alone";
+        host::log(Level::Error, text);
     }
 }

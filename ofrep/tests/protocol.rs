@@ -1,6 +1,7 @@
 //! The protocol, request by request.
 
 use serin_core::Plan;
+use serin_core::gate::Latches;
 use serin_ofrep::{Request, Response, Settings, respond};
 
 fn plan() -> Plan {
@@ -144,4 +145,30 @@ fn paths_methods_and_tokens() {
     assert_eq!(field("vary"), Some("origin"));
     let other = Request { origin: Some("https://c.example"), ..preflight };
     assert_eq!(ask(other).unwrap().fields, []);
+}
+
+#[test]
+fn flags_that_an_abort_turns_off_are_off() {
+    let plan = Plan::from_json(
+        br#"{"formatVersion":1,"revision":7,
+        "flags":{"checkout":{"kind":"ops","variants":{"on":true,"off":false},"defaultVariant":"off",
+          "rules":[{"name":"all","serve":"on"}]}},
+        "rollouts":{"web":{"arms":{"a":{"target":"a"},"b":{"target":"b"}},"baseline":"a",
+          "canary":{"share":50},"unit":"user","onAbort":{"disable":["checkout"]}}},
+        "units":{"user":[{"header":"x-user-id"}]}}"#,
+    )
+    .unwrap();
+    let latches =
+        br#"{"latches":[{"rollout":"web","abort":{"epoch":0,"at":1,"digest":"d","reason":"r"}}]}"#;
+    let standing = Latches::from_json(latches).unwrap().standing(&plan);
+    let path = "/ofrep/v1/evaluate/flags/checkout";
+    let open = Request { method: "POST", path, body: Some(b"{}"), ..Request::default() };
+    let aborted = Request { standing: standing.as_ref(), ..open };
+    for (request, said) in [
+        (open, r#""reason":"TARGETING_MATCH","variant":"on","value":true"#),
+        (aborted, r#""reason":"DISABLED","variant":"off","value":false"#),
+    ] {
+        let body = respond(&Settings::default(), Some(&plan), request).unwrap().body;
+        assert!(body.contains(said), "{body}");
+    }
 }

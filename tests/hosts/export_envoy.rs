@@ -268,20 +268,32 @@ fn undecided() -> Result<(), String> {
 }
 
 fn labels() -> Result<(), String> {
-    let edge = Edge::new("labels", &canary(1, 100))?;
+    let mut spec = canary(1, 50);
+    spec["rollouts"]["web"]["gates"] = json!({});
+    let edge = Edge::new("labels", &spec)?;
     edge.export(&[])?;
     let envoy = Envoy::run(edge.folder.clone(), Path::new("/"), &edge.file("envoy.yaml"), &[])?;
     let to = envoy.listener("edge")?;
-    for _ in 0..3 {
-        ask(to)?;
-    }
-    let line = "serin_rollout_arm_requests{serin_rollout=\"web\",serin_arm=\"canary\"} 3";
-    let text = envoy.admin("/stats/prometheus")?;
-    if text.lines().any(|found| found == line) {
-        return Ok(());
-    }
-    let found: Vec<&str> = text.lines().filter(|line| line.contains("serin")).collect();
-    Err(format!("no line {line}, but\n{}", found.join("\n")))
+    let answers = [ask(to)?, ask(to)?, ask(to)?];
+    let arm = if answers[0] == "web-v2" { "canary" } else { "stable" };
+    let gate =
+        format!("serin_rollout=\"web\",serin_epoch=\"0\",serin_step=\"0\",serin_arm=\"{arm}\"");
+    let lines = [
+        format!("serin_rollout_arm_requests{{serin_rollout=\"web\",serin_arm=\"{arm}\"}} 3"),
+        format!("serin_gate_epoch_step_arm_requests{{{gate}}} 3"),
+        format!("serin_gate_epoch_step_arm_errors{{{gate}}} 0"),
+        "serin_latch_aborted{serin_rollout=\"web\"} 0".to_owned(),
+    ];
+    let mut text = String::new();
+    // What gates count is handed over once in a while.
+    let found = envoy::until(PATIENCE, || {
+        text = envoy.admin("/stats/prometheus").unwrap_or_default();
+        lines.iter().all(|line| text.lines().any(|found| found == line)).then_some(())
+    });
+    found.ok_or_else(|| {
+        let found: Vec<&str> = text.lines().filter(|line| line.contains("serin")).collect();
+        format!("not all of\n{}\nin\n{}", lines.join("\n"), found.join("\n"))
+    })
 }
 
 /// A canary at this share.

@@ -1,10 +1,17 @@
-//! What `serin export istio` and `argo` write, against the published schemas of the resources, for the examples'
-//! specs and for specs by chance.
+//! What `serin export istio` and `argo` write, for the examples' specs and for specs by chance: against
+//! the published schemas of the resources, and Istio's routes against what native Rust decides.
 
+mod kubernetes_router;
+
+use kubernetes_router::{Asked, Routed, by_http_routes, by_virtual_services};
 use serde_json::Value;
 use serin_conformance::envoy::path_from;
+use serin_conformance::native;
+use serin_conformance::outcome::Outcome;
 use serin_conformance::random::{self, Random};
 use serin_conformance::report::Report;
+use serin_conformance::vector::{Case, Suite};
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 
@@ -37,6 +44,7 @@ fn main() -> ExitCode {
     report.check("every manifest fits the published schemas", manifests);
     report.check("those for Argo Rollouts too", argo);
     report.check("what does not fit is found", bad_manifests);
+    report.check("requests are routed as native decides", routed);
     report.finish()
 }
 
@@ -75,7 +83,7 @@ fn specs(folder: &Path) -> Result<Vec<PathBuf>, String> {
 }
 
 fn in_mesh(mut spec: Value) -> Value {
-    let rollouts = spec["rollouts"].as_object_mut().into_iter().flatten();
+    let rollouts = spec.get_mut("rollouts").and_then(Value::as_object_mut).into_iter().flatten();
     for (index, (_, rollout)) in rollouts.enumerate() {
         let hosts = [format!("service-{index}"), format!("service-{index}.shop")];
         rollout["match"]["hosts"] = hosts.into_iter().collect();
@@ -176,4 +184,190 @@ fn bad_manifests() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// How a spec's routes are exported, and how a router reads them.
+type Exported = (&'static [&'static str], fn(&[Value], &Asked<'_>) -> Option<Routed>, bool);
+
+const ROUTES: [Exported; 4] = [
+    (
+        &["--gateway", "shop", "--default", DEFAULT, "--only", "virtual-services.yaml"],
+        by_virtual_services,
+        false,
+    ),
+    (
+        &[
+            "--gateway",
+            "shop",
+            "--default",
+            DEFAULT,
+            "--routes",
+            "gateway-api",
+            "--only",
+            "http-routes.yaml",
+        ],
+        by_http_routes,
+        false,
+    ),
+    (
+        &["--variant", "sidecar", "--namespace", "shop", "--only", "virtual-services.yaml"],
+        by_virtual_services,
+        true,
+    ),
+    (
+        &[
+            "--variant",
+            "sidecar",
+            "--namespace",
+            "shop",
+            "--routes",
+            "gateway-api",
+            "--only",
+            "http-routes.yaml",
+        ],
+        by_http_routes,
+        true,
+    ),
+];
+
+/// Specs by chance, requests for each, and the target of those that belong to no rollout.
+const ROUTED_SPECS: u64 = 60;
+const REQUESTS: usize = 60;
+const DEFAULT: &str = "elsewhere";
+
+fn routed() -> Result<(), String> {
+    let folder = folder("kubernetes-routes")?;
+    let (mut arms, mut copies, mut none) = (0, 0, 0);
+    for seed in 0..ROUTED_SPECS {
+        let given = random::spec(&mut Random::new(seed));
+        for (options, router, mesh) in ROUTES {
+            let spec = if mesh { in_mesh(given.clone()) } else { given.clone() };
+            let resources = routes(&folder, &spec, options)?;
+            let suite = Suite {
+                name: format!("seed {seed}"),
+                about: String::new(),
+                spec,
+                override_keys: None,
+                cases: Vec::new(),
+            };
+            let plan = native::plan(&suite)?;
+            for case in requests(seed, mesh) {
+                let outcome = native::decide_case(&plan, &case, case.entropy());
+                let field = |name: &str| outcome.upstream.get(name).map(String::as_str);
+                let names = ["x-serin-rollout", "x-serin-arm", "x-serin-shadow"];
+                let said: Vec<(&str, &str)> =
+                    names.iter().filter_map(|name| Some((*name, field(name)?))).collect();
+                for headers in [&said[..], &[]] {
+                    let host = host(&case, mesh);
+                    let path = case.request.path.split('?').next().unwrap_or_default();
+                    let seen = router(&resources, &Asked { host: &host, path, headers });
+                    // HTTPRoutes name a service and its namespace apart.
+                    let seen = seen.map(|(service, copy)| (label(&service), copy));
+                    let wanted = wanted(&suite.spec, &outcome, !headers.is_empty())
+                        .unwrap_or_else(|| (label(&no_rollout(&suite.spec, &host, mesh)), None));
+                    // A host that no rollout names is not this export's to route.
+                    let ours = seen.is_some() || field("x-serin-rollout").is_some();
+                    if ours && seen.as_ref() != Some(&wanted) {
+                        let asked = format!("{host}{path} with {headers:?}");
+                        return Err(format!(
+                            "seed {seed} {options:?}: {asked} goes to {seen:?}, not {wanted:?}"
+                        ));
+                    }
+                    arms += usize::from(ours && !headers.is_empty());
+                    copies += usize::from(wanted.1.is_some());
+                    none += usize::from(ours && headers.is_empty());
+                }
+            }
+        }
+    }
+    println!("       {arms} requests with an arm ({copies} copied), {none} without");
+    if arms < 1000 || copies < 100 || none < 1000 {
+        return Err("so few prove little".into());
+    }
+    Ok(())
+}
+
+/// The resources that a spec's routes are.
+fn routes(folder: &Path, spec: &Value, options: &[&str]) -> Result<Vec<Value>, String> {
+    let file = folder.join("spec.json");
+    write(&file, &spec.to_string())?;
+    let mut serin = Command::new(path_from("SERIN_BIN")?);
+    serin.args(["export", "istio"]).arg(&file).args(["--url", "oci://r.example/f:1"]);
+    let output = serin.args(options).stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("serin did not start: {error}"))?;
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    if said.contains("istio has no file") {
+        // A spec without rollouts has no routes.
+        return Ok(Vec::new());
+    }
+    if !output.status.success() {
+        return Err(format!("{}: {said}", output.status));
+    }
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    let document =
+        |text: &str| serde_saphyr::from_str(text).map_err(|why| format!("{why}\n{text}"));
+    text.split("\n---\n").map(document).collect()
+}
+
+/// What every router takes as it is: paths without escapes, doubled slashes or dots, hosts without a
+/// closing dot.
+fn requests(seed: u64, mesh: bool) -> Vec<Case> {
+    let mut random = Random::new(seed);
+    let mut cases = Vec::new();
+    while cases.len() < REQUESTS {
+        let mut case = random::request(&mut random);
+        let respelt = ["%", "//", "/."].iter().any(|part| case.request.path.contains(part));
+        if respelt || case.request.authority.ends_with('.') {
+            continue;
+        }
+        if mesh {
+            let names = ["service-0", "service-1.shop", "service-1", "service-2", "service-3.shop"];
+            case.request.authority = (*random.pick(&names)).into();
+        }
+        cases.push(case);
+    }
+    cases
+}
+
+/// The host as a router knows it: a sidecar knows services by their full names.
+fn host(case: &Case, sidecar: bool) -> String {
+    let host = case.request.authority.to_ascii_lowercase();
+    let host = host.split(':').next().unwrap_or_default();
+    if sidecar {
+        let service = host.split('.').next().unwrap_or_default();
+        return format!("{service}.shop.svc.cluster.local");
+    }
+    host.into()
+}
+
+fn label(host: &str) -> String {
+    host.split('.').next().unwrap_or_default().to_owned()
+}
+
+/// Where a request of a rollout goes.
+fn wanted(spec: &Value, outcome: &Outcome, decided: bool) -> Option<Routed> {
+    let field = |name: &str| outcome.upstream.get(name).cloned();
+    let rollout = &spec["rollouts"][field("x-serin-rollout")?];
+    let arm = field("x-serin-arm").filter(|_| decided);
+    let arm = arm.or_else(|| rollout["baseline"].as_str().map(str::to_owned)).unwrap_or_default();
+    let target = rollout["arms"][arm]["target"].as_str().unwrap_or_default();
+    Some((target.into(), field("x-serin-shadow").filter(|_| decided)))
+}
+
+/// Where any other goes: to the default; in a mesh, where none is given, to the baselines' target if there
+/// is just one, or to the service that was called.
+fn no_rollout(spec: &Value, host: &str, mesh: bool) -> String {
+    if !mesh {
+        return DEFAULT.into();
+    }
+    let rollouts = spec["rollouts"].as_object().into_iter().flat_map(|rollouts| rollouts.values());
+    let baseline = |rollout: &Value| {
+        let name = rollout["baseline"].as_str().unwrap_or_default();
+        rollout["arms"][name]["target"].as_str().unwrap_or_default().to_owned()
+    };
+    let targets: BTreeSet<String> = rollouts.map(baseline).collect();
+    match (targets.len(), targets.first()) {
+        (1, Some(target)) => target.clone(),
+        _ => host.to_owned(),
+    }
 }

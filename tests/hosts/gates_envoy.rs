@@ -9,6 +9,7 @@ use serin_conformance::load::{Crowd, Load, Note};
 use serin_conformance::overrides;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
+use std::io::Write;
 use std::net::SocketAddr;
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
@@ -21,6 +22,8 @@ fn main() -> ExitCode {
     let mut report = Report::new("gates in Envoy");
     report.check("a canary that starts to fail is cut off, and stays off", failing);
     report.check("a healthy canary is promoted step by step", healthy);
+    report.check("answers that break off are errors", cut_off);
+    report.check("clients that go away are none", impatient);
     report.check("a shadow that answers otherwise is counted, and aborts", shadow);
     report.finish()
 }
@@ -176,6 +179,40 @@ fn healthy() -> Result<(), String> {
     answered_at_all(&load.stop()?)?;
     if is_aborted(&envoy) || more == 0 || still > 0 {
         return Err(format!("{more} to the canary, {still} to the baseline\n{}", envoy.log()));
+    }
+    Ok(())
+}
+
+/// The status is 200: only Envoy's flags tell.
+fn cut_off() -> Result<(), String> {
+    let mut shop = Shop::new("gates-cut")?;
+    shop.edge.deliver(&spec(1, 1))?;
+    let envoy = shop.start()?;
+    shop.canary.cut();
+    let load = Load::start(envoy.listener("edge")?, USERS);
+    let aborted = until("the gate aborts", &envoy, || is_aborted(&envoy));
+    load.stop()?;
+    aborted
+}
+
+fn impatient() -> Result<(), String> {
+    let mut shop = Shop::new("gates-impatient")?;
+    shop.edge.deliver(&spec(1, 1))?;
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    shop.canary.take(400);
+    for user in 0..800 {
+        let mut client = std::net::TcpStream::connect(to).map_err(|error| error.to_string())?;
+        let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-user-id: user-{user}\r\n\r\n");
+        client.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
+        std::thread::sleep(Duration::from_millis(3));
+    }
+    let seen = |what: &str| counter(&envoy, &format!("step.0.arm.canary.{what}"));
+    until("they are counted", &envoy, || seen("requests") > Some(100))?;
+    println!("       {:?} requests of the canary, most without an answer", seen("requests"));
+    if is_aborted(&envoy) || seen("errors") != Some(0) {
+        return Err(format!("{:?} errors\n{}", seen("errors"), envoy.log()));
     }
     Ok(())
 }

@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     report
         .check("a healthy canary goes on, and every outcome is counted once", || healthy(&module));
     report.check("a raised epoch begins again", || raised_epoch(&module));
+    report.check("outcomes that come after a config count too", || late_outcomes(&module));
     report.check("the webhook is told again until it understands", || webhook(&module));
     report.check("until earlier aborts are read, canaries wait", || unknown_state(&module));
     report.check("a shadow that differs is counted and aborts", || shadow_differs(&module));
@@ -204,6 +205,29 @@ fn raised_epoch(module: &Module) -> Result<(), String> {
     // Going back is no way out.
     plugin.reconfigure(spec(1).to_string()).map_err(|error| error.to_string())?;
     equal("to the canary of the old epoch", crowd(&plugin, 0..400, Canary::Status("200")), 0)
+}
+
+fn late_outcomes(module: &Module) -> Result<(), String> {
+    let plugin = plugin(module, &spec(1), &[], None)?;
+    let mut streams: Vec<Stream> = (0..200).map(|_| plugin.stream(StreamInfo::new())).collect();
+    let arms = streams.iter_mut().enumerate().map(|(user, stream)| arm(stream, user));
+    let canary = arms.filter(|arm| arm == "canary").count();
+    // Another config of the same trial: its evidence goes on.
+    let mut next = spec(1);
+    next["revision"] = json!(2);
+    plugin.reconfigure(next.to_string()).map_err(|error| error.to_string())?;
+    crowd(&plugin, 200..400, Canary::Status("200"));
+    plugin.advance(TICK);
+    let before = gate(&plugin, 1, "canary", "requests");
+    for stream in &mut streams {
+        stream.send_response_headers([(":status", "503")], true);
+        stream.finish();
+    }
+    equal("counted", gate(&plugin, 1, "canary", "requests"), before + canary as u64)?;
+    plugin.advance(TICK);
+    // The canary's errors and the baseline's came in equal parts.
+    equal("aborted", aborted(&plugin), Some(0))?;
+    equal("errors", gate(&plugin, 1, "canary", "errors"), canary as u64)
 }
 
 fn webhook(module: &Module) -> Result<(), String> {

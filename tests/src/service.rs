@@ -3,9 +3,9 @@
 use crate::client::{Fields, read_message};
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 /// A running version. Its threads end with the process.
 pub struct Service {
@@ -18,6 +18,10 @@ struct Inner {
     name: String,
     /// Of 100 requests, so many fail.
     failing: AtomicU64,
+    /// A failure is an answer that breaks off.
+    cuts: AtomicBool,
+    /// How long an answer takes, in ms.
+    takes: AtomicU64,
     asked: AtomicU64,
     seen: Mutex<Seen>,
     body: Mutex<String>,
@@ -38,6 +42,8 @@ impl Service {
         let inner = Arc::new(Inner {
             name: name.into(),
             failing: AtomicU64::new(0),
+            cuts: AtomicBool::new(false),
+            takes: AtomicU64::new(0),
             asked: AtomicU64::new(0),
             seen: Mutex::default(),
             body: Mutex::new(format!("{name}\n")),
@@ -55,6 +61,17 @@ impl Service {
     /// From now on so many of 100 requests get a 500.
     pub fn fail(&self, percent: u64) {
         self.inner.failing.store(percent, Ordering::Relaxed);
+    }
+
+    /// From now on every answer is one of status 200 that breaks off.
+    pub fn cut(&self) {
+        self.inner.cuts.store(true, Ordering::Relaxed);
+        self.fail(100);
+    }
+
+    /// From now on every answer takes so many ms.
+    pub fn take(&self, ms: u64) {
+        self.inner.takes.store(ms, Ordering::Relaxed);
     }
 
     /// From now on this is the answer's first line.
@@ -92,15 +109,20 @@ impl Inner {
             drop(seen);
             // Spread evenly: 37 is coprime to 100.
             let fails = number * 37 % 100 < self.failing.load(Ordering::Relaxed);
-            let status = if fails { "500 Internal Server Error" } else { "200 OK" };
+            let cut = fails && self.cuts.load(Ordering::Relaxed);
+            let takes = self.takes.load(Ordering::Relaxed);
+            if takes > 0 {
+                std::thread::sleep(Duration::from_millis(takes));
+            }
+            let status = if fails && !cut { "500 Internal Server Error" } else { "200 OK" };
             let body = self.body(&request.fields);
-            let length = body.len();
+            let length = body.len() + if cut { 100 } else { 0 };
             let name = &self.name;
             let answer = format!(
                 "HTTP/1.1 {status}\r\nx-version: {name}\r\ncontent-length: {length}\r\n\r\n{body}"
             );
             let mut writer = stream;
-            if writer.write_all(answer.as_bytes()).is_err() {
+            if writer.write_all(answer.as_bytes()).is_err() || cut {
                 return;
             }
         }

@@ -4,7 +4,7 @@ use crate::outcome::{self, Seen};
 use crate::vector::Case;
 use serde_json::Value;
 use serin_host_sim::{
-    Entropy, HttpResponse, Metric, Module, Plugin, Stream, StreamInfo, VirtualClock,
+    Entropy, HttpResponse, Limits, Metric, Module, Plugin, Stream, StreamInfo, VirtualClock,
 };
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -50,8 +50,11 @@ pub fn informed(
     const TICK_MS: u64 = 10;
     let at = if latches.is_some() { at.saturating_sub(TICK_MS) } else { at };
     let clock = VirtualClock::at_millis(at);
+    // A busy machine must not fail a test; a guest that never returns is stopped all the same.
+    let limits = Limits { call_deadline: Duration::from_secs(60), ..Limits::default() };
     // Nobody but the router could be asked for a copy, as in the Envoy of the vectors.
     let mut builder = Plugin::of_module(module)
+        .limits(limits)
         .configuration(spec)
         .clock(clock.clone())
         .entropy(entropy)

@@ -9,12 +9,12 @@ const { Miniflare, Log, LogLevel } = require("miniflare");
  * Isolates by name; the first has the object's class. `without` are those that have no binding to it;
  * `entry` is a module before their own.
  */
-export async function fleet(names, { targets = {}, variables = {}, without = [], kv = true, entry } = {}) {
+export async function fleet(names, { targets = {}, variables = {}, without = [], kv = true, useSQLite = true, entry } = {}) {
   const logged = [];
   const [owner] = names;
   const bound = (name) => (without.includes(name) ? {} : {
     durableObjects: {
-      SERIN_GATES: { className: "SerinGates", useSQLite: true, ...(name === owner ? {} : { scriptName: owner }) },
+      SERIN_GATES: { className: "SerinGates", useSQLite, ...(name === owner ? {} : { scriptName: owner }) },
     },
   });
   const described = names.map((name) => ({

@@ -61,24 +61,39 @@ const isAborted = (status) => status.latches.some((latch) => latch.abort !== und
 
 export async function gates() {
   await check("a failing canary is cut off in every isolate, with the flags it names", async () => {
-    const { isolates, stable, canary, store, restart, log } = await world({ without: ["three"] }, gated());
-    const crowds = NAMES.map((name) => crowd(isolates[name]));
+    const variables = { SERIN_OFREP_PREFIX: "/" };
+    const { isolates, stable, canary, store, restart, log } = await world({ without: ["three"], variables }, gated());
+    const crowds = [];
+    for (const name of NAMES) {
+      crowds.push(crowd(isolates[name]));
+      // They hand on at different moments.
+      await pause(350);
+    }
     await until("the canary is asked everywhere", () => crowds.every(({ answers }) => answers.some(({ arm }) => arm === "canary")));
     await pause(2_500);
     assert(!isAborted(await isolates.one.status()), "a healthy canary was aborted");
     const onset = performance.now();
     const before = canary.asked;
     canary.status = 503;
-    await until("every isolate knows", async () => {
-      const known = await Promise.all(NAMES.map((name) => isolates[name].status()));
-      return known.every(isAborted);
+    // No status page meanwhile: an isolate that shows it asks the object, and would know too early.
+    const known = await until("KV has the abort", async () => {
+      const text = await store.get("latches");
+      return text !== null && isAborted(JSON.parse(text)) && performance.now();
     }, 40_000);
-    await pause(500);
-    const at = canary.asked;
-    await pause(1_500);
+    let at = before;
+    await until("nobody asks the canary for longer than handing on and reading KV take", async () => {
+      at = canary.asked;
+      await pause(2_500);
+      return canary.asked === at;
+    }, 30_000);
     const answers = await Promise.all(crowds.map((crowd) => crowd.stop()));
     assert.equal(canary.asked, at, "requests reached the canary after every isolate knew");
+    const errors = answers.flat().filter(({ status, arm }) => status !== 200 && arm !== "canary");
+    assert.deepEqual(errors, [], "a request was lost");
     assert.match(stable.flags, /new-checkout=\?0/);
+    const path = "/ofrep/v1/evaluate/flags/new-checkout";
+    const evaluated = JSON.parse((await isolates.two.ask(path, { method: "POST", body: "{}" })).text);
+    assert.deepEqual([evaluated.value, evaluated.reason], [false, "DISABLED"]);
     const lines = NAMES.map((name, index) => {
       const exposed = answers[index].filter(({ arm, sent }) => arm === "canary" && sent >= onset);
       const last = Math.max(...exposed.map(({ sent }) => sent)) - onset;
@@ -117,7 +132,7 @@ export async function gates() {
       });
     }
     assert.match(canary.flags, /new-checkout=\?1/);
-    return `canary asked ${at - before} times after onset: ${lines.join("; ")}`;
+    return `canary asked ${at - before} times after onset, the abort in KV after ${Math.round(known - onset)} ms: ${lines.join("; ")}`;
   });
 
   await check("a canary that fails as its baseline does is not aborted", async () => {
@@ -218,13 +233,24 @@ export async function gates() {
       return both.every(isAborted);
     }, 20_000);
     await Promise.all(crowds.map((crowd) => crowd.stop()));
-    // An isolate that has only just begun asks behind its first answer.
-    await isolates.three.ask("/");
-    await until("the third knows", async () => {
-      const asked = canary.asked;
-      await Promise.all(Array.from({ length: 10 }, (_, user) => isolates.three.ask("/", { headers: { "x-user-id": `u${user}` } })));
-      return canary.asked === asked;
+    // An isolate that has only just begun asks before its first answer.
+    const { asked } = canary;
+    await Promise.all(Array.from({ length: 20 }, (_, user) => isolates.three.ask("/", { headers: { "x-user-id": `u${user}` } })));
+    assert.equal(canary.asked, asked);
+  });
+
+  await check("an object without the storage that it needs is named, and costs no request", async () => {
+    const { isolates, canary } = await world({ names: ["one"], useSQLite: false }, gated());
+    const one = crowd(isolates.one);
+    const status = await until("the status page says so", async () => {
+      const status = await isolates.one.status();
+      return status.gates.state === "the object does not answer" && status.gates.flushesFailed > 0 && status;
     });
+    assert.match(status.gates.why, /SQL/);
+    const answers = await one.stop();
+    assert.deepEqual(answers.filter(({ status }) => status !== 200), []);
+    assert(canary.asked > 0 && status.counters.withoutPlan === 0);
+    return status.gates.why;
   });
 
   await check("a record goes to the webhook; one that is down is no harm", async () => {

@@ -22,9 +22,6 @@ struct Run {
     done: usize,
 }
 
-/// The number of calls of `Run::step` below, for the heading of each.
-const STEPS: usize = 23;
-
 /// Sets everything up, runs every suite and ends in one line that says what happened.
 pub(crate) fn task() -> Outcome {
     let start = Instant::now();
@@ -165,7 +162,7 @@ impl Run {
         work: impl FnOnce(&mut Count) -> Outcome<T>,
     ) -> Option<T> {
         self.done += 1;
-        println!("\n== {}/{STEPS} {name}", self.done);
+        println!("\n== {} {name}", self.done);
         let start = Instant::now();
         let outcome = work(&mut self.count);
         let seconds = start.elapsed().as_secs();
@@ -186,13 +183,12 @@ impl Run {
         let Count { passed, failed, skipped } = self.count;
         let seconds = start.elapsed().as_secs();
         println!("\n{passed} passed, {failed} failed, {skipped} skipped by name, in {seconds} s");
-        if self.failures.is_empty() && self.done == STEPS {
+        if self.failures.is_empty() {
             println!("test: every suite on every host agrees");
             return Ok(());
         }
-        let missing = STEPS.saturating_sub(self.done);
         let names = self.failures.join("; ");
-        Err(format!("failed: {names} ({missing} later steps could not run)"))
+        Err(format!("failed: {names}; what needs them did not run"))
     }
 }
 

@@ -10,6 +10,7 @@ pub use worker::worker;
 
 use crate::compare::{Difference, differences};
 use serde_json::Value;
+use serin_core::{Timestamp, parse_span};
 
 /// The spec as git has it.
 #[derive(Clone, Copy, Debug)]
@@ -48,8 +49,10 @@ pub struct Seen {
     pub specs: Vec<Running>,
     /// The revision that its filter says is in force, where it says so apart from the configuration.
     pub in_force: Option<u64>,
-    /// Aborts in force.
+    /// Aborts; those that the spec has cleared may be among them.
     pub aborts: Vec<Abort>,
+    /// Why nobody judges its gates; nothing is wrong with that where the spec has none.
+    pub unjudged: Option<String>,
     /// What the host itself finds wrong, a sentence each.
     pub problems: Vec<String>,
 }
@@ -69,7 +72,7 @@ pub struct Running {
     pub errors: Vec<String>,
 }
 
-/// An abort that is in force.
+/// An abort of a rollout.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Abort {
     /// The rollout.
@@ -111,8 +114,9 @@ impl Verdict {
     }
 }
 
-/// Holds what a host says against what git has.
-pub fn judge(wanted: Wanted<'_>, seen: Seen) -> Verdict {
+/// Holds what a host says against what git has, at a moment.
+pub fn judge(wanted: Wanted<'_>, mut seen: Seen, now: Timestamp) -> Verdict {
+    seen.aborts.retain(|abort| abort.is_in_force(wanted.document, now));
     let mut drift = Vec::new();
     let mut found = Vec::new();
     if seen.specs.is_empty() {
@@ -136,6 +140,11 @@ pub fn judge(wanted: Wanted<'_>, seen: Seen) -> Verdict {
     }
     for abort in &seen.aborts {
         drift.push(format!("rollout {} is aborted{}", abort.rollout, circumstances(abort)));
+    }
+    let has_gates = |rollout: &Value| rollout.get("gates").is_some();
+    let rollouts = wanted.document.get("rollouts").and_then(Value::as_object);
+    if rollouts.is_some_and(|rollouts| rollouts.values().any(has_gates)) {
+        drift.extend(seen.unjudged.iter().map(|why| format!("nobody judges the gates: {why}")));
     }
     drift.extend(seen.problems.iter().cloned());
     Verdict { seen, drift, differences: found }
@@ -169,10 +178,26 @@ fn sentence(wanted: Wanted<'_>, spec: &Running) -> Option<String> {
 /// ` (epoch 3, since 2026-11-21T09:00:00Z: why)`, as much as is known.
 fn circumstances(abort: &Abort) -> String {
     let epoch = abort.epoch.map(|epoch| format!("epoch {epoch}"));
-    let since = abort.at.map(|at| format!("since {}", serin_core::Timestamp::from_unix_ms(at)));
+    let since = abort.at.map(|at| format!("since {}", Timestamp::from_unix_ms(at)));
     let known: Vec<String> = epoch.into_iter().chain(since).collect();
     let reason = abort.reason.as_ref().map(|why| format!(": {why}")).unwrap_or_default();
     if known.is_empty() { reason } else { format!(" ({}){reason}", known.join(", ")) }
+}
+
+impl Abort {
+    /// An abort of an epoch before the spec's is over, once the cooldown is. What a host calls an abort
+    /// in force, without an epoch, is one.
+    fn is_in_force(&self, document: &Value, now: Timestamp) -> bool {
+        let Some(epoch) = self.epoch else { return true };
+        let rollout = document.get("rollouts").and_then(|rollouts| rollouts.get(&self.rollout));
+        let Some(rollout) = rollout else { return false };
+        if epoch >= rollout.get("epoch").and_then(Value::as_u64).unwrap_or_default() {
+            return true;
+        }
+        let cooldown = rollout.get("cooldown").and_then(Value::as_str).and_then(parse_span);
+        let cooldown = cooldown.unwrap_or_default();
+        cooldown > 0 && now.unix_ms() < self.at.unwrap_or_default().saturating_add(cooldown)
+    }
 }
 
 /// The exit code that fits a cron job: 0 in sync, 1 drift, 2 a host could not be asked.
@@ -189,9 +214,12 @@ mod tests {
     use super::*;
     use serde_json::json;
 
+    const NOW: Timestamp = Timestamp::from_unix_ms(1_795_250_000_000);
+
     fn judged(seen: Seen) -> Verdict {
-        let document = json!({"revision": 4, "flags": {}});
-        judge(Wanted { document: &document, revision: 4, digest: "aa" }, seen)
+        let shop = json!({"epoch": 3, "cooldown": "30m"});
+        let document = json!({"revision": 4, "rollouts": {"shop": shop}});
+        judge(Wanted { document: &document, revision: 4, digest: "aa" }, seen, NOW)
     }
 
     fn running(revision: u64, digest: &str) -> Running {
@@ -232,6 +260,28 @@ mod tests {
     }
 
     #[test]
+    fn gates_want_somebody_who_judges() {
+        let seen = Seen {
+            specs: vec![running(4, "aa")],
+            unjudged: Some("SERIN_GATES is not bound".into()),
+            ..Seen::default()
+        };
+        assert!(judged(seen.clone()).is_in_sync());
+        let document = json!({"rollouts": {"shop": {"gates": {}}}});
+        let wanted = Wanted { document: &document, revision: 4, digest: "aa" };
+        let said = judge(wanted, seen, NOW).drift;
+        assert_eq!(said, ["nobody judges the gates: SERIN_GATES is not bound"]);
+    }
+
+    #[test]
+    fn without_a_cooldown_the_clock_does_not_matter() {
+        let document = json!({"rollouts": {"shop": {"epoch": 1}}});
+        let at = Some(NOW.unix_ms() + 60_000);
+        let abort = Abort { rollout: "shop".into(), epoch: Some(0), at, reason: None };
+        assert!(!abort.is_in_force(&document, NOW));
+    }
+
+    #[test]
     fn an_abort_is_drift() {
         let abort = Abort {
             rollout: "shop".into(),
@@ -246,5 +296,19 @@ mod tests {
         assert_eq!(judged(seen(abort)).drift, [wanted]);
         let bare = Abort { rollout: "shop".into(), ..Abort::default() };
         assert_eq!(judged(seen(bare)).drift, ["rollout shop is aborted"]);
+        // Only a higher epoch clears, and only after the cooldown.
+        let minutes_ago = |minutes: u64| Some(NOW.unix_ms() - minutes * 60_000);
+        for (rollout, epoch, at, in_force) in [
+            ("shop", 2, minutes_ago(31), false),
+            ("shop", 2, minutes_ago(30), false),
+            ("shop", 2, minutes_ago(29), true),
+            ("shop", 3, minutes_ago(31), true),
+            ("gone", 3, minutes_ago(0), false),
+        ] {
+            let abort = Abort { rollout: rollout.into(), epoch: Some(epoch), at, reason: None };
+            let verdict = judged(seen(abort));
+            assert_eq!(!verdict.is_in_sync(), in_force, "{rollout} {epoch} {at:?}");
+            assert_eq!(verdict.seen.aborts.len(), usize::from(in_force));
+        }
     }
 }

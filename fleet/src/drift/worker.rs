@@ -26,6 +26,7 @@ pub fn worker(page: &Value) -> Result<Seen, String> {
         seen.problems.push(problem.to_owned());
     }
     seen.problems.extend(texts(page.get("settingsProblems")).map(str::to_owned));
+    seen.unjudged = page.get("gates").and_then(unjudged);
     // A list, or a document that has one.
     let latches = page.get("latches");
     let latches = latches.and_then(|latches| latches.get("latches")).or(latches);
@@ -38,16 +39,20 @@ fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// An abort that is in force: a raised epoch has cleared the others.
+/// Why nobody judges gates, in the page's own words: any state but one.
+fn unjudged(gates: &Value) -> Option<String> {
+    let state = gates.get("state").and_then(Value::as_str).filter(|state| *state != "judging")?;
+    Some(match gates.get("why").and_then(Value::as_str) {
+        Some(why) => format!("{state}: {why}"),
+        None => state.to_owned(),
+    })
+}
+
 fn abort(latch: &Value) -> Option<Abort> {
     let abort = latch.get("abort").filter(|abort| abort.is_object())?;
-    let epoch = abort.get("epoch").and_then(Value::as_u64);
-    if latch.get("epoch").and_then(Value::as_u64) > epoch {
-        return None;
-    }
     Some(Abort {
         rollout: latch.get("rollout")?.as_str()?.to_owned(),
-        epoch,
+        epoch: abort.get("epoch").and_then(Value::as_u64),
         at: abort.get("at").and_then(Value::as_u64),
         reason: abort.get("reason").and_then(Value::as_str).map(str::to_owned),
     })
@@ -66,7 +71,6 @@ mod tests {
             "settingsProblems": ["SERIN_CACHE is 2"],
             "latches": [
                 {"rollout": "shop", "epoch": 3, "abort": {"epoch": 3, "at": 5, "reason": "errors"}},
-                {"rollout": "cleared", "epoch": 4, "abort": {"epoch": 3}},
                 {"rollout": "fine", "epoch": 1, "left": []},
             ],
         });
@@ -83,6 +87,14 @@ mod tests {
         assert_eq!(seen.aborts, [abort]);
         let whole = json!({"spec": null, "latches": {"latches": page["latches"]}});
         assert_eq!(worker(&whole).unwrap().aborts.len(), 1);
+    }
+
+    #[test]
+    fn every_state_of_the_gates_but_one_says_why() {
+        let why = |gates: Value| worker(&json!({"spec": null, "gates": gates})).unwrap().unjudged;
+        assert_eq!(why(json!({"state": "judging", "object": {}})), None);
+        let silent = json!({"state": "the object does not answer", "why": "timeout"});
+        assert_eq!(why(silent).as_deref(), Some("the object does not answer: timeout"));
     }
 
     #[test]

@@ -5,6 +5,7 @@
 
 pub mod argo;
 pub mod document;
+mod environment;
 pub mod envoy;
 pub mod evidence;
 pub mod flagger;

@@ -1,5 +1,6 @@
 //! `serin drift`.
 
+use super::explain::now;
 use super::paint::{self, Tone};
 use super::{DriftArgs, Failure, fetch, spec_file};
 use reqwest::{Client, Url};
@@ -63,7 +64,7 @@ fn ask_all(args: &DriftArgs, wanted: Wanted<'_>) -> Result<Vec<Host>, Failure> {
     let mut hosts = Vec::new();
     for (kind, url, task) in tasks {
         let seen = runtime.block_on(task).unwrap_or_else(|error| Err(error.to_string()));
-        hosts.push(Host { url, kind, answer: seen.map(|seen| drift::judge(wanted, seen)) });
+        hosts.push(Host { url, kind, answer: seen.map(|seen| drift::judge(wanted, seen, now())) });
     }
     Ok(hosts)
 }

@@ -6,6 +6,7 @@ mod demo;
 mod demo_upstream;
 mod diff;
 mod drift;
+mod drill;
 mod explain;
 mod export;
 mod fetch;
@@ -77,6 +78,8 @@ enum Command {
     /// Make and check tokens that force arms and variants for testers
     #[command(subcommand)]
     Override(overrides::OverrideCommand),
+    /// Practise: a rollout in the simulator with faults, and what its gates make of them
+    Drill(DrillArgs),
     /// Decide once more what gates decided by themselves, from their audit records
     ReplayAudit(ReplayAuditArgs),
     /// Show it all: two upstreams, an example spec, real requests through the real filter
@@ -223,6 +226,56 @@ struct ExplainArgs {
 }
 
 #[derive(Args)]
+#[command(after_help = drill::HELP)]
+struct DrillArgs {
+    /// The spec, in YAML or JSON; - is standard input
+    spec: PathBuf,
+    /// What goes wrong; may be repeated [default: all that can, and healthy runs]
+    #[arg(long = "fault", value_name = "FAULT", value_parser = drill::parse_fault)]
+    faults: Vec<drill::Fault>,
+    /// Which rollout [default: the first with gates, or else the first with a new version]
+    #[arg(long, value_name = "NAME")]
+    rollout: Option<String>,
+    /// Requests a second, both arms together
+    #[arg(long, value_name = "N", default_value = "200", value_parser = drill::parse_rps)]
+    rps: f64,
+    /// Users; a few of them make most of the requests
+    #[arg(long, value_name = "N", default_value = "20000", value_parser = users)]
+    users: usize,
+    /// How many of the users are in a cohort or ring that the rollout names [default: 10 for a
+    /// cohort that gates judge, 1 for a ring]
+    #[arg(long = "cohort", value_name = "NAME=PERCENT", value_parser = drill::parse_part)]
+    cohorts: Vec<(String, f64)>,
+    /// How many of the baseline's requests fail
+    #[arg(long, value_name = "PERCENT", default_value = "0.1", value_parser = check::parse_rate)]
+    error_rate: serin_core::gate::planner::Rate,
+    /// How many requests are KPI events
+    #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = check::parse_rate)]
+    kpi_rate: serin_core::gate::planner::Rate,
+    /// Runs of each fault [default: 1, and 3 healthy ones]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    runs: Option<u64>,
+    /// How long a run lasts at most, as in 1h30m [default: 1,000,000 requests]
+    #[arg(long = "for", value_name = "SPAN", value_parser = span)]
+    length: Option<u64>,
+    /// Worker VMs
+    #[arg(long, value_name = "N", default_value = "2", value_parser = clap::value_parser!(u16).range(1..=64))]
+    workers: u16,
+    /// Everything random follows from it
+    #[arg(long, value_name = "N", default_value = "1")]
+    seed: u64,
+    /// The filter to run, in place of the one inside
+    #[arg(long, value_name = "FILE")]
+    filter: Option<PathBuf>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+    /// Write a report with plots, one file that needs no other
+    #[arg(long, value_name = "FILE")]
+    html: Option<PathBuf>,
+}
+
+#[derive(Args)]
 #[command(after_help = replay_audit::HELP)]
 struct ReplayAuditArgs {
     /// A file with audit records, one in a line, or a log that has some; - is standard input
@@ -328,6 +381,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(args) => serve::run(args),
         Command::Import(command) => import::run(&command),
         Command::Override(command) => overrides::run(&command),
+        Command::Drill(args) => drill::run(&args),
         Command::Export(command) => export::run(command),
         Command::ReplayAudit(args) => replay_audit::run(&args),
         Command::Demo(args) => demo::run(&args),
@@ -350,6 +404,15 @@ fn seconds(text: &str) -> Result<Duration, String> {
         return Err(format!("{text} is not between 0.001 and 86400 seconds"));
     }
     Ok(Duration::from_secs_f64(seconds))
+}
+
+fn span(text: &str) -> Result<u64, String> {
+    serin_core::parse_span(text).ok_or_else(|| format!("{text} is no span of time, write 1h30m"))
+}
+
+fn users(text: &str) -> Result<usize, String> {
+    let users = text.parse().ok().filter(|users| (1..=5_000_000).contains(users));
+    users.ok_or_else(|| format!("{text} is not from 1 to 5000000"))
 }
 
 #[cfg(test)]

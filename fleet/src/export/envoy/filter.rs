@@ -1,6 +1,7 @@
 //! The filter, with the spec or with the place where Envoy finds it.
 
 use super::Options;
+use crate::export::environment::VARIABLES;
 use crate::export::{Source, document};
 use serde_json::{Value, json};
 
@@ -53,8 +54,8 @@ fn config(source: &Source<'_>, options: &Options) -> Value {
             "vm_config": {
                 "vm_id": NAME,
                 "runtime": "envoy.wasm.runtime.v8",
-                // Testers' keys by name, so that no secret stands in a file.
-                "environment_variables": {"host_env_keys": ["SERIN_OVERRIDE_KEYS"]},
+                // By name, so that no secret stands in a file.
+                "environment_variables": {"host_env_keys": VARIABLES},
                 "code": {"local": {"filename": options.filter}},
             },
             // A text: Envoy would hand a Struct over as protobuf, with YAML's fractions as texts.

@@ -2,6 +2,7 @@
 
 use super::{Context, Extension};
 use crate::export::document;
+use crate::export::environment::VARIABLES;
 use serde_json::{Map, Value, json};
 
 /// The file's name and the resource.
@@ -41,8 +42,8 @@ fn wasm(context: &Context<'_>) -> Map<String, Value> {
     // A filter that traps is started anew; until then its requests get 503, not a wrong arm.
     wasm.insert("failStrategy".into(), "FAIL_RELOAD".into());
     wasm.insert("pluginConfig".into(), document::value(context.source));
-    // Testers' keys by name, so that no secret stands in a manifest.
-    let keys = json!([{"name": "SERIN_OVERRIDE_KEYS", "valueFrom": "HOST"}]);
-    wasm.insert("vmConfig".into(), json!({ "env": keys }));
+    // By name, so that no secret stands in a manifest.
+    let variables = VARIABLES.map(|name| json!({"name": name, "valueFrom": "HOST"}));
+    wasm.insert("vmConfig".into(), json!({ "env": variables }));
     wasm
 }

@@ -19,7 +19,7 @@ pub(super) struct Table<'a> {
     pub(super) fallbacks: Vec<Fallback<'a>>,
 }
 
-/// A table for each host pattern of the spec; patterns with equal routes share one.
+/// A table for each host pattern of the spec; in a gateway, patterns with equal routes share one.
 pub(super) fn tables<'a>(
     spec: &'a Spec,
     options: &Options,
@@ -37,10 +37,12 @@ pub(super) fn tables<'a>(
     let mut seen = BTreeSet::new();
     for host in all.iter().map(|(host, _)| host).filter(|host| seen.insert(*host)) {
         let fallbacks = reachable(&all, host.as_ref());
-        let same = tables.iter_mut().find(|table| {
-            !table.hosts.is_empty() && host.is_some() && same_routes(&table.fallbacks, &fallbacks)
-        });
-        if let (Some(table), Some(host)) = (same, host) {
+        // In a mesh what belongs to no rollout goes to the very service that was called.
+        let shares = options.variant == Variant::Gateway && host.is_some();
+        let same = tables
+            .iter_mut()
+            .find(|table| !table.hosts.is_empty() && same_routes(&table.fallbacks, &fallbacks));
+        if let (Some(table), Some(host)) = (same.filter(|_| shares), host) {
             table.hosts.push(written(host));
             continue;
         }

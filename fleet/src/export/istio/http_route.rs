@@ -185,12 +185,20 @@ fn rules(
         }
     }
     let everything = table.fallbacks.iter().any(|one| routing::is_everything(one.path));
-    if let Some(target) = routing::default_target(spec, context.options.default.as_deref())
-        && !everything
-    {
-        rules.push(json!({"matches": [{"path": path(None)}], "backendRefs": [backend(target)]}));
+    let default = routing::default_target(spec, context.options.default.as_deref());
+    let no_rollout = default.map(backend).or_else(|| called(context.options, table, port));
+    if let Some(backend) = no_rollout.filter(|_| !everything) {
+        rules.push(json!({"matches": [{"path": path(None)}], "backendRefs": [backend]}));
     }
     rules
+}
+
+/// In a mesh, the service that was called.
+fn called(options: &Options, table: &Table<'_>, port: u16) -> Option<Value> {
+    let [host] = table.hosts.as_slice() else { return None };
+    let mut backend = service(host).filter(|_| options.variant == Variant::Sidecar)?;
+    backend.insert("port".into(), port.into());
+    Some(backend.into())
 }
 
 /// The paths on which the hosts of a table have requests of a rollout.

@@ -77,8 +77,15 @@ pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>
     let mut problems = Vec::new();
     let destinations = destination::all(source, options, &mut problems);
     let tables = hosts::tables(source.spec, options, &mut problems);
-    if options.variant == Variant::Gateway && options.gateway.is_none() {
-        problems.push(Problem("--gateway: name the gateway that the filter runs in".to_owned()));
+    match (options.variant, &options.gateway) {
+        (Variant::Gateway, None) => {
+            problems
+                .push(Problem("--gateway: name the gateway that the filter runs in".to_owned()));
+        }
+        (Variant::Sidecar, Some(_)) => {
+            problems.push(Problem("--gateway: a sidecar is no gateway, leave it out".to_owned()));
+        }
+        _ => {}
     }
     if options.routes == Routes::GatewayApi {
         problems.extend(http_route::problems(source.spec, options, &destinations));

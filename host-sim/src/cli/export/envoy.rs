@@ -10,7 +10,8 @@ const HELP: &str = "\
 Files: filter.yaml (an entry of http_filters), routes.yaml (routes of a virtual host), stats.yaml
 (labels of metrics); with --ecds also ecds.yaml, with --bootstrap also envoy.yaml.
 
-Testers' keys stay in Envoy's environment, SERIN_OVERRIDE_KEYS: the files name the variable only.
+Testers' keys (SERIN_OVERRIDE_KEYS) and what gates need (SERIN_STATE_URL, SERIN_WEBHOOK_URL, …) stay in
+Envoy's environment: the files name the variables only.
 
 Examples:
   serin export envoy spec.yaml --filter /etc/envoy/serin-filter.wasm --out envoy

@@ -13,7 +13,8 @@ A target is a service's host in Kubernetes, with a subset and a port if it has t
 reco.shop.svc.cluster.local, reco/v2 (pods with version: v2), reco:8080/v2. What a target is called
 otherwise is said by --destination.
 
-Testers' keys stay in the proxy's environment, SERIN_OVERRIDE_KEYS: the files name the variable only.
+Testers' keys (SERIN_OVERRIDE_KEYS) and what gates need (SERIN_STATE_URL, SERIN_WEBHOOK_URL, …) stay in
+the proxy's environment: the files name the variables only.
 
 Examples:
   serin export istio spec.yaml --url oci://registry.example/serin-filter:1 --gateway shop --out istio

@@ -1,0 +1,223 @@
+//! `serin drill`: a game day in the simulator, on a virtual clock, through the real filter.
+
+mod fault;
+mod html;
+mod json;
+mod observer;
+mod record;
+mod run;
+mod story;
+mod subject;
+mod summary;
+mod svg;
+mod text;
+mod users;
+mod witness;
+mod world;
+
+use super::{DrillArgs, Failure, filter, spec_file};
+pub(crate) use fault::{Fault, parse as parse_fault};
+use run::{Pace, Setting};
+use serin_host_sim::Module;
+use std::io::{IsTerminal, Write};
+use std::sync::Mutex;
+use std::sync::PoisonError;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use story::Story;
+use subject::Subject;
+use summary::Drill;
+use users::Users;
+use world::World;
+
+/// What `serin drill --help` ends with.
+pub(crate) const HELP: &str = "\
+A fault is some of these, with commas between them:
+  errors=5x, errors=50%     the new version fails 5 times as often as the baseline; half the time
+  latency=1.5x              it takes 1.5 times as long
+  kpi=0.5x                  half of the KPI events stay away
+  cohort=NAME:errors=10x    only requests of a cohort are struck
+  onset=10m                 the fault begins so long after the rollout
+  shadow                    a fifth of the shadow's answers differ
+  down                      nothing answers
+  healthy                   nothing goes wrong
+
+Exit codes: 0 the drill was run, whatever it showed; 1 the spec has errors; 2 wrong usage, no rollout
+to drill, or a filter that cannot be used.
+
+Examples:
+  serin drill spec.yaml
+  serin drill spec.yaml --html drill.html
+  serin drill spec.yaml --fault errors=5x,onset=10m --fault healthy --runs 20 --rps 50";
+
+/// No run has more requests unless its length is given.
+const MOST_REQUESTS: f64 = 1_000_000.0;
+/// A drill of one fault shows more with some healthy runs beside it.
+const HEALTHY_RUNS: u64 = 3;
+
+/// Reads `NAME=PERCENT`.
+pub(crate) fn parse_part(text: &str) -> Result<(String, f64), String> {
+    let wrong = || format!("{text} is not NAME=PERCENT");
+    let (name, percent) = text.split_once('=').ok_or_else(wrong)?;
+    let percent: f64 = percent.parse().map_err(|_| wrong())?;
+    if !(0.0..=100.0).contains(&percent) {
+        return Err(format!("{text} is not from 0 to 100 per cent"));
+    }
+    Ok((name.to_owned(), percent / 100.0))
+}
+
+/// Reads requests a second.
+pub(crate) fn parse_rps(text: &str) -> Result<f64, String> {
+    let rps: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
+    if (0.01..=100_000.0).contains(&rps) {
+        Ok(rps)
+    } else {
+        Err(format!("{text} is not from 0.01 to 100000"))
+    }
+}
+
+/// Drills, and says what came of it.
+pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
+    let wasm = filter::bytes(args.filter.as_deref())?;
+    let file = spec_file::load(&args.spec).map_err(|failure| Failure {
+        message: format!("{} has errors\n\n{}", args.spec.display(), failure.message),
+        ..failure
+    })?;
+    let subject = Subject::new(file, args.rollout.as_deref(), &args.cohorts)?;
+    let faults = match args.faults.is_empty() {
+        true => suite(&subject),
+        false => args.faults.clone(),
+    };
+    for cohort in faults.iter().filter_map(|fault| fault.cohort.as_deref()) {
+        if !subject.groups.iter().any(|group| group.name == cohort) {
+            return Err(Failure::trouble(format!(
+                "nobody here is in the cohort {cohort}: it has to be one that gates judge or a ring"
+            )));
+        }
+    }
+    let module = Module::compile(wasm);
+    let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
+    let stories = all(args, &subject, &faults, &module)?;
+    let drill = Drill { args, subject: &subject, faults: &faults, stories: &stories };
+    if let Some(path) = &args.html {
+        std::fs::write(path, html::page(&drill)).map_err(|error| {
+            Failure::trouble(format!("{}: the report cannot be written: {error}", path.display()))
+        })?;
+    }
+    if args.json {
+        println!("{}", json::document(&drill));
+    } else {
+        print!("{}", text::rendered(&drill));
+    }
+    Ok(())
+}
+
+/// What goes wrong unless told: everything that can, and nothing.
+fn suite(subject: &Subject) -> Vec<Fault> {
+    let mut texts: Vec<String> =
+        ["healthy", "errors=2x", "errors=5x", "errors=10x", "errors=50%", "errors=5x,onset=10m"]
+            .map(str::to_owned)
+            .into();
+    texts.push("latency=1.5x".to_owned());
+    let judged = subject.groups.iter().filter(|group| group.judged);
+    texts.extend(judged.map(|group| format!("cohort={}:errors=20x", group.name)));
+    if subject.kpi.is_some() {
+        texts.push("kpi=0.5x".to_owned());
+    }
+    if subject.plan.rollout(subject.id).is_some_and(|rollout| rollout.shadow().is_some()) {
+        texts.push("shadow".to_owned());
+    }
+    texts.push("down".to_owned());
+    texts.iter().filter_map(|text| parse_fault(text).ok()).collect()
+}
+
+/// Which run of which fault.
+#[derive(Clone, Copy)]
+struct Place {
+    fault: usize,
+    run: u64,
+}
+
+/// Every run of every fault, on all processors; in order.
+fn all(
+    args: &DrillArgs,
+    subject: &Subject,
+    faults: &[Fault],
+    module: &Module,
+) -> Result<Vec<Vec<Story>>, Failure> {
+    let runs = |fault: &Fault| match args.runs {
+        Some(runs) => runs,
+        None if fault.is_healthy() => HEALTHY_RUNS,
+        None => 1,
+    };
+    let places: Vec<Place> = faults
+        .iter()
+        .enumerate()
+        .flat_map(|(fault, given)| (0..runs(given)).map(move |run| Place { fault, run }))
+        .collect();
+    // The longest first, so that none is left over in the end.
+    let mut order: Vec<usize> = (0..places.len()).collect();
+    order.sort_by_key(|index| !faults[places[*index].fault].is_healthy());
+    let (next, finished) = (AtomicUsize::new(0), AtomicUsize::new(0));
+    let results = Mutex::new(vec![None; places.len()]);
+    let work = || {
+        loop {
+            let Some(index) = order.get(next.fetch_add(1, Ordering::Relaxed)) else { return };
+            let place = places[*index];
+            let result = one(args, subject, &faults[place.fault], module, place);
+            results.lock().unwrap_or_else(PoisonError::into_inner)[*index] = Some(result);
+            progress(finished.fetch_add(1, Ordering::Relaxed) + 1, places.len());
+        }
+    };
+    progress(0, places.len());
+    std::thread::scope(|scope| {
+        for _ in 0..std::thread::available_parallelism().map_or(1, usize::from) {
+            scope.spawn(work);
+        }
+    });
+    let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
+    let mut stories: Vec<Vec<Story>> = faults.iter().map(|_| Vec::new()).collect();
+    for (place, result) in places.iter().zip(results) {
+        let result = result.unwrap_or_else(|| Err("a run came to no end".to_owned()));
+        stories[place.fault].push(result.map_err(Failure::trouble)?);
+    }
+    Ok(stories)
+}
+
+/// One run. Its users are those of every run with its number.
+fn one(
+    args: &DrillArgs,
+    subject: &Subject,
+    fault: &Fault,
+    module: &Module,
+    place: Place,
+) -> Result<Story, String> {
+    let mut random = users::random(args.seed, "users", place.run);
+    let users = Users::new(subject, args.users, &mut random);
+    let most_ms = MOST_REQUESTS / args.rps * 1000.0;
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
+    let longest_ms = args.length.unwrap_or(most_ms as u64);
+    let pace = Pace {
+        per_second: args.rps,
+        workers: usize::from(args.workers),
+        kpi: f64::from(args.kpi_rate.ppm()) / 1e6,
+        longest_ms,
+    };
+    let errors = f64::from(args.error_rate.ppm()) / 1e6;
+    let world = World { subject, fault, errors, start_ms: subject.start_ms };
+    let random = users::random(args.seed, &fault.label, place.run);
+    let seed = args.seed.wrapping_add(place.run);
+    run::run(Setting { module, world, users: &users, pace, random, seed })
+}
+
+/// A line that is written over, on terminals.
+fn progress(finished: usize, all: usize) {
+    let mut err = std::io::stderr();
+    if !err.is_terminal() {
+        return;
+    }
+    let done = finished == all;
+    let line =
+        if done { "\r\x1b[K".to_owned() } else { format!("\rdrill: {finished} of {all} runs") };
+    // Who cannot see it misses nothing.
+    let _ = err.write_all(line.as_bytes()).and_then(|()| err.flush());
+}
