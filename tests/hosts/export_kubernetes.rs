@@ -1,5 +1,5 @@
-//! What `serin export istio` writes, for the examples' specs and for specs by chance: against the
-//! published schemas of the resources, and its routes against what native Rust decides.
+//! What `serin export istio` and `argo` write, for the examples' specs and for specs by chance: against
+//! the published schemas of the resources, and Istio's routes against what native Rust decides.
 
 mod kubernetes_router;
 
@@ -42,6 +42,7 @@ const SHA256: &str = "1ef0c9a92b0420cf25f7fe5d481b231464bc88f486ca3b9c83ed5cc21d
 fn main() -> ExitCode {
     let mut report = Report::new("Kubernetes");
     report.check("every manifest fits the published schemas", manifests);
+    report.check("those for Argo Rollouts too", argo);
     report.check("what does not fit is found", bad_manifests);
     report.check("requests are routed as native decides", routed);
     report.finish()
@@ -106,6 +107,31 @@ fn manifests() -> Result<(), String> {
         }
     }
     println!("       {} exports were refused, each with the place in the spec", refused.len());
+    validate(&folder)
+}
+
+/// `serin export argo`, for specs whose targets are services.
+fn argo() -> Result<(), String> {
+    let folder = folder("kubernetes-argo")?;
+    let (mut exported, mut refused) = (0, 0);
+    let guarded = root().join("host-sim/tests/serin/guarded/spec.yaml");
+    for spec in specs(&folder)?.into_iter().chain([guarded]) {
+        let name = spec.file_name().unwrap_or_default().to_string_lossy().replace('.', "-");
+        let mut serin = Command::new(path_from("SERIN_BIN")?);
+        serin.args(["export", "argo"]).arg(&spec).arg("--out").arg(folder.join(name));
+        let output = serin.stdin(Stdio::null()).output();
+        let output = output.map_err(|error| format!("serin did not start: {error}"))?;
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        match output.status.code() {
+            Some(0) => exported += 1,
+            Some(1) if said.contains("rollouts") => refused += 1,
+            _ => return Err(format!("{}: {said}", spec.display())),
+        }
+    }
+    println!("       {exported} exports, and {refused} refused, each with the place in the spec");
+    if exported < 3 {
+        return Err("too few".into());
+    }
     validate(&folder)
 }
 

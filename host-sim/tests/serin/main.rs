@@ -5,7 +5,9 @@
 mod check;
 mod command;
 mod diff;
+mod drill;
 mod export;
+mod guarded;
 #[allow(dead_code)]
 #[path = "../host/guest.rs"]
 mod guest;
