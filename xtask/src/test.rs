@@ -74,6 +74,7 @@ pub(crate) fn task() -> Outcome {
         };
         hosted("conformance: the filter in host-sim", "sim");
         hosted("gates in host-sim, on several workers", "gates_sim");
+        hosted("serin drill", "drill");
         hosted("the example's spec through serin serve", "serve");
         hosted("conformance: the filter in Envoy", "envoy");
         hosted("the example for Envoy, as people run it", "envoy_example");

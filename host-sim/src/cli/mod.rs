@@ -65,9 +65,8 @@ enum Command {
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     ///
     /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
-    /// What gates do beyond deciding does too: SERIN_STATE_CLUSTER with SERIN_STATE_URL, _SECONDS,
-    /// SERIN_UNKNOWN_STATE, SERIN_WEBHOOK_CLUSTER with SERIN_WEBHOOK_URL, SERIN_GATE_TICK_MS; see
-    /// docs/gates.md. A cluster is one that --cluster names.
+    /// So does what docs/gates.md lists: where gates read aborts and whom they tell, by clusters that
+    /// --cluster names.
     Serve(ServeArgs),
     /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
     #[command(subcommand, after_help = export::HELP)]
@@ -252,7 +251,7 @@ struct DrillArgs {
     /// How many requests are KPI events
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = check::parse_rate)]
     kpi_rate: serin_core::gate::planner::Rate,
-    /// Runs of each fault [default: 1, and 3 healthy ones]
+    /// Runs of each fault [default: 1, and 2 healthy ones]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     runs: Option<u64>,
     /// How long a run lasts at most, as in 1h30m [default: 1,000,000 requests]

@@ -5,6 +5,7 @@
 mod check;
 mod command;
 mod diff;
+mod drill;
 mod export;
 mod guarded;
 #[allow(dead_code)]

@@ -4,6 +4,7 @@ use super::story::COLUMN_MS;
 use super::summary::{Drill, Likeness, Summary};
 use super::svg;
 use super::text::{aborted, end, notes};
+use crate::cli::check::counted;
 use crate::cli::figures::{grouped, large, percent, span};
 
 const STYLE: &str = include_str!("report.css");
@@ -41,8 +42,8 @@ fn facts(drill: &Drill<'_>) -> String {
         })
         .collect();
     let way = match subject.fixed {
-        Some(share) => format!("{} {}, {share} of requests", subject.mode, subject.arm),
-        None => format!("{} {}: {}", subject.mode, subject.arm, steps.join(" → ")),
+        Some(share) => format!("{}, {share} of requests", subject.way()),
+        None => format!("{}: {}", subject.way(), steps.join(" → ")),
     };
     format!(
         "<p class=\"facts\">{}</p>\n<p class=\"facts\">{} requests a second of {} users, {} of the baseline's failing, \
@@ -134,7 +135,10 @@ fn section(drill: &Drill<'_>, summary: &Summary<'_>, index: usize) -> String {
     };
     let held = match story.pauses.first() {
         Some(pause) => {
-            format!(" A gate held a step {} times, first because of {pause}.", story.pauses.len())
+            format!(
+                " A gate held a step {}, first because of {pause}.",
+                counted(story.pauses.len(), "time")
+            )
         }
         None => String::new(),
     };

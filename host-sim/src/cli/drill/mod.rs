@@ -52,7 +52,7 @@ Examples:
 /// No run has more requests unless its length is given.
 const MOST_REQUESTS: f64 = 1_000_000.0;
 /// A drill of one fault shows more with some healthy runs beside it.
-const HEALTHY_RUNS: u64 = 3;
+const HEALTHY_RUNS: u64 = 2;
 
 /// Reads `NAME=PERCENT`.
 pub(crate) fn parse_part(text: &str) -> Result<(String, f64), String> {
@@ -77,7 +77,6 @@ pub(crate) fn parse_rps(text: &str) -> Result<f64, String> {
 
 /// Drills, and says what came of it.
 pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
-    let wasm = filter::bytes(args.filter.as_deref())?;
     let file = spec_file::load(&args.spec).map_err(|failure| Failure {
         message: format!("{} has errors\n\n{}", args.spec.display(), failure.message),
         ..failure
@@ -94,6 +93,7 @@ pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
             )));
         }
     }
+    let wasm = filter::bytes(args.filter.as_deref())?;
     let module = Module::compile(wasm);
     let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
     let stories = all(args, &subject, &faults, &module)?;

@@ -218,6 +218,10 @@ impl Story {
             Some("abort") if self.abort.is_none() => {
                 let at = read["at"].as_u64().unwrap_or(self.start_ms);
                 let at_ms = self.since_start(at);
+                let against = largest(&read);
+                if let Some(column) = self.column(at) {
+                    column.tick.against = against;
+                }
                 self.abort = Some(Aborted { at_ms, reason, record });
                 true
             }
@@ -233,7 +237,10 @@ impl Story {
         let stopped = self.abort.is_some();
         let share = if stopped { 0.0 } else { self.share().map_or(0.0, part) };
         if let Some(column) = self.column(now_ms) {
-            (column.share, column.tick) = (share, tick);
+            column.share = share;
+            if !stopped {
+                column.tick = tick;
+            }
         }
     }
 
@@ -300,6 +307,14 @@ impl Stay {
         }
         self.seen = Vec::new();
     }
+}
+
+/// The largest likelihood against the new version in a record, as a part of its threshold.
+fn largest(record: &Value) -> f64 {
+    let levels = record["likelihoods"].as_array().into_iter().flatten();
+    let against = levels.filter(|level| level["process"] != "promotion");
+    let part = |level: &Value| Some(level["level"].as_f64()? / level["threshold"].as_f64()?);
+    against.filter_map(part).fold(1.0, f64::max)
 }
 
 /// A share as a part of one.

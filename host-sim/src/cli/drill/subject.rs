@@ -110,6 +110,11 @@ impl Subject {
         Ok(subject)
     }
 
+    /// How the new version gets its requests, with its name.
+    pub(super) fn way(&self) -> String {
+        if self.mode == self.arm { self.arm.clone() } else { format!("{} {}", self.mode, self.arm) }
+    }
+
     /// Whether anything judges the new version.
     pub(super) fn has_gates(&self) -> bool {
         self.trial().is_some()

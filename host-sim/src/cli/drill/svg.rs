@@ -8,10 +8,10 @@ const WIDTH: f64 = 920.0;
 const LEFT: f64 = 64.0;
 const RIGHT: f64 = 20.0;
 const TOP: f64 = 30.0;
-const GAP: f64 = 38.0;
+const GAP: f64 = 44.0;
 const BOTTOM: f64 = 30.0;
 /// Heights of the plots: share, errors, likelihoods.
-const HEIGHTS: [f64; 3] = [64.0, 130.0, 130.0];
+const HEIGHTS: [f64; 3] = [84.0, 130.0, 130.0];
 /// A rate is of so many requests, or of all since the onset.
 const LEAST_REQUESTS: u64 = 1000;
 /// Fewer than these say nothing.
@@ -26,6 +26,8 @@ struct Panel {
     height: f64,
     /// What lies at its upper edge.
     most: f64,
+    /// Heights are square roots, so that 1 % can be seen beside 100 %.
+    roots: bool,
 }
 
 /// The axis of time.
@@ -42,7 +44,8 @@ impl Time {
 
 impl Panel {
     fn y(self, value: f64) -> f64 {
-        self.top + self.height * (1.0 - (value / self.most).clamp(0.0, 1.0))
+        let part = (value / self.most).clamp(0.0, 1.0);
+        self.top + self.height * (1.0 - if self.roots { part.sqrt() } else { part })
     }
 }
 
@@ -60,7 +63,7 @@ pub(super) fn plots(story: &Story, column_ms: u64) -> String {
     let most = [1.0, ceiling(most_failed), HIGHEST];
     let mut top = TOP;
     let panels: [Panel; 3] = std::array::from_fn(|at| {
-        let panel = Panel { top, height: HEIGHTS[at], most: most[at] };
+        let panel = Panel { top, height: HEIGHTS[at], most: most[at], roots: at == 0 };
         top += HEIGHTS[at] + GAP;
         panel
     });
@@ -72,7 +75,7 @@ pub(super) fn plots(story: &Story, column_ms: u64) -> String {
     svg.push_str(&times(&panels, time, height));
     let [shares, errors, likelihoods] = panels;
     svg.push_str(&heading(shares, "share of users with the new version", &[]));
-    svg.push_str(&scale(shares, &[0.0, 0.5, 1.0], percent));
+    svg.push_str(&scale(shares, &[0.0, 0.05, 0.25, 1.0], percent));
     svg.push_str(&share(story, shares, time));
     let arms = [("new", "new version"), ("base", "baseline")];
     svg.push_str(&heading(errors, "requests that fail", &arms));

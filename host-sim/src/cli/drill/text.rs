@@ -1,6 +1,7 @@
 //! A drill for people, on a terminal.
 
 use super::summary::{Drill, Likeness, Summary};
+use crate::cli::check::counted;
 use crate::cli::figures::{grouped, large, percent, span};
 use crate::cli::paint::{self, Tone};
 use serin_core::Share;
@@ -29,7 +30,7 @@ fn head(drill: &Drill<'_>) -> String {
         percent(f64::from(args.error_rate.ppm()) / 1e6),
         args.seed,
     );
-    format!("{name}, {} {}: {traffic}\n\n", subject.mode, subject.arm)
+    format!("{name}, {}: {traffic}\n\n", subject.way())
 }
 
 const HEAD: [&str; 7] =
@@ -132,15 +133,20 @@ fn healthy(drill: &Drill<'_>) -> String {
     let said = paint::out(tone, &format!("{wrong} of {possible}"));
     let mut text = format!("\n  false aborts: {said} runs that were healthy, or not struck yet\n");
     if let Some(story) = drill.healthy() {
-        let stays =
-            story.stays.iter().map(|stay| format!("{} after {}", stay.share, span(stay.from_ms)));
+        let stays = story
+            .stays
+            .iter()
+            .map(|stay| format!("{} after {}", stay.share, span(stay.from_ms / 1000 * 1000)));
         text.push_str(&format!(
             "  the healthy rollout: {}\n",
             stays.collect::<Vec<_>>().join(", ")
         ));
         if let Some(pause) = story.pauses.first() {
             let times = story.pauses.len();
-            text.push_str(&format!("  held {times} times, first because of {pause}\n"));
+            text.push_str(&format!(
+                "  held {}, first because of {pause}\n",
+                counted(times, "time")
+            ));
         }
     }
     text
@@ -173,7 +179,10 @@ pub(super) fn notes(drill: &Drill<'_>) -> Vec<String> {
     let stories = || drill.stories.iter().flatten();
     let cut = stories().filter(|story| story.was_cut(drill.subject)).count();
     if cut > 0 {
-        notes.push(format!("{cut} runs ended before the rollout did; --for SPAN lets them last"));
+        notes.push(format!(
+            "{} ended before the rollout did; --for SPAN lets them last",
+            counted(cut, "run")
+        ));
     }
     let strays: u64 = stories().map(|story| story.strays).sum();
     if strays > 0 {
