@@ -9,7 +9,7 @@ use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 use serin_core::gate::Outcome;
 use serin_host_sim::{
-    Action, Clock, Entropy, HttpResponse, Module, Plugin, Stream, StreamInfo, VirtualClock,
+    Action, Clock, Entropy, HttpResponse, Limits, Module, Plugin, Stream, StreamInfo, VirtualClock,
 };
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -90,6 +90,7 @@ impl<'a> Run<'a> {
             .configuration(world.subject.json.clone())
             .clock(clock.clone())
             .entropy(Entropy::Seeded(setting.seed))
+            .limits(limits())
             .fail_policy(serin_host_sim::FailPolicy::FailClosed)
             .on_log(move |line| {
                 if let Some(at) = line.message.find("{\"audit\":") {
@@ -306,6 +307,15 @@ impl<'a> Run<'a> {
             _ => (0.0, 0.0),
         };
         self.story.tick(now_ms, Tick { against, promotion });
+    }
+}
+
+/// A record is long, and a machine that is busy must not change what a run comes to.
+fn limits() -> Limits {
+    Limits {
+        log_line_bytes: 256 << 10,
+        call_deadline: Duration::from_secs(600),
+        ..Limits::default()
     }
 }
 
