@@ -62,7 +62,8 @@ pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecisi
 ///
 /// For tools that tell who is affected: a decision looks at cohorts only where a rule or a ring does.
 pub fn evaluate_cohort(plan: &Plan, facts: &Facts<'_>, name: &str) -> Option<bool> {
-    let cohort = plan.cohorts.iter().find(|cohort| *cohort.name == *name)?;
+    let index = plan.cohorts.binary_search_by(|cohort| (*cohort.name).cmp(name)).ok()?;
+    let cohort = plan.cohorts.get(index)?;
     let mut evaluation = Evaluation { plan, facts, observer: &mut Silent, overridden: false };
     Some(evaluation.holds(&cohort.condition))
 }

@@ -5,7 +5,8 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{Probe, Standing, Tally};
+use serin_core::gate::{Latch, Latches, Probe, Standing, Tally};
+use serin_core::plan::RolloutId;
 
 use crate::active::Active;
 use crate::host::{self, Metric};
@@ -14,7 +15,7 @@ use crate::outcome;
 use crate::settings::Settings;
 use crate::state::State;
 use crate::tallies::Local;
-use crate::watch;
+use crate::watch::{self, Watched};
 use crate::webhook;
 
 thread_local! {
@@ -28,19 +29,22 @@ thread_local! {
 /// What a VM keeps of a plan's guarded rollouts.
 pub(crate) struct Gates {
     settings: Rc<Settings>,
-
     /// Tells this config from others in the VM.
     number: u64,
     lease: String,
     latches: Rc<SharedLatches>,
-    trials: Vec<Guarded>,
+    /// In the order of the plan's rollouts.
+    guarded: Vec<Guarded>,
     state: State,
 }
 
+/// A rollout that may be aborted.
 struct Guarded {
-    local: Local,
-    watch: String,
+    id: RolloutId,
+    watched: Watched,
     aborted: Option<Metric>,
+    /// If something is compared of it.
+    local: Option<Local>,
 }
 
 impl Gates {
@@ -51,11 +55,15 @@ impl Gates {
             .rollouts()
             .iter()
             .filter_map(|rollout| {
-                let (name, trial) = (rollout.name(), rollout.guard().trial()?);
-                let (id, _) = plan.arm_named(name, rollout.arm(trial.canary())?.name())?;
-                let local = Local::new(id, rollout, trial, &prefix);
+                let (name, trial) = (rollout.name(), rollout.guard().trial());
+                if trial.is_none() && settings.state.is_none() {
+                    return None;
+                }
+                let (id, _) = plan.arm_named(name, rollout.arm(rollout.baseline())?.name())?;
+                let local = trial.map(|trial| Local::new(rollout, trial, &prefix));
                 let aborted = Metric::gauge(&format!("serin.latch.{name}.aborted"));
-                Some(Guarded { local, watch: format!("{prefix}watch/{name}"), aborted })
+                let watched = Watched::new(format!("{prefix}watch/{name}"));
+                Some(Guarded { id, watched, aborted, local })
             })
             .collect();
         // A state URL may tell of aborts of rollouts that nothing is compared of.
@@ -65,11 +73,10 @@ impl Gates {
         let latches = Rc::new(SharedLatches::new(format!("{prefix}latches"), settings.waits));
         let gates = Gates {
             settings: Rc::clone(settings),
-
             number: host::random(),
             lease: format!("{prefix}lease"),
             latches,
-            trials,
+            guarded: trials,
             state: State::default(),
         };
         gates.take_over();
@@ -81,15 +88,15 @@ impl Gates {
     fn take_over(&self) {
         JUDGES.with(|judges| {
             let Ok(mut judges) = judges.try_borrow_mut() else { return };
-            for guarded in &self.trials {
-                judges.retain(|(key, _)| *key != guarded.watch);
-                judges.push((guarded.watch.clone(), self.number));
+            for guarded in &self.guarded {
+                judges.retain(|(key, _)| *key != guarded.watched.key);
+                judges.push((guarded.watched.key.clone(), self.number));
             }
         });
     }
 
     fn judges(&self, guarded: &Guarded) -> bool {
-        let own = (&guarded.watch, self.number);
+        let own = (&guarded.watched.key, self.number);
         JUDGES.with(|judges| {
             let judges = judges.try_borrow();
             judges.is_ok_and(|judges| judges.iter().any(|(key, number)| (key, *number) == own))
@@ -103,66 +110,72 @@ impl Gates {
 
     /// Counts the outcome of the request whose log is being written.
     pub(crate) fn record(&self, plan: &Plan, probe: &Probe) {
-        let guarded = self.trials.iter().find(|guarded| guarded.local.id == probe.rollout);
+        let place = self.guarded.binary_search_by_key(&probe.rollout, |guarded| guarded.id);
+        let guarded = place.ok().and_then(|place| self.guarded.get(place));
+        let local = guarded.and_then(|guarded| guarded.local.as_ref());
         let trial = plan.rollout(probe.rollout).and_then(|rollout| rollout.guard().trial());
-        if let Some((guarded, trial)) = guarded.zip(trial) {
-            guarded.local.record(trial, probe, &outcome::outcome(trial, probe));
+        if let Some((local, trial)) = local.zip(trial) {
+            local.record(trial, probe, &outcome::outcome(trial, probe));
         }
     }
 
     /// Adds up, and if this VM is the one, looks.
     pub(crate) fn tick(&self, active: &Active, now: u64) {
-        let plan = &active.plan;
         let reading = self.latches.read();
-        for guarded in &self.trials {
-            let local = &guarded.local;
-            let Some(rollout) = plan.rollout(local.id) else { continue };
-            // What a config on its way out takes for the stage in force is not.
-            let current = if self.judges(guarded) {
-                rollout.current(reading.latches.get(&local.name), now).map(|current| current.stage)
-            } else {
-                local.sum().map(|sum| sum.stage)
-            };
-            let compared = active.shadows.take(local.id);
-            local.flush(current, rollout.guard().trial(), compared);
+        for guarded in &self.guarded {
+            self.add_up(active, guarded, &reading.latches, now);
         }
         webhook::tick(self.settings.webhook.as_ref(), now);
         if !watch::is_elected(&self.lease, VM.with(|vm| *vm), now, self.settings.tick_ms) {
             return;
         }
-        self.state.tick(&self.settings, plan, &self.latches, now);
-        for guarded in self.trials.iter().filter(|guarded| self.judges(guarded)) {
-            if reading.known {
-                let audit = watch::look(plan, &guarded.local, &self.latches, &guarded.watch, now);
-                if let Some(audit) = audit.filter(|_| self.settings.webhook.is_some()) {
-                    webhook::tell(&audit, &self.latches.read().latches);
-                    webhook::tick(self.settings.webhook.as_ref(), now);
-                }
-            }
-            self.show(plan, guarded, now);
+        self.state.tick(&self.settings, &active.plan, &self.latches, now);
+        let judged = || self.guarded.iter().filter(|guarded| self.judges(guarded));
+        for guarded in judged().filter(|_| reading.known) {
+            self.look(&active.plan, guarded, now);
+        }
+        let latches = self.latches.read().latches;
+        for guarded in judged() {
+            guarded.show(&active.plan, &latches, now);
         }
     }
 
-    /// Says by a gauge whether an abort is in force.
-    fn show(&self, plan: &Plan, guarded: &Guarded, now: u64) {
-        let latches = self.latches.read().latches;
-        let stops = plan
-            .rollout(guarded.local.id)
-            .zip(latches.get(&guarded.local.name))
-            .is_some_and(|(rollout, latch)| {
-                let guard = rollout.guard();
-                latch.stops(guard.epoch(), guard.cooldown_ms(), Some(now))
-            });
-        if let Some(gauge) = guarded.aborted {
-            gauge.record(stops.into());
+    fn add_up(&self, active: &Active, guarded: &Guarded, latches: &Latches, now: u64) {
+        let (rollout, local) = (active.plan.rollout(guarded.id), guarded.local.as_ref());
+        let Some((rollout, local)) = rollout.zip(local) else { return };
+        // What a config on its way out takes for the stage in force is not.
+        let current = if self.judges(guarded) {
+            rollout.current(latches.get(rollout.name()), now).map(|current| current.stage)
+        } else {
+            local.sum().map(|sum| sum.stage)
+        };
+        local.flush(current, rollout.guard().trial(), active.shadows.take(guarded.id));
+    }
+
+    fn look(&self, plan: &Plan, guarded: &Guarded, now: u64) {
+        let Some(local) = &guarded.local else { return };
+        let audit = guarded.watched.look(plan, guarded.id, local, &self.latches, now);
+        if let Some(audit) = audit.filter(|_| self.settings.webhook.is_some()) {
+            webhook::tell(&audit, &self.latches.read().latches);
+            webhook::tick(self.settings.webhook.as_ref(), now);
         }
+    }
+}
+
+impl Guarded {
+    /// Says by a gauge whether an abort is in force.
+    fn show(&self, plan: &Plan, latches: &Latches, now: u64) {
+        let (Some(rollout), Some(gauge)) = (plan.rollout(self.id), self.aborted) else { return };
+        let (guard, latch) = (rollout.guard(), latches.get(rollout.name()));
+        let stops = |latch: &Latch| latch.stops(guard.epoch(), guard.cooldown_ms(), Some(now));
+        gauge.record(latch.is_some_and(stops).into());
     }
 }
 
 impl Drop for Gates {
     /// The last requests of a config may end with no tick to come.
     fn drop(&mut self) {
-        for Guarded { local, .. } in &self.trials {
+        for local in self.guarded.iter().filter_map(|guarded| guarded.local.as_ref()) {
             local.flush(local.sum().map(|sum| sum.stage), None, Tally::default());
         }
     }

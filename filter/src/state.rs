@@ -14,8 +14,8 @@ use crate::settings::{Endpoint, Settings};
 
 /// An answer takes no longer.
 const TIMEOUT_MS: u32 = 5000;
-/// An answer is no larger.
-const MOST_BYTES: usize = 1 << 20;
+/// An answer is no larger: what is kept of it, every guarded request reads.
+const MOST_BYTES: usize = 256 << 10;
 /// So soon it is asked again while nothing is known.
 const RETRY_MS: u64 = 1000;
 
@@ -66,7 +66,7 @@ impl State {
             }
             let body = host::call_body(MOST_BYTES.saturating_add(1)).unwrap_or_default();
             if body.len() > MOST_BYTES {
-                return failed(&next, &failing, "it is larger than 1 MiB");
+                return failed(&next, &failing, "it is larger than 256 KiB");
             }
             let Some(known) = Latches::from_json(&body) else {
                 return failed(&next, &failing, "it is no document of latches");

@@ -3,7 +3,7 @@
 use core::cell::{Cell, RefCell};
 
 use serin_core::gate::{Counters, Outcome, Probe, StageId, Tallies, Tally};
-use serin_core::plan::{Rollout, RolloutId, Trial};
+use serin_core::plan::{Rollout, Trial};
 
 use crate::host::{self, Metric};
 
@@ -12,8 +12,7 @@ const TRIES: u32 = 16;
 
 /// One guarded rollout, as this VM sees it.
 pub(crate) struct Local {
-    pub(crate) id: RolloutId,
-    pub(crate) name: String,
+    name: String,
     /// Where all VMs add up.
     pub(crate) key: String,
     canary: String,
@@ -31,10 +30,9 @@ struct StageMetrics {
 }
 
 impl Local {
-    pub(crate) fn new(id: RolloutId, rollout: &Rollout, trial: &Trial, prefix: &str) -> Local {
+    pub(crate) fn new(rollout: &Rollout, trial: &Trial, prefix: &str) -> Local {
         let arm = |id| rollout.arm(id).map(|arm| arm.name().to_owned()).unwrap_or_default();
         Local {
-            id,
             name: rollout.name().to_owned(),
             key: format!("{prefix}tallies/{}", rollout.name()),
             canary: arm(trial.canary()),
@@ -61,8 +59,8 @@ impl Local {
         }
     }
 
-    /// Adds everything to what all VMs have seen, in the stage that is in force.
-    /// `compared` are answers of the shadow, which belong to no other.
+    /// Adds everything to what all VMs have seen, in the stage that is in force, and answers of the shadow
+    /// that have been `compared` since the last time.
     pub(crate) fn flush(&self, current: Option<StageId>, trial: Option<&Trial>, compared: Tally) {
         let Ok(mut slot) = self.seen.try_borrow_mut() else { return };
         if let Some(stage) = current {

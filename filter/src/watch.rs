@@ -1,7 +1,10 @@
 //! Who looks, and what follows: one VM holds a lease, looks at each trial and tells everybody.
 
+use core::cell::Cell;
+
 use serin_core::Plan;
-use serin_core::gate::{self, Audit, Latch, Verdict, Watch};
+use serin_core::gate::{self, Audit, Latch, Tallies, Verdict, Watch};
+use serin_core::plan::RolloutId;
 
 use crate::host::{self, Level};
 use crate::latches::SharedLatches;
@@ -9,7 +12,9 @@ use crate::tallies::Local;
 
 /// A lease lasts so many ms beyond the next two ticks.
 const LEASE_MS: u64 = 2000;
-/// None lasts as long as this.
+/// Counters that have not changed are looked at again after so many ms: their silence counts too.
+const QUIET_MS: u64 = 5000;
+/// No lease lasts as long as this.
 const TOO_LONG_MS: u64 = 300_000;
 
 /// Whether this VM may look now: the lease is its own, or nobody's.
@@ -40,32 +45,55 @@ fn lease(bytes: &[u8]) -> Option<(u64, u64)> {
     Some((u64::from_le_bytes(owner.try_into().ok()?), u64::from_le_bytes(until.try_into().ok()?)))
 }
 
-/// Looks at a trial. What follows is in the shared latches when this returns; the record is given.
-pub(crate) fn look(
-    plan: &Plan,
-    local: &Local,
-    latches: &SharedLatches,
-    key: &str,
-    now: u64,
-) -> Option<Audit> {
-    let (bytes, cas) = host::shared(key).unwrap_or_default();
-    let before = Watch::from_bytes(&bytes).unwrap_or_default();
-    let known = latches.read().latches;
-    let mut latch = known.get(&local.name).cloned().unwrap_or_else(|| Latch::new(&local.name));
-    let mut watch = before.clone();
-    let audit = gate::look(plan, local.id, &mut watch, local.sum().as_ref(), &mut latch, now);
-    // Who is not the first to write has looked at what somebody else has looked at.
-    if watch != before && !host::set_shared(key, &watch.to_bytes(), cas) {
-        return None;
+/// A trial that is watched.
+pub(crate) struct Watched {
+    /// Where the memory of whoever looks is kept.
+    pub(crate) key: String,
+    /// The number and the moment of the counters that were looked at last.
+    seen: Cell<(u32, u64)>,
+}
+
+impl Watched {
+    pub(crate) fn new(key: String) -> Watched {
+        Watched { key, seen: Cell::default() }
     }
-    let audit = audit?;
-    latches.change(|latches| {
-        latches.change(&local.name, |known| {
-            known.merge(&latch);
-            known.held = latch.held;
+
+    /// Looks at a trial. What follows is in the shared latches when this returns; the record is given.
+    pub(crate) fn look(
+        &self,
+        plan: &Plan,
+        id: RolloutId,
+        local: &Local,
+        latches: &SharedLatches,
+        now: u64,
+    ) -> Option<Audit> {
+        let (sum, number) = host::shared(&local.key).unwrap_or_default();
+        let (seen, at) = self.seen.get();
+        if seen == number && now < at.saturating_add(QUIET_MS) {
+            return None;
+        }
+        self.seen.set((number, now));
+        let name = plan.rollout(id)?.name();
+        let (bytes, cas) = host::shared(&self.key).unwrap_or_default();
+        let before = Watch::from_bytes(&bytes).unwrap_or_default();
+        let known = latches.read().latches;
+        let mut latch = known.get(name).cloned().unwrap_or_else(|| Latch::new(name));
+        let mut watch = before.clone();
+        let sum = Tallies::from_bytes(&sum);
+        let audit = gate::look(plan, id, &mut watch, sum.as_ref(), &mut latch, now);
+        // Who is not the first to write has looked at what somebody else has looked at.
+        if watch != before && !host::set_shared(&self.key, &watch.to_bytes(), cas) {
+            return None;
+        }
+        let audit = audit?;
+        latches.change(|latches| {
+            latches.change(name, |known| {
+                known.merge(&latch);
+                known.held = latch.held;
+            });
         });
-    });
-    let abort = audit.finding.judgement.verdict == Verdict::Abort;
-    host::log(if abort { Level::Warn } else { Level::Info }, &audit.to_json());
-    Some(audit)
+        let abort = audit.finding.judgement.verdict == Verdict::Abort;
+        host::log(if abort { Level::Warn } else { Level::Info }, &audit.to_json());
+        Some(audit)
+    }
 }

@@ -196,3 +196,49 @@ fn whoever_moves_otherwise_than_everybody_has_a_row() {
     assert_eq!(text.matches("rollout `shop`").count(), 2, "{text}");
     assert!(text.contains("within the 50 % that may"), "{text}");
 }
+
+#[test]
+fn a_flag_moves_with_those_it_requires() {
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    let flag = |requires: &str| {
+        json!({
+            "kind": "ops",
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "requires": [{"flag": requires, "variant": "on"}],
+            "rules": [{"serve": "on"}],
+        })
+    };
+    // In an order in which the last has to be looked at before the first.
+    old["flags"] = json!({"a": flag("b"), "b": flag("c"), "c": {
+        "kind": "ops",
+        "variants": {"on": true, "off": false},
+        "defaultVariant": "off",
+        "rules": [{"serve": "off"}],
+    }, "d": {"kind": "ops", "variants": {"x": 1}, "defaultVariant": "x"}});
+    let mut new = old.clone();
+    new["flags"]["c"]["rules"][0]["serve"] = json!("on");
+    let found = units(&old, &new);
+    let wanted = ["a", "b", "c"].map(|name| format!("flags.{name}: off → on 2000"));
+    assert_eq!(moves(&found, 0), wanted);
+    let untouched = found.groups[0].parts.iter().find(|part| part.path == "flags.d").unwrap();
+    assert_eq!((untouched.of, untouched.moved()), (2000, 0));
+}
+
+#[test]
+fn one_unit_that_a_condition_names_is_shown_and_is_no_crowd() {
+    let mut old = spec(&json!([{"jwt": "sub"}, {"header": "x-user-id"}]), 0.0);
+    old["rollouts"]["shop"]["canary"]["rings"] = json!([]);
+    let mut new = old.clone();
+    let ada = json!({"attribute": "unit.user", "in": ["ada"]});
+    new["rollouts"]["shop"]["canary"]["rings"] = json!([ada]);
+    let found = units(&old, &new);
+    let group = found.groups.iter().find(|group| group.named).unwrap();
+    assert_eq!((group.size, group.moved, found.most()), (1, 1, 0.0));
+    let text = diff::markdown(&found, Some(0.0));
+    assert!(
+        text.contains("| with `unit.user: ada` | 1 (100 %) | `stable` → `canary`: 1 |"),
+        "{text}"
+    );
+    assert!(!found.is_above(0.0));
+}

@@ -24,6 +24,8 @@ fn main() -> ExitCode {
     report.check("a healthy canary is promoted step by step", healthy);
     report.check("answers that break off are errors", cut_off);
     report.check("clients that go away are none", impatient);
+    report.check("a canary that is slower is cut off", slow);
+    report.check("a canary that sells nothing is cut off", sells_nothing);
     report.check("a shadow that answers otherwise is counted, and aborts", shadow);
     report.finish()
 }
@@ -215,6 +217,39 @@ fn impatient() -> Result<(), String> {
         return Err(format!("{:?} errors\n{}", seen("errors"), envoy.log()));
     }
     Ok(())
+}
+
+fn slow() -> Result<(), String> {
+    let gates = json!({"minRate": 1, "latency": {"tolerate": 19}});
+    let reason = aborted_by("gates-slow", gates, |shop| shop.canary.take(60))?;
+    if reason.contains("latency at") { Ok(()) } else { Err(reason) }
+}
+
+fn sells_nothing() -> Result<(), String> {
+    let kpi = json!({"methods": ["GET"], "status": ["2xx"], "header": "x-order", "tolerate": 0.95});
+    let gates = json!({"minRate": 1, "kpi": kpi});
+    let reason = aborted_by("gates-kpi", gates, |shop| shop.canary.sell_nothing())?;
+    if reason.contains("KPI") { Ok(()) } else { Err(reason) }
+}
+
+/// Why a gate has aborted once something has happened, that was at peace before.
+fn aborted_by(name: &str, gates: Value, happens: impl Fn(&Shop)) -> Result<String, String> {
+    let mut shop = Shop::new(name)?;
+    let mut guarded = spec(1, 1);
+    guarded["rollouts"]["shop"]["gates"] = gates;
+    shop.edge.deliver(&guarded)?;
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    let load = Load::start(to, USERS);
+    std::thread::sleep(Duration::from_millis(800));
+    let before = is_aborted(&envoy);
+    happens(&shop);
+    let aborted = until("the gate aborts", &envoy, || is_aborted(&envoy));
+    load.stop()?;
+    aborted?;
+    let reason = audit_of_log(&envoy)?["reason"].to_string();
+    if before { Err(format!("aborted before: {reason}")) } else { Ok(reason) }
 }
 
 fn shadow() -> Result<(), String> {

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use serin_conformance::report::Report;
 use serin_conformance::sim;
 use serin_host_sim::{
-    Entropy, HttpCall, HttpResponse, LogLevel, Module, Plugin, Stream, StreamInfo,
+    Entropy, HttpCall, HttpResponse, LogLevel, Module, Plugin, Shared, Stream, StreamInfo,
     Value as Property, VirtualClock,
 };
 use std::process::ExitCode;
@@ -33,6 +33,7 @@ fn main() -> ExitCode {
     report
         .check("a healthy canary goes on, and every outcome is counted once", || healthy(&module));
     report.check("a raised epoch begins again", || raised_epoch(&module));
+    report.check("when the VM that looks is gone, another one does", || takes_over(&module));
     report.check("outcomes that come after a config count too", || late_outcomes(&module));
     report.check("the webhook is told again until it understands", || webhook(&module));
     report.check("until earlier aborts are read, canaries wait", || unknown_state(&module));
@@ -205,6 +206,28 @@ fn raised_epoch(module: &Module) -> Result<(), String> {
     // Going back is no way out.
     plugin.reconfigure(spec(1).to_string()).map_err(|error| error.to_string())?;
     equal("to the canary of the old epoch", crowd(&plugin, 0..400, Canary::Status("200")), 0)
+}
+
+/// Three plugins in one process, each with one worker: two of one name, so that they judge together.
+fn takes_over(module: &Module) -> Result<(), String> {
+    let (clock, shared) = (VirtualClock::at_millis(START), Shared::new());
+    let build = |name: &str| {
+        let builder = Plugin::of_module(module).configuration(spec(1).to_string()).name(name);
+        let builder = builder.clock(clock.clone()).entropy(Entropy::System).shared(&shared);
+        builder.log_level(LogLevel::Info).build().map_err(|error| error.to_string())
+    };
+    let (first, second, stranger) = (build("serin")?, build("serin")?, build("other")?);
+    first.advance(TICK);
+    first.shut_down();
+    drop(first);
+    crowd(&second, 0..400, Canary::Status("500"));
+    second.advance(TICK);
+    equal("audits while the lease lasts", audits(&second)?.len(), 0)?;
+    second.advance(TICK * 4);
+    equal("audits after it", audits(&second)?.len(), 1)?;
+    equal("to the canary", crowd(&second, 0..400, Canary::Status("200")), 0)?;
+    let others = crowd(&stranger, 0..400, Canary::Status("200"));
+    equal("any to the canary of a plugin with another name", others > 0, true)
 }
 
 fn late_outcomes(module: &Module) -> Result<(), String> {

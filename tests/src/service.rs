@@ -22,6 +22,8 @@ struct Inner {
     cuts: AtomicBool,
     /// How long an answer takes, in ms.
     takes: AtomicU64,
+    /// Whether answers carry `x-order`.
+    sells: AtomicBool,
     asked: AtomicU64,
     seen: Mutex<Seen>,
     body: Mutex<String>,
@@ -44,6 +46,7 @@ impl Service {
             failing: AtomicU64::new(0),
             cuts: AtomicBool::new(false),
             takes: AtomicU64::new(0),
+            sells: AtomicBool::new(true),
             asked: AtomicU64::new(0),
             seen: Mutex::default(),
             body: Mutex::new(format!("{name}\n")),
@@ -72,6 +75,11 @@ impl Service {
     /// From now on every answer takes so many ms.
     pub fn take(&self, ms: u64) {
         self.inner.takes.store(ms, Ordering::Relaxed);
+    }
+
+    /// From now on no answer carries `x-order`.
+    pub fn sell_nothing(&self) {
+        self.inner.sells.store(false, Ordering::Relaxed);
     }
 
     /// From now on this is the answer's first line.
@@ -118,8 +126,9 @@ impl Inner {
             let body = self.body(&request.fields);
             let length = body.len() + if cut { 100 } else { 0 };
             let name = &self.name;
+            let order = if self.sells.load(Ordering::Relaxed) { "x-order: 1\r\n" } else { "" };
             let answer = format!(
-                "HTTP/1.1 {status}\r\nx-version: {name}\r\ncontent-length: {length}\r\n\r\n{body}"
+                "HTTP/1.1 {status}\r\nx-version: {name}\r\n{order}content-length: {length}\r\n\r\n{body}"
             );
             let mut writer = stream;
             if writer.write_all(answer.as_bytes()).is_err() || cut {

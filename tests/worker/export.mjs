@@ -10,10 +10,16 @@ import { freePort, wrangler } from "./wrangler.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
+/** The targets that a spec names. */
+function targets(spec) {
+  const text = readFileSync(join(root, spec)).toString();
+  return [...new Set([...text.matchAll(/target: ([\w-]+)/g)].map(([, target]) => target))];
+}
+
 const EXPORTS = [
   { name: "other Workers", spec: "examples/worker/spec.json", options: ["--service", "shop-stable=shop-stable", "--service", "shop-canary=shop-canary"] },
   { name: "origins and KV", spec: "examples/envoy/spec.yaml", options: ["--origin", "shop-stable=https://stable.example.com", "--origin", "shop-canary=https://canary.example.com:8443", "--kv", "0123456789abcdef0123456789abcdef", "--domain", "shop.example.com", "--var", "SERIN_CACHE=1"] },
-  { name: "every field", spec: "tests/schema/whole_spec.yaml", options: ["reco-stable", "reco-canary", "reco-next", "a", "b"].flatMap((target) => ["--service", `${target}=${target}`]) },
+  { name: "every field", spec: "tests/schema/whole_spec.yaml", options: targets("tests/schema/whole_spec.yaml").flatMap((target) => ["--service", `${target}=${target}`]) },
 ];
 
 /** A folder with the Worker and what is exported into it. */

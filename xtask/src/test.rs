@@ -82,11 +82,21 @@ pub(crate) fn task() -> Outcome {
         hosted("gates in Envoy, under load", "gates_envoy");
         hosted("blue and green in Envoy, under load", "bluegreen_envoy");
     }
+    let prometheus = run.step("Debian's Prometheus", |_| tools::debian("prometheus"));
+    if let (Some(prometheus), Some(envoy)) = (&prometheus, &envoy) {
+        run.step("rules and dashboard in Prometheus, with Envoys", |count| {
+            let arguments = ["--features", "serin-conformance/hosts", "--test", "prometheus"];
+            let mut cargo = cargo("test", &arguments, &filter);
+            cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", envoy);
+            cargo.env("SERIN_PROMETHEUS", prometheus);
+            cargo_test(count, cargo)
+        });
+    }
     let dist = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
     let schemas = run.step("the published schemas of Kubernetes", |_| tools::Kubernetes::ready());
     if let (Some(node), Some(schemas)) = (&node, &schemas) {
-        run.step("serin export istio, against them", |count| {
+        run.step("serin export istio and argo, against them", |count| {
             let arguments =
                 ["--features", "serin-conformance/hosts", "--test", "export_kubernetes"];
             let mut cargo = cargo("test", &arguments, &filter);

@@ -18,7 +18,7 @@ use places::Place;
 use profile::Profile;
 use serde_json::Value;
 use serin_core::spec::UnitSource;
-use serin_core::{Decision, Facts, Plan, Spec, Timestamp, decide};
+use serin_core::{Decision, Facts, Named, Plan, RolloutDecision, Spec, Timestamp, decide};
 use std::borrow::Cow;
 use tally::Tally;
 
@@ -70,6 +70,8 @@ pub struct Group {
     pub attributes: Vec<(String, String)>,
     /// The cohorts that these attributes put them into, in either spec.
     pub cohorts: Vec<String>,
+    /// Whether they are one unit that a condition names by its id.
+    pub named: bool,
     /// How many they are.
     pub size: u64,
     /// How many of them get anything else than before.
@@ -79,9 +81,10 @@ pub struct Group {
 }
 
 impl Diff {
-    /// The largest part of a group that moves, in per cent.
+    /// The largest part of a group that moves, in per cent. One unit by itself is no group.
     pub fn most(&self) -> f64 {
-        self.groups.iter().map(Group::percent).fold(0.0, f64::max)
+        let groups = self.groups.iter().filter(|group| !group.named);
+        groups.map(Group::percent).fold(0.0, f64::max)
     }
 
     /// Whether more of some group move than so many per cent.
@@ -110,13 +113,19 @@ pub fn percent(some: u64, all: u64) -> f64 {
 /// A comparison of two specs at a moment.
 pub struct Comparison<'a> {
     pair: Pair<'a>,
+    /// Plans of both without their flags: where only the arm is asked for, hundreds of flags are not
+    /// evaluated for nothing. `None` where a spec can't do without them.
+    routes: Option<(Plan, Plan)>,
     at: Timestamp,
 }
 
 impl<'a> Comparison<'a> {
     /// Of an old and a new spec.
     pub fn new(old: Side<'a>, new: Side<'a>, at: Timestamp) -> Self {
-        Comparison { pair: Pair { old, new }, at }
+        let bare =
+            |side: &Side<'_>| Plan::new(&Spec { flags: Named::new(), ..side.spec.clone() }).ok();
+        let routes = bare(&old).zip(bare(&new));
+        Comparison { pair: Pair { old, new }, routes, at }
     }
 
     /// Asks about units. Each id stands in every source that any unit of either spec has; the units
@@ -127,10 +136,13 @@ impl<'a> Comparison<'a> {
         let mut groups = vec![self.group(ids, &sources, &places, Profile::default())];
         let (profiles, left_out) = profile::profiles(&self.pair);
         for profile in profiles {
-            // Who is given an id by the condition itself is one unit, whatever the list says.
-            let one = profile.names_a_unit(&sources);
-            let ids = if one { ids.get(..1).unwrap_or_default() } else { ids };
-            groups.push(self.group(ids, &sources, &places, profile));
+            // Whom a condition names by an id is one unit, whatever the list says.
+            let named = profile.id(&sources).map(|id| vec![id.to_owned()]);
+            let ids = named.as_deref().unwrap_or(ids);
+            groups.push(Group {
+                named: named.is_some(),
+                ..self.group(ids, &sources, &places, profile)
+            });
         }
         let who = if made_up { Who::MadeUp } else { Who::Listed };
         Diff { left_out, ..self.diff(who, groups) }
@@ -150,7 +162,11 @@ impl<'a> Comparison<'a> {
             let old = self.gathered(self.pair.old.plan, &request, number);
             let new = self.gathered(self.pair.new.plan, &request, number);
             tally.begin();
-            self.rollouts(&old, &new, &mut tally, true);
+            let (mut before, mut after) = (Decision::default(), Decision::default());
+            decide(self.pair.old.plan, &old, &mut before);
+            decide(self.pair.new.plan, &new, &mut after);
+            tally.rollout(before.rollout(), after.rollout());
+            tally.delivered(before.flags(), after.flags());
             tally.cohorts(&old, &new);
             tally.end();
         }
@@ -174,23 +190,45 @@ impl<'a> Comparison<'a> {
         profile: Profile,
     ) -> Group {
         let mut tally = Tally::new(&self.pair);
+        let nowhere = Place::nowhere();
+        let mut places = places.to_vec();
+        let mut cohorts = true;
         for id in ids {
             tally.begin();
-            for place in places {
-                let old = self.facts(self.pair.old.plan, id, sources, &profile, place);
-                let new = self.facts(self.pair.new.plan, id, sources, &profile, place);
+            for place in &places {
+                let (old, new) = self.plans(place);
+                let before = self.facts(old, id, sources, &profile, place);
+                let after = self.facts(new, id, sources, &profile, place);
                 match &place.flags {
-                    Some(flags) => tally.flags(&old, &new, flags),
-                    None => self.rollouts(&old, &new, &mut tally, false),
+                    Some(flags) => tally.flags(&before, &after, flags),
+                    None => {
+                        let (before, after) = (arm(old, &before), arm(new, &after));
+                        tally.rollout(before.as_ref(), after.as_ref());
+                    }
                 }
             }
-            let (nowhere, plans) = (Place::nowhere(), (self.pair.old.plan, self.pair.new.plan));
-            let old = self.facts(plans.0, id, sources, &profile, &nowhere);
-            let new = self.facts(plans.1, id, sources, &profile, &nowhere);
-            tally.cohorts(&old, &new);
+            if cohorts {
+                let (old, new) = self.plans(&nowhere);
+                let before = self.facts(old, id, sources, &profile, &nowhere);
+                let after = self.facts(new, id, sources, &profile, &nowhere);
+                tally.cohorts(&before, &after);
+            }
             tally.end();
+            if tally.is_at_the_first() {
+                cohorts = tally.touches_cohorts();
+                places.retain_mut(|place| place.keep_flags(|flag| tally.is_touched(flag)));
+            }
         }
+        tally.fill_up();
         tally.group(profile.attributes)
+    }
+
+    /// What is asked at a place; positions of rollouts are the same with flags and without.
+    fn plans(&self, place: &Place) -> (&Plan, &Plan) {
+        match &self.routes {
+            Some((old, new)) if place.flags.is_none() => (old, new),
+            _ => (self.pair.old.plan, self.pair.new.plan),
+        }
     }
 
     fn facts<'f>(
@@ -233,17 +271,13 @@ impl<'a> Comparison<'a> {
         }
         facts
     }
+}
 
-    /// Counts the arm, and with `flags` the flags that the path delivers.
-    fn rollouts(&self, old: &Facts<'_>, new: &Facts<'_>, tally: &mut Tally<'_>, flags: bool) {
-        let (mut before, mut after) = (Decision::default(), Decision::default());
-        decide(self.pair.old.plan, old, &mut before);
-        decide(self.pair.new.plan, new, &mut after);
-        tally.rollout(before.rollout(), after.rollout());
-        if flags {
-            tally.delivered(before.flags(), after.flags());
-        }
-    }
+/// The arm that a request goes to.
+fn arm(plan: &Plan, facts: &Facts<'_>) -> Option<RolloutDecision> {
+    let mut decision = Decision::default();
+    decide(plan, facts, &mut decision);
+    decision.rollout().copied()
 }
 
 /// The attributes that hold the value of some unit, each once.

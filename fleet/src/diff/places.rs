@@ -24,6 +24,13 @@ impl Place {
         Place { host: ANY_HOST.into(), path: "/".into(), flags: Some(Vec::new()) }
     }
 
+    /// Keeps some of the flags; whether there is still something to ask about.
+    pub(super) fn keep_flags(&mut self, keep: impl Fn(&str) -> bool) -> bool {
+        let Some(flags) = &mut self.flags else { return true };
+        flags.retain(|flag| keep(flag));
+        !flags.is_empty()
+    }
+
     /// The place as a context has it.
     pub(super) fn attributes(&self) -> [(&str, Cow<'_, str>); 3] {
         [

@@ -20,10 +20,11 @@ pub(super) struct Profile {
 type Attributes = BTreeMap<String, String>;
 
 impl Profile {
-    /// Whether the attributes themselves say who the unit is.
-    pub(super) fn names_a_unit(&self, sources: &[String]) -> bool {
+    /// Who the unit is, if the attributes themselves say it.
+    pub(super) fn id(&self, sources: &[String]) -> Option<&str> {
         let named = |name: &String| name.starts_with("unit.") || sources.contains(name);
-        self.attributes.iter().any(|(name, _)| named(name))
+        let found = self.attributes.iter().find(|(name, _)| named(name));
+        found.map(|(_, value)| value.as_str())
     }
 }
 

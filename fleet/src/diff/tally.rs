@@ -59,6 +59,8 @@ pub(super) struct Tally<'a> {
     pair: &'a Pair<'a>,
     /// All flags and cohorts of both specs.
     flags: Vec<String>,
+    /// Which of the flags anything has changed for.
+    touched: Vec<bool>,
     cohorts: Vec<String>,
     rollouts: Vec<String>,
     counts: BTreeMap<Key, Count>,
@@ -74,9 +76,11 @@ impl<'a> Tally<'a> {
     pub(super) fn new(pair: &'a Pair<'a>) -> Self {
         let (a, b) = (pair.old.spec, pair.new.spec);
         let cohorts = joined(a.cohorts.names().chain(b.cohorts.names()));
+        let flags = joined(a.flags.names().chain(b.flags.names()));
         Tally {
             pair,
-            flags: joined(a.flags.names().chain(b.flags.names())),
+            touched: touched(pair, &flags),
+            flags,
             inhabited: vec![false; cohorts.len()],
             cohorts,
             rollouts: joined(a.rollouts.names().chain(b.rollouts.names())),
@@ -84,6 +88,37 @@ impl<'a> Tally<'a> {
             size: 0,
             moved: 0,
             moves: false,
+        }
+    }
+
+    /// Whether nobody came before the one at hand.
+    pub(super) fn is_at_the_first(&self) -> bool {
+        self.size == 1
+    }
+
+    /// Whether what a flag gives may have changed.
+    pub(super) fn is_touched(&self, flag: &str) -> bool {
+        position(&self.flags, flag).is_none_or(|at| self.touched.get(at) != Some(&false))
+    }
+
+    /// Whether what cohorts hold for may have changed.
+    pub(super) fn touches_cohorts(&self) -> bool {
+        let (a, b) = (self.pair.old.spec, self.pair.new.spec);
+        a.cohorts != b.cohorts || a.units != b.units
+    }
+
+    /// What could not have moved was asked of the first one alone, and holds for all.
+    pub(super) fn fill_up(&mut self) {
+        let cohorts = self.touches_cohorts();
+        for ((kind, at), count) in &mut self.counts {
+            let touched = match kind {
+                Kind::Rollout => true,
+                Kind::Flag => self.touched.get(*at) != Some(&false),
+                Kind::Cohort => cohorts,
+            };
+            if !touched {
+                count.of = self.size;
+            }
         }
     }
 
@@ -179,6 +214,7 @@ impl<'a> Tally<'a> {
             parts: parts.collect(),
             cohorts: inhabited.map(|(name, _)| name.clone()).collect(),
             attributes,
+            named: false,
             size: self.size,
             moved: self.moved,
         }
@@ -193,6 +229,32 @@ impl<'a> Tally<'a> {
         let mut moves: Vec<Move> = moves.collect();
         moves.sort_by_key(|moved| std::cmp::Reverse(moved.count));
         moves
+    }
+}
+
+/// Flags that are not as they were, or may not be because of what they stand on: of hundreds, a change
+/// touches few.
+fn touched(pair: &Pair<'_>, flags: &[String]) -> Vec<bool> {
+    let (a, b) = (pair.old.spec, pair.new.spec);
+    let shared = a.units != b.units
+        || a.cohorts != b.cohorts
+        || a.layers != b.layers
+        || a.holdouts != b.holdouts;
+    let changed = |name: &String| shared || a.flags.get(name) != b.flags.get(name);
+    let mut touched: Vec<bool> = flags.iter().map(changed).collect();
+    loop {
+        let before = touched.clone();
+        for (at, name) in flags.iter().enumerate() {
+            let required = b.flags.get(name).into_iter().flat_map(|flag| &flag.requires);
+            let mut known = required.filter_map(|(name, _)| position(flags, name));
+            let stands_on_one = known.any(|at| before.get(at) == Some(&true));
+            if let Some(it) = touched.get_mut(at) {
+                *it |= stands_on_one;
+            }
+        }
+        if touched == before {
+            return touched;
+        }
     }
 }
 

@@ -7,7 +7,7 @@ use super::istio::Destination;
 use super::{Artifact, Problem, Source, mark};
 use crate::yaml;
 use serde_json::{Value, json};
-use serin_core::spec::{Hold, Mode, Progress, Rollout, Step};
+use serin_core::spec::{Hold, HostMatch, Mode, PathMatch, Progress, Rollout, RouteMatch, Step};
 
 /// What Argo's resources need to know beside the spec.
 #[derive(Clone, Debug)]
@@ -16,12 +16,17 @@ pub struct Options {
     pub prometheus: String,
     /// The namespace; left to whoever applies the resources when absent.
     pub namespace: Option<String>,
-    /// The VirtualService whose routes Argo may add to; each rollout's own name when absent.
+    /// A VirtualService that is there already, with one route to both arms; when absent, each rollout gets
+    /// one of its own name.
     pub virtual_service: Option<String>,
+    /// The gateway of VirtualServices that are made; calls inside the mesh when absent.
+    pub gateway: Option<String>,
 }
 
 /// The route that Argo makes for requests that the filter sends to the canary.
 const ROUTE: &str = "serin";
+/// The route that Argo finds: both arms, all of the weight on the baseline for good.
+const BOTH: &str = "arms";
 
 /// One file for each canary.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
@@ -55,6 +60,7 @@ pub(super) struct Canary<'a> {
     pub(super) stable: &'a str,
     pub(super) canary: &'a str,
     pub(super) progress: &'a Progress,
+    matches: &'a RouteMatch,
 }
 
 impl<'a> Canary<'a> {
@@ -74,6 +80,7 @@ impl<'a> Canary<'a> {
             stable: &rollout.arms.get(&rollout.baseline)?.target,
             canary: &rollout.arms.get(arm)?.target,
             progress,
+            matches: &rollout.matches,
         })
     }
 
@@ -84,7 +91,8 @@ impl<'a> Canary<'a> {
         trial: Option<&Trial<'_>>,
     ) -> Result<Vec<Value>, Problem> {
         let metadata = |name: &str| metadata(source, options.namespace.as_deref(), name);
-        let mut canary = self.routing(options)?;
+        let [stable, other] = self.destinations()?;
+        let mut canary = self.routing(options, &stable, &other);
         canary["steps"] = self.steps().into();
         let template = format!("serin-{}", dns(self.name));
         if trial.is_some() {
@@ -104,42 +112,100 @@ impl<'a> Canary<'a> {
                 "spec": {"metrics": metrics(trial, &options.prometheus)},
             })
         });
-        Ok([rollout].into_iter().chain(template).collect())
+        let mut resources: Vec<Value> = [rollout].into_iter().chain(template).collect();
+        if options.virtual_service.is_none() {
+            resources.push(json!({
+                "apiVersion": "networking.istio.io/v1",
+                "kind": "VirtualService",
+                "metadata": metadata(&dns(self.name)),
+                "spec": self.virtual_service(options, &stable, &other),
+            }));
+            let subsets: Vec<Value> = [&stable, &other]
+                .iter()
+                .filter_map(|place| Some(json!({"name": place.subset.as_deref()?})))
+                .collect();
+            if !subsets.is_empty() {
+                resources.push(json!({
+                    "apiVersion": "networking.istio.io/v1",
+                    "kind": "DestinationRule",
+                    "metadata": metadata(label(&stable.host)),
+                    "spec": {"host": stable.host, "subsets": subsets},
+                }));
+            }
+        }
+        Ok(resources)
     }
 
-    /// Services, or subsets of one service.
-    fn routing(&self, options: &Options) -> Result<Value, Problem> {
+    /// Where the arms are: two services, or two subsets of one.
+    fn destinations(&self) -> Result<[Destination; 2], Problem> {
         let place = |arm: &str, target: &str| {
             let path = format!("rollouts.{}.arms.{arm}.target", self.name);
             Destination::parse(target).ok_or_else(|| {
                 Problem(format!("{path}: {target} is no host in Kubernetes, write reco or reco/v2"))
             })
         };
-        let stable = place(self.baseline, self.stable)?;
-        let canary = place(self.arm, self.canary)?;
-        let service = options.virtual_service.clone().unwrap_or_else(|| dns(self.name));
-        let mut istio = json!({"virtualService": {"name": service}});
-        let mut value = json!({});
+        let (stable, canary) = (place(self.baseline, self.stable)?, place(self.arm, self.canary)?);
         match (&stable.subset, &canary.subset) {
-            (None, None) => {
-                value["stableService"] = label(&stable.host).into();
-                value["canaryService"] = label(&canary.host).into();
-            }
-            (Some(one), Some(other)) if stable.host == canary.host => {
-                istio["destinationRule"] = json!({
-                    "name": label(&stable.host), "stableSubsetName": one, "canarySubsetName": other,
-                });
-            }
-            _ => {
-                return Err(Problem(format!(
-                    "rollouts.{}.arms: Argo moves pods between two services or between two subsets of one, \
-                     and {} and {} are neither",
-                    self.name, self.stable, self.canary
-                )));
-            }
+            (None, None) => Ok([stable, canary]),
+            (Some(_), Some(_)) if stable.host == canary.host => Ok([stable, canary]),
+            _ => Err(Problem(format!(
+                "rollouts.{}.arms: Argo moves pods between two services or between two subsets of one, and \
+                 {} and {} are neither",
+                self.name, self.stable, self.canary
+            ))),
+        }
+    }
+
+    /// What Argo is told of them.
+    fn routing(&self, options: &Options, stable: &Destination, canary: &Destination) -> Value {
+        let mut istio = match &options.virtual_service {
+            Some(given) => json!({"virtualService": {"name": given}}),
+            None => json!({"virtualService": {"name": dns(self.name), "routes": [BOTH]}}),
+        };
+        let mut value = json!({});
+        if let (Some(one), Some(other)) = (&stable.subset, &canary.subset) {
+            istio["destinationRule"] = json!({
+                "name": label(&stable.host), "stableSubsetName": one, "canarySubsetName": other,
+            });
+        } else {
+            value["stableService"] = label(&stable.host).into();
+            value["canaryService"] = label(&canary.host).into();
         }
         value["trafficRouting"] = json!({"managedRoutes": [{"name": ROUTE}], "istio": istio});
-        Ok(value)
+        value
+    }
+
+    /// One route that names both arms, as Argo demands; Argo's own, for the header field, comes before it.
+    fn virtual_service(
+        &self,
+        options: &Options,
+        stable: &Destination,
+        canary: &Destination,
+    ) -> Value {
+        let host = |host: &HostMatch| match host {
+            HostMatch::Exact(name) => name.clone(),
+            HostMatch::Below(name) => format!("*.{name}"),
+        };
+        let mut hosts: Vec<String> = self.matches.hosts.iter().map(host).collect();
+        if hosts.is_empty() {
+            hosts.push(stable.host.clone());
+        }
+        let mut route = json!({
+            "name": BOTH,
+            "route": [
+                {"destination": stable.value(None), "weight": 100},
+                {"destination": canary.value(None), "weight": 0},
+            ],
+        });
+        let paths: Vec<Value> = self.matches.paths.iter().flat_map(uris).collect();
+        if !paths.is_empty() {
+            route["match"] = paths.into();
+        }
+        let mut spec = json!({"hosts": hosts, "http": [route]});
+        if let Some(gateway) = &options.gateway {
+            spec["gateways"] = json!([gateway]);
+        }
+        spec
     }
 
     /// Pods come first: while a step lasts, there are as many as the next one needs.
@@ -163,6 +229,16 @@ impl<'a> Canary<'a> {
             });
         }
         list
+    }
+}
+
+/// A path as Istio matches it: prefixes of whole segments are two matches there.
+fn uris(path: &PathMatch) -> Vec<Value> {
+    let uri = |kind: &str, path: &str| json!({"uri": {kind: path}});
+    match path {
+        PathMatch::Exact(path) => vec![uri("exact", path)],
+        PathMatch::Prefix(path) if path.ends_with('/') => vec![uri("prefix", path)],
+        PathMatch::Prefix(path) => vec![uri("exact", path), uri("prefix", &format!("{path}/"))],
     }
 }
 

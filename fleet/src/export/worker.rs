@@ -36,8 +36,9 @@ pub enum Place {
     Service(String),
 }
 
-/// Variables that are secrets, which no file may hold.
-pub const SECRETS: [&str; 3] = ["SERIN_OFREP_TOKEN", "SERIN_OVERRIDE_KEYS", "SERIN_STATUS_TOKEN"];
+/// Variables that are secrets, which no file may hold; a webhook's URL may have a token in it.
+pub const SECRETS: [&str; 4] =
+    ["SERIN_OFREP_TOKEN", "SERIN_OVERRIDE_KEYS", "SERIN_STATUS_TOKEN", "SERIN_WEBHOOK_URL"];
 
 /// Variables that come of the spec and of the options.
 const OWN: [&str; 3] = ["SERIN_BASELINE", "SERIN_SPEC", "SERIN_TARGETS"];

@@ -1,6 +1,6 @@
 //! From other tools' rollouts to a spec.
 //!
-//! Every field of the input is either mapped or listed with its line: [`node`] marks what is read, and
+//! Every field of the input is either mapped or listed with its line: `node` marks what is read, and
 //! what nobody has read is listed in the end.
 
 mod argo;

@@ -59,7 +59,9 @@ pub(crate) fn run(command: &ImportCommand) -> Result<(), Failure> {
     };
     let import = import::import(tool, &text, &options)
         .map_err(|failure| Failure::spec(lines(&failure.notes)))?;
-    eprintln!("{}", lines(&import.notes));
+    if !import.notes.is_empty() {
+        eprintln!("{}", lines(&import.notes));
+    }
     match &args.out {
         None => print!("{}", import.spec),
         Some(out) => std::fs::write(out, &import.spec).map_err(|error| {

@@ -65,11 +65,10 @@ enum Command {
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     ///
     /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
-    /// What gates do beyond deciding does too: SERIN_STATE_CLUSTER with SERIN_STATE_URL, _SECONDS,
-    /// SERIN_UNKNOWN_STATE, SERIN_WEBHOOK_CLUSTER with SERIN_WEBHOOK_URL, SERIN_GATE_TICK_MS; see
-    /// docs/gates.md. A cluster is one that --cluster names.
+    /// So does what docs/gates.md lists: where gates read aborts and whom they tell, by clusters that
+    /// --cluster names.
     Serve(ServeArgs),
-    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare
+    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare, Argo, Prometheus, …
     #[command(subcommand, after_help = export::HELP)]
     Export(export::ExportCommand),
     /// Make a spec of other tools' rollouts: Argo Rollouts, Flagger

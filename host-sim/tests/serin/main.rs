@@ -7,6 +7,7 @@ mod command;
 mod diff;
 mod drill;
 mod export;
+mod guarded;
 #[allow(dead_code)]
 #[path = "../host/guest.rs"]
 mod guest;

@@ -1,5 +1,6 @@
 //! What `serin export prometheus` and `grafana` write, in real Prometheus.
 
+mod live;
 mod rules;
 
 use serde_json::Value;
@@ -16,6 +17,7 @@ fn main() -> ExitCode {
     }
     report.check("a test of rules can fail", rules::can_fail);
     report.check("aborts and old revisions are told", rules::hosts);
+    live::checks(&mut report);
     report.finish()
 }
 

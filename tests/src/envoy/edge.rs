@@ -35,6 +35,16 @@ impl Edge {
 
     /// Starts Envoy: requests with `x-serin-arm` go to the cluster of that name, all others to the first.
     pub fn start(&self, clusters: &[(&str, SocketAddr)]) -> Result<Envoy, String> {
+        self.start_with(&self.version.to_string(), clusters, &json!({}))
+    }
+
+    /// [`Edge::start`] under a name of its own, so that several can run, with more of a bootstrap.
+    pub fn start_with(
+        &self,
+        name: &str,
+        clusters: &[(&str, SocketAddr)],
+        more: &Value,
+    ) -> Result<Envoy, String> {
         let filter = wasm_from_file(&self.folder.join("serin.json"), &self.folder);
         let mut listener = bootstrap::listener("edge", &filter, clusters[0].0);
         let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
@@ -51,8 +61,12 @@ impl Edge {
         all.push(routes[0].clone());
         *routes = json!(all);
         // Envoy's own folder goes with it, this one does not.
-        let own = super::folder(&format!("edge-{}", self.version))?;
-        Envoy::start(own, &bootstrap::bootstrap(vec![listener], clusters))
+        let own = super::folder(&format!("edge-{name}"))?;
+        let mut bootstrap = bootstrap::bootstrap(vec![listener], clusters);
+        for (key, value) in more.as_object().into_iter().flatten() {
+            bootstrap[key] = value.clone();
+        }
+        Envoy::start(own, &bootstrap)
     }
 }
 

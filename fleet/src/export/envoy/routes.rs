@@ -68,7 +68,7 @@ fn undecided(fallback: &Fallback<'_>) -> Value {
     })
 }
 
-/// A host as requests name it: in any case, with a port or without.
+/// A host as requests name it: in any case, with a port or a closing dot or without.
 fn authority(host: &HostMatch) -> String {
     let (before, name) = match host {
         HostMatch::Exact(name) => ("", name),
@@ -81,5 +81,5 @@ fn authority(host: &HostMatch) -> String {
             special.then_some('\\').into_iter().chain([sign])
         })
         .collect();
-    format!("(?i){before}{escaped}(:[0-9]+)?")
+    format!("(?i){before}{escaped}\\.?(:[0-9]+)?")
 }

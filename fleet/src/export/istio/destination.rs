@@ -42,7 +42,7 @@ impl Destination {
     }
 
     /// As a VirtualService names it.
-    pub(super) fn value(&self, otherwise: Option<u16>) -> Value {
+    pub(in crate::export) fn value(&self, otherwise: Option<u16>) -> Value {
         let mut value = Map::new();
         value.insert("host".into(), self.host.as_str().into());
         if let Some(port) = self.port.or(otherwise) {

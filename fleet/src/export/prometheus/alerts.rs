@@ -53,7 +53,10 @@ fn worse(trial: &Trial<'_>) -> Value {
     // Users whose requests fail together are too much evidence when requests are counted; the hosts
     // count buckets then, and this is a reason to look.
     let (severity, how) = if trial.counts_requests() {
-        ("critical", "Abort it: the chance that a healthy canary comes to this is alpha.")
+        (
+            "critical",
+            "A healthy canary seldom comes to this (alpha): take its share to 0, unless the hosts have aborted it by themselves.",
+        )
     } else {
         ("warning", "Have a look: this counts requests, and the spec's gate counts users' buckets.")
     };

@@ -10,12 +10,13 @@ pub(super) const PROMETHEUS: &str = "http://prometheus.monitoring:9090";
 
 const HELP: &str = "\
 Files: ROLLOUT.yaml for each canary, with the part of an Argo Rollout that goes with the spec (add your
-template and selector, or a workloadRef) and an AnalysisTemplate.
+template and selector, or a workloadRef), an AnalysisTemplate, and the VirtualService whose routes Argo
+adds to.
 
 The analysis reads what the rules of `serin export prometheus` record.
 
 Example:
-  serin export argo spec.yaml --prometheus http://prometheus.monitoring:9090 --out argo";
+  serin export argo spec.yaml --gateway istio-ingress/shop --out argo";
 
 #[derive(Args)]
 #[command(after_help = HELP)]
@@ -28,9 +29,13 @@ pub(crate) struct ArgoArgs {
     /// The namespace of every resource [default: whatever is current when they are applied]
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
-    /// The VirtualService that Argo adds its route to [default: one with the rollout's name]
+    /// A VirtualService that is there already, with one route to both arms [default: one is made for
+    /// each rollout]
     #[arg(long, value_name = "NAME")]
     virtual_service: Option<String>,
+    /// The gateway of the VirtualServices that are made [default: none, for calls inside the mesh]
+    #[arg(long, value_name = "[NAMESPACE/]NAME", conflicts_with = "virtual_service")]
+    gateway: Option<String>,
 }
 
 impl ArgoArgs {
@@ -39,6 +44,7 @@ impl ArgoArgs {
             prometheus: self.prometheus,
             namespace: self.namespace,
             virtual_service: self.virtual_service,
+            gateway: self.gateway,
         };
         (self.common, Target::Argo(options))
     }
