@@ -93,7 +93,8 @@ pub(super) fn plots(story: &Story, column_ms: u64) -> String {
         let stopped = story.aborted().map_or(u64::MAX, |abort| abort.at_ms / column_ms + 1);
         let known = |at: usize| (at as u64) < stopped;
         let columns = story.columns.iter().enumerate();
-        columns.map(|(at, column)| Some(of(column)).filter(|_| known(at))).collect()
+        let compared = |column: &Column| column.share < 1.0;
+        columns.map(|(at, column)| (known(at) && compared(column)).then(|| of(column))).collect()
     };
     svg.push_str(&line("for", &level(|column| column.tick.promotion), likelihoods, time, middle));
     svg.push_str(&line("against", &level(|column| column.tick.against), likelihoods, time, middle));

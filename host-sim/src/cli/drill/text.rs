@@ -101,7 +101,7 @@ fn reasons(drill: &Drill<'_>) -> String {
                 text.push_str(&format!("  {label}: aborted after {at} by {}\n", abort.reason));
             }
             None if drill.subject.has_gates() && !summary.fault.is_healthy() => {
-                let why = unseen(&summary);
+                let why = unseen(drill, &summary);
                 text.push_str(&format!("  {label}: {}{why}\n", paint::out(Tone::Bad, "not seen")));
             }
             None => {}
@@ -116,11 +116,18 @@ fn reasons(drill: &Drill<'_>) -> String {
 }
 
 /// What may be the reason that nothing was seen.
-fn unseen(summary: &Summary<'_>) -> String {
+fn unseen(drill: &Drill<'_>, summary: &Summary<'_>) -> String {
     let Some(story) = summary.typical() else { return String::new() };
-    match story.pauses.first() {
-        Some(pause) => format!(", a gate held the step: {pause}"),
-        None => String::new(),
+    let after = span(story.end_ms / 1000 * 1000);
+    if let Some(pause) = story.pauses.first() {
+        return format!(" in {after}, a gate held the step: {pause}");
+    }
+    let step = story.stays.last().and_then(|stay| drill.subject.steps.get(stay.step));
+    match step.filter(|step| step.gated) {
+        Some(step) => {
+            format!(" in {after}, but not let through: the gate kept it at {}", step.share)
+        }
+        None => format!(" in {after}"),
     }
 }
 
