@@ -39,6 +39,7 @@ fn main() -> ExitCode {
             report.check("a spec that the filter refuses is not in force", || fleet.refused());
             report.check("every host is behind a revision that is only in git", || fleet.behind());
             report.check("an abort in force is drift", || fleet.abort());
+            report.check("a Worker tells its latches", || fleet.latch());
             report.check("a status page by https, from whom the system trusts", || fleet.https());
             report.check("a host that does not answer, or not to us", || fleet.silent());
         }
@@ -93,8 +94,15 @@ impl Fleet {
             "SERIN_BASELINE": "shop-stable",
             "SERIN_STATUS_TOKEN": TOKEN,
         });
-        let workerd =
-            Workerd::start(&[Described { name: "edge".into(), variables, latches: None }])?;
+        let aborted = json!({"latches": [{"rollout": "shop", "epoch": 0, "left": [], "abort": {
+            "epoch": 0, "at": 1_795_250_000_000_u64, "digest": "0123456789abcdef", "reason": "errors",
+        }}]});
+        let worker = |name: &str, latches| Described {
+            name: name.into(),
+            variables: variables.clone(),
+            latches,
+        };
+        let workerd = Workerd::start(&[worker("edge", None), worker("aborted", Some(aborted))])?;
         Ok(Fleet { spec, fixed, patched, workerd, filter, upstream })
     }
 
@@ -171,6 +179,20 @@ impl Fleet {
         )?;
         said.is(1, &["drift"])?;
         said.tells("  rollout shop is aborted\n")
+    }
+
+    fn latch(&self) -> Result<(), String> {
+        let status = format!("http://{}/.serin/status", self.workerd.address("aborted")?);
+        let said = drift(&self.spec, &["--worker", &status], WITH_TOKEN)?;
+        said.is(1, &["drift"])?;
+        said.tells("  rollout shop is aborted (epoch 0, since 2026-11-21T08:33:20Z): errors\n")?;
+        let mut raised = self.spec.clone();
+        raised["rollouts"]["shop"]["epoch"] = json!(1);
+        let said = drift(&raised, &["--worker", &status], WITH_TOKEN)?;
+        if said.text.contains("is aborted") {
+            return Err(format!("a raised epoch clears an abort\n{}", said.text));
+        }
+        Ok(())
     }
 
     /// TLS ends in an Envoy, whose certificate is made for this test.
