@@ -134,6 +134,11 @@ fn made(seed: u64, count: u64) -> Result<(Value, Vec<Case>, Plan), String> {
     let mut random = Random::new(seed);
     let spec = random::spec(&mut random);
     let mut cases: Vec<_> = (0..count).map(|_| random::request(&mut random)).collect();
+    for case in &mut cases {
+        if random.percent(10) {
+            case.latches = Some(random::latches(&mut random, &spec));
+        }
+    }
     // In one VM time never goes back.
     cases.sort_by_key(|case| case.now);
     match Plan::from_json(spec.to_string().as_bytes()) {

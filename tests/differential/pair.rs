@@ -38,8 +38,18 @@ pub(crate) fn first_difference(
         }
     };
     for (at, case) in cases.iter().enumerate() {
-        clock.set_millis(case.now.unwrap_or(begin));
-        match compare(plan, &plugin, case) {
+        let now = case.now.unwrap_or(begin);
+        clock.set_millis(now);
+        let compared = match &case.latches {
+            None => compare(plan, &plugin, case),
+            // No abort is forgotten, so who knows of some has a VM of its own.
+            Some(latches) => {
+                let entropy = Entropy::Seeded(now);
+                sim::informed(module, spec.to_string(), now, entropy, None, Some(latches))
+                    .and_then(|(_, informed)| compare(plan, &informed, case))
+            }
+        };
+        match compared {
             Ok(seen) => reached.add(&seen),
             Err(what) => return Some(Difference { at, what }),
         }

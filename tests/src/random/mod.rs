@@ -7,11 +7,13 @@
 
 mod condition;
 mod flag;
+mod latches;
 mod pool;
 mod request;
 mod rollout;
 mod spec;
 
+pub use latches::latches;
 pub use request::request;
 pub use spec::spec;
 
