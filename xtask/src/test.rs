@@ -2,7 +2,7 @@
 
 use crate::shell::{self, Outcome};
 use crate::{build, tools, worker};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
@@ -29,106 +29,107 @@ pub(crate) fn task() -> Outcome {
     run.step("the core links without std", |_| no_std_core());
     let filter = run.step("the filter for the hosts", |_| build::filter());
     let Some(filter) = filter else { return run.finish(start) };
+    // The native tests build it, with this filter inside.
+    let serin = shell::target_dir().join("debug/serin");
+    let built = Built { filter, serin };
+    natively(&mut run, &built);
+    let envoy = by_the_reference(&mut run, &built);
+    to_a_registry(&mut run, &built);
+    if let Some(envoy) = &envoy {
+        in_envoy(&mut run, &built, envoy);
+    }
+    in_workerd(&mut run, &built, envoy.as_deref());
+    run.finish(start)
+}
+
+/// What most suites use.
+struct Built {
+    filter: PathBuf,
+    serin: PathBuf,
+}
+
+fn natively(run: &mut Run, built: &Built) {
+    let filter = &built.filter;
     run.step("unit, property and native conformance tests", |count| {
-        cargo_test(count, cargo("test", &[], &filter))
+        cargo_test(count, cargo("test", &[], filter))
     });
     run.step("filters written with the SDK, unchanged, in the simulator", |count| {
         let ignored = ["--no-fail-fast", "--test", "sdk_guests", "--", "--ignored"];
-        counted(count, &mut cargo("test", &ignored, &filter))
+        counted(count, &mut cargo("test", &ignored, filter))
     });
     run.step("native against the filter on random specs and requests", |count| {
-        counted(count, &mut random_pairs(&filter, SLICE))
+        counted(count, &mut random_pairs(filter, SLICE))
     });
-    let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready());
-    if let Some(venv) = &venv {
-        run.step("every vector against the independent reference", |count| {
-            counted(count, &mut reference(venv))
-        });
-        run.step("native against the independent reference on random pairs", |count| {
-            let file = shell::target_dir().join("random.json");
-            let write = ["--write".as_ref(), file.as_os_str()];
-            shell::run(random_pairs(&filter, REFERENCE).args(write))?;
-            counted(count, reference(venv).arg(&file))
-        });
-    }
-    // The tests above have built it, with this filter inside.
-    let serin = shell::target_dir().join("debug/serin");
+}
+
+/// Gives Envoy, which comes in the same venv.
+fn by_the_reference(run: &mut Run, built: &Built) -> Option<PathBuf> {
+    let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready())?;
+    run.step("every vector against the independent reference", |count| {
+        counted(count, &mut reference(&venv))
+    });
+    run.step("native against the independent reference on random pairs", |count| {
+        let file = shell::target_dir().join("random.json");
+        let write = ["--write".as_ref(), file.as_os_str()];
+        shell::run(random_pairs(&built.filter, REFERENCE).args(write))?;
+        counted(count, reference(&venv).arg(&file))
+    });
+    venv.envoy().ok()
+}
+
+fn to_a_registry(run: &mut Run, built: &Built) {
     let registry =
         run.step("Debian's registry for OCI artifacts", |_| tools::debian("docker-registry"));
-    if let Some(registry) = registry {
-        run.step("serin package to the registry and back", |count| {
-            let arguments = ["--features", "serin-conformance/hosts", "--test", "package"];
-            let mut cargo = cargo("test", &arguments, &filter);
-            cargo.env("SERIN_BIN", &serin);
-            cargo.env("SERIN_REGISTRY", registry.join("usr/bin/docker-registry"));
-            cargo_test(count, cargo)
-        });
-    }
-    let envoy = venv.as_ref().and_then(|venv| venv.envoy().ok());
-    if let Some(envoy) = &envoy {
-        let mut hosted = |name: &'static str, test: &str| {
-            let arguments = ["--features", "serin-conformance/hosts", "--test", test];
-            let mut cargo = cargo("test", &arguments, &filter);
-            cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", envoy);
-            run.step(name, |count| cargo_test(count, cargo));
-        };
-        hosted("conformance: the filter in host-sim", "sim");
-        hosted("gates in host-sim, on several workers", "gates_sim");
-        hosted("serin drill", "drill");
-        hosted("the example's spec through serin serve", "serve");
-        hosted("conformance: the filter in Envoy", "envoy");
-        hosted("the example for Envoy, as people run it", "envoy_example");
-        hosted("serin export envoy, in Envoy", "export_envoy");
-        hosted("gates in Envoy, under load", "gates_envoy");
-        hosted("blue and green in Envoy, under load", "bluegreen_envoy");
+    let Some(registry) = registry else { return };
+    let registry = registry.join("usr/bin/docker-registry");
+    let env = [("SERIN_REGISTRY", registry.as_path())];
+    run.suite("serin package to the registry and back", "package", built, &env);
+}
+
+fn in_envoy(run: &mut Run, built: &Built, envoy: &Path) {
+    let env = [("SERIN_ENVOY", envoy)];
+    for (name, test) in [
+        ("conformance: the filter in host-sim", "sim"),
+        ("gates in host-sim, on several workers", "gates_sim"),
+        ("serin drill", "drill"),
+        ("the example's spec through serin serve", "serve"),
+        ("conformance: the filter in Envoy", "envoy"),
+        ("the example for Envoy, as people run it", "envoy_example"),
+        ("serin export envoy, in Envoy", "export_envoy"),
+        ("gates in Envoy, under load", "gates_envoy"),
+        ("blue and green in Envoy, under load", "bluegreen_envoy"),
+    ] {
+        run.suite(name, test, built, &env);
     }
     let prometheus = run.step("Debian's Prometheus", |_| tools::debian("prometheus"));
-    if let (Some(prometheus), Some(envoy)) = (&prometheus, &envoy) {
-        run.step("rules and dashboard in Prometheus, with Envoys", |count| {
-            let arguments = ["--features", "serin-conformance/hosts", "--test", "prometheus"];
-            let mut cargo = cargo("test", &arguments, &filter);
-            cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", envoy);
-            cargo.env("SERIN_PROMETHEUS", prometheus);
-            cargo_test(count, cargo)
-        });
-    }
+    let Some(prometheus) = prometheus else { return };
+    let env = [("SERIN_ENVOY", envoy), ("SERIN_PROMETHEUS", &prometheus)];
+    run.suite("rules and dashboard in Prometheus, with Envoys", "prometheus", built, &env);
+}
+
+fn in_workerd(run: &mut Run, built: &Built, envoy: Option<&Path>) {
     let dist = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
+    let Some(node) = node else { return };
     let schemas = run.step("the published schemas of Kubernetes", |_| tools::Kubernetes::ready());
-    if let (Some(node), Some(schemas)) = (&node, &schemas) {
-        run.step("serin export istio and argo, against them", |count| {
-            let arguments =
-                ["--features", "serin-conformance/hosts", "--test", "export_kubernetes"];
-            let mut cargo = cargo("test", &arguments, &filter);
-            cargo.env("SERIN_BIN", shell::target_dir().join("debug/serin"));
-            cargo.env("SERIN_NODE", node.bin("node"));
-            cargo.env("SERIN_KUBERNETES_PACKAGE", schemas.package());
-            cargo_test(count, cargo)
-        });
+    if let Some(schemas) = schemas {
+        let (program, package) = (node.bin("node"), schemas.package());
+        let env =
+            [("SERIN_NODE", program.as_path()), ("SERIN_KUBERNETES_PACKAGE", package.as_path())];
+        run.suite("serin export istio and argo, against them", "export_kubernetes", built, &env);
     }
-    if let (Some(dist), Some(node)) = (dist, node) {
-        run.step("conformance: the Worker in workerd", |count| {
-            let arguments = ["--features", "serin-conformance/hosts", "--test", "worker"];
-            let mut cargo = cargo("test", &arguments, &filter);
-            cargo.env("SERIN_WORKER", &dist).env("SERIN_NODE_TOOLS", &node.folder);
-            cargo_test(count, cargo)
-        });
-        run.step("the Worker's failure cases, flag clients and example in workerd", |count| {
-            let mut script = worker::script(&node, &dist, "main.mjs");
-            script.env("SERIN_BIN", &serin);
-            counted(count, &mut script)
-        });
-        if let Some(envoy) = &envoy {
-            run.step("serin drift against Envoys and workerd", |count| {
-                let arguments = ["--features", "serin-conformance/hosts", "--test", "drift"];
-                let mut cargo = cargo("test", &arguments, &filter);
-                cargo.env("SERIN_BIN", &serin).env("SERIN_ENVOY", envoy);
-                cargo.env("SERIN_WORKER", &dist).env("SERIN_NODE_TOOLS", &node.folder);
-                cargo_test(count, cargo)
-            });
-        }
+    let Some(dist) = dist else { return };
+    let mut env = vec![("SERIN_WORKER", dist.as_path()), ("SERIN_NODE_TOOLS", &node.folder)];
+    run.suite("conformance: the Worker in workerd", "worker", built, &env);
+    run.step("the Worker's failure cases, flag clients and example in workerd", |count| {
+        let mut script = worker::script(&node, &dist, "main.mjs");
+        script.env("SERIN_BIN", &built.serin);
+        counted(count, &mut script)
+    });
+    if let Some(envoy) = envoy {
+        env.push(("SERIN_ENVOY", envoy));
+        run.suite("serin drift against Envoys and workerd", "drift", built, &env);
     }
-    run.finish(start)
 }
 
 /// The pairs of spec and request that come up by chance: in every run with the filter and with the
@@ -157,6 +158,20 @@ fn reference(venv: &tools::Venv) -> Command {
 }
 
 impl Run {
+    /// A step that is one of the suites with real hosts; `env` says where those are.
+    fn suite(
+        &mut self,
+        name: &'static str,
+        test: &str,
+        built: &Built,
+        env: &[(&str, &Path)],
+    ) -> Option<()> {
+        let arguments = ["--features", "serin-conformance/hosts", "--test", test];
+        let mut cargo = cargo("test", &arguments, &built.filter);
+        cargo.env("SERIN_BIN", &built.serin).envs(env.iter().copied());
+        self.step(name, |count| cargo_test(count, cargo))
+    }
+
     fn step<T>(
         &mut self,
         name: &'static str,
