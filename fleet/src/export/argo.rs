@@ -2,12 +2,12 @@
 //! whose steps keep as many pods ready as the spec's next share needs and route by what the filter
 //! says, and an AnalysisTemplate on the fleet's evidence.
 
-use super::evidence::{self, Trial};
+use super::canary::{self, Canary, dns, metadata, steps};
+use super::evidence::Trial;
 use super::istio::Destination;
-use super::{Artifact, Problem, Source, mark};
-use crate::yaml;
+use super::{Artifact, Problem, Source};
 use serde_json::{Value, json};
-use serin_core::spec::{Hold, HostMatch, Mode, PathMatch, Progress, Rollout, RouteMatch, Step};
+use serin_core::spec::{Hold, HostMatch, PathMatch};
 
 /// What Argo's resources need to know beside the spec.
 #[derive(Clone, Debug)]
@@ -30,60 +30,10 @@ const BOTH: &str = "arms";
 
 /// One file for each canary.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
-    let trials = evidence::trials(source);
-    let (mut artifacts, mut problems) = (Vec::new(), Vec::new());
-    for (name, rollout) in source.spec.rollouts.iter() {
-        let Some(canary) = Canary::of(name, rollout) else { continue };
-        let trial = trials.iter().find(|trial| trial.rollout == name);
-        match canary.resources(source, options, trial) {
-            Ok(resources) => artifacts.push(Artifact {
-                path: format!("{name}.yaml"),
-                text: manifest(source, "argo", &resources),
-            }),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if artifacts.is_empty() && problems.is_empty() {
-        problems.push(Problem(
-            "rollouts: none of them is a canary, and Argo can't help the others".into(),
-        ));
-    }
-    if problems.is_empty() { Ok(artifacts) } else { Err(problems) }
+    canary::each(source, "argo", |canary, trial| canary.resources(source, options, trial))
 }
 
-/// A rollout with a canary, as tools that own pods see it.
-pub(super) struct Canary<'a> {
-    pub(super) name: &'a str,
-    /// The canary's arm, and the target of each.
-    pub(super) arm: &'a str,
-    pub(super) baseline: &'a str,
-    pub(super) stable: &'a str,
-    pub(super) canary: &'a str,
-    pub(super) progress: &'a Progress,
-    matches: &'a RouteMatch,
-}
-
-impl<'a> Canary<'a> {
-    pub(super) fn of(name: &'a str, rollout: &'a Rollout) -> Option<Self> {
-        let Mode::Canary { arm, progress, .. } = &rollout.mode else { return None };
-        let others: Vec<&str> =
-            rollout.arms.names().filter(|arm| *arm != rollout.baseline).collect();
-        let only = match others.as_slice() {
-            [one] => Some(*one),
-            others => others.iter().copied().find(|arm| *arm == "canary"),
-        };
-        let arm = arm.as_deref().or(only)?;
-        Some(Canary {
-            name,
-            arm,
-            baseline: &rollout.baseline,
-            stable: &rollout.arms.get(&rollout.baseline)?.target,
-            canary: &rollout.arms.get(arm)?.target,
-            progress,
-            matches: &rollout.matches,
-        })
-    }
-
+impl Canary<'_> {
     fn resources(
         &self,
         source: &Source<'_>,
@@ -242,14 +192,6 @@ fn uris(path: &PathMatch) -> Vec<Value> {
     }
 }
 
-/// The steps of a canary; a fixed share is one.
-pub(super) fn steps(progress: &Progress) -> Vec<Step> {
-    match progress {
-        Progress::Steps { steps, .. } => steps.clone(),
-        Progress::Fixed(share) => vec![Step { share: *share, hold: Hold::Manual, gated: false }],
-    }
-}
-
 /// Without a value – the rules are not loaded, nobody has been counted – there is nothing against the
 /// canary.
 fn metrics(trial: &Trial<'_>, address: &str) -> Vec<Value> {
@@ -267,26 +209,6 @@ fn metrics(trial: &Trial<'_>, address: &str) -> Vec<Value> {
         .then(|| metric("evidence-against-the-canary", trial.crossed(), "len(result) == 0"));
     let aborted = metric("aborted-by-serin", trial.aborted(), "len(result) == 0 || result[0] < 1");
     evidence.into_iter().chain([aborted]).collect()
-}
-
-/// A file of several resources.
-pub(super) fn manifest(source: &Source<'_>, target: &str, resources: &[Value]) -> String {
-    let documents: Vec<String> = resources.iter().map(yaml::document).collect();
-    yaml::comment(&mark::header(source, target)) + &documents.join("---\n")
-}
-
-pub(super) fn metadata(source: &Source<'_>, namespace: Option<&str>, name: &str) -> Value {
-    let mut metadata = json!({"name": name, "annotations": mark::annotations(source)});
-    if let Some(namespace) = namespace {
-        metadata["namespace"] = namespace.into();
-    }
-    metadata
-}
-
-/// A rollout's name as Kubernetes takes names.
-pub(super) fn dns(name: &str) -> String {
-    let lower = name.to_ascii_lowercase().replace('_', "-");
-    lower.trim_matches('-').to_owned()
 }
 
 /// A host's first label: Argo names services of its own namespace.

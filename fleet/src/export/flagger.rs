@@ -2,8 +2,8 @@
 //! traffic (provider `kubernetes`), a MetricTemplate on the fleet's evidence and one on aborts, and
 //! webhooks with which Serin's side says stop and go.
 
-use super::argo::{Canary, dns, manifest, metadata, steps};
-use super::evidence::{self, Trial};
+use super::canary::{self, Canary, dns, metadata, steps};
+use super::evidence::Trial;
 use super::{Artifact, Problem, Source};
 use serde_json::{Value, json};
 use serin_core::spec::Hold;
@@ -28,25 +28,7 @@ const INTERVAL_MS: u64 = 60_000;
 
 /// One file for each canary.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
-    let trials = evidence::trials(source);
-    let (mut artifacts, mut problems) = (Vec::new(), Vec::new());
-    for (name, rollout) in source.spec.rollouts.iter() {
-        let Some(canary) = Canary::of(name, rollout) else { continue };
-        let trial = trials.iter().find(|trial| trial.rollout == name);
-        match resources(&canary, source, options, trial) {
-            Ok(resources) => artifacts.push(Artifact {
-                path: format!("{name}.yaml"),
-                text: manifest(source, "flagger", &resources),
-            }),
-            Err(problem) => problems.push(problem),
-        }
-    }
-    if artifacts.is_empty() && problems.is_empty() {
-        problems.push(Problem(
-            "rollouts: none of them is a canary, and Flagger can't help the others".into(),
-        ));
-    }
-    if problems.is_empty() { Ok(artifacts) } else { Err(problems) }
+    canary::each(source, "flagger", |canary, trial| resources(canary, source, options, trial))
 }
 
 fn resources(
