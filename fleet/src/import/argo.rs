@@ -237,13 +237,22 @@ impl<'n> Reader<'_, 'n> {
             let hold = span::written(ASSUMED_HOLD);
             self.notes
                 .became(node, &format!("becomes a step of {hold} at least with mode: gate{said}"));
+        } else if self.waits_for_a_person() {
+            let what = "becomes gates, which may abort; the step itself waits for a person already";
+            self.notes.became(node, &format!("{what}{said}"));
         } else {
             self.notes.became(node, &format!("becomes the step's mode: gate{said}"));
         }
-        if let Some(step) = self.steps.last_mut() {
-            // A step that ends by hand needs no gate to end.
-            step.gated = step.hold != Hold::Manual;
+        if !self.waits_for_a_person()
+            && let Some(step) = self.steps.last_mut()
+        {
+            step.gated = true;
         }
+    }
+
+    /// A step that ends by hand needs no gate to end.
+    fn waits_for_a_person(&self) -> bool {
+        self.steps.last().is_some_and(|step| step.hold == Hold::Manual)
     }
 
     fn header_route(&mut self, node: &'n Node) {
