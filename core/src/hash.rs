@@ -95,8 +95,8 @@ fn length(text: &str) -> [u8; 4] {
     u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-/// The digest of a document.
-pub(crate) fn digest(bytes: &[u8]) -> u64 {
+/// XXH3-64 without a seed: the digest of a document, or of a body that is compared with another.
+pub fn digest(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
 

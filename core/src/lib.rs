@@ -109,7 +109,7 @@ pub use decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, Rollou
 pub use error::{Error, ErrorKind, Errors};
 pub use explain::Recorder;
 pub use facts::Facts;
-pub use hash::{Bucket, HASH_VERSION, Purpose};
+pub use hash::{Bucket, HASH_VERSION, Purpose, digest};
 pub use headers::is_reserved as is_reserved_header;
 pub use named::Named;
 pub use overrides::{Override, OverrideError, OverrideKeys};

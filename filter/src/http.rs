@@ -84,6 +84,7 @@ impl HttpContext for Http {
         }
         Action::Continue
     }
+
     fn on_log(&mut self) {
         let Some(awaited) = self.awaited.take() else { return };
         if let Some(pair) = awaited.pair {

@@ -12,7 +12,7 @@ use std::rc::Rc;
 use serin_core::gate::Tally;
 use serin_core::plan::RolloutId;
 use serin_core::spec::Compare;
-use serin_core::{Decision, Plan, headers, is_reserved_header};
+use serin_core::{Decision, Plan, digest, headers, is_reserved_header};
 
 use crate::active::Active;
 use crate::calls;
@@ -242,17 +242,10 @@ impl Seen {
             body.and_then(|_| host::call_body(MOST_BYTES.saturating_add(1))).unwrap_or_default();
         Seen {
             status: answer.map_or(0, |answer| answer.status),
-            hash: if bodies { hash(&body) } else { 0 },
+            hash: if bodies { digest(&body) } else { 0 },
             too_large: body.len() > MOST_BYTES,
         }
     }
-}
-
-/// FNV-1a: what is compared comes from one's own services.
-fn hash(bytes: &[u8]) -> u64 {
-    bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0000_0100_0000_01b3)
-    })
 }
 
 impl Pair {
