@@ -4,9 +4,9 @@ import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { assert, atEnd, check, until } from "./check.mjs";
+import { assert, atEnd, check } from "./check.mjs";
 import { CANARY, ask } from "./world.mjs";
-import { freePort, wrangler } from "./wrangler.mjs";
+import { dev, wrangler } from "./wrangler.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
@@ -45,17 +45,7 @@ export async function exported() {
     const folder = project(EXPORTS[0]);
     for (const arm of ["stable", "canary"]) cpSync(join(root, "examples/worker", arm), join(folder, arm), { recursive: true });
     assert.equal(JSON.parse(readFileSync(join(folder, "serin/spec.json"))).rollouts.shop.baseline, "stable");
-    const port = await freePort();
-    const configs = ["wrangler.jsonc", "stable/wrangler.jsonc", "canary/wrangler.jsonc"].flatMap((name) => ["--config", name]);
-    const run = wrangler(folder, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort()), ...configs);
-    atEnd(async () => {
-      try { process.kill(-run.child.pid, "SIGTERM"); } catch { /* it has ended by itself */ }
-      await run.ended;
-    });
-    const answer = await until("it answers", async () => {
-      if (run.child.exitCode !== null) throw new Error(run.said());
-      return ask(port, "/", { headers: { "x-user-id": "ada" } }).catch(() => false);
-    }, 45_000);
+    const { port, answer } = await dev(folder);
     assert.match(answer.text, /^stable answers/);
     assert.match((await ask(port, "/", { headers: CANARY })).text, /^canary answers/);
   });

@@ -43,7 +43,23 @@ export function wrangler(folder, ...words) {
   return { child, ended, said: () => said.join("") };
 }
 
-export function freePort() {
+/** `wrangler dev` of a folder with Workers for stable and canary in it: its port, and its first answer. */
+export async function dev(folder) {
+  const port = await freePort();
+  const configs = ["wrangler.jsonc", "stable/wrangler.jsonc", "canary/wrangler.jsonc"].flatMap((name) => ["--config", name]);
+  const run = wrangler(folder, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort()), ...configs);
+  atEnd(async () => {
+    try { process.kill(-run.child.pid, "SIGTERM"); } catch { /* it has ended by itself */ }
+    await run.ended;
+  });
+  const answer = await until("it answers", async () => {
+    if (run.child.exitCode !== null) throw new Error(run.said());
+    return ask(port, "/", { headers: { "x-user-id": "ada" } }).catch(() => false);
+  }, 45_000);
+  return { port, answer };
+}
+
+function freePort() {
   return new Promise((free) => {
     const server = net.createServer().listen(0, "127.0.0.1", () => {
       const { port } = server.address();
@@ -68,17 +84,7 @@ export async function deployed() {
 
   await check("wrangler dev answers, stable and canary as two Workers", async () => {
     const folder = project();
-    const port = await freePort();
-    const configs = ["wrangler.jsonc", "stable/wrangler.jsonc", "canary/wrangler.jsonc"].flatMap((name) => ["--config", name]);
-    const run = wrangler(folder, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort()), ...configs);
-    atEnd(async () => {
-      try { process.kill(-run.child.pid, "SIGTERM"); } catch { /* it has ended by itself */ }
-      await run.ended;
-    });
-    const answer = await until("it answers", async () => {
-      if (run.child.exitCode !== null) throw new Error(run.said());
-      return ask(port, "/", { headers: { "x-user-id": "ada" } }).catch(() => false);
-    }, 45_000);
+    const { port, answer } = await dev(folder);
     assert.equal(answer.status, 200);
     const asked = shown().filter(({ command }) => command.includes("localhost:8787"));
     assert.equal(asked.length, 3);
