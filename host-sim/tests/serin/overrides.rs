@@ -89,16 +89,22 @@ fn what_is_ignored_says_why() {
     assert_eq!(code, 0);
 }
 
+/// A secret in base64url may begin with a hyphen, so it may look like options.
 #[test]
 fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
-    let secret = secret();
-    let (code, out, err) =
-        run(&["override", "sign", "--key-id=qa", "--arm=a=b", "--secret", &secret], "", "");
-    assert_eq!((code, out.as_str()), (2, ""));
-    assert!(
-        err.contains("--secret-file FILE or --secret-env VAR") && !err.contains(&secret),
-        "{err}"
-    );
+    let rest = &secret()[2..];
+    for start in ["pq", "-p", "--", "-=", "_-"] {
+        let secret = format!("{start}{rest}");
+        for command in [&["sign", "--key-id=qa", "--arm=a=b"][..], &["verify", "token"]] {
+            let (code, out, err) =
+                run(&[&["override"], command, &["--secret", &secret]].concat(), "", "");
+            assert_eq!((code, out.as_str()), (2, ""));
+            let told = "error: a secret on the command line can be read by every process: use \
+                        --secret-file FILE or --secret-env VAR, and make a new one with \
+                        `serin override key`\n";
+            assert_eq!(err, told, "{start}");
+        }
+    }
 }
 
 #[test]

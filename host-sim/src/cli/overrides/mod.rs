@@ -79,8 +79,8 @@ struct SecretArgs {
     /// An environment variable with the secret
     #[arg(long, value_name = "VAR")]
     secret_env: Option<String>,
-    /// Refused
-    #[arg(long, hide = true, value_name = "TEXT")]
+    /// Refused, whatever it looks like: a secret may begin with a hyphen
+    #[arg(long, hide = true, value_name = "TEXT", allow_hyphen_values = true)]
     secret: Option<String>,
 }
 
