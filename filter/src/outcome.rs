@@ -26,7 +26,9 @@ pub(crate) fn outcome(trial: &Trial, probe: &Probe) -> Outcome {
     let flags = number(&["response", "flags"]).unwrap_or_default();
     let gone = flags & CLIENT_GONE != 0;
     let status = number(&["response", "code"]).and_then(|code| u16::try_from(code).ok());
-    let timed = !gone && trial.gate().settings().latency.is_some();
+    // Of a client that has gone away this is how long it waited. The answer would have taken longer, so a
+    // canary that hangs until everybody leaves shows here.
+    let timed = trial.gate().settings().latency.is_some();
     let nanos = timed.then(|| number(&["request", "duration"])).flatten();
     let kpi = trial.kpi_header().filter(|_| probe.kpi);
     Outcome {

@@ -9,9 +9,10 @@ use serin_conformance::load::{Crowd, Load, Note};
 use serin_conformance::overrides;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
-use std::io::Write;
-use std::net::SocketAddr;
+use std::io::{Read, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes.
@@ -24,6 +25,7 @@ fn main() -> ExitCode {
     report.check("a healthy canary is promoted step by step", healthy);
     report.check("answers that break off are errors", cut_off);
     report.check("clients that go away are none", impatient);
+    report.check("a canary that hangs is cut off by how long clients wait", hanging);
     report.check("a canary that is slower is cut off", slow);
     report.check("a canary that sells nothing is cut off", sells_nothing);
     report.check("a shadow that answers otherwise is counted, and aborts", shadow);
@@ -204,19 +206,69 @@ fn impatient() -> Result<(), String> {
     let to = envoy.listener("edge")?;
     until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
     shop.canary.take(400);
-    for user in 0..800 {
-        let mut client = std::net::TcpStream::connect(to).map_err(|error| error.to_string())?;
-        let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-user-id: user-{user}\r\n\r\n");
-        client.write_all(request.as_bytes()).map_err(|error| error.to_string())?;
-        std::thread::sleep(Duration::from_millis(3));
-    }
     let seen = |what: &str| counter(&envoy, &format!("step.0.arm.canary.{what}"));
-    until("they are counted", &envoy, || seen("requests") > Some(100))?;
+    let mut users = 0..;
+    until("they are counted", &envoy, || {
+        for user in users.by_ref().take(100) {
+            let client = visit(to, user);
+            std::thread::sleep(Duration::from_millis(3));
+            drop(client);
+        }
+        seen("requests") > Some(100)
+    })?;
     println!("       {:?} requests of the canary, most without an answer", seen("requests"));
     if is_aborted(&envoy) || seen("errors") != Some(0) {
         return Err(format!("{:?} errors\n{}", seen("errors"), envoy.log()));
     }
     Ok(())
+}
+
+/// Everybody leaves long before the canary answers, so it neither fails nor is it late with an answer.
+fn hanging() -> Result<(), String> {
+    const CLIENTS: usize = 8;
+    const WAITS: Duration = Duration::from_millis(150);
+    let gates = json!({"minRate": 1, "latency": {}});
+    let mut shop = Shop::new("gates-hanging")?;
+    let mut guarded = spec(1, 1);
+    guarded["rollouts"]["shop"]["gates"] = gates;
+    shop.edge.deliver(&guarded)?;
+    let envoy = shop.start()?;
+    let to = envoy.listener("edge")?;
+    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    shop.canary.take(5000);
+    let done = AtomicBool::new(false);
+    let aborted = std::thread::scope(|scope| {
+        for client in 0..CLIENTS {
+            let done = &done;
+            scope.spawn(move || {
+                for user in (client..3000).step_by(CLIENTS) {
+                    if done.load(Ordering::Relaxed) {
+                        return;
+                    }
+                    let Ok(mut answer) = visit(to, user) else { continue };
+                    // Until there is an answer, or patience has come to its end.
+                    let _ = answer.set_read_timeout(Some(WAITS));
+                    let _ = answer.read(&mut [0; 64]);
+                }
+            });
+        }
+        let aborted = until("the gate aborts", &envoy, || is_aborted(&envoy));
+        done.store(true, Ordering::Relaxed);
+        aborted
+    });
+    aborted?;
+    let reason = audit_of_log(&envoy)?["reason"].to_string();
+    let errors = counter(&envoy, "step.0.arm.canary.errors");
+    println!("       {reason}, {errors:?} errors");
+    if reason.contains("latency at") && errors == Some(0) { Ok(()) } else { Err(reason) }
+}
+
+/// Asks as a user, and leaves the answer to be read.
+fn visit(to: SocketAddr, user: usize) -> std::io::Result<TcpStream> {
+    let mut client = TcpStream::connect(to)?;
+    let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-user-id: user-{user}\r\n\r\n");
+    client.write_all(request.as_bytes())?;
+    Ok(client)
 }
 
 fn slow() -> Result<(), String> {

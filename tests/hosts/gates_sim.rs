@@ -30,6 +30,7 @@ fn main() -> ExitCode {
     };
     report.check("one VM aborts, and the next request of each worker obeys", || aborts(&module));
     report.check("resets are errors, clients that go away are none", || resets(&module));
+    report.check("a canary that hangs is seen by how long its clients wait", || hangs(&module));
     report
         .check("a healthy canary goes on, and every outcome is counted once", || healthy(&module));
     report.check("a raised epoch begins again", || raised_epoch(&module));
@@ -173,6 +174,41 @@ fn resets(module: &Module) -> Result<(), String> {
             plugin.advance(TICK);
         }
         equal(&format!("flags {flags:#x}"), aborted(&plugin), Some(verdict))?;
+    }
+    Ok(())
+}
+
+/// Clients leave before anything times out: nothing fails, and no answer takes long.
+fn hangs(module: &Module) -> Result<(), String> {
+    let mut guarded = spec(1);
+    guarded["rollouts"]["shop"]["gates"]["latency"] = json!({});
+    for (wait, verdict) in [(Duration::from_millis(700), 1), (Duration::ZERO, 0)] {
+        let plugin = plugin(module, &guarded, &[], None)?;
+        let mut streams: Vec<Stream> =
+            (0..1000).map(|_| plugin.stream(StreamInfo::new())).collect();
+        let arms: Vec<String> =
+            streams.iter_mut().enumerate().map(|(user, stream)| arm(stream, user)).collect();
+        plugin.advance(Duration::from_millis(20));
+        let (canary, stable): (Vec<_>, Vec<_>) =
+            streams.into_iter().zip(arms).partition(|(_, arm)| arm == "canary");
+        let leave = |(mut stream, _): (Stream, String)| {
+            stream.set_property(&["response", "flags"], Property::Int(CLIENT_GONE));
+        };
+        stable.into_iter().for_each(leave);
+        plugin.advance(wait);
+        canary.into_iter().for_each(leave);
+        plugin.advance(TICK);
+        equal("aborted", aborted(&plugin), Some(verdict))?;
+        let reasons: Vec<Value> =
+            audits(&plugin)?.iter().map(|audit| audit["reason"].clone()).collect();
+        let latency =
+            |reason: &Value| reason.as_str().is_some_and(|text| text.contains("latency at"));
+        equal(
+            "reasons of latency",
+            reasons.iter().filter(|reason| latency(reason)).count() as u64,
+            verdict,
+        )?;
+        equal("errors counted", gate(&plugin, 1, "canary", "errors"), 0)?;
     }
     Ok(())
 }

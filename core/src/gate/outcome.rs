@@ -12,7 +12,8 @@ pub struct Outcome {
     pub status: u16,
     /// The host gave up: the upstream reset, timed out or could not be reached.
     pub failed: bool,
-    /// How long it took, in µs; `None` is not known.
+    /// How long it took, in µs; `None` is not known. If the client went away, how long it waited: the
+    /// least that the answer would have taken.
     pub micros: Option<u64>,
     /// The answer has the header field that a KPI event needs.
     pub kpi_header: bool,
