@@ -171,6 +171,22 @@ export async function gates() {
     }
   });
 
+  await check("a canary that hangs is aborted, though every client leaves before it answers", async () => {
+    const { isolates, canary } = await world({ names: ["one"] }, gated({ gates: { errors: {}, latency: {} } }));
+    const one = crowd(isolates.one, { connections: 16, patience: 150 });
+    await until("the canary is asked", () => canary.asked > 20);
+    canary.delay = 1_000;
+    const status = await until("it is aborted", async () => {
+      const status = await isolates.one.status();
+      return isAborted(status) && status;
+    }, 30_000);
+    const answers = await one.stop();
+    assert.match(status.latches[0].abort.reason, /^latency at /);
+    const left = answers.filter(({ lost }) => lost !== undefined).length;
+    assert(left > 10, "nobody has left");
+    return `${left} clients left; ${status.latches[0].abort.reason}`;
+  });
+
   await check("a step that waits for the gate ends in all isolates once the canary has shown that it is fine", async () => {
     const start = new Date(Date.now() - 60_000).toISOString();
     const steps = [{ share: 50, hold: "30s", mode: "gate" }, { share: 100 }];

@@ -102,9 +102,13 @@ export async function worker({ variables = {}, targets = {}, services = {}, kv =
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
 /** One request as it is, nothing followed, nothing decompressed. */
-export function ask(port, path, { method = "GET", headers = {}, body, host = "shop.example.com" } = {}) {
+export function ask(port, path, { method = "GET", headers = {}, body, host = "shop.example.com", patience } = {}) {
   return new Promise((resolve, reject) => {
     const request = http.request({ port, host: "127.0.0.1", path, method, agent, headers: { host, ...headers } });
+    if (patience !== undefined) {
+      const leave = setTimeout(() => request.destroy(new Error("the client left")), patience);
+      request.on("close", () => clearTimeout(leave));
+    }
     request.on("error", reject);
     request.on("response", (response) => {
       const chunks = [];
