@@ -41,7 +41,7 @@ pub(crate) struct StreamContext {
     pub(crate) request: Half,
     pub(crate) response: Half,
     /// What the embedder said about the stream.
-    pub(crate) properties: Value,
+    pub(crate) properties: Arc<Value>,
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) filter_state_bytes: usize,
     pub(crate) stats: Stats,
@@ -66,7 +66,7 @@ pub(crate) struct LocalReplyState {
 }
 
 impl StreamContext {
-    pub(crate) fn new(root: u32, properties: Value, now: u64) -> Self {
+    pub(crate) fn new(root: u32, properties: Arc<Value>, now: u64) -> Self {
         Self {
             root,
             created: false,

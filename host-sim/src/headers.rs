@@ -2,6 +2,7 @@
 //! the headers that Envoy keeps in fixed slots.
 
 use crate::pairs::Pair;
+use std::borrow::Cow;
 
 /// Headers that Envoy holds once: a second value is appended after a comma.
 const ONE_LINE: [&[u8]; 24] = [
@@ -61,7 +62,7 @@ impl HeaderMap {
     /// The first value of a name.
     pub fn get(&self, name: impl AsRef<[u8]>) -> Option<&[u8]> {
         let name = self.canonical(name.as_ref());
-        self.pairs.iter().find(|(known, _)| *known == name).map(|(_, value)| value.as_slice())
+        self.pairs.iter().find(|(known, _)| **known == *name).map(|(_, value)| value.as_slice())
     }
 
     /// The first value of a name as text; none if it is not UTF-8.
@@ -72,6 +73,7 @@ impl HeaderMap {
     /// All values of a name, in order.
     pub fn get_all<'a>(&'a self, name: impl AsRef<[u8]>) -> impl Iterator<Item = &'a [u8]> + 'a {
         let name = self.canonical(name.as_ref());
+        let name = name.into_owned();
         self.pairs.iter().filter(move |(known, _)| *known == name).map(|(_, value)| &value[..])
     }
 
@@ -105,8 +107,8 @@ impl HeaderMap {
     pub fn add(&mut self, name: impl AsRef<[u8]>, value: impl AsRef<[u8]>) {
         let name = self.canonical(name.as_ref());
         let value = value.as_ref();
-        let joined = ONE_LINE.contains(&name.as_slice());
-        if joined && let Some((_, known)) = self.pairs.iter_mut().find(|(known, _)| *known == name)
+        if let Some((_, known)) = self.pairs.iter_mut().find(|(known, _)| **known == *name)
+            && ONE_LINE.contains(&&*name)
         {
             if !known.is_empty() {
                 known.push(b',');
@@ -117,7 +119,7 @@ impl HeaderMap {
             return;
         }
         self.bytes += name.len() + value.len();
-        let pair = (name, value.to_vec());
+        let pair = (name.into_owned(), value.to_vec());
         if !is_pseudo(&pair.0) {
             self.pairs.push(pair);
             return;
@@ -137,7 +139,7 @@ impl HeaderMap {
         let name = self.canonical(name.as_ref());
         let mut bytes = self.bytes;
         self.pairs.retain(|(known, value)| {
-            let keep = *known != name;
+            let keep = **known != *name;
             if !keep {
                 bytes -= known.len() + value.len();
             }
@@ -146,12 +148,14 @@ impl HeaderMap {
         self.bytes = bytes;
     }
 
-    fn canonical(&self, name: &[u8]) -> Vec<u8> {
-        let name = name.to_ascii_lowercase();
-        if self.request && name == b"host" {
-            return b":authority".to_vec();
+    fn canonical<'n>(&self, name: &'n [u8]) -> Cow<'n, [u8]> {
+        if self.request && name.eq_ignore_ascii_case(b"host") {
+            return Cow::Borrowed(b":authority");
         }
-        name
+        match name.iter().any(u8::is_ascii_uppercase) {
+            true => Cow::Owned(name.to_ascii_lowercase()),
+            false => Cow::Borrowed(name),
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use crate::http_call::HttpResponse;
 use crate::status::Status;
 use crate::value::Value;
 use crate::worker::Worker;
+use std::sync::Arc;
 
 impl Worker {
     pub(crate) fn stream(&self, id: u32) -> Option<&StreamContext> {
@@ -21,7 +22,7 @@ impl Worker {
     }
 
     /// A new stream of the current root context. The guest hears of it with its headers.
-    pub(crate) fn open_stream(&mut self, properties: Value) -> u32 {
+    pub(crate) fn open_stream(&mut self, properties: Arc<Value>) -> u32 {
         self.reload_if_due();
         let now = self.env.clock.now_nanos();
         let root = self.root;

@@ -78,6 +78,9 @@ impl Inner {
 }
 
 fn untaken(worker: &mut Worker, most: usize) -> Vec<HttpCall> {
+    if worker.state().calls.is_empty() {
+        return Vec::new();
+    }
     let calls = worker.state_mut().calls.values_mut();
     let open = calls.filter(|pending| !pending.taken).take(most);
     open.map(|pending| {

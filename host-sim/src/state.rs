@@ -39,7 +39,7 @@ pub(crate) struct HostState {
     pub(crate) worker: usize,
     pub(crate) worker_id: u64,
     pub(crate) memory: Option<Memory>,
-    pub(crate) malloc: Option<TypedFunc<u32, u32>>,
+    pub(crate) malloc: Option<Arc<TypedFunc<u32, u32>>>,
     pub(crate) allocating: bool,
     /// `_initialize`, `main` or `_start` is running: most host calls are forbidden.
     pub(crate) starting: bool,

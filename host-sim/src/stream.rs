@@ -181,7 +181,7 @@ impl Stream {
     /// Sets or changes a property from now on, as the host learns more: the chosen cluster, say.
     pub fn set_property(&mut self, path: &[&str], value: impl Into<Value>) {
         let value = value.into();
-        self.change(|stream| stream.properties.insert(path, value));
+        self.change(|stream| Arc::make_mut(&mut stream.properties).insert(path, value));
     }
 
     /// How often the guest made Envoy choose the route anew.

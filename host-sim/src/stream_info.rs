@@ -2,17 +2,19 @@
 
 use crate::value::Value;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 /// What the host knows about a stream besides its headers and bodies.
 #[derive(Clone, Debug, PartialEq)]
 pub struct StreamInfo {
-    properties: Value,
+    /// Shared: a driver may give the same to many streams.
+    properties: Arc<Value>,
 }
 
 impl Default for StreamInfo {
     /// From 127.0.0.1:40000 to 127.0.0.1:80.
     fn default() -> Self {
-        let info = Self { properties: Value::Map(BTreeMap::new()) };
+        let info = Self { properties: Arc::new(Value::Map(BTreeMap::new())) };
         info.source("127.0.0.1:40000").destination("127.0.0.1:80")
     }
 }
@@ -41,7 +43,7 @@ impl StreamInfo {
             .property(&[which, "port"], Value::Int(port.unwrap_or(0)))
     }
 
-    pub(crate) fn into_properties(self) -> Value {
+    pub(crate) fn into_properties(self) -> Arc<Value> {
         self.properties
     }
 
@@ -49,7 +51,7 @@ impl StreamInfo {
     /// would say itself.
     #[must_use]
     pub fn property(mut self, path: &[&str], value: impl Into<Value>) -> Self {
-        self.properties.insert(path, value.into());
+        Arc::make_mut(&mut self.properties).insert(path, value.into());
         self
     }
 

@@ -21,7 +21,8 @@ pub(crate) struct Vm {
     counts_fuel: bool,
 }
 
-type Callback<P, R> = Option<TypedFunc<P, R>>;
+/// Shared, since a `TypedFunc` is costly to clone and every callback needs one beside the store.
+type Callback<P, R> = Option<Arc<TypedFunc<P, R>>>;
 
 /// The callbacks the guest offers. What it does not offer is skipped.
 #[derive(Default)]
@@ -48,8 +49,8 @@ pub(crate) struct Exports {
 pub(crate) enum HeadersCallback {
     #[default]
     Missing,
-    WithoutEnd(TypedFunc<(u32, u32), u32>),
-    WithEnd(TypedFunc<(u32, u32, u32), u32>),
+    WithoutEnd(Arc<TypedFunc<(u32, u32), u32>>),
+    WithEnd(Arc<TypedFunc<(u32, u32, u32), u32>>),
 }
 
 impl Vm {
@@ -163,7 +164,9 @@ impl Vm {
             return Ok(None);
         };
         let typed = function.typed::<P, R>(&self.store);
-        typed.map(Some).map_err(|error| export(format!("its export {name} is wrong: {error}")))
+        typed
+            .map(|typed| Some(Arc::new(typed)))
+            .map_err(|error| export(format!("its export {name} is wrong: {error}")))
     }
 
     /// Calls into the guest for a context. After an error the VM is not called again.
