@@ -5,7 +5,7 @@
 use super::canary::{self, Canary, dns, metadata, steps};
 use super::evidence::Trial;
 use super::istio::Destination;
-use super::{Artifact, Problem, Source};
+use super::{Artifact, Problem, Source, argo_routes};
 use serde_json::{Value, json};
 use serin_core::spec::{Hold, HostMatch, PathMatch};
 
@@ -30,7 +30,15 @@ const BOTH: &str = "arms";
 
 /// One file for each canary.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
-    canary::each(source, "argo", |canary, trial| canary.resources(source, options, trial))
+    let canaries = canary::all(source);
+    // Subsets of one service are moved by one DestinationRule.
+    let services = |canary: &Canary<'_>| {
+        let place = |target| Destination::parse(target).map(|place| label(&place.host).to_owned());
+        [canary.stable, canary.canary].into_iter().filter_map(place).collect()
+    };
+    let mut problems = canary::shared(&canaries, "Argo", services);
+    problems.extend(argo_routes::problems(source.spec, &canaries, options));
+    canary::each(source, "argo", problems, |canary, trial| canary.resources(source, options, trial))
 }
 
 impl Canary<'_> {
@@ -138,7 +146,8 @@ impl Canary<'_> {
         };
         let mut hosts: Vec<String> = self.matches.hosts.iter().map(host).collect();
         if hosts.is_empty() {
-            hosts.push(stable.host.clone());
+            let gateway = options.gateway.is_some();
+            hosts.push(if gateway { "*".to_owned() } else { stable.host.clone() });
         }
         let mut route = json!({
             "name": BOTH,

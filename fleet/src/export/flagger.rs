@@ -28,7 +28,11 @@ const INTERVAL_MS: u64 = 60_000;
 
 /// One file for each canary.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
-    canary::each(source, "flagger", |canary, trial| resources(canary, source, options, trial))
+    let targets = |canary: &Canary<'_>| [canary.stable, canary.canary].map(str::to_owned).into();
+    let shared = canary::shared(&canary::all(source), "Flagger", targets);
+    canary::each(source, "flagger", shared, |canary, trial| {
+        resources(canary, source, options, trial)
+    })
 }
 
 fn resources(

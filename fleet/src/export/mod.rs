@@ -4,6 +4,7 @@
 //! [`Source`] into [`Artifact`]s; [`mark`] says of each file where it comes from.
 
 pub mod argo;
+mod argo_routes;
 mod canary;
 pub mod document;
 mod environment;

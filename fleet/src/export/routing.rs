@@ -64,7 +64,7 @@ fn of_rollout<'a>(name: &'a str, rollout: &'a Rollout) -> Vec<Fallback<'a>> {
 }
 
 /// Each of a list, or one that stands for everything.
-fn or_all<T>(list: &[T]) -> Vec<Option<&T>> {
+pub(super) fn or_all<T>(list: &[T]) -> Vec<Option<&T>> {
     if list.is_empty() { vec![None] } else { list.iter().map(Some).collect() }
 }
 
@@ -100,6 +100,23 @@ pub fn is_everything(path: Option<&PathMatch>) -> bool {
         None => true,
         Some(PathMatch::Exact(_)) => false,
         Some(PathMatch::Prefix(path)) => prefix(path).is_none(),
+    }
+}
+
+/// Whether every request of the second path is one of the first.
+pub fn contains(outer: Option<&PathMatch>, inner: Option<&PathMatch>) -> bool {
+    let text = |path: &PathMatch| match path {
+        PathMatch::Exact(path) => path.clone(),
+        PathMatch::Prefix(path) => prefix(path).unwrap_or_default().to_owned(),
+    };
+    match (outer, inner) {
+        (None, _) => true,
+        (Some(PathMatch::Exact(_)), inner) => outer == inner,
+        (Some(prefix @ PathMatch::Prefix(_)), inner) => {
+            let (prefix, inner) = (text(prefix), inner.map(text).unwrap_or_default());
+            let rest = inner.strip_prefix(&prefix);
+            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
+        }
     }
 }
 

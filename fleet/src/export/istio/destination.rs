@@ -1,5 +1,6 @@
 //! What a target is in Kubernetes: a host, perhaps a subset of its pods, perhaps a port.
 
+use super::names::Names;
 use super::{Context, Options};
 use crate::export::routing;
 use crate::export::{Problem, Source};
@@ -112,12 +113,13 @@ pub(super) fn rules(context: &Context<'_>, all: &BTreeMap<&str, Destination>) ->
             subsets.entry(&destination.host).or_default().insert(subset);
         }
     }
+    let mut names = Names::default();
     let rule = |(host, subsets): (&str, BTreeSet<&str>)| {
         let subsets: Vec<Value> = subsets
             .into_iter()
             .map(|subset| json!({"name": subset, "labels": {"version": subset}}))
             .collect();
-        let name = format!("{}-{}", context.options.name, host.replace('.', "-"));
+        let name = names.of_host(&context.options.name, host);
         let spec = json!({"host": host, "subsets": subsets});
         context.resource("networking.istio.io/v1", "DestinationRule", &name, spec)
     };

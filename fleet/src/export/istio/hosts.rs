@@ -5,7 +5,7 @@ use super::{Options, Variant};
 use crate::export::Problem;
 use crate::export::routing::{self, Fallback};
 use serin_core::Spec;
-use serin_core::spec::{HostMatch, PathMatch, Rollout};
+use serin_core::spec::{HostMatch, Rollout};
 use std::collections::BTreeSet;
 
 /// The hosts that share their routes.
@@ -65,7 +65,7 @@ fn reachable<'a>(
     let mut kept: Vec<&(Option<HostMatch>, Fallback<'a>)> = Vec::new();
     for one in all.iter().filter(|(wider, _)| covers(wider.as_ref(), host)) {
         let taken = kept.iter().any(|(narrower, earlier)| {
-            (*narrower != one.0 && contains(earlier.path, one.1.path))
+            (*narrower != one.0 && routing::contains(earlier.path, one.1.path))
                 || (*narrower == one.0 && earlier.path == one.1.path)
         });
         if !taken {
@@ -73,23 +73,6 @@ fn reachable<'a>(
         }
     }
     kept.into_iter().map(|(_, fallback)| *fallback).collect()
-}
-
-/// Whether every request of the second path is one of the first.
-fn contains(outer: Option<&PathMatch>, inner: Option<&PathMatch>) -> bool {
-    let text = |path: &PathMatch| match path {
-        PathMatch::Exact(path) => path.clone(),
-        PathMatch::Prefix(path) => routing::prefix(path).unwrap_or_default().to_owned(),
-    };
-    match (outer, inner) {
-        (None, _) => true,
-        (Some(PathMatch::Exact(_)), inner) => outer == inner,
-        (Some(prefix @ PathMatch::Prefix(_)), inner) => {
-            let (prefix, inner) = (text(prefix), inner.map(text).unwrap_or_default());
-            let rest = inner.strip_prefix(&prefix);
-            rest.is_some_and(|rest| rest.is_empty() || rest.starts_with('/'))
-        }
-    }
 }
 
 fn check(name: &str, rollout: &Rollout, options: &Options, problems: &mut Vec<Problem>) {

@@ -3,7 +3,7 @@
 
 use super::destination::Destination;
 use super::hosts::Table;
-use super::virtual_service::Names;
+use super::names::Names;
 use super::{Context, Options, Variant, split_gateway};
 use crate::export::Problem;
 use crate::export::routing::{self, ArmRoute};
@@ -58,11 +58,10 @@ pub(super) fn problems(
         }
         let paths = rollout.matches.paths.iter().enumerate();
         for (index, PathMatch::Exact(path) | PathMatch::Prefix(path)) in paths {
-            let folded = path.to_ascii_lowercase();
-            if path.contains("//") || folded.contains("%2f") || folded.contains("%23") {
+            if !can_match(path) {
                 problems.push(Problem(format!(
-                    "rollouts.{name}.match.paths[{index}]: the Gateway API can't match {path}: it has //, \
-                     %2F or %23"
+                    "rollouts.{name}.match.paths[{index}]: the Gateway API can't match {path}: it takes letters, \
+                     digits, -._~!$&'()*+,;=:@ and escapes, but no // and no %2F or %23"
                 )));
             }
         }
@@ -74,6 +73,18 @@ pub(super) fn problems(
         ));
     }
     problems
+}
+
+/// Whether the API server takes a path: the characters of RFC 3986, escapes with both digits.
+fn can_match(path: &str) -> bool {
+    let folded = path.to_ascii_lowercase();
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
+    let mut pieces = path.split('%');
+    let escaped = |piece: &str| piece.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
+    !["//", "%2f", "%23"].iter().any(|part| folded.contains(part))
+        && path.bytes().all(|byte| plain(byte) || byte == b'%')
+        && pieces.next().is_some()
+        && pieces.all(escaped)
 }
 
 /// HTTPRoutes for each table, as many as its rules need.
@@ -98,7 +109,7 @@ pub(super) fn all(
                     spec.insert("hostnames".into(), json!(hosts));
                 }
                 spec.insert("rules".into(), json!(rules));
-                let name = names.next(&context.options.name, table);
+                let name = names.of_table(&context.options.name, table);
                 let api = "gateway.networking.k8s.io/v1";
                 routes.push(context.resource(api, "HTTPRoute", &name, spec.into()));
             }

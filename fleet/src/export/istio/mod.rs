@@ -5,6 +5,7 @@ mod destination;
 mod extension;
 mod hosts;
 mod http_route;
+mod names;
 mod telemetry;
 mod virtual_service;
 

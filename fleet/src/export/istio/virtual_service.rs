@@ -2,6 +2,7 @@
 
 use super::destination::Destination;
 use super::hosts::Table;
+use super::names::Names;
 use super::{Context, Variant};
 use crate::export::routing::{self, ArmRoute, Fallback};
 use serde_json::{Map, Value, json};
@@ -46,7 +47,7 @@ impl Writer<'_> {
         let hosts = if table.hosts.is_empty() { &all } else { &table.hosts };
         body.insert("hosts".into(), json!(hosts));
         body.insert("http".into(), http.into());
-        let name = names.next(&options.name, table);
+        let name = names.of_table(&options.name, table);
         self.context.resource("networking.istio.io/v1", "VirtualService", &name, body.into())
     }
 
@@ -110,21 +111,5 @@ fn matches(path: Option<&PathMatch>) -> Option<Value> {
             let path = routing::prefix(path)?;
             Some(json!([{"uri": {"exact": path}}, {"uri": {"prefix": format!("{path}/")}}]))
         }
-    }
-}
-
-/// Names of routing resources, each once.
-#[derive(Default)]
-pub(super) struct Names(BTreeMap<String, usize>);
-
-impl Names {
-    /// A name that says which hosts a table is for.
-    pub(super) fn next(&mut self, base: &str, table: &Table<'_>) -> String {
-        let host = table.hosts.first().map_or("all", String::as_str).replace("*.", "below-");
-        let mut name = format!("{base}-{}", host.replace('.', "-"));
-        name.truncate(200);
-        let count = self.0.entry(name.clone()).or_default();
-        *count += 1;
-        if *count > 1 { format!("{name}-{count}") } else { name }
     }
 }

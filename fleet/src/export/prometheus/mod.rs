@@ -34,9 +34,14 @@ fn group(name: &str, rules: Vec<Value>, options: &Options) -> Value {
     group
 }
 
-/// The rules of a rollout; each may use what those before it recorded at the same moment.
+/// The rules of a rollout; each may use what those before it recorded at the same moment. All of them have the
+/// rollout as a label: what they give has it anyway, and without it rules of several rollouts count as
+/// duplicates.
 fn rules(trial: &Trial<'_>) -> Vec<Value> {
     let mut rules = recording::rules(trial);
     rules.extend(alerts::rollout(trial));
+    for rule in &mut rules {
+        rule["labels"]["serin_rollout"] = trial.rollout.into();
+    }
     rules
 }
