@@ -57,10 +57,37 @@ fn a_gate_that_cannot_judge_does_not() {
     let broken = |canary| requests((canary, canary), (canary * 19, 0));
     says(by_request(), &[broken(49)], "continue: too few canary requests yet");
     says(by_request(), &[broken(50)], "abort: errors, 1.5 times: 19.03 of 6.21 nats");
-    let thin = Look { elapsed_ms: 601_000, ..broken(50) };
-    says(by_request(), &[thin], "pause: too few requests a minute");
-    let unwell = requests((500, 400), (9500, 476));
+    let thin = |look: Look<'static>| Look { elapsed_ms: 601_000, ..look };
+    let alike = requests((50, 1), (950, 19));
+    says(by_request(), &[thin(alike)], "pause: too few requests a minute");
+    let unwell = requests((500, 26), (9500, 476));
     says(by_request(), &[unwell], "pause: the baseline itself fails too often");
+    // What is worse beyond doubt is aborted all the same.
+    says(by_request(), &[thin(broken(50))], "abort: errors, 1.5 times: 19.03 of 6.21 nats");
+    let worse = judged(by_request(), &[requests((500, 400), (9500, 476))]);
+    assert_eq!(worse.verdict, Verdict::Abort);
+}
+
+#[test]
+fn traffic_is_judged_by_its_latest_minute() {
+    let enough = requests((100, 0), (900, 0));
+    let nobody = |minutes: u64| Look { elapsed_ms: minutes * 60_000, ..requests((0, 0), (9, 0)) };
+    let (starved, goes_on) =
+        ("pause: too few requests a minute", "continue: no likelihood has crossed");
+    // A busy day does not speak for the night, nor a night for the morning.
+    let mut looks = vec![enough; 1000];
+    says(by_request(), &looks, goes_on);
+    looks.push(nobody(1));
+    says(by_request(), &looks, starved);
+    looks.push(nobody(600));
+    looks.push(Look { elapsed_ms: 59_000, ..enough });
+    says(by_request(), &looks, starved);
+    looks.push(Look { elapsed_ms: 1000, ..requests((0, 0), (1, 0)) });
+    says(by_request(), &looks, goes_on);
+    // Before the first minute is over nothing is known of its traffic.
+    let begun = Look { elapsed_ms: 59_999, ..requests((50, 0), (1, 0)) };
+    says(by_request(), &[begun], goes_on);
+    says(by_request(), &[Look { elapsed_ms: 60_000, ..begun }], starved);
 }
 
 #[test]

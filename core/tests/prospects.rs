@@ -2,7 +2,7 @@
 
 use serin_core::gate::Ratio;
 use serin_core::gate::planner::Rate;
-use serin_core::lint::{Evidence, Lint, Mute, Prospects, Traffic, decorative, prospects};
+use serin_core::lint::{Evidence, Lint, Obstacle, Prospects, Traffic, decorative, prospects};
 use serin_core::{Plan, Spec};
 
 fn traffic(per_second: u64) -> Traffic {
@@ -125,15 +125,17 @@ fn what_is_never_seen_is_said() {
 }
 
 #[test]
-fn a_gate_that_only_pauses_is_decorative() {
+fn a_gate_that_holds_every_step_is_told() {
     let list = r#"{ "share": 5, "hold": "100d" }, { "share": 100 }"#;
     let found = of(&steps(list), "", traffic(1));
-    assert_eq!(found.mute, Some(Mute::TooLittleTraffic { wanted: 100 }));
-    let why = "it needs 100 requests a minute and will see 60, so it only pauses";
-    assert_eq!(warnings(&found), [format!("rollouts.shop.gates: this gate is decorative: {why}")]);
+    assert_eq!(found.obstacle, Some(Obstacle::TooLittleTraffic { wanted: 100 }));
+    let why = "no step will end: the gate needs 100 requests a minute for that and will see 60";
+    assert_eq!(warnings(&found), [format!("rollouts.shop.gates: {why}")]);
     let unwell = Traffic { errors: Rate::from_ppm(60_000).unwrap(), ..traffic(200) };
     let found = of(&steps(list), "", unwell);
-    assert!(matches!(found.mute, Some(Mute::BaselineUnwell { .. })));
+    assert!(matches!(found.obstacle, Some(Obstacle::BaselineUnwell { .. })));
+    let why = "no step will end while more than 5 % of the baseline's requests fail";
+    assert_eq!(warnings(&found), [format!("rollouts.shop.gates: {why}")]);
     let found = of(r#""share": 100"#, "", traffic(200));
-    assert_eq!(found.mute, Some(Mute::NobodyToCompareWith));
+    assert_eq!(found.obstacle, Some(Obstacle::NobodyToCompareWith));
 }

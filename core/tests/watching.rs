@@ -241,6 +241,67 @@ fn a_gated_step_waits_for_evidence_and_not_for_the_clock() {
 }
 
 #[test]
+fn evidence_that_comes_early_does_not_shorten_a_gated_step() {
+    let mut host = Host::new("{}", GATED, "");
+    host.run(110_000, 200, WELL, WELL);
+    assert_eq!((host.done(), host.latch().left), (vec![], vec![]), "its two minutes are not over");
+    host.run(20_000, 200, WELL, WELL);
+    let [(step, at)] = host.latch().left.try_into().expect("one step has ended");
+    assert_eq!((step, at), (0, START + 2 * MINUTE));
+    let [only] = host.done().try_into().expect("one record");
+    assert!(only.starts_with("steps[0] promotable: "), "{only}");
+    host.replayed();
+}
+
+#[test]
+fn a_step_that_silence_held_ends_without_evidence_unless_it_is_gated() {
+    // Nothing fails, so there is never evidence for promotion.
+    let faultless = Arm { errors: 0, ..WELL };
+    for (steps, ends) in [(STEPS, true), (GATED, false)] {
+        let mut host = Host::new("{}", steps, "");
+        host.run(6 * MINUTE, 0, WELL, WELL);
+        assert_eq!(host.latch().held, Some(0));
+        host.run(20_000, 50, faultless, faultless);
+        assert_eq!(host.latch().held, Some(0), "a minute of traffic has to be seen first");
+        host.run(2 * MINUTE, 50, faultless, faultless);
+        assert_eq!(
+            (host.latch().held, host.latch().left.len()),
+            (None, usize::from(ends)),
+            "{steps}"
+        );
+        let [pause, after] = host.done().try_into().expect("two records");
+        assert_eq!(pause, "steps[0] pause: too few requests a minute");
+        assert!(after.starts_with("steps[0] continue: "), "{after}");
+        host.replayed();
+    }
+}
+
+#[test]
+fn a_quiet_cohort_does_not_hold_the_others() {
+    let gates = r#"{"cohorts": ["enterprise"], "minRate": 2000}"#;
+    let mut host = Host::new(gates, STEPS, "");
+    // 3,000 requests a minute, 300 of them the cohort's.
+    host.run(6 * MINUTE, 50, WELL, WELL);
+    assert_eq!(host.done(), Vec::<String>::new());
+}
+
+#[test]
+fn alpha_is_shared_out_over_the_steps() {
+    let two = r#"[{"share": 20, "hold": "5m"}, {"share": 100}]"#;
+    let bars: Vec<String> = [two, STEPS]
+        .into_iter()
+        .map(|steps| {
+            let mut host = Host::new("{}", steps, "");
+            host.run(MINUTE, 50, WELL, Arm { errors: 500_000, ..WELL });
+            let [only] = host.done().try_into().expect("one record");
+            only.rsplit_once(" of ").expect("a threshold").1.to_owned()
+        })
+        .collect();
+    // ln(5·S/0.01), rounded down.
+    assert_eq!(bars, ["6.90 nats", "7.31 nats"]);
+}
+
+#[test]
 fn a_late_fault_a_slow_canary_and_one_cohort_are_seen() {
     let late = r#"[{"share": 20, "hold": "10h"}, {"share": 100}]"#;
     let mut host = Host::new("{}", late, "");

@@ -274,6 +274,9 @@ fn settings(settings: &Settings, out: &mut String) -> fmt::Result {
 
 fn stage(stage: &Stage, out: &mut String) -> fmt::Result {
     write!(out, ",\"before\":{{\"elapsed\":{}", stage.elapsed_ms)?;
+    for (name, pace) in [("minute", stage.minute), ("sinceMinute", stage.since_minute)] {
+        write!(out, ",\"{name}\":[{},{}]", pace.elapsed_ms, pace.requests)?;
+    }
     counters("requests", stage.requests, out)?;
     counters("errors", stage.errors, out)?;
     counters("kpi", stage.kpi, out)?;

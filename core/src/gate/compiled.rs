@@ -85,7 +85,7 @@ impl Gate {
 
     /// Adds a look to what has been seen in a stage.
     pub fn observe(&self, stage: &mut Stage, look: &Look) {
-        stage.elapsed_ms = stage.elapsed_ms.saturating_add(look.elapsed_ms);
+        stage.count_pace(look.elapsed_ms, look.requests.exposures());
         stage.requests = stage.requests.merge(look.requests);
         self.observe_errors(stage, look);
         if self.settings.kpi.is_some() {

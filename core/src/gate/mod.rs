@@ -64,7 +64,7 @@ pub use process::{ALTERNATIVES, Detector, Grid, Levels, Test};
 pub use ratio::Ratio;
 pub use replay::{Replay, replay};
 pub use settings::{InferenceUnit, LatencySettings, Settings, SettingsError};
-pub use stage::{EdgeState, Look, Stage};
+pub use stage::{EdgeState, Look, Pace, Stage};
 pub use tallies::{Group, Tallies};
 pub use verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};
 pub use watch::{Current, Watch, look};

@@ -18,7 +18,7 @@ use super::nats::Nats;
 use super::process::{ALTERNATIVES, Detector, Levels};
 use super::ratio::Ratio;
 use super::settings::{InferenceUnit, LatencySettings, Settings};
-use super::stage::{EdgeState, Stage};
+use super::stage::{EdgeState, Pace, Stage};
 use super::verdict::{Cause, Evidence, Judgement, Verdict};
 use super::watch::judge_silence;
 use crate::named::Named;
@@ -209,6 +209,8 @@ fn latency_settings(record: &Record<'_>) -> Result<LatencySettings, String> {
 fn stage(record: &Record<'_>) -> Result<Stage, String> {
     let mut stage = Stage {
         elapsed_ms: record.number("elapsed")?,
+        minute: pace(record, "minute")?,
+        since_minute: pace(record, "sinceMinute")?,
         requests: counters(record, "requests")?,
         errors: counters(record, "errors")?,
         kpi: counters(record, "kpi")?,
@@ -250,6 +252,11 @@ fn batch(record: &Record<'_>) -> Result<Batch, String> {
         kpi: counters(record, "kpi")?,
         latency,
     })
+}
+
+fn pace(record: &Record<'_>, field: &str) -> Result<Pace, String> {
+    let [elapsed_ms, requests] = numbers(record, field)?;
+    Ok(Pace { elapsed_ms, requests })
 }
 
 fn counters(record: &Record<'_>, field: &str) -> Result<Counters, String> {

@@ -47,7 +47,7 @@ pub struct Settings {
     pub min_ratio: Ratio,
     /// Without so many canary requests in the stage there is no verdict.
     pub min_samples: u64,
-    /// Below so many requests a minute, both arms together, the stage pauses.
+    /// Below so many requests in the latest minute, both arms together, the stage pauses.
     pub min_per_minute: u64,
     /// Above this share of failing baseline requests, in 0.001 %, the stage pauses.
     pub max_baseline_errors: u32,

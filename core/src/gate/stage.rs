@@ -5,6 +5,8 @@ use super::latency::{EDGES, LatencyCounts};
 use super::nats::Nats;
 use super::process::{ALTERNATIVES, Detector, Levels};
 
+const MINUTE_MS: u64 = 60_000;
+
 /// What has been added since the last look. Everything in it is of the same span of time and of
 /// units that the share alone sent to an arm: rings, overrides and pins choose users, and users
 /// that were chosen can't be compared.
@@ -33,11 +35,32 @@ pub struct EdgeState {
     pub levels: Levels,
 }
 
+/// Requests in a span of time.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Pace {
+    /// How long the span is, in ms.
+    pub elapsed_ms: u64,
+    /// Requests of both arms in it.
+    pub requests: u64,
+}
+
+impl Pace {
+    /// Whether there were fewer requests than so many a minute. Of no time at all nothing is known.
+    pub fn is_below(self, per_minute: u64) -> bool {
+        let scaled = u128::from(self.requests).saturating_mul(MINUTE_MS.into());
+        scaled < u128::from(per_minute).saturating_mul(self.elapsed_ms.into())
+    }
+}
+
 /// A gate's memory of one stage. Fresh for each stage; equal looks in equal order make it equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Stage {
     /// How long the stage has been watched, in ms.
     pub elapsed_ms: u64,
+    /// The latest whole minute, or more if there was no look for longer.
+    pub minute: Pace,
+    /// What has come since.
+    pub since_minute: Pace,
     /// Requests, and those that failed.
     pub requests: Counters,
     /// Events are errors in the gate's unit. Exposures are requests, or the buckets that had not failed
@@ -55,4 +78,21 @@ pub struct Stage {
     pub kpi_levels: Levels,
     /// The canary is slower.
     pub latency: [EdgeState; EDGES],
+}
+
+impl Stage {
+    /// Counts the time and the requests of a look. Traffic is judged by the latest minute: an average since
+    /// the stage began would let a step end long after its traffic has gone, and hold one for long after a
+    /// quiet night.
+    pub(super) fn count_pace(&mut self, elapsed_ms: u64, requests: u64) {
+        self.elapsed_ms = self.elapsed_ms.saturating_add(elapsed_ms);
+        let Pace { elapsed_ms: ms, requests: count } = self.since_minute;
+        self.since_minute = Pace {
+            elapsed_ms: ms.saturating_add(elapsed_ms),
+            requests: count.saturating_add(requests),
+        };
+        if self.since_minute.elapsed_ms >= MINUTE_MS {
+            self.minute = core::mem::take(&mut self.since_minute);
+        }
+    }
 }

@@ -121,22 +121,25 @@ impl Gate {
     pub fn judge(&self, stage: &Stage) -> Judgement {
         let say = |verdict, cause| Judgement { verdict, cause };
         let (seen, settings) = (stage.requests, self.settings());
-        if seen.canary.exposures < settings.min_samples {
-            return say(Verdict::Continue, Cause::TooFewSamples);
-        }
-        if self.is_starved(stage) {
-            return say(Verdict::Pause, Cause::TooLittleTraffic);
-        }
-        if seen.baseline.is_above(settings.max_baseline_errors) {
-            return say(Verdict::Pause, Cause::BaselineUnwell);
-        }
+        let enough = seen.canary.exposures >= settings.min_samples;
         let (mut pause, mut small) = (None, None);
-        for (level, weight) in self.against(stage).filter(|(level, _)| level.crossed()) {
+        for (level, weight) in self.against(stage).filter(|(level, _)| enough && level.crossed()) {
             match weight {
                 Weight::Aborts => return say(Verdict::Abort, Cause::Crossed(level)),
                 Weight::Pauses => pause = pause.or(Some(level)),
                 Weight::TooSmall => small = small.or(Some(level)),
             }
+        }
+        // Little traffic and a baseline that fails are no reason to let users go on to a canary that is worse:
+        // they hold the step and no more.
+        if stage.minute.is_below(settings.min_per_minute) {
+            return say(Verdict::Pause, Cause::TooLittleTraffic);
+        }
+        if !enough {
+            return say(Verdict::Continue, Cause::TooFewSamples);
+        }
+        if seen.baseline.is_above(settings.max_baseline_errors) {
+            return say(Verdict::Pause, Cause::BaselineUnwell);
         }
         let promotion = self.promotion_level(stage);
         match (pause, small) {
@@ -158,14 +161,6 @@ impl Gate {
             kpi: stage.kpi,
             levels: against.chain([self.promotion_level(stage)]).collect(),
         }
-    }
-
-    /// Judged from the first minute on.
-    fn is_starved(&self, stage: &Stage) -> bool {
-        const MINUTE_MS: u64 = 60_000;
-        let scaled = u128::from(stage.requests.exposures()).saturating_mul(MINUTE_MS.into());
-        let wanted = u128::from(self.settings().min_per_minute);
-        stage.elapsed_ms >= MINUTE_MS && scaled < wanted.saturating_mul(stage.elapsed_ms.into())
     }
 
     /// Every likelihood that speaks against the canary, errors first, and what a crossing would mean.

@@ -14,7 +14,7 @@ use super::nats::Nats;
 use super::outcome::StageId;
 use super::process::{Detector, Levels};
 use super::settings::Settings;
-use super::stage::{EdgeState, Stage};
+use super::stage::{EdgeState, Pace, Stage};
 use super::tallies::{Group, Tallies};
 use super::verdict::{Cause, Judgement, Verdict};
 use super::wire::{Bytes, Reader};
@@ -170,7 +170,10 @@ impl Watch {
         let groups = self.groups.iter_mut().zip(&tallies.groups).zip(&self.seen.groups);
         for (index, ((stage, now), before)) in groups.enumerate() {
             let finding = observe(trial, index, stage, Step { now, before, share, elapsed_ms });
-            // A cohort may stop the stage; that it is fine says nothing of the others.
+            // A cohort may stop the stage; that it is fine, or quiet, says nothing of the others.
+            if index > 0 && finding.judgement.cause == Cause::TooLittleTraffic {
+                continue;
+            }
             let heavier = worst.as_ref().is_none_or(|worst| {
                 let weight = weigh(finding.judgement.verdict);
                 weight > weigh(worst.judgement.verdict) && weight > 1
@@ -285,9 +288,7 @@ impl Finding {
 
 /// Whether there were so few requests that the stage has to wait.
 pub(super) fn judge_silence(settings: &Settings, requests: u64, elapsed_ms: u64) -> Judgement {
-    let scaled = u128::from(requests).saturating_mul(60_000);
-    let wanted = u128::from(settings.min_per_minute).saturating_mul(elapsed_ms.into());
-    if scaled < wanted {
+    if (Pace { elapsed_ms, requests }).is_below(settings.min_per_minute) {
         Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
     } else {
         Judgement { verdict: Verdict::Continue, cause: Cause::TooFewSamples }
@@ -297,6 +298,9 @@ pub(super) fn judge_silence(settings: &Settings, requests: u64, elapsed_ms: u64)
 impl Stage {
     fn write(&self, out: &mut Bytes) {
         out.number(self.elapsed_ms);
+        for pace in [self.minute, self.since_minute] {
+            out.numbers([pace.elapsed_ms, pace.requests]);
+        }
         for counters in [self.requests, self.errors, self.kpi] {
             counters.write(out);
         }
@@ -316,6 +320,10 @@ impl Stage {
     fn read(reader: &mut Reader<'_>) -> Option<Stage> {
         use super::counters::Counters;
         let mut stage = Stage { elapsed_ms: reader.number()?, ..Stage::default() };
+        for pace in [&mut stage.minute, &mut stage.since_minute] {
+            let [elapsed_ms, requests] = reader.numbers()?;
+            *pace = Pace { elapsed_ms, requests };
+        }
         stage.requests = Counters::read(reader)?;
         stage.errors = Counters::read(reader)?;
         stage.kpi = Counters::read(reader)?;

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::prospects::{Evidence, GateProspect, Mute, Prospects, StepProspect};
+use super::prospects::{Evidence, GateProspect, Obstacle, Prospects, StepProspect};
 use super::{Finding, Lint};
 use crate::gate::Ratio;
 
@@ -13,8 +13,8 @@ use crate::gate::Ratio;
 pub fn decorative(prospects: &[Prospects]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rollout in prospects {
-        if let Some(mute) = rollout.mute {
-            findings.push(of_rollout(rollout, mute));
+        if let Some(obstacle) = rollout.obstacle {
+            findings.push(of_rollout(rollout, obstacle));
             continue;
         }
         for step in &rollout.steps {
@@ -24,22 +24,24 @@ pub fn decorative(prospects: &[Prospects]) -> Vec<Finding> {
     findings
 }
 
-fn of_rollout(rollout: &Prospects, mute: Mute) -> Finding {
+fn of_rollout(rollout: &Prospects, obstacle: Obstacle) -> Finding {
     let seen = rollout.traffic.per_minute;
-    let (message, help) = match mute {
-        Mute::TooLittleTraffic { wanted } => (
-            format!("it needs {wanted} requests a minute and will see {seen}, so it only pauses"),
+    let (message, help) = match obstacle {
+        Obstacle::TooLittleTraffic { wanted } => (
+            format!(
+                "no step will end: the gate needs {wanted} requests a minute for that and will see {seen}"
+            ),
             "lower minRate, and give the steps the time that so few requests take",
         ),
-        Mute::BaselineUnwell { allowed } => (
-            format!("it pauses while more than {allowed} of the baseline's requests fail"),
+        Obstacle::BaselineUnwell { allowed } => (
+            format!("no step will end while more than {allowed} of the baseline's requests fail"),
             "make the baseline well, or raise maxBaselineErrorRate",
         ),
-        Mute::NobodyToCompareWith => {
-            ("no step has both a canary and a baseline".into(), "begin with a share below 100")
-        }
+        Obstacle::NobodyToCompareWith => (
+            "this gate is decorative: no step has both a canary and a baseline".into(),
+            "begin with a share below 100",
+        ),
     };
-    let message = format!("this gate is decorative: {message}");
     finding(format!("{}.gates", rollout.path), message, help.into())
 }
 

@@ -23,7 +23,7 @@ pub use decorative::decorative;
 pub use housekeeping::{Debt, Expiry, debt};
 pub use moves::{Change, Move, Moves, moves};
 pub use prospects::{
-    Course, Evidence, GateProspect, Mute, Prospects, StepProspect, Traffic, prospects,
+    Course, Evidence, GateProspect, Obstacle, Prospects, StepProspect, Traffic, prospects,
 };
 
 macro_rules! lints {

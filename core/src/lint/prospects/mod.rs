@@ -35,8 +35,8 @@ pub struct Prospects {
     pub path: String,
     /// What was assumed of it.
     pub traffic: Traffic,
-    /// Why none of its gates will ever judge, if that is so.
-    pub mute: Option<Mute>,
+    /// What keeps its gates from letting steps end, or from judging at all.
+    pub obstacle: Option<Obstacle>,
     /// Its steps in order; a fixed share is one step without a hold.
     pub steps: Vec<StepProspect>,
     /// What becomes of a regression that is there from the first step on.
@@ -46,21 +46,28 @@ pub struct Prospects {
     pub slight_drop: Option<u64>,
 }
 
-/// Why gates pause whatever they see.
+/// What stands in the way of all gates of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Mute {
-    /// Fewer requests a minute than `minRate`.
+pub enum Obstacle {
+    /// Fewer requests a minute than `minRate`: aborts come through, no step ends.
     TooLittleTraffic {
         /// `minRate`.
         wanted: u64,
     },
-    /// The baseline fails more often than `maxBaselineErrorRate`.
+    /// The baseline fails more often than `maxBaselineErrorRate`: aborts come through, no step ends.
     BaselineUnwell {
         /// `maxBaselineErrorRate`.
         allowed: Share,
     },
     /// Everybody has the canary from the start.
     NobodyToCompareWith,
+}
+
+impl Obstacle {
+    /// Whether it holds every step for as long as it is there.
+    pub fn holds_steps(self) -> bool {
+        !matches!(self, Obstacle::NobodyToCompareWith)
+    }
 }
 
 /// One step.

@@ -3,7 +3,7 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::{Evidence, GateProspect, Mute, Prospects, StepProspect, Traffic};
+use super::{Evidence, GateProspect, Obstacle, Prospects, StepProspect, Traffic};
 use crate::error::Path;
 use crate::gate::planner::{Rate, requests_needed, requests_to_promote};
 use crate::gate::{Gate, Ratio, Settings};
@@ -60,7 +60,7 @@ impl Rates<'_> {
         Prospects {
             path: path.to_string(),
             traffic: self.traffic,
-            mute: self.mute(&steps),
+            obstacle: self.obstacle(&steps),
             courses: self.courses(&steps),
             slight_drop: steps.iter().filter_map(slight).min(),
             steps,
@@ -71,17 +71,17 @@ impl Rates<'_> {
         self.gate.settings()
     }
 
-    fn mute(&self, steps: &[StepProspect]) -> Option<Mute> {
+    fn obstacle(&self, steps: &[StepProspect]) -> Option<Obstacle> {
         let wanted = self.settings().min_per_minute;
         if self.traffic.per_minute < wanted {
-            return Some(Mute::TooLittleTraffic { wanted });
+            return Some(Obstacle::TooLittleTraffic { wanted });
         }
         let allowed = self.settings().max_baseline_errors;
         if u64::from(self.traffic.errors.ppm()) > u64::from(allowed).saturating_mul(10) {
             let allowed = Share::from_millipercent(allowed).unwrap_or(Share::ALL);
-            return Some(Mute::BaselineUnwell { allowed });
+            return Some(Obstacle::BaselineUnwell { allowed });
         }
-        steps.iter().all(|step| step.gates.is_empty()).then_some(Mute::NobodyToCompareWith)
+        steps.iter().all(|step| step.gates.is_empty()).then_some(Obstacle::NobodyToCompareWith)
     }
 
     fn step(self, path: String, share: Share, hold: Hold, gated: bool) -> StepProspect {

@@ -26,12 +26,10 @@ fn crossed(trial: &Trial<'_>) -> Value {
         [BASELINE_REQUESTS, BASELINE_ERRORS].map(|name| recorded(name, trial));
     let mut expr = format!(
         "max by (serin_rollout, serin_epoch, serin_step) ({level}) >= {threshold}\n\
-         and {canary} >= {samples}\n\
-         and {baseline_failed} <= {most} * {baseline}",
+         and {canary} >= {samples}",
         level = recorded(LEVEL, trial),
         threshold = trial.threshold,
         samples = settings.min_samples,
-        most = decimal(settings.max_baseline_errors.into(), 5),
     );
     if settings.min_difference > 0 {
         let least = decimal(settings.min_difference.into(), 5);

@@ -9,7 +9,7 @@ use crate::cli::paint::{self, Tone};
 use serde_json::{Value, json};
 use serin_core::gate::Ratio;
 use serin_core::lint::{
-    Course, Evidence, GateProspect, Prospects, StepProspect, decorative, prospects,
+    Course, Evidence, GateProspect, Obstacle, Prospects, StepProspect, decorative, prospects,
 };
 
 /// Adds what the gates of a good spec can show, with a warning where that is too little.
@@ -186,13 +186,12 @@ fn amount(evidence: Evidence, ratio: Ratio) -> String {
 /// The same for tools.
 pub(super) fn value(found: &Prospects) -> Value {
     let traffic = found.traffic;
-    let mute = found.mute.is_some();
     json!({
         "path": found.path,
         "requestsPerMinute": traffic.per_minute,
         "errorPercent": f64::from(traffic.errors.ppm()) / 1e4,
         "kpiPercent": f64::from(traffic.kpi.ppm()) / 1e4,
-        "onlyPauses": mute,
+        "endsNoStep": found.obstacle.is_some_and(Obstacle::holds_steps),
         "steps": found.steps.iter().map(step_value).collect::<Vec<_>>(),
         "fromTheStart": found.courses.iter().map(course_value).collect::<Vec<_>>(),
         "requestsForKpiDropOf0.3Percent": found.slight_drop,
