@@ -30,7 +30,7 @@ const REASONS: Reasons = &[
     ("spec.metricsServer", "a gate counts by itself"),
     ("spec.provider", ROUTER),
     ("spec.service", ROUTER),
-    ("spec.skipAnalysis", "a gate is skipped by taking gates out of the spec"),
+    ("spec.skipAnalysis", "a spec skips by a share of 100 without steps and gates"),
     ("spec.suspend", "a rollout waits in a step with hold: manual"),
     ("spec.analysis.alerts", HOOKS),
     ("spec.analysis.webhooks", HOOKS),
@@ -38,6 +38,10 @@ const REASONS: Reasons = &[
     ("spec.analysis.canaryReadyThreshold", PODS),
     ("spec.analysis.primaryReadyThreshold", PODS),
     ("spec.analysis.stepWeightPromotion", "the arms' targets do not change places"),
+    (
+        "spec.analysis.sessionAffinity.primaryCookieName",
+        "one cookie names the unit, whichever arm it is in",
+    ),
     ("spec.analysis.sessionAffinity", "the unit's cookie is HttpOnly and SameSite=Lax, for a year"),
     (
         "spec.analysis.metrics",
@@ -49,6 +53,7 @@ const REASONS: Reasons = &[
 const OLD_ANALYSIS: &str = "spec.canaryAnalysis";
 /// Flagger's own defaults.
 const INTERVAL_MS: u64 = 60_000;
+const LEAST_INTERVAL_MS: u64 = 10_000;
 const MAX_WEIGHT: u32 = 100;
 
 fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
@@ -82,34 +87,41 @@ fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
 
 /// Which requests it is for.
 fn route(service: &Node, notes: &mut Notes, draft: &mut Draft) {
-    for host in service.get("hosts").map(Node::items).unwrap_or_default() {
-        match host.text() {
-            Some("*") | None => {}
-            Some(name) => draft.hosts.push(name.to_owned()),
-        }
+    let hosts = service.get("hosts").map(Node::items).unwrap_or_default();
+    draft.hosts = hosts.iter().filter_map(Node::text).map(str::to_owned).collect();
+    if draft.hosts.iter().any(|host| host == "*") {
+        draft.hosts.clear();
     }
-    for item in service.get("match").map(Node::items).unwrap_or_default() {
+    let Some(matches) = service.get("match") else { return };
+    let mut everything = matches.items().is_empty();
+    for item in matches.items() {
         let narrower = item.entries().iter().any(|(key, _)| key != "uri" && key != "name");
         let kinds = ["prefix", "exact"];
         let given = kinds.iter().find_map(|kind| Some((*kind, item.get("uri")?.text_at(kind)?)));
         match given {
-            Some(("prefix", "/")) if !narrower => {}
+            Some(("prefix", "/")) if !narrower => everything = true,
             Some((kind, path)) if path.starts_with('/') && !narrower => {
                 draft.paths.push(json!({kind: path}));
             }
             _ => notes.lost(item, "a rollout is for hosts and for paths, exact or by prefix"),
         }
     }
+    if everything {
+        draft.paths.clear();
+    } else if draft.paths.is_empty() {
+        notes.say(matches, "leaves no path, so the rollout is for all of them: add match.paths");
+    }
 }
 
 /// A canary by weights, a blue/green or an A/B test by iterations: what shares the canary has, for how
 /// long.
 fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
-    let interval = analysis.get("interval").and_then(|node| node.parsed(span::parse));
-    let interval = interval.unwrap_or(INTERVAL_MS);
+    let interval = interval(analysis, notes);
     let number = |field: &str| analysis.get(field)?.parsed(|text| text.parse::<u32>().ok());
+    let weight =
+        |node: &Node| node.parsed(|text| text.parse().ok().filter(|weight| *weight <= 100));
     let all = Step::new(ALL, Hold::Last);
-    if let Some(iterations) = number("iterations") {
+    if let Some(iterations) = number("iterations").filter(|iterations| *iterations > 0) {
         let hold = interval.saturating_mul(iterations.into());
         for node in
             ["stepWeight", "stepWeights", "maxWeight"].iter().filter_map(|key| analysis.get(key))
@@ -118,12 +130,9 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
         }
         return vec![Step::new(0, Hold::For(hold)), all];
     }
-    let most = number("maxWeight").unwrap_or(MAX_WEIGHT);
+    let most = analysis.get("maxWeight").and_then(weight).unwrap_or(MAX_WEIGHT);
     let weights: Vec<u32> = match analysis.get("stepWeights") {
-        Some(node) => {
-            let weight = |item: &Node| item.parsed(|text| text.parse().ok());
-            node.items().iter().filter_map(weight).collect()
-        }
+        Some(node) => node.items().iter().filter_map(weight).collect(),
         None => {
             let step = number("stepWeight").filter(|step| *step > 0).unwrap_or(most).max(1);
             (1..)
@@ -138,6 +147,16 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
     steps.retain(|step| step.share < ALL);
     steps.push(all);
     steps
+}
+
+/// How long a step lasts.
+fn interval(analysis: &Node, notes: &mut Notes) -> u64 {
+    let Some(node) = analysis.get("interval") else { return INTERVAL_MS };
+    let Some(given) = node.parsed(span::parse) else { return INTERVAL_MS };
+    if given < LEAST_INTERVAL_MS {
+        notes.say(node, "becomes 10s, Flagger's least");
+    }
+    given.max(LEAST_INTERVAL_MS)
 }
 
 /// Requests that get the canary in any case. Blocks are alternatives.
