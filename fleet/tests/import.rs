@@ -82,12 +82,22 @@ fn what_is_left_of_a_match_is_not_for_more_in_silence() {
 
 #[test]
 fn weights_that_are_none_are_listed() {
-    let (rollout, notes) = flagger("port: 80", "stepWeights: [ 5, 200, 20 ]");
+    let (rollout, notes) = flagger("port: 80", "stepWeights: [ 5, 200, 20 ]\n    maxWeight: 50");
     assert_eq!(shares(&rollout), [5, 20, 100]);
-    assert!(notes.contains("spec.analysis.stepWeights[1] has no counterpart"), "{notes}");
+    for part in ["stepWeights[1]", "maxWeight"] {
+        assert!(notes.contains(&format!("spec.analysis.{part} has no counterpart")), "{notes}");
+    }
     let (rollout, notes) = flagger("port: 80", "stepWeight: 60\n    maxWeight: 200");
     assert_eq!(shares(&rollout), [60, 100]);
     assert!(notes.contains("spec.analysis.maxWeight has no counterpart"), "{notes}");
+}
+
+/// Flagger goes on by stepWeight then, as far as the last of the others.
+#[test]
+fn of_both_kinds_of_weights_flagger_takes_one() {
+    let (rollout, notes) = flagger("port: 80", "stepWeight: 20\n    stepWeights: [ 1, 50 ]");
+    assert_eq!(shares(&rollout), [20, 40, 50, 100]);
+    assert!(notes.contains("spec.analysis.stepWeights becomes its last weight"), "{notes}");
 }
 
 #[test]

@@ -35,6 +35,7 @@ const REASONS: Reasons = &[
     ("spec.analysis.alerts", HOOKS),
     ("spec.analysis.webhooks", HOOKS),
     ("spec.analysis.threshold", "a gate may look at any time and needs no number of failed looks"),
+    ("spec.analysis.maxWeight", "the last of stepWeights counts, or it is no weight up to 100"),
     ("spec.analysis.canaryReadyThreshold", PODS),
     ("spec.analysis.primaryReadyThreshold", PODS),
     ("spec.analysis.stepWeightPromotion", "the arms' targets do not change places"),
@@ -130,16 +131,20 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
         }
         return vec![Step::new(0, Hold::For(hold)), all];
     }
-    let most = analysis.get("maxWeight").and_then(weight).unwrap_or(MAX_WEIGHT);
-    let weights: Vec<u32> = match analysis.get("stepWeights") {
-        Some(node) => node.items().iter().filter_map(weight).collect(),
-        None => {
-            let step = number("stepWeight").filter(|step| *step > 0).unwrap_or(most).max(1);
-            (1..)
-                .map(|times| step.saturating_mul(times))
-                .take_while(|weight| *weight < most)
-                .chain([most])
-                .collect()
+    let list = analysis.get("stepWeights");
+    let weights: Vec<u32> = list.map_or(&[][..], Node::items).iter().filter_map(weight).collect();
+    let step = number("stepWeight").filter(|step| *step > 0);
+    let weights = match (step, weights.last()) {
+        (None, Some(_)) => weights,
+        (Some(step), Some(most)) => {
+            if let Some(list) = list {
+                notes.say(list, "becomes its last weight, for stepWeight counts before it");
+            }
+            multiples(step, *most)
+        }
+        (step, None) => {
+            let most = analysis.get("maxWeight").and_then(weight).unwrap_or(MAX_WEIGHT);
+            multiples(step.unwrap_or(most), most)
         }
     };
     let step = |weight: u32| Some(Step::new(share(weight, 100)?, Hold::For(interval)));
@@ -147,6 +152,12 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
     steps.retain(|step| step.share < ALL);
     steps.push(all);
     steps
+}
+
+/// Weights that grow by a step up to the most.
+fn multiples(step: u32, most: u32) -> Vec<u32> {
+    let weights = (1..).map(|times| step.max(1).saturating_mul(times));
+    weights.take_while(|weight| *weight < most).chain([most]).collect()
 }
 
 /// How long a step lasts.
