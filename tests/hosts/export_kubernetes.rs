@@ -1,5 +1,6 @@
-//! What `serin export istio` and `argo` write, for the examples' specs and for specs by chance: against
-//! the published schemas of the resources, and Istio's routes against what native Rust decides.
+//! What `serin export istio`, `argo` and `flagger` write, for the examples' specs and for specs by chance:
+//! against the published schemas of the resources, Flagger's against types that are generated of its
+//! definitions, and Istio's routes against what native Rust decides.
 
 mod kubernetes_router;
 
@@ -43,6 +44,7 @@ fn main() -> ExitCode {
     let mut report = Report::new("Kubernetes");
     report.check("every manifest fits the published schemas", manifests);
     report.check("those for Argo Rollouts too", argo);
+    report.check("those for Flagger too", flagger);
     report.check("what does not fit is found", bad_manifests);
     report.check("requests are routed as native decides", routed);
     report.finish()
@@ -112,13 +114,24 @@ fn manifests() -> Result<(), String> {
 
 /// `serin export argo`, for specs whose targets are services.
 fn argo() -> Result<(), String> {
-    let folder = folder("kubernetes-argo")?;
+    owners("argo", &["--gateway", "edge/shop"])
+}
+
+fn flagger() -> Result<(), String> {
+    owners("flagger", &["--namespace", "shop", "--port", "8080"])
+}
+
+/// Exports to a tool that owns pods; what it can't have is refused with its place.
+fn owners(target: &str, options: &[&str]) -> Result<(), String> {
+    let folder = folder(&format!("kubernetes-{target}"))?;
+    let mut specs = specs(&folder)?;
+    specs.push(root().join("host-sim/tests/serin/guarded/spec.yaml"));
+    specs.extend(owned(&folder)?);
     let (mut exported, mut refused) = (0, 0);
-    let guarded = root().join("host-sim/tests/serin/guarded/spec.yaml");
-    for spec in specs(&folder)?.into_iter().chain([guarded]) {
+    for spec in specs {
         let name = spec.file_name().unwrap_or_default().to_string_lossy().replace('.', "-");
         let mut serin = Command::new(path_from("SERIN_BIN")?);
-        serin.args(["export", "argo"]).arg(&spec).arg("--out").arg(folder.join(name));
+        serin.args(["export", target]).arg(&spec).arg("--out").arg(folder.join(name)).args(options);
         let output = serin.stdin(Stdio::null()).output();
         let output = output.map_err(|error| format!("serin did not start: {error}"))?;
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
@@ -129,10 +142,37 @@ fn argo() -> Result<(), String> {
         }
     }
     println!("       {exported} exports, and {refused} refused, each with the place in the spec");
-    if exported < 3 {
+    if exported < SPECS / 2 {
         return Err("too few".into());
     }
     validate(&folder)
+}
+
+/// Specs by chance as tools that own pods take them: each rollout has a host and two services of its own.
+fn owned(folder: &Path) -> Result<Vec<PathBuf>, String> {
+    let canary = |spec: &Value| {
+        let mut rollouts = spec["rollouts"].as_object().into_iter().flat_map(|all| all.values());
+        rollouts.any(|rollout| rollout["canary"].is_object())
+    };
+    let by_chance = (0..).map(|seed| (seed, random::spec(&mut Random::new(seed))));
+    let mut paths = Vec::new();
+    for (seed, mut spec) in by_chance.filter(|(_, spec)| canary(spec)).take(SPECS) {
+        let rollouts =
+            spec.get_mut("rollouts").and_then(Value::as_object_mut).into_iter().flatten();
+        for (index, (_, rollout)) in rollouts.enumerate() {
+            rollout["match"]["hosts"] = [format!("host-{index}.test")].into_iter().collect();
+            let baseline = rollout["baseline"].clone();
+            let arms = rollout.get_mut("arms").and_then(Value::as_object_mut).into_iter().flatten();
+            for (name, arm) in arms {
+                let role = if baseline == name.as_str() { "primary" } else { "canary" };
+                arm["target"] = format!("service-{index}-{role}").into();
+            }
+        }
+        let path = folder.join(format!("seed-{seed}-owned.json"));
+        write(&path, &spec.to_string())?;
+        paths.push(path);
+    }
+    Ok(paths)
 }
 
 fn export(spec: &Path, out: &Path, options: &[&str]) -> Result<(), String> {
@@ -163,15 +203,45 @@ fn validate(folder: &Path) -> Result<(), String> {
     Err(format!("{said}{}", String::from_utf8_lossy(&output.stderr)))
 }
 
-/// The check itself has to be able to fail: on values, on fields, on YAML 1.1.
+/// The check itself has to be able to fail: on values, on fields, on names, on YAML 1.1.
 fn bad_manifests() -> Result<(), String> {
     let head = "apiVersion: extensions.istio.io/v1alpha1\nkind: WasmPlugin\nmetadata:\n  name: x\n  \
                 annotations: { serin/digest: d, serin/revision: r }\nspec:\n  url: oci://x\n";
+    let canary = exported_canary()?;
+    let without = |line: &str| canary.replacen(line, "", 1);
     let cases = [
         ("value", format!("{head}  phase: LATER\n"), "phase"),
         ("field", format!("{head}  failStrategie: FAIL_RELOAD\n"), "failStrategie"),
         ("yaml", format!("{head}  pluginConfig: {{ default: off }}\n"), "YAML 1.1"),
         ("mark", head.replace("serin/digest", "digest"), "serin/digest"),
+        ("name", head.replace("name: x", "name: X_"), "\"X_\" is no name"),
+        ("nameless", head.replace("name: x", "name: \"\""), "\"\" is no name"),
+        ("twice", format!("{head}---\n{head}"), "is there twice"),
+        // Of Flagger's Canary, at its top, deep inside and in a list; and of its MetricTemplate.
+        (
+            "flagger-field",
+            canary.replace("    threshold:", "    treshold:"),
+            ".spec.analysis.treshold is no",
+        ),
+        (
+            "flagger-in-list",
+            canary.replace("templateRef:", "templateReference:"),
+            "metrics[0].templateReference",
+        ),
+        ("flagger-top", format!("spek: {{}}\n{canary}"), ".spek is no field"),
+        ("flagger-type", canary.replace("port: 80", "port: http"), "invalid type: string \"http\""),
+        ("flagger-enum", canary.replace("type: rollback", "type: rolback"), "rolback"),
+        (
+            "flagger-missing",
+            without("  targetRef:\n").replace("    kind: Deployment\n", ""),
+            "targetRef",
+        ),
+        (
+            "flagger-template",
+            without("    type: prometheus\n"),
+            "MetricTemplate: missing field `type`",
+        ),
+        ("flagger-kind", canary.replace("kind: MetricTemplate", "kind: Metric"), "no type of"),
     ];
     for (name, text, wanted) in cases {
         let folder = folder(&format!("kubernetes-{name}"))?;
@@ -184,6 +254,16 @@ fn bad_manifests() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// A Canary with its MetricTemplates, to plant mistakes in.
+fn exported_canary() -> Result<String, String> {
+    let mut serin = Command::new(path_from("SERIN_BIN")?);
+    serin.args(["export", "flagger", "--only", "checkout.yaml"]);
+    serin.arg(root().join("host-sim/tests/serin/guarded/spec.yaml"));
+    let output = serin.stdin(Stdio::null()).output();
+    let output = output.map_err(|error| format!("serin did not start: {error}"))?;
+    Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
 /// How a spec's routes are exported, and how a router reads them.

@@ -3,7 +3,8 @@
 // read; a folder's files are one case.
 //
 // The schemas' own validators say whether values are right; that no field is unknown is said by
-// TypeScript, which the same package describes its resources to.
+// TypeScript, which the same package describes its resources to. Flagger's resources are held to types of
+// Rust, by the program that SERIN_FLAGGER_TYPES names: tests/flagger.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -23,6 +24,13 @@ const MODULES = {
   "telemetry.istio.io/v1": "@kubernetes-models/istio/telemetry.istio.io/v1",
   "gateway.networking.k8s.io/v1": "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1",
 };
+
+/** What serin-flagger knows. */
+const FLAGGER = "flagger.app/v1beta1";
+
+/** A name as most kinds of Kubernetes demand it: RFC 1123, no longer than this. */
+const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
+const NAME_LENGTH = 253;
 
 /** All files of a kind below a folder. */
 function files(folder) {
@@ -56,23 +64,40 @@ function asPublished(resource) {
 }
 
 const typed = [];
+const flagger = [];
+
+/** Checks what Kubernetes itself demands, and keeps names in mind. */
+function checkMetadata({ apiVersion, kind, metadata }, names) {
+  const { name, namespace, annotations } = metadata;
+  if (typeof name !== "string" || name.length > NAME_LENGTH || !NAME.test(name)) {
+    throw new Error(`${kind}: ${JSON.stringify(name)} is no name`);
+  }
+  const key = [apiVersion, kind, namespace, name].join(" ");
+  if (names.has(key)) throw new Error(`${key} is there twice`);
+  names.add(key);
+  for (const name of ["serin/digest", "serin/revision"]) {
+    if (typeof annotations?.[name] !== "string") throw new Error(`no annotation ${name}`);
+  }
+}
 
 /** Checks a resource's values, and keeps it for the check of its fields. */
 async function check(resource, place) {
   const { apiVersion, kind } = resource;
+  if (apiVersion === FLAGGER) {
+    flagger.push({ resource, place });
+    return;
+  }
   const module = MODULES[apiVersion];
   if (module === undefined) throw new Error(`no schema of ${apiVersion} is known`);
   const Kind = (await import(pathToFileURL(join(tools, "node_modules", module, "index.js")).href))[kind];
   if (Kind === undefined) throw new Error(`no schema of ${apiVersion} ${kind} is known`);
   new Kind(resource).validate();
-  for (const name of ["serin/digest", "serin/revision"]) {
-    if (typeof resource.metadata.annotations?.[name] !== "string") throw new Error(`no annotation ${name}`);
-  }
   typed.push({ module, kind, resource, place });
 }
 
 /** Has TypeScript look for fields that the schemas do not know. */
 function unknownFields() {
+  if (typed.length === 0) return [];
   const folder = join(tools, "typed");
   rmSync(folder, { recursive: true, force: true });
   mkdirSync(folder);
@@ -97,22 +122,41 @@ function unknownFields() {
   }
 }
 
+/** Has Rust's types look at Flagger's resources. */
+function untypedFlagger() {
+  if (flagger.length === 0) return [];
+  const program = process.env.SERIN_FLAGGER_TYPES;
+  if (program === undefined) return ["SERIN_FLAGGER_TYPES is not set: run `cargo xtask test`"];
+  const input = JSON.stringify(flagger.map(({ resource }) => resource));
+  const lines = execFileSync(program, { input, encoding: "utf8" }).trim().split("\n").filter((line) => line !== "");
+  return lines.map((line) => {
+    const [, index, why] = /^(\d+): (.*)$/.exec(line);
+    const { resource, place } = flagger[index];
+    return `${place}: ${resource.kind}: ${why}`;
+  });
+}
+
 const failures = [];
 const cases = process.argv.slice(2).flatMap((folder) => readdirSync(folder).sort().map((name) => join(folder, name)));
 for (const folder of cases.filter((path) => statSync(path).isDirectory())) {
+  const names = new Set();
   for (const path of files(folder)) {
     const place = relative(process.cwd(), path);
     try {
       const all = documents(path);
       if (all.length === 0) throw new Error("it is empty");
-      for (const resource of all) await check(asPublished(resource), place);
+      for (const resource of all) {
+        checkMetadata(resource, names);
+        await check(asPublished(resource), place);
+      }
     } catch (error) {
       failures.push(`${place}: ${error.message}`);
     }
   }
 }
-failures.push(...unknownFields());
+failures.push(...unknownFields(), ...untypedFlagger());
 for (const failure of failures) console.log(`FAILED Kubernetes: ${failure}`);
-if (typed.length === 0) failures.push("nothing was checked");
-console.log(`       ${typed.length} resources of ${cases.length} exports against their schemas, ${failures.length} failures`);
+const count = typed.length + flagger.length;
+if (count === 0) failures.push("nothing was checked");
+console.log(`       ${count} resources of ${cases.length} exports against their schemas, ${failures.length} failures`);
 process.exit(failures.length === 0 ? 0 : 1);

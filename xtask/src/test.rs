@@ -113,10 +113,14 @@ fn in_workerd(run: &mut Run, built: &Built, envoy: Option<&Path>) {
     let Some(node) = node else { return };
     let schemas = run.step("the published schemas of Kubernetes", |_| tools::Kubernetes::ready());
     if let Some(schemas) = schemas {
+        let types = run.step("Flagger's resources as types", |_| flagger_types());
         let (program, package) = (node.bin("node"), schemas.package());
-        let env =
-            [("SERIN_NODE", program.as_path()), ("SERIN_KUBERNETES_PACKAGE", package.as_path())];
-        run.suite("serin export istio and argo, against them", "export_kubernetes", built, &env);
+        let mut env = vec![
+            ("SERIN_NODE", program.as_path()),
+            ("SERIN_KUBERNETES_PACKAGE", package.as_path()),
+        ];
+        env.extend(types.as_deref().map(|types| ("SERIN_FLAGGER_TYPES", types)));
+        run.suite("serin export istio, argo and flagger", "export_kubernetes", built, &env);
     }
     let Some(dist) = dist else { return };
     let mut env = vec![("SERIN_WORKER", dist.as_path()), ("SERIN_NODE_TOOLS", &node.folder)];
@@ -206,6 +210,15 @@ impl Run {
         let names = self.failures.join("; ");
         Err(format!("failed: {names}; what needs them did not run"))
     }
+}
+
+/// The program that knows Flagger's resources, a package of its own with dependencies of its own.
+fn flagger_types() -> Outcome<PathBuf> {
+    let folder = shell::target_dir().join("flagger");
+    let mut cargo = shell::cargo(&["build", "--locked"]);
+    cargo.current_dir(shell::root().join("tests/flagger")).env("CARGO_TARGET_DIR", &folder);
+    shell::run(&mut cargo)?;
+    Ok(folder.join("debug/serin-flagger"))
 }
 
 fn no_std_core() -> Outcome {

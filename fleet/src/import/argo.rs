@@ -30,6 +30,7 @@ const REASONS: Reasons = &[
     ("spec.strategy.blueGreen.scaleDownDelayRevisionLimit", PODS),
     ("spec.strategy.blueGreen.abortScaleDownDelaySeconds", PODS),
     ("spec.strategy.blueGreen.antiAffinity", PODS),
+    ("spec.strategy.blueGreen.maxUnavailable", PODS),
     ("spec.strategy.blueGreen.activeMetadata", PODS),
     ("spec.strategy.blueGreen.previewMetadata", PODS),
     ("spec.strategy.blueGreen.previewReplicaCount", PODS),
@@ -101,6 +102,10 @@ fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     }
     if let Some(analysis) = node.get("analysis") {
         draft.gate("errors");
+        if let Some(start) = analysis.get("startingStep") {
+            notes.lost(start, "gates judge every step from the first one on");
+        }
+        dry_run(analysis, notes);
         notes.became(analysis, &format!("becomes gates{}", templates(analysis)));
     }
     let whole = node.get("trafficRouting.maxTrafficWeight");
@@ -136,6 +141,16 @@ fn managed_routes(canary: &Node) {
     let routes = canary.get("trafficRouting.managedRoutes").map(Node::items).unwrap_or_default();
     for route in routes.iter().filter_map(|route| route.get("name")) {
         route.parsed(|name| made.contains(&name).then_some(()));
+    }
+}
+
+/// Metrics that may fail without consequence.
+fn dry_run(analysis: &Node, notes: &mut Notes) {
+    if let Some(node) = analysis.get("dryRun") {
+        notes.lost(
+            node,
+            "a gate may abort, so take gates out of the spec if all metrics are dry runs",
+        );
     }
 }
 
@@ -231,6 +246,7 @@ impl<'n> Reader<'_, 'n> {
 
     fn analysis(&mut self, node: &'n Node) {
         self.draft.gate("errors");
+        dry_run(node, self.notes);
         let said = templates(node);
         if self.weight.take().is_some() || self.steps.is_empty() {
             self.steps.push(Step::new(self.share, Hold::For(ASSUMED_HOLD)));

@@ -8,6 +8,9 @@ use std::collections::HashMap;
 /// The most parts that a file may have, aliases written out.
 const MAX_PARTS: usize = 200_000;
 
+/// The key of entries that come from elsewhere.
+const MERGE: &str = "<<";
+
 /// The documents of a file in order, empty ones left out.
 pub(super) fn read(text: &str) -> Result<Vec<Node>, Failure> {
     let mut builder = Builder::default();
@@ -71,7 +74,7 @@ impl Builder {
             Event::MappingStart(_, anchor, _) => self.begin(anchor, line, RawKind::Map(vec![])),
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Open { anchor, raw, .. }) = self.open.pop() {
-                    self.value(raw, anchor)?;
+                    self.value(raw.merged(), anchor)?;
                 }
             }
             Event::Alias(anchor) => {
@@ -132,6 +135,38 @@ impl Raw {
     /// A document of nothing: a file that ends in `---`.
     fn is_empty(&self) -> bool {
         matches!(&self.kind, RawKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
+    }
+
+    /// A map with the entries of the maps that its merge key names, which its own come before: kubectl reads
+    /// YAML 1.1. Anything else is as it was.
+    fn merged(mut self) -> Raw {
+        let RawKind::Map(entries) = &mut self.kind else { return self };
+        let key = entries.iter().position(|(key, ..)| key == MERGE);
+        let named = key.and_then(|at| Some((at, entries.get(at)?.2.maps()?)));
+        if let Some((at, maps)) = named {
+            entries.remove(at);
+            for entry in maps.into_iter().flatten() {
+                if entries.iter().all(|(known, ..)| *known != entry.0) {
+                    entries.push(entry);
+                }
+            }
+        }
+        self
+    }
+
+    /// The entries of a map, or of each map in a list of nothing else.
+    fn maps(&self) -> Option<Vec<Vec<(String, usize, Raw)>>> {
+        match &self.kind {
+            RawKind::Map(entries) => Some(vec![entries.clone()]),
+            RawKind::List(items) => {
+                let map = |item: &Raw| match &item.kind {
+                    RawKind::Map(entries) => Some(entries.clone()),
+                    _ => None,
+                };
+                items.iter().map(map).collect()
+            }
+            RawKind::Scalar { .. } => None,
+        }
     }
 
     /// Itself and everything in it.

@@ -30,14 +30,19 @@ const REASONS: Reasons = &[
     ("spec.metricsServer", "a gate counts by itself"),
     ("spec.provider", ROUTER),
     ("spec.service", ROUTER),
-    ("spec.skipAnalysis", "a gate is skipped by taking gates out of the spec"),
+    ("spec.skipAnalysis", "a spec skips by a share of 100 without steps and gates"),
     ("spec.suspend", "a rollout waits in a step with hold: manual"),
     ("spec.analysis.alerts", HOOKS),
     ("spec.analysis.webhooks", HOOKS),
     ("spec.analysis.threshold", "a gate may look at any time and needs no number of failed looks"),
+    ("spec.analysis.maxWeight", "the last of stepWeights counts, or it is no weight up to 100"),
     ("spec.analysis.canaryReadyThreshold", PODS),
     ("spec.analysis.primaryReadyThreshold", PODS),
     ("spec.analysis.stepWeightPromotion", "the arms' targets do not change places"),
+    (
+        "spec.analysis.sessionAffinity.primaryCookieName",
+        "one cookie names the unit, whichever arm it is in",
+    ),
     ("spec.analysis.sessionAffinity", "the unit's cookie is HttpOnly and SameSite=Lax, for a year"),
     (
         "spec.analysis.metrics",
@@ -49,6 +54,7 @@ const REASONS: Reasons = &[
 const OLD_ANALYSIS: &str = "spec.canaryAnalysis";
 /// Flagger's own defaults.
 const INTERVAL_MS: u64 = 60_000;
+const LEAST_INTERVAL_MS: u64 = 10_000;
 const MAX_WEIGHT: u32 = 100;
 
 fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
@@ -82,34 +88,41 @@ fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
 
 /// Which requests it is for.
 fn route(service: &Node, notes: &mut Notes, draft: &mut Draft) {
-    for host in service.get("hosts").map(Node::items).unwrap_or_default() {
-        match host.text() {
-            Some("*") | None => {}
-            Some(name) => draft.hosts.push(name.to_owned()),
-        }
+    let hosts = service.get("hosts").map(Node::items).unwrap_or_default();
+    draft.hosts = hosts.iter().filter_map(Node::text).map(str::to_owned).collect();
+    if draft.hosts.iter().any(|host| host == "*") {
+        draft.hosts.clear();
     }
-    for item in service.get("match").map(Node::items).unwrap_or_default() {
+    let Some(matches) = service.get("match") else { return };
+    let mut everything = matches.items().is_empty();
+    for item in matches.items() {
         let narrower = item.entries().iter().any(|(key, _)| key != "uri" && key != "name");
         let kinds = ["prefix", "exact"];
         let given = kinds.iter().find_map(|kind| Some((*kind, item.get("uri")?.text_at(kind)?)));
         match given {
-            Some(("prefix", "/")) if !narrower => {}
+            Some(("prefix", "/")) if !narrower => everything = true,
             Some((kind, path)) if path.starts_with('/') && !narrower => {
                 draft.paths.push(json!({kind: path}));
             }
             _ => notes.lost(item, "a rollout is for hosts and for paths, exact or by prefix"),
         }
     }
+    if everything {
+        draft.paths.clear();
+    } else if draft.paths.is_empty() {
+        notes.say(matches, "leaves no path, so the rollout is for all of them: add match.paths");
+    }
 }
 
 /// A canary by weights, a blue/green or an A/B test by iterations: what shares the canary has, for how
 /// long.
 fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
-    let interval = analysis.get("interval").and_then(|node| node.parsed(span::parse));
-    let interval = interval.unwrap_or(INTERVAL_MS);
+    let interval = interval(analysis, notes);
     let number = |field: &str| analysis.get(field)?.parsed(|text| text.parse::<u32>().ok());
+    let weight =
+        |node: &Node| node.parsed(|text| text.parse().ok().filter(|weight| *weight <= 100));
     let all = Step::new(ALL, Hold::Last);
-    if let Some(iterations) = number("iterations") {
+    if let Some(iterations) = number("iterations").filter(|iterations| *iterations > 0) {
         let hold = interval.saturating_mul(iterations.into());
         for node in
             ["stepWeight", "stepWeights", "maxWeight"].iter().filter_map(|key| analysis.get(key))
@@ -118,19 +131,20 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
         }
         return vec![Step::new(0, Hold::For(hold)), all];
     }
-    let most = number("maxWeight").unwrap_or(MAX_WEIGHT);
-    let weights: Vec<u32> = match analysis.get("stepWeights") {
-        Some(node) => {
-            let weight = |item: &Node| item.parsed(|text| text.parse().ok());
-            node.items().iter().filter_map(weight).collect()
+    let list = analysis.get("stepWeights");
+    let weights: Vec<u32> = list.map_or(&[][..], Node::items).iter().filter_map(weight).collect();
+    let step = number("stepWeight").filter(|step| *step > 0);
+    let weights = match (step, weights.last()) {
+        (None, Some(_)) => weights,
+        (Some(step), Some(most)) => {
+            if let Some(list) = list {
+                notes.say(list, "becomes its last weight, for stepWeight counts before it");
+            }
+            multiples(step, *most)
         }
-        None => {
-            let step = number("stepWeight").filter(|step| *step > 0).unwrap_or(most).max(1);
-            (1..)
-                .map(|times| step.saturating_mul(times))
-                .take_while(|weight| *weight < most)
-                .chain([most])
-                .collect()
+        (step, None) => {
+            let most = analysis.get("maxWeight").and_then(weight).unwrap_or(MAX_WEIGHT);
+            multiples(step.unwrap_or(most), most)
         }
     };
     let step = |weight: u32| Some(Step::new(share(weight, 100)?, Hold::For(interval)));
@@ -138,6 +152,22 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
     steps.retain(|step| step.share < ALL);
     steps.push(all);
     steps
+}
+
+/// Weights that grow by a step up to the most.
+fn multiples(step: u32, most: u32) -> Vec<u32> {
+    let weights = (1..).map(|times| step.max(1).saturating_mul(times));
+    weights.take_while(|weight| *weight < most).chain([most]).collect()
+}
+
+/// How long a step lasts.
+fn interval(analysis: &Node, notes: &mut Notes) -> u64 {
+    let Some(node) = analysis.get("interval") else { return INTERVAL_MS };
+    let Some(given) = node.parsed(span::parse) else { return INTERVAL_MS };
+    if given < LEAST_INTERVAL_MS {
+        notes.say(node, "becomes 10s, Flagger's least");
+    }
+    given.max(LEAST_INTERVAL_MS)
 }
 
 /// Requests that get the canary in any case. Blocks are alternatives.

@@ -75,9 +75,14 @@ impl Node {
         Some(value)
     }
 
-    /// Whether it says `true`; `false` is read too, anything else stays unread.
+    /// Whether it says `true` by YAML 1.1, as kubectl reads it; `false` is read too, anything else stays unread.
     pub(super) fn is_true(&self) -> bool {
-        self.parsed(|text| text.parse().ok()).unwrap_or(false)
+        let boolean = |text: &str| match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" => Some(true),
+            "false" | "no" | "off" | "n" => Some(false),
+            _ => None,
+        };
+        self.parsed(boolean).unwrap_or(false)
     }
 
     /// Accounts for it with all its parts: it is mapped as a whole, or has been spoken of.

@@ -257,20 +257,22 @@ pub(super) fn hosts() -> Result<(), String> {
     outcome
 }
 
-/// `promtool check rules` on a spec with everything, and on some by chance.
+/// `promtool check rules` on a spec with everything, on one with several gates, and on some by chance.
 pub(super) fn valid() -> Result<(), String> {
-    let whole = Path::new(env!("CARGO_MANIFEST_DIR")).join("schema/whole_spec.yaml");
-    let text = std::fs::read_to_string(&whole).map_err(|error| error.to_string())?;
-    let whole: Value = serde_saphyr::from_str(&text).map_err(|error| error.to_string())?;
-    let mut specs =
-        vec![whole, spec(r#"{"tolerate": 1.5, "minRatio": 2.5, "minDifference": 0.001}"#)];
+    let mut specs = vec![spec(r#"{"tolerate": 1.5, "minRatio": 2.5, "minDifference": 0.001}"#)];
+    for file in ["tests/schema/whole_spec.yaml", "host-sim/tests/serin/guarded/spec.yaml"] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
+        let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
+        specs.push(serde_saphyr::from_str(&text).map_err(|error| error.to_string())?);
+    }
     let by_chance = (0..200).map(|seed| random::spec(&mut Random::new(seed)));
     specs.extend(by_chance.filter(|spec| spec["rollouts"].is_object()).take(20));
     for spec in specs {
         let folder = envoy::folder("rules-valid")?;
         export("prometheus", &spec, &folder, &["--interval", "15s"])?;
         let file = folder.join("serin.rules.yaml");
-        let output = run(Command::new(program("promtool")?).args(["check", "rules"]).arg(&file))?;
+        let check = ["check", "rules", "--lint-fatal"];
+        let output = run(Command::new(program("promtool")?).args(check).arg(&file))?;
         if !output.status.success() {
             let text = std::fs::read_to_string(&file).unwrap_or_default();
             return Err(format!("{}\n{text}", said(&output)));

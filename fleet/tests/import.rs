@@ -1,0 +1,122 @@
+//! Shapes of other tools' manifests whose meaning is easily missed.
+
+use serde_json::{Value, json};
+use serin_fleet::import::{Import, Note, Options, Tool, import};
+
+/// The only rollout of the spec that comes of a manifest, and what is said about it.
+#[track_caller]
+fn imported(tool: Tool, manifest: &str) -> (Value, String) {
+    let Import { spec, notes } = import(tool, manifest, &Options::default()).expect("a spec");
+    let spec: Value = serde_saphyr::from_str(&spec).expect("YAML");
+    let rollouts = spec["rollouts"].as_object().expect("rollouts");
+    let notes: Vec<String> = notes.iter().map(Note::to_string).collect();
+    (rollouts.values().next().expect("one").clone(), notes.join("\n"))
+}
+
+fn flagger(service: &str, analysis: &str) -> (Value, String) {
+    imported(
+        Tool::Flagger,
+        &format!(
+            "apiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {{ name: shop }}\nspec:\n  \
+             targetRef: {{ name: shop }}\n  service: {{ {service} }}\n  analysis:\n    {analysis}\n"
+        ),
+    )
+}
+
+fn argo(canary: &str) -> (Value, String) {
+    imported(
+        Tool::Argo,
+        &format!(
+            "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{ name: shop }}\nspec:\n  \
+             strategy:\n    canary:\n      steps: [ {{ setWeight: 5 }}, {{ pause: {{ duration: 1m }} }} ]\n      {canary}\n"
+        ),
+    )
+}
+
+fn shares(rollout: &Value) -> Vec<Value> {
+    let steps = rollout["canary"]["steps"].as_array().expect("steps");
+    steps.iter().map(|step| step["share"].clone()).collect()
+}
+
+#[test]
+fn merge_keys_count_as_kubectl_reads_them() {
+    let given = "<<: [ &one { interval: 30s, stepWeight: 20 }, { stepWeight: 5, maxWeight: 60 } ]\n    maxWeight: 40";
+    let (rollout, notes) = flagger("port: 80", given);
+    assert_eq!(rollout["canary"]["steps"][0], json!({"hold": "30s", "share": 20}));
+    assert_eq!(shares(&rollout), [20, 40, 100]);
+    assert!(!notes.contains("<<"), "{notes}");
+    let (rollout, notes) = flagger("port: 80", "<<: text\n    stepWeight: 50");
+    assert_eq!(shares(&rollout), [50, 100]);
+    assert!(notes.contains("spec.analysis.<< has no counterpart"), "{notes}");
+}
+
+#[test]
+fn the_booleans_of_yaml_1_1_are_booleans() {
+    for (text, meant) in
+        [("yes", true), ("On", true), ("TRUE", true), ("off", false), ("No", false)]
+    {
+        let (rollout, notes) = flagger("port: 80", &format!("mirror: {text}\n    stepWeight: 50"));
+        assert_eq!(rollout["shadow"].is_object(), meant, "{text}");
+        assert!(!notes.contains("mirror has no counterpart"), "{text}: {notes}");
+    }
+}
+
+#[test]
+fn one_match_for_everything_is_for_everything() {
+    let hosts = r#"hosts: [ a.example.com, "*" ]"#;
+    let paths = "match: [ { uri: { exact: /a } }, { uri: { prefix: / } } ]";
+    let (rollout, _) = flagger(&format!("{hosts}, {paths}"), "stepWeight: 50");
+    assert!(rollout["match"].is_null(), "{rollout}");
+}
+
+#[test]
+fn what_is_left_of_a_match_is_not_for_more_in_silence() {
+    let (rollout, notes) =
+        flagger("match: [ { uri: { regex: \"/p/[0-9]+\" } } ]", "stepWeight: 50");
+    assert!(rollout["match"]["paths"].is_null());
+    assert!(
+        notes.contains("spec.service.match leaves no path, so the rollout is for all of them"),
+        "{notes}"
+    );
+}
+
+#[test]
+fn weights_that_are_none_are_listed() {
+    let (rollout, notes) = flagger("port: 80", "stepWeights: [ 5, 200, 20 ]\n    maxWeight: 50");
+    assert_eq!(shares(&rollout), [5, 20, 100]);
+    for part in ["stepWeights[1]", "maxWeight"] {
+        assert!(notes.contains(&format!("spec.analysis.{part} has no counterpart")), "{notes}");
+    }
+    let (rollout, notes) = flagger("port: 80", "stepWeight: 60\n    maxWeight: 200");
+    assert_eq!(shares(&rollout), [60, 100]);
+    assert!(notes.contains("spec.analysis.maxWeight has no counterpart"), "{notes}");
+}
+
+/// Flagger goes on by stepWeight then, as far as the last of the others.
+#[test]
+fn of_both_kinds_of_weights_flagger_takes_one() {
+    let (rollout, notes) = flagger("port: 80", "stepWeight: 20\n    stepWeights: [ 1, 50 ]");
+    assert_eq!(shares(&rollout), [20, 40, 50, 100]);
+    assert!(notes.contains("spec.analysis.stepWeights becomes its last weight"), "{notes}");
+}
+
+#[test]
+fn flaggers_own_least_values_hold() {
+    let (rollout, notes) =
+        flagger("port: 80", "interval: 1s\n    iterations: 0\n    stepWeight: 50");
+    assert_eq!(rollout["canary"]["steps"][0], json!({"hold": "10s", "share": 50}));
+    assert!(notes.contains("spec.analysis.interval becomes 10s, Flagger's least"), "{notes}");
+}
+
+/// An analysis that only watches, or that begins later, is a gate that may abort from the first step on.
+#[test]
+fn a_gate_that_does_more_than_the_analysis_is_told() {
+    let run = "analysis: { startingStep: 2, templates: [ { templateName: t } ], dryRun: [ { metricName: m } ] }";
+    let (rollout, notes) = argo(run);
+    assert!(rollout["gates"].is_object());
+    assert!(
+        notes.contains("analysis.startingStep has no counterpart: gates judge every step"),
+        "{notes}"
+    );
+    assert!(notes.contains("analysis.dryRun has no counterpart: a gate may abort"), "{notes}");
+}
