@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::envoy::edge::Edge;
 use serin_conformance::envoy::{self, Envoy};
-use serin_conformance::load::{Crowd, Load, Note};
+use serin_conformance::load::{Load, Note};
 use serin_conformance::overrides;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
@@ -16,7 +16,7 @@ use std::time::{Duration, Instant};
 
 /// Far longer than anything here takes.
 const PATIENCE: Duration = Duration::from_secs(40);
-const USERS: Crowd = Crowd::Users(3000);
+const USERS: usize = 3000;
 
 fn main() -> ExitCode {
     let mut report = Report::new("gates in Envoy");

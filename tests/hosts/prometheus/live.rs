@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::envoy::edge::Edge;
 use serin_conformance::envoy::{self, Envoy, until};
-use serin_conformance::load::{Crowd, Load};
+use serin_conformance::load::Load;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
 use std::net::{SocketAddr, TcpListener};
@@ -80,10 +80,7 @@ impl Fleet {
     }
 
     fn load(&self) -> Result<Vec<Load>, String> {
-        self.envoys
-            .iter()
-            .map(|envoy| Ok(Load::start(envoy.listener("edge")?, Crowd::Users(3000))))
-            .collect()
+        self.envoys.iter().map(|envoy| Ok(Load::start(envoy.listener("edge")?, 3000))).collect()
     }
 }
 
