@@ -300,4 +300,36 @@ export async function gates() {
     assert.deepEqual([audits.length, audits[0].verdict], [1, "pause"]);
     assert.match(audits[0].reason, /too few requests a minute/);
   });
+
+  await check("what the object has seen of a rollout goes when the rollout has been gone for a day, its abort stays", async () => {
+    const hosts = { web: "shop.example.com", other: "other.example.com" };
+    const guarded = (revision, ...names) => {
+      const { rollouts, ...rest } = gated({ revision, epoch: 1, onAbort: undefined });
+      const of = (name) => [name, { ...rollouts.web, match: { hosts: [hosts[name]] } }];
+      return { ...rest, rollouts: Object.fromEntries(names.map(of)) };
+    };
+    const { isolates: { one, two }, canary, store, object } = await world({ names: ["one", "two"], entry }, guarded(1, "web", "other"));
+    const keys = async () => JSON.parse(await (await object("/keys")).text()).filter((key) => key.includes("/"));
+    const wake = (days) => object(`/wake?later=${days * 86_400_000 + 1}`);
+    const crowds = Object.values(hosts).map((host) => crowd(one, { host }));
+    await until("both are watched", async () => (await keys()).length === 4);
+    canary.status = 500;
+    await until("both are aborted", async () => (await one.status()).latches.filter(({ abort }) => abort).length === 2, 20_000);
+    const { latches } = await one.status();
+    await store.put("spec", JSON.stringify(guarded(2, "other")));
+    await until("the spec has changed", async () => (await one.status()).spec.revision === 2);
+    await Promise.all(crowds.map((crowd) => crowd.stop()));
+    await wake(0.9);
+    assert.equal((await keys()).length, 4, "it may still come back");
+    await wake(1.1);
+    assert.deepEqual(await keys(), ["tallies/other", "watch/other"]);
+    assert.deepEqual((await one.status()).latches, latches);
+
+    // It comes back, in the same epoch, to an isolate that has never heard of it.
+    await store.put("spec", JSON.stringify(guarded(3, "web", "other")));
+    const { asked } = canary;
+    await Promise.all(Array.from({ length: 20 }, (_, user) => two.ask("/", { headers: { "x-user-id": `u${user}` } })));
+    const status = await two.status();
+    assert.deepEqual([status.spec.revision, status.latches, canary.asked], [3, latches, asked]);
+  });
 }
