@@ -234,7 +234,10 @@ fn a_filter_may_change_and_answer_bodies() {
 
 #[test]
 fn upstreams_that_fail_are_named() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens where a client's connection begins, and nobody else gets that port meanwhile.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let gone = client.local_addr().unwrap();
     let server = Server::of("gone", FILTER, gone, &[]);
     let answer = get(server.address, "/shop", &[]);
     assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway"), "{answer}");
