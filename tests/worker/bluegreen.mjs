@@ -38,7 +38,10 @@ function visitors(isolate) {
     const before = changes;
     const lasts = () => running && (session.isLong || (connection === 1 && changes === before));
     let cookie;
-    for (let request = 0; request < REQUESTS || lasts(); request += 1) {
+    let isLast = false;
+    // Whether it is the last one is known before it is sent: one comes after the change that was waited for.
+    for (let request = 1; !isLast; request += 1) {
+      isLast = request >= REQUESTS && !lasts();
       session.last = performance.now();
       const answer = await isolate.ask("/", { headers: cookie === undefined ? {} : { cookie } }).catch((lost) => ({ lost }));
       if (answer.status !== 200) {
@@ -105,7 +108,7 @@ export async function blueGreen() {
       const next = flips.find((flip) => flip.sent > sent)?.sent ?? Infinity;
       const late = own.filter(({ began, arms }) => began > settled[name] && began < next && arms[0] !== to);
       assert.deepEqual(late, [], `sessions began on ${from} when ${name} had the spec`);
-      const across = own.filter(({ last, arms }) => last > settled[name] && arms[0] === from).length;
+      const across = own.filter(({ began, last, arms }) => began < settled[name] && last > settled[name] && arms[0] === from).length;
       assert(across > 0, `no session on ${from} went across the change in ${name}`);
       return { from, name, ms: Math.round(settled[name] - sent), across };
     }));

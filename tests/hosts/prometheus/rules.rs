@@ -264,13 +264,18 @@ pub(super) fn valid() -> Result<(), String> {
     let whole: Value = serde_saphyr::from_str(&text).map_err(|error| error.to_string())?;
     let mut specs =
         vec![whole, spec(r#"{"tolerate": 1.5, "minRatio": 2.5, "minDifference": 0.001}"#)];
+    let mut two = spec("{}");
+    two["rollouts"]["search"] = two["rollouts"]["shop"].clone();
+    two["rollouts"]["search"]["match"] = json!({"paths": ["/search"]});
+    specs.push(two);
     let by_chance = (0..200).map(|seed| random::spec(&mut Random::new(seed)));
     specs.extend(by_chance.filter(|spec| spec["rollouts"].is_object()).take(20));
     for spec in specs {
         let folder = envoy::folder("rules-valid")?;
         export("prometheus", &spec, &folder, &["--interval", "15s"])?;
         let file = folder.join("serin.rules.yaml");
-        let output = run(Command::new(program("promtool")?).args(["check", "rules"]).arg(&file))?;
+        let check = ["check", "rules", "--lint-fatal"];
+        let output = run(Command::new(program("promtool")?).args(check).arg(&file))?;
         if !output.status.success() {
             let text = std::fs::read_to_string(&file).unwrap_or_default();
             return Err(format!("{}\n{text}", said(&output)));

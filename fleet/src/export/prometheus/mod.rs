@@ -38,5 +38,9 @@ fn group(name: &str, rules: Vec<Value>, options: &Options) -> Value {
 fn rules(trial: &Trial<'_>) -> Vec<Value> {
     let mut rules = recording::rules(trial);
     rules.extend(alerts::rollout(trial));
+    // What they find has this label already. With it promtool sees that rules of two rollouts differ.
+    for rule in &mut rules {
+        rule["labels"]["serin_rollout"] = trial.rollout.into();
+    }
     rules
 }
