@@ -254,7 +254,7 @@ impl Fleet {
     /// Envoy takes a file over when it notices it.
     fn until(&self, wanted: impl Fn(&Said) -> bool) -> Result<Said, String> {
         let mut last = String::new();
-        let found = envoy::until(Duration::from_secs(20), || {
+        let found = envoy::until(Duration::from_secs(60), || {
             let said = self.ask(&self.spec).map_err(|why| last = why).ok()?;
             last.clone_from(&said.text);
             wanted(&said).then_some(said)

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 const CLIENTS: usize = 6;
 /// Between two requests of a client, so that the load is bounded.
 pub(crate) const PAUSE: Duration = Duration::from_millis(2);
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One request and what came of it.
 pub struct Note {

@@ -56,7 +56,7 @@ export async function dev(folder) {
   const answer = await until("it answers", async () => {
     if (run.child.exitCode !== null) throw new Error(run.said());
     return ask(port, "/", { headers: { "x-user-id": "ada" } }).catch(() => false);
-  }, 45_000);
+  }, 120_000);
   return { port, answer };
 }
 

@@ -139,7 +139,7 @@ fn a_failed_filter_means_the_baseline_and_no_trust() {
     }
     server.wait_for("the guest trapped in proxy_on_request_headers");
     // After the back-off the filter is there again.
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     while !get(server.address, "/shop", &["x-canary: 1"]).contains("v2 saw") {
         assert!(Instant::now() < end, "the filter did not come back");
         std::thread::sleep(Duration::from_millis(100));

@@ -35,7 +35,13 @@ fn spec() -> Value {
             "baseline": "stable",
             "canary": {"share": 25},
             "epoch": 4,
-            "gates": {"minRate": 1, "maxBaselineErrorRate": 20, "errors": {"unit": "request"}},
+            // With this alpha nothing is told without a cause.
+            "gates": {
+                "alpha": 0.001,
+                "minRate": 1,
+                "maxBaselineErrorRate": 20,
+                "errors": {"unit": "request"},
+            },
         }},
     })
 }
