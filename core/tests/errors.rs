@@ -79,6 +79,44 @@ fn all_mistakes_of_a_rollout_at_once() {
 }
 
 #[test]
+fn all_mistakes_of_gates_at_once() {
+    refused(
+        r#""cohorts": { "big": { "attribute": "header.x-plan", "equals": "big" } },
+        "flags": { "new": { "kind": "ops", "variants": { "on": true, "off": false }, "defaultVariant": "off" } },
+        "rollouts": { "shop": {
+            "unit": "user", "arms": { "a": { "target": "a" }, "b": { "target": "b" } }, "baseline": "a",
+            "canary": { "start": "2026-11-21T09:00:00Z", "steps": [ { "share": 5, "hold": "1h" }, { "share": 100, "mode": "gate" } ] },
+            "gates": {
+                "alpha": 0, "minSample": 5,
+                "errors": { "unit": "user", "status": [], "tolerate": 0.5, "minRatio": 0 },
+                "latency": { "tolerate": 301 },
+                "kpi": { "methods": [ "post" ], "paths": [ "shop/*" ], "header": "x order", "tolerate": 2 },
+                "promotion": { "exclude": 1 }, "shadow": { "maxDivergence": 0 },
+                "cohorts": [ "big", "huge", "big" ] },
+            "onAbort": { "disable": [ "new", "nope" ] } } }"#,
+        &[
+            "rollouts.shop.canary.steps[1].mode: gate goes with a hold of some time, as in hold: 10m",
+            "rollouts.shop.gates.minSample: unknown field, did you mean minSamples?",
+            "rollouts.shop.gates.alpha: is 0 %, allowed are 0.001 to 50 per cent",
+            "rollouts.shop.gates.errors.unit: \"user\" is not allowed, use bucket or request",
+            "rollouts.shop.gates.errors.tolerate: is 0.5, allowed are 1 to 100 in steps of 0.001",
+            "rollouts.shop.gates.errors.minRatio: is 0, allowed are 1 to 100 in steps of 0.001",
+            "rollouts.shop.gates.errors.status: is an empty list, name a class (5xx) or a status",
+            "rollouts.shop.gates.latency.tolerate: must be 0 to 300 per cent in steps of 0.001",
+            "rollouts.shop.gates.kpi.methods: \"post\" is no method, write GET",
+            "rollouts.shop.gates.kpi.paths[0]: \"shop/*\" is no path, write /feed: it begins with /, has no ?, # or * and at most 2048 bytes",
+            "rollouts.shop.gates.kpi.header: \"x order\" is no field name, write x-order",
+            "rollouts.shop.gates.kpi.tolerate: is 2, allowed are 0.051 to 1 in steps of 0.001",
+            "rollouts.shop.gates.promotion.exclude: is 1, allowed are 1.001 to 200 in steps of 0.001",
+            "rollouts.shop.gates.shadow.maxDivergence: is 0 %, allowed are 0.001 to 50 per cent",
+            "rollouts.shop.onAbort.disable[1]: there is no flag \"nope\", use new",
+            "rollouts.shop.gates.cohorts[1]: there is no cohort \"huge\", use big",
+            "rollouts.shop.gates.cohorts[2]: \"big\" is there twice",
+        ],
+    );
+}
+
+#[test]
 fn all_mistakes_of_conditions_at_once() {
     refused(
         r#""cohorts": {

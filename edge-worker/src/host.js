@@ -79,6 +79,10 @@ export function store(storage, key, value) {
   storage.kv.put(key, value.slice());
 }
 
+export function unstore(storage, key) {
+  storage.kv.delete(key);
+}
+
 export function setAlarm(storage, at) {
   storage.setAlarm(at);
 }

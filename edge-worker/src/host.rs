@@ -49,6 +49,8 @@ extern "C" {
     fn stored(storage: &JsValue, key: &str) -> Result<Option<Vec<u8>>, Thrown>;
     #[wasm_bindgen(catch)]
     fn store(storage: &JsValue, key: &str, value: &[u8]) -> Result<(), Thrown>;
+    #[wasm_bindgen(catch)]
+    fn unstore(storage: &JsValue, key: &str) -> Result<(), Thrown>;
     #[wasm_bindgen(catch, js_name = setAlarm)]
     fn set_alarm(storage: &JsValue, at: f64) -> Result<(), Thrown>;
     #[wasm_bindgen(catch, js_name = forward)]
@@ -180,6 +182,12 @@ impl Store for Storage {
     fn put(&self, key: &str, value: &[u8]) {
         if self.failure.borrow().is_none() {
             self.tried(store(&self.storage, key, value));
+        }
+    }
+
+    fn delete(&self, key: &str) {
+        if self.failure.borrow().is_none() {
+            self.tried(unstore(&self.storage, key));
         }
     }
 }

@@ -5,12 +5,14 @@ use serin_core::gate::{self, Audit, Latches, Tallies, Watch};
 use serin_core::plan::{Rollout, RolloutId};
 
 use crate::batch::Batch;
+use crate::evidence;
 use crate::known::Document;
 
 /// What outlives the object's instance: values by key.
 pub(crate) trait Store {
     fn get(&self, key: &str) -> Option<Vec<u8>>;
     fn put(&self, key: &str, value: &[u8]);
+    fn delete(&self, key: &str);
 }
 
 /// How many records are kept.
@@ -41,11 +43,9 @@ impl<S: Store> Keeper<S> {
         self.look(plan, others, now, in_batch, |rollout, document| {
             let latch = document.latches.get(rollout.name());
             let current = rollout.current(latch, now)?.stage;
-            let key = format!("tallies/{}", rollout.name());
-            let kept = self.tallies(rollout);
             let added = batch.of(rollout.name())?;
-            let tallies = Tallies::absorb(kept, added, current)?;
-            self.0.put(&key, &tallies.to_bytes());
+            let tallies = Tallies::absorb(self.tallies(rollout), added, current)?;
+            self.0.put(&evidence::tallies(rollout.name()), &tallies.to_bytes());
             Some(tallies)
         })
     }
@@ -94,6 +94,7 @@ impl<S: Store> Keeper<S> {
             self.0.put(LATCHES, document.write().as_bytes());
         }
         self.keep_audits(&audits);
+        evidence::sweep(&self.0, plan, now);
         audits
     }
 
@@ -106,7 +107,7 @@ impl<S: Store> Keeper<S> {
         document: &mut Document,
         now: u64,
     ) -> Option<Audit> {
-        let key = format!("watch/{}", rollout.name());
+        let key = evidence::watch(rollout.name());
         let kept = self.0.get(&key).and_then(|bytes| Watch::from_bytes(&bytes));
         let mut watch = kept.clone().unwrap_or_default();
         let audit = document.latches.change(rollout.name(), |latch| {
@@ -119,7 +120,7 @@ impl<S: Store> Keeper<S> {
     }
 
     fn tallies(&self, rollout: &Rollout) -> Option<Tallies> {
-        let bytes = self.0.get(&format!("tallies/{}", rollout.name()))?;
+        let bytes = self.0.get(&evidence::tallies(rollout.name()))?;
         Tallies::from_bytes(&bytes)
     }
 
@@ -183,7 +184,7 @@ fn id(plan: &Plan, rollout: &Rollout) -> Option<RolloutId> {
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
     use crate::active::Active;
     use crate::config::Source;
@@ -193,7 +194,13 @@ mod tests {
     use std::collections::BTreeMap;
 
     #[derive(Default)]
-    struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
+    pub(crate) struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
+
+    impl Memory {
+        pub(crate) fn keys(&self) -> Vec<String> {
+            self.0.borrow().keys().cloned().collect()
+        }
+    }
 
     impl Store for &Memory {
         fn get(&self, key: &str) -> Option<Vec<u8>> {
@@ -203,9 +210,13 @@ mod tests {
         fn put(&self, key: &str, value: &[u8]) {
             self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
         }
+
+        fn delete(&self, key: &str) {
+            self.0.borrow_mut().remove(key);
+        }
     }
 
-    const NOW: u64 = 1_795_250_000_000;
+    pub(crate) const NOW: u64 = 1_795_250_000_000;
 
     fn active(epoch: u64) -> Active {
         let spec = format!(
@@ -260,6 +271,25 @@ mod tests {
         let batch = counted(&old, 300, 500);
         let audits = Keeper(&memory).flushed(&new.plan, &batch, &Latches::default(), NOW);
         assert_eq!((audits, memory.0.borrow().contains_key("tallies/web")), (Vec::new(), false));
+    }
+
+    #[test]
+    fn an_isolate_with_an_old_plan_brings_no_evidence_back_and_no_abort_is_lost() {
+        let (old, memory) = (active(3), Memory::default());
+        let none = Latches::default();
+        let batch = counted(&old, 300, 500);
+        let keeper = Keeper(&memory);
+        assert_eq!(keeper.flushed(&old.plan, &batch, &none, NOW).len(), 1);
+        let without = r#"{"formatVersion":1}"#;
+        let without = Plan::from_json(without.as_bytes()).unwrap();
+        let late = NOW + 100 * 86_400_000;
+        for now in [NOW + 1, late, late + 1] {
+            assert_eq!(keeper.flushed(&without, &batch, &none, now), []);
+        }
+        assert!(!memory.keys().iter().any(|key| key.contains('/')), "{:?}", memory.keys());
+        assert_eq!(keeper.flushed(&old.plan, &batch, &none, late + 2), []);
+        let latches = keeper.document().latches;
+        assert!(latches.get("web").unwrap().stops(3, 0, Some(late + 2)));
     }
 
     #[test]

@@ -49,6 +49,7 @@ mod batch;
 mod cache;
 mod config;
 mod counters;
+mod evidence;
 mod facts;
 mod head;
 mod jwt;

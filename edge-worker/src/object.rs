@@ -11,6 +11,7 @@ use worker::wasm_bindgen_futures::spawn_local;
 
 use crate::batch::Batch;
 use crate::entry::{isolate, on_abort};
+use crate::evidence;
 use crate::host::{self, Storage};
 use crate::keeper::{Keeper, Store};
 use crate::refresh::{Isolate, KV};
@@ -52,6 +53,7 @@ pub async fn flushed(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<Strin
     if !batch.tallies.is_empty() {
         arm(&keeper.0, now, now.saturating_add(PATIENCE_MS));
     }
+    arm_for_evidence(&keeper.0, now);
     let text = keeper.document().write();
     match keeper.0.failure() {
         Some(thrown) => Err(thrown),
@@ -80,6 +82,7 @@ pub async fn woken(storage: JsValue, env: Env) -> Result<(), JsValue> {
     if keeper.is_watching(&active.plan, now) {
         arm(&keeper.0, now, now.saturating_add(PATIENCE_MS));
     }
+    arm_for_evidence(&keeper.0, now);
     match keeper.0.failure() {
         Some(thrown) => Err(thrown),
         None => {
@@ -102,6 +105,8 @@ pub async fn kept(storage: JsValue, env: Env) -> Result<String, JsValue> {
         return Err("there is no plan".into());
     };
     let keeper = Keeper(Storage::new(storage));
+    evidence::sweep(&keeper.0, &active.plan, now);
+    arm_for_evidence(&keeper.0, now);
     let state = keeper.state(&active.plan);
     keeper.0.failure().map_or(Ok(state), Err)
 }
@@ -114,6 +119,13 @@ fn arm(storage: &Storage, now: u64, at: u64) {
     }
     storage.put(ALARM, at.to_string().as_bytes());
     storage.set_alarm(at);
+}
+
+/// Has the object woken when evidence is to be removed, whether there is traffic then or not.
+fn arm_for_evidence(storage: &Storage, now: u64) {
+    if let Some(at) = evidence::due(storage) {
+        arm(storage, now, at);
+    }
 }
 
 /// Tells the world, without keeping the isolate that asked from its answer.

@@ -229,10 +229,10 @@ impl Fleet {
 
     fn silent(&self) -> Result<(), String> {
         let fixed = format!("http://{}", self.fixed.admin_address());
-        let nobody =
-            std::net::TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-        let address = nobody.local_addr().map_err(|error| error.to_string())?;
-        drop(nobody);
+        // Nobody listens where a client's connection begins, and nobody else gets that port meanwhile.
+        let client = std::net::TcpStream::connect(self.fixed.admin_address());
+        let client = client.map_err(|error| error.to_string())?;
+        let address = client.local_addr().map_err(|error| error.to_string())?;
         let nowhere = format!("http://{address}");
         let said = drift(&self.spec, &["--envoy", &fixed, &nowhere], WITH_TOKEN)?;
         said.is(2, &["in-sync", "not-asked"])?;
@@ -254,7 +254,7 @@ impl Fleet {
     /// Envoy takes a file over when it notices it.
     fn until(&self, wanted: impl Fn(&Said) -> bool) -> Result<Said, String> {
         let mut last = String::new();
-        let found = envoy::until(Duration::from_secs(20), || {
+        let found = envoy::until(Duration::from_secs(60), || {
             let said = self.ask(&self.spec).map_err(|why| last = why).ok()?;
             last.clone_from(&said.text);
             wanted(&said).then_some(said)

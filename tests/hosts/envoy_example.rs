@@ -104,7 +104,7 @@ fn upstreams() -> Result<Guard, String> {
     let guard = Guard(python.spawn().map_err(|error| format!("python3 did not start: {error}"))?);
     for port in UPSTREAMS {
         let to = SocketAddr::from(([127, 0, 0, 1], port));
-        envoy::until(Duration::from_secs(20), || client::get(to, "/").ok())
+        envoy::until(Duration::from_secs(60), || client::get(to, "/").ok())
             .ok_or_else(|| format!("no upstream answers on {to}"))?;
     }
     Ok(guard)
@@ -214,7 +214,7 @@ impl Example {
     fn access_log(&self) -> Result<(), String> {
         // Envoy writes its access log once a second.
         let last = format!("{NUMBER}={} ", self.sent.len() - 1);
-        envoy::until(Duration::from_secs(20), || self.envoy.output().contains(&last).then_some(()));
+        envoy::until(Duration::from_secs(60), || self.envoy.output().contains(&last).then_some(()));
         let output = self.envoy.output();
         for (number, outcome) in self.sent.iter().enumerate() {
             let mark = format!("?{NUMBER}={number} 200 {} ", self.target(outcome));
@@ -253,7 +253,7 @@ impl Example {
         spec["rollouts"]["shop"]["canary"]["share"] = json!(100);
         envoy::write(&changed, &format!("{spec:#}"))?;
         apply(&path)?;
-        let all = envoy::until(Duration::from_secs(20), || {
+        let all = envoy::until(Duration::from_secs(60), || {
             let case = crowd::case("/", &[("x-user-id", "user-1")]);
             let response = client::send(EDGE.into(), None, &case.request, &[]).ok()?;
             response.text().starts_with("shop-canary").then_some(())

@@ -104,7 +104,7 @@ fn replace(folder: &Path, file: &Path, text: &str) -> Result<(), String> {
 fn expect_revision(envoy: &Envoy, revision: u64, arm: &str) -> Result<(), String> {
     let wanted = format!("\"revision\":{revision},");
     let mut last = String::new();
-    let found = envoy::until(Duration::from_secs(20), || {
+    let found = envoy::until(Duration::from_secs(60), || {
         last = ask(envoy, "web", Some("ana")).map_or_else(|why| why, |response| record(&response));
         (last.contains(&wanted) && last.contains(&format!("\"arm\":\"{arm}\""))).then_some(())
     });

@@ -26,7 +26,7 @@ const REQUESTS: usize = 80;
 /// The target of requests that belong to no rollout.
 const DEFAULT: &str = "elsewhere";
 
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn main() -> ExitCode {
     let mut report = Report::new("Envoy, exported");

@@ -69,6 +69,7 @@ fn plugin(
     handler: Option<Handler>,
 ) -> Result<Plugin, String> {
     let mut builder = Plugin::of_module(module)
+        .limits(sim::patient())
         .configuration(spec.to_string())
         .name("serin")
         .like_envoy(WORKERS)
@@ -249,7 +250,11 @@ fn takes_over(module: &Module) -> Result<(), String> {
     let (clock, shared) = (VirtualClock::at_millis(START), Shared::new());
     let build = |name: &str| {
         let builder = Plugin::of_module(module).configuration(spec(1).to_string()).name(name);
-        let builder = builder.clock(clock.clone()).entropy(Entropy::System).shared(&shared);
+        let builder = builder
+            .limits(sim::patient())
+            .clock(clock.clone())
+            .entropy(Entropy::System)
+            .shared(&shared);
         builder.log_level(LogLevel::Info).build().map_err(|error| error.to_string())
     };
     let (first, second, stranger) = (build("serin")?, build("serin")?, build("other")?);

@@ -44,7 +44,19 @@ impl Drop for Registry {
 }
 
 impl Registry {
+    /// Somebody else may take the port that was free a moment ago: then another one is tried.
     fn start(name: &str, closed: bool) -> Result<Self, String> {
+        let mut last = Err(String::new());
+        for _ in 0..3 {
+            last = Self::listening(name, closed);
+            if last.is_ok() {
+                break;
+            }
+        }
+        last
+    }
+
+    fn listening(name: &str, closed: bool) -> Result<Self, String> {
         let folder = folder(&format!("registry-{name}"))?;
         let free = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
         let address = free.local_addr().map_err(|error| error.to_string())?;
@@ -72,9 +84,13 @@ impl Registry {
             .stderr(log)
             .spawn()
             .map_err(|error| format!("the registry did not start: {error}"))?;
-        let registry = Registry { child, address, folder };
-        let ready = until(Duration::from_secs(20), || client::get(address, "/v2/").ok());
-        ready.map(|_| registry).ok_or_else(|| format!("no registry answers on {address}"))
+        let mut registry = Registry { child, address, folder };
+        let ready = until(Duration::from_secs(60), || match registry.child.try_wait() {
+            Ok(Some(_)) => Some(false),
+            _ => client::get(address, "/v2/").is_ok().then_some(true),
+        });
+        let ready = ready == Some(true);
+        if ready { Ok(registry) } else { Err(format!("no registry answers on {address}")) }
     }
 
     fn reference(&self) -> String {

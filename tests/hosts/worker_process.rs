@@ -31,7 +31,8 @@ impl Workerd {
             json!({"name": name, "variables": variables, "latches": latches})
         });
         let described = Value::Array(described.collect()).to_string();
-        let file = Path::new(env!("CARGO_TARGET_TMPDIR")).join("workers.json");
+        let file = Path::new(env!("CARGO_TARGET_TMPDIR"))
+            .join(format!("workers-{}.json", std::process::id()));
         std::fs::write(&file, described).map_err(|error| format!("{file:?}: {error}"))?;
         let started = Command::new(node)
             .arg(script)

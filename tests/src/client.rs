@@ -9,7 +9,7 @@ use std::time::Duration;
 pub type Fields = Vec<(String, Vec<u8>)>;
 
 /// Longer than any answer takes, shorter than anybody's patience.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// A request or a response.
 pub struct Message {

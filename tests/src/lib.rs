@@ -26,6 +26,8 @@ pub mod report;
 #[cfg(feature = "hosts")]
 pub mod service;
 #[cfg(feature = "hosts")]
+pub mod sessions;
+#[cfg(feature = "hosts")]
 pub mod sim;
 #[cfg(feature = "hosts")]
 pub mod upstream;

@@ -38,6 +38,11 @@ pub fn configured(
     informed(module, spec, at, entropy, keys, None)
 }
 
+/// A busy machine must not fail a test; a guest that never returns is stopped all the same.
+pub fn patient() -> Limits {
+    Limits { call_deadline: Duration::from_secs(60), ..Limits::default() }
+}
+
 /// The same, with what a host knows of aborts: it reads them from a URL, on its first tick.
 pub fn informed(
     module: &Module,
@@ -50,11 +55,9 @@ pub fn informed(
     const TICK_MS: u64 = 10;
     let at = if latches.is_some() { at.saturating_sub(TICK_MS) } else { at };
     let clock = VirtualClock::at_millis(at);
-    // A busy machine must not fail a test; a guest that never returns is stopped all the same.
-    let limits = Limits { call_deadline: Duration::from_secs(60), ..Limits::default() };
     // Nobody but the router could be asked for a copy, as in the Envoy of the vectors.
     let mut builder = Plugin::of_module(module)
-        .limits(limits)
+        .limits(patient())
         .configuration(spec)
         .clock(clock.clone())
         .entropy(entropy)

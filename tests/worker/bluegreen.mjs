@@ -1,11 +1,13 @@
 // Blue to green and back while requests come: the spec changes in KV, sessions keep the colour they began on.
-import { assert, atEnd, check, pause } from "./check.mjs";
+import { assert, atEnd, check, until } from "./check.mjs";
 import { fleet } from "./fleet.mjs";
 import { named } from "./world.mjs";
 
 const NAMES = ["one", "two"];
 const REQUESTS = 10;
 const CONNECTIONS = 8;
+/** So many sessions begin in each isolate under each spec. */
+const ENOUGH = 40;
 
 function spec(active, revision) {
   return JSON.stringify({
@@ -23,15 +25,24 @@ function spec(active, revision) {
 
 /**
  * Sessions one after the other on each of several connections: each begins without a cookie and keeps what it
- * gets. Those on the first connection of an isolate last as long as everything does.
+ * gets. On the first connection of an isolate one lasts as long as everything does, on the second each lasts until
+ * a change that came after its beginning is over.
  */
 function visitors(isolate) {
   const sessions = [];
   let running = true;
-  const one = async (isLong) => {
-    const session = { name: isolate.name, began: performance.now(), isLong, arms: [] };
+  let changes = 0;
+  const one = async (connection) => {
+    const session = { name: isolate.name, began: performance.now(), isLong: connection === 0, arms: [], last: 0 };
+    sessions.push(session);
+    const before = changes;
+    const lasts = () => running && (session.isLong || (connection === 1 && changes === before));
     let cookie;
-    for (let request = 0; isLong ? running : request < REQUESTS; request += 1) {
+    let isLast = false;
+    // Whether it is the last one is known before it is sent: one comes after the change that was waited for.
+    for (let request = 1; !isLast; request += 1) {
+      isLast = request >= REQUESTS && !lasts();
+      session.last = performance.now();
       const answer = await isolate.ask("/", { headers: cookie === undefined ? {} : { cookie } }).catch((lost) => ({ lost }));
       if (answer.status !== 200) {
         session.lost = answer.lost ?? answer.text;
@@ -40,10 +51,9 @@ function visitors(isolate) {
       session.arms.push(answer.headers["x-upstream"]);
       cookie = answer.headers["set-cookie"]?.[0].split(";")[0] ?? cookie;
     }
-    sessions.push(session);
   };
   const clients = Array.from({ length: CONNECTIONS }, async (_, connection) => {
-    while (running) await one(connection === 0);
+    while (running) await one(connection);
   });
   const stop = async () => {
     running = false;
@@ -51,13 +61,12 @@ function visitors(isolate) {
     return sessions;
   };
   atEnd(stop);
-  return { stop };
+  return { sessions, changed: () => { changes += 1; }, stop };
 }
 
-/** When a change was seen: from its writing until the last session that began on the colour before. */
-function settled(sessions, from, until, before) {
-  const late = sessions.filter(({ began, arms }) => began >= from && began < until && arms[0] === before);
-  return Math.round(Math.max(0, ...late.map(({ began }) => began - from)));
+/** Sessions that began on a colour since a moment. */
+function begun(sessions, colour, since) {
+  return sessions.filter(({ began, arms }) => began > since && arms[0] === colour);
 }
 
 export async function blueGreen() {
@@ -67,15 +76,23 @@ export async function blueGreen() {
     const { isolates, kv } = await fleet(NAMES, { targets, variables: { SERIN_BASELINE: "blue" }, without: NAMES });
     const store = await kv();
     await store.put("spec", spec("blue", 1));
-    const crowds = NAMES.map((name) => visitors(isolates[name]));
-    const flips = [performance.now()];
-    for (const [active, revision] of [["green", 2], ["blue", 3]]) {
-      await pause(2_500);
-      flips.push(performance.now());
-      await store.put("spec", spec(active, revision));
+    const crowds = Object.fromEntries(NAMES.map((name) => [name, visitors(isolates[name])]));
+    const enough = (colour, since) => Promise.all(NAMES.map((name) => until(`sessions begin on ${colour} in ${name}`,
+      () => begun(crowds[name].sessions, colour, since).length >= ENOUGH)));
+    await enough("blue", 0);
+    const flips = [];
+    for (const [from, to, revision] of [["blue", "green", 2], ["green", "blue", 3]]) {
+      const flip = { from, to, sent: performance.now(), settled: {} };
+      await store.put("spec", spec(to, revision));
+      await Promise.all(NAMES.map(async (name) => {
+        await until(`${name} has the spec`, () => begun(crowds[name].sessions, to, flip.sent).length > 0);
+        flip.settled[name] = performance.now();
+        crowds[name].changed();
+      }));
+      await enough(to, Math.max(...Object.values(flip.settled)));
+      flips.push(flip);
     }
-    await pause(2_500);
-    const sessions = (await Promise.all(crowds.map((crowd) => crowd.stop()))).flat();
+    const sessions = (await Promise.all(NAMES.map((name) => crowds[name].stop()))).flat();
     assert.deepEqual(sessions.filter(({ lost }) => lost !== undefined), [], "requests were lost");
     const mixed = sessions.filter(({ arms }) => new Set(arms).size !== 1);
     assert.deepEqual(mixed, [], "sessions were mixed");
@@ -84,15 +101,18 @@ export async function blueGreen() {
     // Those that are under way when the colour changes are what pins are for.
     const long = sessions.filter(({ isLong }) => isLong);
     assert.deepEqual(long.map(({ arms }) => arms.at(-1)), NAMES.map(() => "blue"));
-    const lines = NAMES.map((name) => {
+    assert.deepEqual(sessions.filter(({ began, arms }) => began < flips[0].sent && arms[0] !== "blue"), []);
+    const lines = flips.flatMap(({ from, to, sent, settled }) => NAMES.map((name) => {
       const own = sessions.filter((session) => session.name === name);
-      assert.equal(own.filter(({ began }) => began < flips[1]).every(({ arms }) => arms[0] === "blue"), true);
-      assert(own.some(({ arms }) => arms[0] === "green"));
-      const there = settled(own, flips[1], flips[2], "blue");
-      const back = settled(own, flips[2], Infinity, "green");
-      assert(there < 2_400 && back < 2_400, `${name} never changed: ${there} and ${back} ms`);
-      return `${name} there after ${there} ms, back after ${back} ms`;
-    });
-    return `${requests} requests in ${sessions.length} sessions, ${green.requests.length} on green; ${long.map(({ arms }) => arms.length).join(" and ")} in the sessions that lasted throughout; new ones: ${lines.join("; ")}`;
+      // The isolate has one plan for all: once it has taken the new one, nobody begins under the old one.
+      const next = flips.find((flip) => flip.sent > sent)?.sent ?? Infinity;
+      const late = own.filter(({ began, arms }) => began > settled[name] && began < next && arms[0] !== to);
+      assert.deepEqual(late, [], `sessions began on ${from} when ${name} had the spec`);
+      const across = own.filter(({ began, last, arms }) => began < settled[name] && last > settled[name] && arms[0] === from).length;
+      assert(across > 0, `no session on ${from} went across the change in ${name}`);
+      return { from, name, ms: Math.round(settled[name] - sent), across };
+    }));
+    const told = lines.map(({ from, name, ms, across }) => `${name} from ${from} after ${ms} ms, ${across} went across`);
+    return `${requests} requests in ${sessions.length} sessions, ${green.requests.length} on green; ${long.map(({ arms }) => arms.length).join(" and ")} in the sessions that lasted throughout; ${told.join("; ")}`;
   });
 }

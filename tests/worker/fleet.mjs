@@ -66,7 +66,7 @@ export async function fleet(names, { targets = {}, variables = {}, without = [],
  * Requests of many users, one after the other on each of several connections, until `stop` is called. Who
  * has waited for `patience` ms leaves.
  */
-export function crowd(isolate, { connections = 4, headers = {}, path = "/", patience } = {}) {
+export function crowd(isolate, { connections = 4, headers = {}, path = "/", patience, host } = {}) {
   const answers = [];
   let running = true;
   let user = 0;
@@ -75,7 +75,7 @@ export function crowd(isolate, { connections = 4, headers = {}, path = "/", pati
       user += 1;
       const sent = performance.now();
       const own = { "x-user-id": `${isolate.name}-${user % 5_000}`, ...headers };
-      const answer = await isolate.ask(path, { headers: own, patience }).catch((lost) => ({ status: 0, headers: {}, lost }));
+      const answer = await isolate.ask(path, { headers: own, patience, host }).catch((lost) => ({ status: 0, headers: {}, lost }));
       answers.push({ sent, status: answer.status, arm: answer.headers["x-upstream"], lost: answer.lost });
     }
   });

@@ -1,4 +1,4 @@
-// The built Worker with an object that a test can wake at a later moment, and bring to an end.
+// The built Worker with an object that a test can wake at a later moment, look into, and bring to an end.
 import worker, { SerinGates as Built } from "./worker.js";
 
 const now = Date.now;
@@ -18,6 +18,7 @@ export class SerinGates extends Built {
       await once(() => now() + Number(searchParams.get("later")), () => this.alarm());
       return new Response();
     }
+    if (pathname === "/keys") return Response.json([...this.storage.kv.list()].map(([key]) => key));
     const fault = () => { throw new Error("a fault on demand"); };
     return pathname === "/fault" ? once(fault, () => super.fetch(new Request(request.url))) : super.fetch(request);
   }

@@ -145,7 +145,7 @@ export async function shadow() {
     });
     const serin = await worker({
       targets: { stable: stable.origin, dark: dark.origin },
-      variables: { SERIN_SPEC: shadowed({ maxInFlight: 3 }), SERIN_SHADOW_TIMEOUT_MS: "500" },
+      variables: { SERIN_SPEC: shadowed({ maxInFlight: 3 }), SERIN_SHADOW_TIMEOUT_MS: "5000" },
     });
     await Promise.all(Array.from({ length: 20 }, () => serin.ask("/", { headers: USER })));
     const first = (await serin.status()).rollouts.web.shadow;

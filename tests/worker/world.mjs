@@ -1,5 +1,7 @@
 // A Worker in workerd between a client and upstreams, all on loopback.
+import { once } from "node:events";
 import http from "node:http";
+import net from "node:net";
 import { atEnd } from "./check.mjs";
 import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
 
@@ -49,11 +51,13 @@ export function named(name) {
   });
 }
 
-/** An origin that nobody listens at. */
+/** An origin that nobody listens at: a client's connection begins there, so nobody else gets the port meanwhile. */
 export async function nowhere() {
-  const gone = await upstream();
-  gone.close();
-  return gone.origin;
+  const { server } = await upstream();
+  const client = net.connect(server.address().port, "127.0.0.1");
+  atEnd(() => client.destroy());
+  await once(client, "connect");
+  return `http://127.0.0.1:${client.localPort}`;
 }
 
 /**

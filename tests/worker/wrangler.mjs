@@ -1,5 +1,6 @@
 // What people do with the built Worker: from an empty folder to one that answers.
 import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
 import net from "node:net";
 import { tmpdir } from "node:os";
@@ -45,9 +46,9 @@ export function wrangler(folder, ...words) {
 
 /** `wrangler dev` of a folder with Workers for stable and canary in it: its port, and its first answer. */
 export async function dev(folder) {
-  const port = await freePort();
+  const [port, inspector] = await freePorts(2);
   const configs = ["wrangler.jsonc", "stable/wrangler.jsonc", "canary/wrangler.jsonc"].flatMap((name) => ["--config", name]);
-  const run = wrangler(folder, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(await freePort()), ...configs);
+  const run = wrangler(folder, "dev", "--ip", "127.0.0.1", "--port", String(port), "--inspector-port", String(inspector), ...configs);
   atEnd(async () => {
     try { process.kill(-run.child.pid, "SIGTERM"); } catch { /* it has ended by itself */ }
     await run.ended;
@@ -55,17 +56,17 @@ export async function dev(folder) {
   const answer = await until("it answers", async () => {
     if (run.child.exitCode !== null) throw new Error(run.said());
     return ask(port, "/", { headers: { "x-user-id": "ada" } }).catch(() => false);
-  }, 45_000);
+  }, 120_000);
   return { port, answer };
 }
 
-function freePort() {
-  return new Promise((free) => {
-    const server = net.createServer().listen(0, "127.0.0.1", () => {
-      const { port } = server.address();
-      server.close(() => free(port));
-    });
-  });
+/** Ports that are free and differ from each other. */
+async function freePorts(count) {
+  const servers = Array.from({ length: count }, () => net.createServer().listen(0, "127.0.0.1"));
+  await Promise.all(servers.map((server) => once(server, "listening")));
+  const ports = servers.map((server) => server.address().port);
+  await Promise.all(servers.map((server) => once(server.close(), "close")));
+  return ports;
 }
 
 export async function deployed() {

@@ -165,7 +165,7 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
     let methods = object.get("methods");
     let methods = methods.map(|node| super::rollout::methods(node, &path.key("methods"), errors));
     let paths = object.get("paths").map(|node| path_matches(node, &path.key("paths"), errors));
-    if paths.as_ref().is_some_and(Vec::is_empty) {
+    if matches!(object.get("paths"), Some(Node::List(items)) if items.is_empty()) {
         let message = "is an empty list and would match nothing, leave paths out to match all";
         errors.add(&path.key("paths"), ErrorKind::Value, &message);
     }

@@ -139,7 +139,7 @@ fn a_failed_filter_means_the_baseline_and_no_trust() {
     }
     server.wait_for("the guest trapped in proxy_on_request_headers");
     // After the back-off the filter is there again.
-    let end = Instant::now() + Duration::from_secs(30);
+    let end = Instant::now() + Duration::from_secs(60);
     while !get(server.address, "/shop", &["x-canary: 1"]).contains("v2 saw") {
         assert!(Instant::now() < end, "the filter did not come back");
         std::thread::sleep(Duration::from_millis(100));
@@ -234,7 +234,10 @@ fn a_filter_may_change_and_answer_bodies() {
 
 #[test]
 fn upstreams_that_fail_are_named() {
-    let gone = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+    // Nobody listens where a client's connection begins, and nobody else gets that port meanwhile.
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let gone = client.local_addr().unwrap();
     let server = Server::of("gone", FILTER, gone, &[]);
     let answer = get(server.address, "/shop", &[]);
     assert!(answer.starts_with("HTTP/1.1 502 Bad Gateway"), "{answer}");

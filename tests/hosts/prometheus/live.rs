@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::envoy::edge::Edge;
 use serin_conformance::envoy::{self, Envoy, until};
-use serin_conformance::load::{Crowd, Load};
+use serin_conformance::load::Load;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
 use std::net::{SocketAddr, TcpListener};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
@@ -35,7 +35,13 @@ fn spec() -> Value {
             "baseline": "stable",
             "canary": {"share": 25},
             "epoch": 4,
-            "gates": {"minRate": 1, "maxBaselineErrorRate": 20, "errors": {"unit": "request"}},
+            // With this alpha nothing is told without a cause.
+            "gates": {
+                "alpha": 0.001,
+                "minRate": 1,
+                "maxBaselineErrorRate": 20,
+                "errors": {"unit": "request"},
+            },
         }},
     })
 }
@@ -80,10 +86,7 @@ impl Fleet {
     }
 
     fn load(&self) -> Result<Vec<Load>, String> {
-        self.envoys
-            .iter()
-            .map(|envoy| Ok(Load::start(envoy.listener("edge")?, Crowd::Users(3000))))
-            .collect()
+        self.envoys.iter().map(|envoy| Ok(Load::start(envoy.listener("edge")?, 3000))).collect()
     }
 }
 
@@ -192,11 +195,9 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes these, and evaluates the rules of the folder, every second.
+    /// Scrapes these, and evaluates the rules of the folder, every second. Somebody else may take the port
+    /// that was free a moment ago: then another one is tried.
     fn start(folder: PathBuf, targets: Vec<SocketAddr>) -> Result<Prometheus, String> {
-        let free = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
-        let address = free.local_addr().map_err(|error| error.to_string())?;
-        drop(free);
         let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
         let config = json!({
             "global": {"scrape_interval": "1s", "scrape_timeout": "1s", "evaluation_interval": "1s"},
@@ -208,30 +209,19 @@ impl Prometheus {
             }],
         });
         // JSON is YAML.
-        let file = folder.join("prometheus.yml");
-        envoy::write(&file, &config.to_string())?;
-        let log = std::fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
-        let child = Command::new(program("prometheus")?)
-            .arg(format!("--config.file={}", file.display()))
-            .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
-            .arg(format!("--web.listen-address={address}"))
-            .arg("--log.level=warn")
-            .current_dir(&folder)
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(log)
-            .spawn()
-            .map_err(|error| format!("Prometheus did not start: {error}"))?;
-        let prometheus = Prometheus { child, folder, address };
-        let ready = until(PATIENCE, || {
-            client::get(address, "/-/ready").ok().filter(|answer| answer.status() == 200)
-        });
-        ready.map(|_| ()).ok_or_else(|| prometheus.log())?;
-        Ok(prometheus)
+        envoy::write(&folder.join("prometheus.yml"), &config.to_string())?;
+        let mut last = Err(String::new());
+        for _ in 0..3 {
+            last = listening(&folder);
+            if last.is_ok() {
+                break;
+            }
+        }
+        last.map(|(child, address)| Prometheus { child, folder, address })
     }
 
     fn log(&self) -> String {
-        std::fs::read_to_string(self.folder.join("log")).unwrap_or_default()
+        log(&self.folder)
     }
 
     /// What a query finds now.
@@ -262,4 +252,40 @@ impl Prometheus {
             format!("{query} finds {last:?}\n{levels:?}\n{}", self.log())
         })
     }
+}
+
+fn log(folder: &Path) -> String {
+    std::fs::read_to_string(folder.join("log")).unwrap_or_default()
+}
+
+/// A Prometheus that is ready, and where.
+fn listening(folder: &Path) -> Result<(Child, SocketAddr), String> {
+    let free = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
+    let address = free.local_addr().map_err(|error| error.to_string())?;
+    drop(free);
+    let output = std::fs::File::create(folder.join("log")).map_err(|error| error.to_string())?;
+    let mut child = Command::new(program("prometheus")?)
+        .arg(format!("--config.file={}", folder.join("prometheus.yml").display()))
+        .arg(format!("--storage.tsdb.path={}", folder.join("data").display()))
+        .arg(format!("--web.listen-address={address}"))
+        .arg("--log.level=warn")
+        .current_dir(folder)
+        .stdin(Stdio::null())
+        .stdout(Stdio::null())
+        .stderr(output)
+        .spawn()
+        .map_err(|error| format!("Prometheus did not start: {error}"))?;
+    let ready = until(PATIENCE, || {
+        if child.try_wait().is_ok_and(|ended| ended.is_some()) {
+            return Some(false);
+        }
+        let answer = client::get(address, "/-/ready").ok()?;
+        (answer.status() == 200).then_some(true)
+    });
+    if ready == Some(true) {
+        return Ok((child, address));
+    }
+    let _ = child.kill();
+    let _ = child.wait();
+    Err(log(folder))
 }

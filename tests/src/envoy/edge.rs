@@ -47,6 +47,8 @@ impl Edge {
     ) -> Result<Envoy, String> {
         let filter = wasm_from_file(&self.folder.join("serin.json"), &self.folder);
         let mut listener = bootstrap::listener("edge", &filter, clusters[0].0);
+        // Both workers get their part of a few connections.
+        listener["connection_balance_config"] = json!({"exact_balance": {}});
         let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
         let routes = &mut manager["route_config"]["virtual_hosts"][0]["routes"];
         let route = |(name, _): &(&str, SocketAddr)| {

@@ -38,8 +38,7 @@ pub(super) fn rules(trial: &Trial<'_>) -> Vec<Value> {
     rules.push(record(SHARE, &format!("{canary} / ({canary} + {baseline})")));
     rules.extend(ALTERNATIVES.map(|times| level(trial, times)));
     let mut threshold = record(THRESHOLD, &format!("vector({})", trial.threshold));
-    threshold["labels"] =
-        json!({"serin_rollout": trial.rollout, "serin_epoch": trial.epoch.to_string()});
+    threshold["labels"] = json!({"serin_epoch": trial.epoch.to_string()});
     rules.push(threshold);
     rules
 }
