@@ -16,12 +16,19 @@ pub(super) struct Place {
     path: String,
     /// The flags to ask about here; `None` asks about the rollout.
     pub(super) flags: Option<Vec<String>>,
+    /// With which method the shadows of the old and the new rollout are asked, where `GET` is none
+    /// that they copy.
+    pub(super) copied: [Option<String>; 2],
 }
 
 impl Place {
+    fn new(host: String, path: String, flags: Option<Vec<String>>) -> Place {
+        Place { host, path, flags, copied: [None, None] }
+    }
+
     /// For what depends on no place.
     pub(super) fn nowhere() -> Place {
-        Place { host: ANY_HOST.into(), path: "/".into(), flags: Some(Vec::new()) }
+        Place::new(ANY_HOST.into(), "/".into(), Some(Vec::new()))
     }
 
     /// Keeps some of the flags; whether there is still something to ask about.
@@ -32,12 +39,8 @@ impl Place {
     }
 
     /// The place as a context has it.
-    pub(super) fn attributes(&self) -> [(&str, Cow<'_, str>); 3] {
-        [
-            ("method", Cow::Borrowed("GET")),
-            ("host", Cow::Borrowed(&self.host)),
-            ("path", Cow::Borrowed(&self.path)),
-        ]
+    pub(super) fn attributes(&self) -> [(&str, Cow<'_, str>); 2] {
+        [("host", Cow::Borrowed(&self.host)), ("path", Cow::Borrowed(&self.path))]
     }
 }
 
@@ -46,10 +49,11 @@ impl Place {
 pub(super) fn places(pair: &Pair<'_>, at: Timestamp) -> Vec<Place> {
     let mut found = BTreeMap::new();
     for (host, path) in candidates(pair) {
-        let place = Place { host, path, flags: None };
+        let mut place = Place::new(host, path, None);
         let rollout = |plan| rollout_at(plan, &place, at);
         let both = (rollout(pair.old.plan), rollout(pair.new.plan));
         if both != (None, None) {
+            place.copied = [method(pair.old.spec, &both.0), method(pair.new.spec, &both.1)];
             found.entry(both).or_insert(place);
         }
     }
@@ -63,11 +67,9 @@ pub(super) fn places(pair: &Pair<'_>, at: Timestamp) -> Vec<Place> {
     for name in pair.old.spec.flags.names().chain(pair.new.spec.flags.names()) {
         by_path.entry(path(name)).or_default().insert(name.to_owned());
     }
-    let flags = by_path.into_iter().map(|(path, flags)| Place {
-        host: ANY_HOST.into(),
-        path,
-        flags: Some(flags.into_iter().collect()),
-    });
+    let flags = by_path
+        .into_iter()
+        .map(|(path, flags)| Place::new(ANY_HOST.into(), path, Some(flags.into_iter().collect())));
     found.into_values().chain(flags).collect()
 }
 
@@ -114,6 +116,13 @@ fn text(pattern: &PathMatch) -> &str {
     match pattern {
         PathMatch::Exact(path) | PathMatch::Prefix(path) => path,
     }
+}
+
+/// A method that a rollout's shadow copies, if `GET` is none.
+fn method(spec: &Spec, rollout: &Option<String>) -> Option<String> {
+    let shadow = spec.rollouts.get(rollout.as_deref()?)?.shadow.as_ref()?;
+    let gets = shadow.methods.iter().any(|method| method == "GET");
+    shadow.methods.first().filter(|_| !gets).cloned()
 }
 
 fn rollout_at(plan: &Plan, place: &Place, at: Timestamp) -> Option<String> {

@@ -1,10 +1,11 @@
 //! Counting who gets what under the old plan and under the new one.
 
 use super::Group;
+use super::copies::Counting;
 use super::outcome::{Got, Pair};
 use crate::compare::under;
 use serin_core::{Facts, FlagDecision, RolloutDecision, evaluate_cohort, evaluate_flag};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rollout, a flag or a cohort.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -64,6 +65,7 @@ pub(super) struct Tally<'a> {
     cohorts: Vec<String>,
     rollouts: Vec<String>,
     counts: BTreeMap<Key, Count>,
+    copies: Counting,
     /// Which cohorts anybody was in, in either spec.
     inhabited: Vec<bool>,
     size: u64,
@@ -73,18 +75,20 @@ pub(super) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(pair: &'a Pair<'a>) -> Self {
+    /// `turned` are the flags that an abort turns off in one of the specs alone.
+    pub(super) fn new(pair: &'a Pair<'a>, turned: &BTreeSet<String>) -> Self {
         let (a, b) = (pair.old.spec, pair.new.spec);
         let cohorts = joined(a.cohorts.names().chain(b.cohorts.names()));
         let flags = joined(a.flags.names().chain(b.flags.names()));
         Tally {
             pair,
-            touched: touched(pair, &flags),
+            touched: touched(pair, &flags, turned),
             flags,
             inhabited: vec![false; cohorts.len()],
             cohorts,
             rollouts: joined(a.rollouts.names().chain(b.rollouts.names())),
             counts: BTreeMap::new(),
+            copies: Counting::new(pair),
             size: 0,
             moved: 0,
             moves: false,
@@ -152,6 +156,10 @@ impl<'a> Tally<'a> {
         self.add((Kind::Rollout, key), Got::arm(old), Got::arm(new));
     }
 
+    pub(super) fn copies(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
+        self.copies.add(self.pair, self.size, old, new);
+    }
+
     /// Flags that are asked about wherever they are delivered.
     pub(super) fn flags(&mut self, old: &Facts<'_>, new: &Facts<'_>, names: &[String]) {
         for name in names {
@@ -212,6 +220,7 @@ impl<'a> Tally<'a> {
         let inhabited = self.cohorts.iter().zip(&self.inhabited).filter(|(_, is)| **is);
         Group {
             parts: parts.collect(),
+            copies: self.copies.copies(self.pair),
             cohorts: inhabited.map(|(name, _)| name.clone()).collect(),
             attributes,
             named: false,
@@ -234,13 +243,14 @@ impl<'a> Tally<'a> {
 
 /// Flags that are not as they were, or may not be because of what they stand on: of hundreds, a change
 /// touches few.
-fn touched(pair: &Pair<'_>, flags: &[String]) -> Vec<bool> {
+fn touched(pair: &Pair<'_>, flags: &[String], turned: &BTreeSet<String>) -> Vec<bool> {
     let (a, b) = (pair.old.spec, pair.new.spec);
     let shared = a.units != b.units
         || a.cohorts != b.cohorts
         || a.layers != b.layers
         || a.holdouts != b.holdouts;
-    let changed = |name: &String| shared || a.flags.get(name) != b.flags.get(name);
+    let changed =
+        |name: &String| shared || turned.contains(name) || a.flags.get(name) != b.flags.get(name);
     let mut touched: Vec<bool> = flags.iter().map(changed).collect();
     loop {
         let before = touched.clone();

@@ -2,9 +2,10 @@
 
 use super::explain::now;
 use super::spec_file::{self, SpecFile};
-use super::{DiffArgs, Failure, SPEC_ERRORS};
+use super::{DiffArgs, Failure, SPEC_ERRORS, latches, note};
 use serde_json::Value;
 use serin_core::Spec;
+use serin_core::gate::Latches;
 use serin_fleet::diff::{self, Comparison, Diff, Request, Side};
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -17,6 +18,7 @@ be read.
 Examples:
   git show main:spec.yaml | serin diff - spec.yaml --max-moved 5
   serin diff old.yaml new.yaml --list customers.txt
+  serin diff aborted.yaml raised.yaml --latches latches.json
   serin diff old.yaml new.yaml --access-log requests.jsonl --json";
 
 /// A spec that can be used, in all its forms.
@@ -42,19 +44,17 @@ pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
-    let stdin = Path::new("-");
-    let inputs = [
-        Some(args.old.as_path()),
-        Some(&args.new),
-        args.list.as_deref(),
-        args.access_log.as_deref(),
-    ];
-    if inputs.iter().filter(|path| **path == Some(stdin)).count() > 1 {
-        return Err(Failure::trouble("only one file can be -, standard input"));
-    }
+    let (list, log, held) =
+        (args.list.as_deref(), args.access_log.as_deref(), args.latches.as_deref());
+    spec_file::one_stdin(&[Some(&args.old), Some(&args.new), list, log, held])?;
     let (old, new) = (load(&args.old)?, load(&args.new)?);
-    let found =
-        compare(args, &Comparison::new(old.side(), new.side(), args.at.unwrap_or_else(now)))?;
+    let mut comparison = Comparison::new(old.side(), new.side(), args.at.unwrap_or_else(now));
+    if let Some(path) = held {
+        let latches = latches::read(path)?;
+        strangers(path, &latches, [&old, &new]);
+        comparison = comparison.with_latches(&latches);
+    }
+    let found = compare(args, &comparison)?;
     if args.json {
         println!("{}", diff::json(&found, args.max_moved));
     } else {
@@ -64,6 +64,16 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
         return Err(Failure::spec(""));
     }
     Ok(())
+}
+
+/// Latches of rollouts that no spec has say nothing here: most likely they are another fleet's.
+fn strangers(path: &Path, latches: &Latches, sides: [&Loaded; 2]) {
+    for latch in latches.list() {
+        let name = latch.rollout.as_str();
+        if sides.iter().all(|side| side.spec.rollouts.get(name).is_none()) {
+            note(&format!("{}: neither spec has a rollout {name:?}", path.display()));
+        }
+    }
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {
