@@ -11,6 +11,7 @@ mod places;
 mod profile;
 mod report;
 mod tally;
+mod touched;
 
 pub use access_log::{Request, parse};
 pub use beside::{Beside, Guarded};
@@ -133,6 +134,13 @@ pub struct Comparison<'a> {
     standing: [Option<Standing>; 2],
     latched: bool,
     at: Timestamp,
+    progress: Option<&'a dyn Fn(u64, Option<u64>)>,
+}
+
+/// How far a comparison has come, over all groups.
+struct Done {
+    units: u64,
+    all: usize,
 }
 
 /// Who is asked: a host with a plan, and with what it holds of latches.
@@ -146,7 +154,8 @@ impl<'a> Comparison<'a> {
     /// Of an old and a new spec.
     pub fn new(old: Side<'a>, new: Side<'a>, at: Timestamp) -> Self {
         let routes = Plan::new(&bare(old.spec)).ok().zip(Plan::new(&bare(new.spec)).ok());
-        Comparison { pair: Pair { old, new }, routes, standing: [None, None], latched: false, at }
+        let (pair, standing) = (Pair { old, new }, [None, None]);
+        Comparison { pair, routes, standing, latched: false, at, progress: None }
     }
 
     /// Asks hosts that hold these latches. Without, they know of no abort and of no step that has passed
@@ -155,6 +164,18 @@ impl<'a> Comparison<'a> {
     pub fn with_latches(self, latches: &Latches) -> Self {
         let standing = [self.pair.old, self.pair.new].map(|side| latches.standing(side.plan));
         Comparison { standing, latched: true, ..self }
+    }
+
+    /// Calls back with how many have been asked about, and of how many if that is known.
+    #[must_use]
+    pub fn with_progress(self, told: &'a dyn Fn(u64, Option<u64>)) -> Self {
+        Comparison { progress: Some(told), ..self }
+    }
+
+    fn tell(&self, done: u64, all: Option<u64>) {
+        if let Some(told) = self.progress {
+            told(done, all);
+        }
     }
 
     fn standing(&self) -> [Option<&Standing>; 2] {
@@ -166,16 +187,17 @@ impl<'a> Comparison<'a> {
     pub fn units(&self, ids: &[String], made_up: bool) -> Diff {
         let places = places::places(&self.pair, self.at);
         let sources = sources(&self.pair);
-        let mut groups = vec![self.group(ids, &sources, &places, Profile::default())];
         let turned = beside::turned(&self.pair, self.standing(), self.at);
         let (profiles, left_out) = profile::profiles(&self.pair, &turned);
+        let mut done = Done { units: 0, all: ids.len() * (profiles.len() + 1) };
+        let mut groups = vec![self.group(ids, &sources, &places, Profile::default(), &mut done)];
         for profile in profiles {
             // Whom a condition names by an id is one unit, whatever the list says.
             let named = profile.id(&sources).map(|id| vec![id.to_owned()]);
             let ids = named.as_deref().unwrap_or(ids);
             groups.push(Group {
                 named: named.is_some(),
-                ..self.group(ids, &sources, &places, profile)
+                ..self.group(ids, &sources, &places, profile, &mut done)
             });
         }
         let who = if made_up { Who::MadeUp } else { Who::Listed };
@@ -205,6 +227,7 @@ impl<'a> Comparison<'a> {
             tally.delivered(before.flags(), after.flags());
             tally.cohorts(&old, &new);
             tally.end();
+            self.tell(number as u64 + 1, None);
         }
         let group = tally.group(Vec::new());
         Ok(self.diff(Who::Requests, vec![group]))
@@ -226,6 +249,7 @@ impl<'a> Comparison<'a> {
         sources: &[String],
         places: &[Place],
         profile: Profile,
+        done: &mut Done,
     ) -> Group {
         let mut tally = self.tally();
         let nowhere = Place::nowhere();
@@ -260,9 +284,11 @@ impl<'a> Comparison<'a> {
                 tally.cohorts(&before, &after);
             }
             tally.end();
+            done.units += 1;
+            self.tell(done.units, Some(done.all as u64));
             if tally.is_at_the_first() {
                 cohorts = tally.touches_cohorts();
-                places.retain_mut(|place| place.keep_flags(|flag| tally.is_touched(flag)));
+                places.retain_mut(|place| place.keep_flags(|key| tally.is_touched(key)));
             }
         }
         tally.fill_up();

@@ -3,6 +3,8 @@
 use super::Group;
 use super::copies::Counting;
 use super::outcome::{Got, Pair};
+use super::places::FlagOfBoth;
+use super::touched::touched;
 use crate::compare::under;
 use serin_core::{Facts, FlagDecision, RolloutDecision, evaluate_cohort, evaluate_flag};
 use std::collections::{BTreeMap, BTreeSet};
@@ -101,8 +103,8 @@ impl<'a> Tally<'a> {
     }
 
     /// Whether what a flag gives may have changed.
-    pub(super) fn is_touched(&self, flag: &str) -> bool {
-        position(&self.flags, flag).is_none_or(|at| self.touched.get(at) != Some(&false))
+    pub(super) fn is_touched(&self, key: usize) -> bool {
+        self.touched.get(key) != Some(&false)
     }
 
     /// Whether what cohorts hold for may have changed.
@@ -161,15 +163,13 @@ impl<'a> Tally<'a> {
     }
 
     /// Flags that are asked about wherever they are delivered.
-    pub(super) fn flags(&mut self, old: &Facts<'_>, new: &Facts<'_>, names: &[String]) {
-        for name in names {
-            let Some(key) = position(&self.flags, name) else { continue };
-            let got = |plan: &serin_core::Plan, facts: &Facts<'_>| {
-                let id = plan.flag_named(name);
-                Got::variant(id.map(|id| evaluate_flag(plan, facts, id)).as_ref())
-            };
-            let (old, new) = (got(self.pair.old.plan, old), got(self.pair.new.plan, new));
-            self.add((Kind::Flag, key), old, new);
+    pub(super) fn flags(&mut self, old: &Facts<'_>, new: &Facts<'_>, flags: &[FlagOfBoth]) {
+        let (a, b) = (self.pair.old.plan, self.pair.new.plan);
+        for flag in flags {
+            let old = flag.old.map(|id| evaluate_flag(a, old, id));
+            let new = flag.new.map(|id| evaluate_flag(b, new, id));
+            let (old, new) = (Got::variant(old.as_ref()), Got::variant(new.as_ref()));
+            self.add((Kind::Flag, flag.key), old, new);
         }
     }
 
@@ -241,38 +241,12 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Flags that are not as they were, or may not be because of what they stand on: of hundreds, a change
-/// touches few.
-fn touched(pair: &Pair<'_>, flags: &[String], turned: &BTreeSet<String>) -> Vec<bool> {
-    let (a, b) = (pair.old.spec, pair.new.spec);
-    let shared = a.units != b.units
-        || a.cohorts != b.cohorts
-        || a.layers != b.layers
-        || a.holdouts != b.holdouts;
-    let changed =
-        |name: &String| shared || turned.contains(name) || a.flags.get(name) != b.flags.get(name);
-    let mut touched: Vec<bool> = flags.iter().map(changed).collect();
-    loop {
-        let before = touched.clone();
-        for (at, name) in flags.iter().enumerate() {
-            let required = b.flags.get(name).into_iter().flat_map(|flag| &flag.requires);
-            let mut known = required.filter_map(|(name, _)| position(flags, name));
-            let stands_on_one = known.any(|at| before.get(at) == Some(&true));
-            if let Some(it) = touched.get_mut(at) {
-                *it |= stands_on_one;
-            }
-        }
-        if touched == before {
-            return touched;
-        }
-    }
-}
-
-fn position(names: &[String], name: &str) -> Option<usize> {
+pub(super) fn position(names: &[String], name: &str) -> Option<usize> {
     names.binary_search_by(|known| known.as_str().cmp(name)).ok()
 }
 
-fn joined<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+/// Names of both specs, sorted, each once.
+pub(super) fn joined<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     names.sort();
     names.dedup();

@@ -7,8 +7,10 @@ use serde_json::Value;
 use serin_core::Spec;
 use serin_core::gate::Latches;
 use serin_fleet::diff::{self, Comparison, Diff, Request, Side};
-use std::io::{BufRead, BufReader};
+use std::cell::Cell;
+use std::io::{BufRead, BufReader, IsTerminal};
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// What `serin diff --help` ends with.
 pub(crate) const HELP: &str = "\
@@ -54,7 +56,11 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
         strangers(path, &latches, [&old, &new]);
         comparison = comparison.with_latches(&latches);
     }
-    let found = compare(args, &comparison)?;
+    let progress = Progress::new();
+    let told = |done, all| progress.tell(done, all);
+    let found = compare(args, &comparison.with_progress(&told));
+    progress.end();
+    let found = found?;
     if args.json {
         println!("{}", diff::json(&found, args.max_moved));
     } else {
@@ -64,6 +70,39 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
         return Err(Failure::spec(""));
     }
     Ok(())
+}
+
+/// How far it has come, on one line of a terminal, once it takes more than a moment.
+struct Progress {
+    next: Cell<Instant>,
+    is_shown: Cell<bool>,
+}
+
+impl Progress {
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    fn new() -> Progress {
+        Progress { next: Cell::new(Instant::now() + Self::PAUSE), is_shown: Cell::new(false) }
+    }
+
+    fn tell(&self, done: u64, all: Option<u64>) {
+        // Looking at the clock costs as much as asking about a unit.
+        if !done.is_multiple_of(256) || Instant::now() < self.next.get() {
+            return;
+        }
+        self.next.set(Instant::now() + Self::PAUSE);
+        if std::io::stderr().is_terminal() {
+            self.is_shown.set(true);
+            let of = all.map(|all| format!(" of {all}")).unwrap_or_default();
+            eprint!("\r\x1b[Kserin: asked {done}{of}");
+        }
+    }
+
+    fn end(&self) {
+        if self.is_shown.get() {
+            eprint!("\r\x1b[K");
+        }
+    }
 }
 
 /// Latches of rollouts that no spec has say nothing here: most likely they are another fleet's.
