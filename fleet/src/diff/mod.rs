@@ -253,7 +253,9 @@ impl<'a> Comparison<'a> {
     ) -> Group {
         let mut tally = self.tally();
         let nowhere = Place::nowhere();
-        let mut places = places.to_vec();
+        let places = places.iter();
+        let places = places.map(|it| it.fitted(&profile.attributes, &self.pair, self.at));
+        let mut places: Vec<Place> = places.collect();
         let mut cohorts = true;
         for id in ids {
             tally.begin();

@@ -49,6 +49,28 @@ impl Place {
         !flags.is_empty()
     }
 
+    /// For a rollout, the host and path that a condition asks for, if requests there belong to the
+    /// same rollouts.
+    pub(super) fn fitted(
+        &self,
+        wanted: &[(String, String)],
+        pair: &Pair<'_>,
+        at: Timestamp,
+    ) -> Place {
+        let value = |name: &str| wanted.iter().find(|it| it.0 == name).map(|it| it.1.clone());
+        let (host, path) = (value("host"), value("path"));
+        if self.flags.is_some() || (host.is_none() && path.is_none()) {
+            return self.clone();
+        }
+        let fitted = Place {
+            host: host.unwrap_or_else(|| self.host.clone()),
+            path: path.unwrap_or_else(|| self.path.clone()),
+            ..self.clone()
+        };
+        let rollouts = |it| [pair.old.plan, pair.new.plan].map(|plan| rollout_at(plan, it, at));
+        if rollouts(&fitted) == rollouts(self) { fitted } else { self.clone() }
+    }
+
     /// The place as a context has it.
     pub(super) fn attributes(&self) -> [(&str, Cow<'_, str>); 2] {
         [("host", Cow::Borrowed(&self.host)), ("path", Cow::Borrowed(&self.path))]

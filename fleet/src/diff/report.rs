@@ -9,6 +9,9 @@ use std::fmt::Write as _;
 
 /// A pull request is no place for more lines of one kind; GitHub takes 65,536 characters.
 pub(super) const LONGEST_LIST: usize = 40;
+/// Nobody would look for it at the end.
+const SOURCES: &str = "\nWhere ids come from changes. These units have theirs in every source, so whom that \
+                       moves is not among them: ask with `--access-log`.\n";
 /// Of one part: a split of many variants has a move for each pair.
 const MOST_MOVES: usize = 10;
 
@@ -21,24 +24,30 @@ pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
         let whose = if diff.most_is_of_all() { "" } else { " of those in one row" };
         let _ = write!(text, "\n{most} move{whose}, {verdict} the {bound} % that may.\n");
     }
+    if diff.who != Who::Requests && diff.changed.iter().any(|it| is_within(&it.path, "units")) {
+        text.push_str(SOURCES);
+    }
     text.push_str(&table(diff));
     text.push_str(&margin::markdown(diff));
     let moved: Vec<&Part> = diff.groups.iter().flat_map(|group| &group.parts).collect();
     let moves = |it: &&Difference| {
-        moved.iter().any(|part| part.moved() > 0 && is_within(&it.path, &part.path))
+        moved.iter().any(|part| {
+            let was = part.was.as_ref();
+            let own = is_within(&it.path, &part.path);
+            part.moved() > 0 && (own || was.is_some_and(|was| is_within(&it.path, was)))
+        })
     };
     let anybody = moved.iter().any(|part| part.moved() > 0);
     // What several parts share may be why one of them moves.
     let quiet =
         |it: &&Difference| !anybody || is_for_people(&it.path) || (is_own(&it.path) && !moves(it));
-    // Made-up units have their ids in every source.
-    let source = |it: &&Difference| diff.who != Who::Requests && is_within(&it.path, "units");
+    let source = |it: &&Difference| diff.who != Who::Requests && is_unasked(&it.path);
     let (sources, others): (Vec<_>, Vec<_>) = diff.changed.iter().partition(source);
     let (quiet, loud): (Vec<_>, Vec<_>) = others.into_iter().partition(quiet);
     text.push_str(&list("Changed, and may be why", &loud));
     text.push_str(&list("Changed, and moves none of them now", &quiet));
     text.push_str(&list(
-        "Changed where ids come from, which only an access log can show",
+        "Changed where ids come from or flags are delivered, which only an access log can show",
         &sources,
     ));
     let _ = write!(text, "\n<sub>Both specs asked at {}", diff.at);
@@ -131,7 +140,11 @@ fn rows(diff: &Diff) -> Vec<Row<'_>> {
     for everybody in &all.parts {
         let first = rows.len();
         for group in &diff.groups {
-            let Some(part) = group.parts.iter().find(|part| part.path == everybody.path) else {
+            let Some(part) = group
+                .parts
+                .iter()
+                .find(|part| part.path == everybody.path && part.was == everybody.was)
+            else {
                 continue;
             };
             let is_everybody = group.attributes.is_empty();
@@ -233,6 +246,12 @@ fn is_own(path: &str) -> bool {
     path.starts_with("flags.") || path.starts_with("flags[") || path.starts_with("rollouts.")
 }
 
+/// What makes no difference to made-up units: they have their ids in every source, and are asked about
+/// each flag where it is delivered.
+fn is_unasked(path: &str) -> bool {
+    is_within(path, "units") || (is_own(path) && path.contains(".deliver"))
+}
+
 /// Fields that no decision looks at.
 fn is_for_people(path: &str) -> bool {
     [".owner", ".purpose", ".expires"].iter().any(|field| path.ends_with(field))
@@ -297,6 +316,7 @@ fn group_json(group: &Group) -> Value {
         "copies": margin::copies_json(group),
         "parts": group.parts.iter().map(|part| json!({
             "path": part.path,
+            "was": part.was,
             "of": part.of,
             "moved": part.moved(),
             "percent": percent(part.moved(), part.of),

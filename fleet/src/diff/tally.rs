@@ -18,6 +18,8 @@ pub struct Part {
     pub name: String,
     /// Where it is in the spec: `rollouts.shop`.
     pub path: String,
+    /// The rollout that the same requests belonged to, if it was another one: `rollouts.feed`.
+    pub was: Option<String>,
     /// Of how many it could be said.
     pub of: u64,
     /// Who moves, the most first.
@@ -49,8 +51,8 @@ enum Kind {
     Cohort,
 }
 
-/// A part, by its kind and its place among the names of both specs.
-type Key = (Kind, usize);
+/// A part, by its kind, its place among the names of both specs, and that of the rollout that had it.
+type Key = (Kind, usize, Option<usize>);
 
 #[derive(Default)]
 struct Count {
@@ -116,7 +118,7 @@ impl<'a> Tally<'a> {
     /// What could not have moved was asked of the first one alone, and holds for all.
     pub(super) fn fill_up(&mut self) {
         let cohorts = self.touches_cohorts();
-        for ((kind, at), count) in &mut self.counts {
+        for ((kind, at, _), count) in &mut self.counts {
             let touched = match kind {
                 Kind::Rollout => true,
                 Kind::Flag => self.touched.get(*at) != Some(&false),
@@ -149,13 +151,13 @@ impl<'a> Tally<'a> {
     }
 
     pub(super) fn rollout(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
-        let name = |plan: &'a serin_core::Plan, it: &RolloutDecision| {
-            plan.rollout(it.rollout).map(|rollout| rollout.name())
+        let name = |plan: &'a serin_core::Plan, it: Option<&RolloutDecision>| {
+            position(&self.rollouts, plan.rollout(it?.rollout)?.name())
         };
-        let (a, b) = (self.pair.old.plan, self.pair.new.plan);
-        let named = new.and_then(|it| name(b, it)).or_else(|| old.and_then(|it| name(a, it)));
-        let Some(key) = named.and_then(|name| position(&self.rollouts, name)) else { return };
-        self.add((Kind::Rollout, key), Got::arm(old), Got::arm(new));
+        let (was, is) = (name(self.pair.old.plan, old), name(self.pair.new.plan, new));
+        let Some(key) = is.or(was) else { return };
+        let was = was.filter(|was| *was != key);
+        self.add((Kind::Rollout, key, was), Got::arm(old), Got::arm(new));
     }
 
     pub(super) fn copies(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
@@ -169,7 +171,7 @@ impl<'a> Tally<'a> {
             let old = flag.old.map(|id| evaluate_flag(a, old, id));
             let new = flag.new.map(|id| evaluate_flag(b, new, id));
             let (old, new) = (Got::variant(old.as_ref()), Got::variant(new.as_ref()));
-            self.add((Kind::Flag, flag.key), old, new);
+            self.add((Kind::Flag, flag.key, None), old, new);
         }
     }
 
@@ -187,7 +189,7 @@ impl<'a> Tally<'a> {
             }
         }
         for (key, (old, new)) in got {
-            self.add((Kind::Flag, key), old, new);
+            self.add((Kind::Flag, key, None), old, new);
         }
     }
 
@@ -201,13 +203,13 @@ impl<'a> Tally<'a> {
             if let Some(inhabited) = self.inhabited.get_mut(key) {
                 *inhabited |= [old, new].contains(&Got::Member(true));
             }
-            self.add((Kind::Cohort, key), old, new);
+            self.add((Kind::Cohort, key, None), old, new);
         }
     }
 
     /// What was counted.
     pub(super) fn group(self, attributes: Vec<(String, String)>) -> Group {
-        let parts = self.counts.iter().filter_map(|((kind, at), count)| {
+        let parts = self.counts.iter().filter_map(|((kind, at, was), count)| {
             let (kind, section, names) = match kind {
                 Kind::Rollout => ("rollout", "rollouts", &self.rollouts),
                 Kind::Flag => ("flag", "flags", &self.flags),
@@ -215,7 +217,8 @@ impl<'a> Tally<'a> {
             };
             let name = names.get(*at)?.clone();
             let path = under(section, &name);
-            Some(Part { kind, name, path, of: count.of, moves: self.moves_of(count) })
+            let was = was.and_then(|at| names.get(at)).map(|name| under(section, name));
+            Some(Part { kind, name, path, was, of: count.of, moves: self.moves_of(count) })
         });
         let inhabited = self.cohorts.iter().zip(&self.inhabited).filter(|(_, is)| **is);
         Group {
