@@ -14,6 +14,7 @@ mod figures;
 mod filter;
 mod import;
 mod latches;
+mod lines;
 mod measure;
 mod overrides;
 mod package;
