@@ -152,6 +152,40 @@ fn a_route_that_changes_hands_moves_all_of_it() {
     });
     let found = units(&old, &new);
     assert_eq!(moves(&found, 0), ["rollouts.special: shop/stable → special/only 2000"]);
+    // And back: the same requests, all of them, and why.
+    let found = units(&new, &old);
+    assert_eq!(moves(&found, 0), ["rollouts.shop: special/only → shop/stable 2000"]);
+    let text = diff::markdown(&found, None);
+    assert!(text.contains("| rollout `shop` | everybody | 2,000 (100 %) |"), "{text}");
+    assert!(text.contains("may be why:\n\n- `rollouts.special` is gone"), "{text}");
+}
+
+#[test]
+fn a_ring_that_asks_for_a_method_or_a_path_is_asked_there() {
+    let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
+    let mut new = old.clone();
+    new["rollouts"]["shop"]["canary"]["rings"] = json!([
+        {"attribute": "method", "equals": "POST"},
+        {"attribute": "path", "prefix": "/shop/new"},
+        {"attribute": "path", "prefix": "/elsewhere"},
+    ]);
+    let text = diff::markdown(&units(&old, &new), None);
+    let row = "| with `method: POST` or `path: /shop/new` | 2,000 (100 %) |";
+    assert!(text.contains(row), "{text}");
+    assert!(!text.contains("elsewhere` |"), "{text}");
+}
+
+#[test]
+fn what_these_units_cannot_show_is_said_first() {
+    let old = spec(&json!([{"header": "x-user-id"}]), 5.0);
+    let mut new = spec(&json!([{"cookie": "uid"}]), 5.0);
+    new["flags"]["new"]["deliver"] = json!({"paths": ["/shop"]});
+    let text = diff::markdown(&units(&old, &new), None);
+    let (headline, rest) = text.split_once("\n\n").unwrap();
+    assert!(headline.contains("none of 2,000 units moves"), "{text}");
+    assert!(rest.starts_with("Where ids come from changes."), "{text}");
+    let unasked = text.split("or flags are delivered").nth(1).unwrap();
+    assert!(unasked.contains("- `flags.new.deliver` is new"), "{text}");
 }
 
 #[test]

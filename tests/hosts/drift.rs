@@ -15,6 +15,15 @@ use worker_process::{Described, Workerd};
 const TOKEN: &str = "token";
 const WITH_TOKEN: &[(&str, &str)] = &[("SERIN_STATUS_TOKEN", TOKEN)];
 
+/// Takes any configuration, and lets every request pass.
+const OTHER: &str = r#"(module
+    (memory (export "memory") 1)
+    (func (export "proxy_abi_version_0_2_1"))
+    (func (export "proxy_on_memory_allocate") (param i32) (result i32) (i32.const 1024))
+    (func (export "proxy_on_context_create") (param i32 i32))
+    (func (export "proxy_on_vm_start") (param i32 i32) (result i32) (i32.const 1))
+    (func (export "proxy_on_configure") (param i32 i32) (result i32) (i32.const 1)))"#;
+
 /// Sets a gauge when it is configured, and lets every request pass.
 const LATCH: &str = r#"(module
     (import "env" "proxy_define_metric" (func $define (param i32 i32 i32 i32) (result i32)))
@@ -38,6 +47,7 @@ fn main() -> ExitCode {
             report.check("one byte that differs is named by its place", || fleet.one_byte());
             report.check("a spec that the filter refuses is not in force", || fleet.refused());
             report.check("every host is behind a revision that is only in git", || fleet.behind());
+            report.check("a filter that is not Serin's is not in force", || fleet.other());
             report.check("an abort in force is drift", || fleet.abort());
             report.check("a Worker tells its latches", || fleet.latch());
             report.check("a status page by https, from whom the system trusts", || fleet.https());
@@ -158,6 +168,23 @@ impl Fleet {
         said.tells("variable: revision 1 (")
     }
 
+    /// The configuration is git's, and whoever got it is another filter.
+    fn other(&self) -> Result<(), String> {
+        let folder = envoy::folder("drift-other")?;
+        let other = folder.join("other.wasm");
+        let bytes = wat::parse_str(OTHER).map_err(|error| error.to_string())?;
+        std::fs::write(&other, bytes).map_err(|error| error.to_string())?;
+        let mut filter = bootstrap::wasm(&other, &self.spec.to_string());
+        filter["typed_config"]["config"]["vm_config"]["vm_id"] = json!("other");
+        let listener = bootstrap::listener("web", &filter, "upstream");
+        let clusters = [("upstream", self.upstream.address)];
+        let envoy = Envoy::start(folder, &bootstrap::bootstrap(vec![listener], &clusters))?;
+        let admin = format!("http://{}/?a=b", envoy.admin_address());
+        let said = drift(&self.spec, &["--envoy", &admin], WITH_TOKEN)?;
+        said.is(1, &["drift"])?;
+        said.tells("  no revision is in force: the filter does not run")
+    }
+
     /// The gauge is set by a filter of a few lines beside Serin's: what is asked here is how Envoy tells it.
     fn abort(&self) -> Result<(), String> {
         let folder = envoy::folder("drift-abort")?;
@@ -240,6 +267,7 @@ impl Fleet {
         for (arguments, token, why) in [
             (["--worker", &status], "wrong", "/.serin/status answers 401 Unauthorized"),
             (["--worker", &status], "", "SERIN_STATUS_TOKEN is not set"),
+            (["--worker", &status], "token\n", "SERIN_STATUS_TOKEN holds a control character"),
             (["--worker", "http://192.0.2.1/s"], TOKEN, "by https only"),
             (["--worker", &fixed], TOKEN, "answers no JSON"),
             (["--envoy", &status], TOKEN, "/.serin/status/config_dump"),

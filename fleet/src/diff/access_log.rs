@@ -29,7 +29,10 @@ pub struct Request {
 /// # Errors
 /// What is wrong with the line, in a sentence.
 pub fn parse(line: &str) -> Result<Request, String> {
-    let line: Value = serde_json::from_str(line).map_err(|error| format!("not JSON: {error}"))?;
+    let line: Value = serde_json::from_str(line).map_err(|error| {
+        // The line is the log's to count.
+        format!("not JSON: {}", error.to_string().replace(" at line 1 column ", " at column "))
+    })?;
     if !line.is_object() {
         return Err("not a JSON object".to_owned());
     }
@@ -172,7 +175,7 @@ mod tests {
     #[test]
     fn what_is_wrong_is_named() {
         for (line, why) in [
-            ("GET /", "not JSON"),
+            ("GET /", "not JSON: expected value at column 1"),
             ("[]", "not a JSON object"),
             ("{}", "url is missing"),
             (r#"{"url":"/feed"}"#, "url is \"/feed\", give a whole one"),

@@ -2,13 +2,20 @@
 //! units or requests by the core that hosts run.
 
 mod access_log;
+mod beside;
+mod code;
+mod copies;
+mod margin;
 mod outcome;
 mod places;
 mod profile;
 mod report;
 mod tally;
+mod touched;
 
 pub use access_log::{Request, parse};
+pub use beside::{Beside, Guarded};
+pub use copies::{Copied, Copies};
 pub use report::{json, markdown};
 pub use tally::{Move, Part};
 
@@ -17,6 +24,7 @@ use outcome::Pair;
 use places::Place;
 use profile::Profile;
 use serde_json::Value;
+use serin_core::gate::{Latches, Standing};
 use serin_core::spec::UnitSource;
 use serin_core::{Decision, Facts, Named, Plan, RolloutDecision, Spec, Timestamp, decide};
 use std::borrow::Cow;
@@ -55,8 +63,12 @@ pub struct Diff {
     pub old: (u64, String),
     /// Revision and digest of the new spec.
     pub new: (u64, String),
+    /// Whether the hosts that were asked hold latches.
+    pub latched: bool,
     /// Everybody first. For ids, then the same ids with attributes that a condition asks for.
     pub groups: Vec<Group>,
+    /// What becomes of rollouts beside who moves, by name; only of those that have anything to tell.
+    pub rollouts: Vec<Beside>,
     /// How many such groups there would be beyond those, of specs with many conditions.
     pub left_out: usize,
     /// Every place where the documents differ, revision and deploy apart.
@@ -78,6 +90,8 @@ pub struct Group {
     pub moved: u64,
     /// What they are asked about, in the order of kinds and names.
     pub parts: Vec<Part>,
+    /// Who of them is copied to a shadow, by rollout.
+    pub copies: Vec<Copies>,
 }
 
 impl Diff {
@@ -116,16 +130,56 @@ pub struct Comparison<'a> {
     /// Plans of both without their flags: where only the arm is asked for, hundreds of flags are not
     /// evaluated for nothing. `None` where a spec can't do without them.
     routes: Option<(Plan, Plan)>,
+    /// What hosts hold of aborts and of steps that gates let end, under the old spec and the new one.
+    standing: [Option<Standing>; 2],
+    latched: bool,
     at: Timestamp,
+    progress: Option<&'a dyn Fn(u64, Option<u64>)>,
+}
+
+/// How far a comparison has come, over all groups.
+struct Done {
+    units: u64,
+    all: usize,
+}
+
+/// Who is asked: a host with a plan, and with what it holds of latches.
+#[derive(Clone, Copy)]
+struct Host<'c> {
+    plan: &'c Plan,
+    standing: Option<&'c Standing>,
 }
 
 impl<'a> Comparison<'a> {
     /// Of an old and a new spec.
     pub fn new(old: Side<'a>, new: Side<'a>, at: Timestamp) -> Self {
-        let bare =
-            |side: &Side<'_>| Plan::new(&Spec { flags: Named::new(), ..side.spec.clone() }).ok();
-        let routes = bare(&old).zip(bare(&new));
-        Comparison { pair: Pair { old, new }, routes, at }
+        let routes = Plan::new(&bare(old.spec)).ok().zip(Plan::new(&bare(new.spec)).ok());
+        let (pair, standing) = (Pair { old, new }, [None, None]);
+        Comparison { pair, routes, standing, latched: false, at, progress: None }
+    }
+
+    /// Asks hosts that hold these latches. Without, they know of no abort and of no step that has passed
+    /// its gate.
+    #[must_use]
+    pub fn with_latches(self, latches: &Latches) -> Self {
+        let standing = [self.pair.old, self.pair.new].map(|side| latches.standing(side.plan));
+        Comparison { standing, latched: true, ..self }
+    }
+
+    /// Calls back with how many have been asked about, and of how many if that is known.
+    #[must_use]
+    pub fn with_progress(self, told: &'a dyn Fn(u64, Option<u64>)) -> Self {
+        Comparison { progress: Some(told), ..self }
+    }
+
+    fn tell(&self, done: u64, all: Option<u64>) {
+        if let Some(told) = self.progress {
+            told(done, all);
+        }
+    }
+
+    fn standing(&self) -> [Option<&Standing>; 2] {
+        self.standing.each_ref().map(Option::as_ref)
     }
 
     /// Asks about units. Each id stands in every source that any unit of either spec has; the units
@@ -133,15 +187,17 @@ impl<'a> Comparison<'a> {
     pub fn units(&self, ids: &[String], made_up: bool) -> Diff {
         let places = places::places(&self.pair, self.at);
         let sources = sources(&self.pair);
-        let mut groups = vec![self.group(ids, &sources, &places, Profile::default())];
-        let (profiles, left_out) = profile::profiles(&self.pair);
+        let turned = beside::turned(&self.pair, self.standing(), self.at);
+        let (profiles, left_out) = profile::profiles(&self.pair, &turned);
+        let mut done = Done { units: 0, all: ids.len() * (profiles.len() + 1) };
+        let mut groups = vec![self.group(ids, &sources, &places, Profile::default(), &mut done)];
         for profile in profiles {
             // Whom a condition names by an id is one unit, whatever the list says.
             let named = profile.id(&sources).map(|id| vec![id.to_owned()]);
             let ids = named.as_deref().unwrap_or(ids);
             groups.push(Group {
                 named: named.is_some(),
-                ..self.group(ids, &sources, &places, profile)
+                ..self.group(ids, &sources, &places, profile, &mut done)
             });
         }
         let who = if made_up { Who::MadeUp } else { Who::Listed };
@@ -156,19 +212,22 @@ impl<'a> Comparison<'a> {
         &self,
         requests: impl Iterator<Item = Result<Request, E>>,
     ) -> Result<Diff, E> {
-        let mut tally = Tally::new(&self.pair);
+        let mut tally = self.tally();
+        let [old_host, new_host] = self.hosts();
         for (number, request) in requests.enumerate() {
             let request = request?;
-            let old = self.gathered(self.pair.old.plan, &request, number);
-            let new = self.gathered(self.pair.new.plan, &request, number);
+            let old = self.gathered(old_host, &request, number);
+            let new = self.gathered(new_host, &request, number);
             tally.begin();
             let (mut before, mut after) = (Decision::default(), Decision::default());
             decide(self.pair.old.plan, &old, &mut before);
             decide(self.pair.new.plan, &new, &mut after);
             tally.rollout(before.rollout(), after.rollout());
+            tally.copies(before.rollout(), after.rollout());
             tally.delivered(before.flags(), after.flags());
             tally.cohorts(&old, &new);
             tally.end();
+            self.tell(number as u64 + 1, None);
         }
         let group = tally.group(Vec::new());
         Ok(self.diff(Who::Requests, vec![group]))
@@ -179,7 +238,9 @@ impl<'a> Comparison<'a> {
         let mut changed = differences(self.pair.old.document, self.pair.new.document);
         changed.retain(|it| it.path != "revision" && !it.path.starts_with("deploy"));
         let (old, new) = (version(&self.pair.old), version(&self.pair.new));
-        Diff { who, at: self.at, old, new, groups, left_out: 0, changed }
+        let rollouts = beside::beside(&self.pair, self.standing(), self.at);
+        let (at, latched) = (self.at, self.latched);
+        Diff { who, at, old, new, latched, groups, rollouts, left_out: 0, changed }
     }
 
     fn group(
@@ -188,76 +249,80 @@ impl<'a> Comparison<'a> {
         sources: &[String],
         places: &[Place],
         profile: Profile,
+        done: &mut Done,
     ) -> Group {
-        let mut tally = Tally::new(&self.pair);
+        let mut tally = self.tally();
         let nowhere = Place::nowhere();
-        let mut places = places.to_vec();
+        let places = places.iter();
+        let places = places.map(|it| it.fitted(&profile.attributes, &self.pair, self.at));
+        let mut places: Vec<Place> = places.collect();
         let mut cohorts = true;
         for id in ids {
             tally.begin();
+            let asked = Asked { id, sources, profile: &profile, at: self.at };
             for place in &places {
-                let (old, new) = self.plans(place);
-                let before = self.facts(old, id, sources, &profile, place);
-                let after = self.facts(new, id, sources, &profile, place);
-                match &place.flags {
-                    Some(flags) => tally.flags(&before, &after, flags),
-                    None => {
-                        let (before, after) = (arm(old, &before), arm(new, &after));
-                        tally.rollout(before.as_ref(), after.as_ref());
-                    }
+                let hosts = self.hosts_at(place);
+                let [before, after] = hosts.map(|host| asked.facts(host, place, None));
+                if let Some(flags) = &place.flags {
+                    tally.flags(&before, &after, flags);
+                    continue;
                 }
+                let [old, new] = hosts;
+                let (before, after) = (arm(old, &before), arm(new, &after));
+                tally.rollout(before.as_ref(), after.as_ref());
+                // A shadow that is for other methods is asked with one of its own.
+                let again = |host, method: &Option<String>, decided| match method {
+                    None => decided,
+                    method => arm(host, &asked.facts(host, place, method.as_deref())),
+                };
+                let [old_method, new_method] = &place.copied;
+                let before = again(old, old_method, before);
+                let after = again(new, new_method, after);
+                tally.copies(before.as_ref(), after.as_ref());
             }
             if cohorts {
-                let (old, new) = self.plans(&nowhere);
-                let before = self.facts(old, id, sources, &profile, &nowhere);
-                let after = self.facts(new, id, sources, &profile, &nowhere);
+                let hosts = self.hosts_at(&nowhere);
+                let [before, after] = hosts.map(|host| asked.facts(host, &nowhere, None));
                 tally.cohorts(&before, &after);
             }
             tally.end();
+            done.units += 1;
+            self.tell(done.units, Some(done.all as u64));
             if tally.is_at_the_first() {
                 cohorts = tally.touches_cohorts();
-                places.retain_mut(|place| place.keep_flags(|flag| tally.is_touched(flag)));
+                places.retain_mut(|place| place.keep_flags(|key| tally.is_touched(key)));
             }
         }
         tally.fill_up();
         tally.group(profile.attributes)
     }
 
-    /// What is asked at a place; positions of rollouts are the same with flags and without.
-    fn plans(&self, place: &Place) -> (&Plan, &Plan) {
+    fn tally(&self) -> Tally<'_> {
+        Tally::new(&self.pair, &beside::turned(&self.pair, self.standing(), self.at))
+    }
+
+    fn hosts(&self) -> [Host<'_>; 2] {
+        let [old, new] = self.standing();
+        let (a, b) = (self.pair.old.plan, self.pair.new.plan);
+        [Host { plan: a, standing: old }, Host { plan: b, standing: new }]
+    }
+
+    /// Who is asked at a place; positions of rollouts are the same with flags and without.
+    fn hosts_at(&self, place: &Place) -> [Host<'_>; 2] {
+        let [old, new] = self.hosts();
         match &self.routes {
-            Some((old, new)) if place.flags.is_none() => (old, new),
-            _ => (self.pair.old.plan, self.pair.new.plan),
+            Some((a, b)) if place.flags.is_none() => {
+                [Host { plan: a, ..old }, Host { plan: b, ..new }]
+            }
+            _ => [old, new],
         }
     }
 
-    fn facts<'f>(
-        &self,
-        plan: &Plan,
-        id: &'f str,
-        sources: &'f [String],
-        profile: &'f Profile,
-        place: &'f Place,
-    ) -> Facts<'f> {
-        let ids = sources.iter().map(|source| (source.as_str(), Cow::Borrowed(id)));
-        let attributes = profile.attributes.iter();
-        let attributes =
-            attributes.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
-        let of_place = place.attributes();
-        // What comes later counts: flags may be asked about elsewhere, rollouts are where they are.
-        let mut facts = if place.flags.is_some() {
-            Facts::from_context(plan, of_place.into_iter().chain(ids).chain(attributes))
-        } else {
-            Facts::from_context(plan, ids.chain(attributes).chain(of_place))
-        };
-        facts.set_now(self.at.unix_ms());
-        facts
-    }
-
     /// As a host gathers them; ids that a host would mint come from the request's number.
-    fn gathered<'f>(&self, plan: &Plan, request: &'f Request, number: usize) -> Facts<'f> {
+    fn gathered<'f>(&self, host: Host<'f>, request: &'f Request, number: usize) -> Facts<'f> {
+        let plan = host.plan;
         let mut facts = Facts::gather(plan, request.pairs());
-        facts.set_now(self.at.unix_ms());
+        host.tell(&mut facts, self.at);
         for input in plan.host_inputs(&facts) {
             if let Some(value) = request.fact(input.kind) {
                 facts.set(input, value);
@@ -273,10 +338,68 @@ impl<'a> Comparison<'a> {
     }
 }
 
+/// A unit that is asked about.
+struct Asked<'u> {
+    id: &'u str,
+    sources: &'u [String],
+    profile: &'u Profile,
+    at: Timestamp,
+}
+
+impl<'u> Asked<'u> {
+    /// What a host knows of it at a place; `method` in place of `GET`.
+    fn facts<'f>(&self, host: Host<'f>, place: &'f Place, method: Option<&'f str>) -> Facts<'f>
+    where
+        'u: 'f,
+    {
+        let method = [("method", Cow::Borrowed(method.unwrap_or("GET")))];
+        let ids = self.sources.iter().map(|source| (source.as_str(), Cow::Borrowed(self.id)));
+        let attributes = self.profile.attributes.iter();
+        let attributes =
+            attributes.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
+        let of_place = place.attributes();
+        // What comes later counts: flags may be asked about elsewhere, rollouts are where they are.
+        let mut facts = if place.flags.is_some() {
+            Facts::from_context(
+                host.plan,
+                method.into_iter().chain(of_place).chain(ids).chain(attributes),
+            )
+        } else {
+            Facts::from_context(
+                host.plan,
+                method.into_iter().chain(ids).chain(attributes).chain(of_place),
+            )
+        };
+        host.tell(&mut facts, self.at);
+        facts
+    }
+}
+
+impl<'c> Host<'c> {
+    /// The clock, and what the host holds.
+    fn tell(self, facts: &mut Facts<'c>, at: Timestamp) {
+        facts.set_now(at.unix_ms());
+        if let Some(standing) = self.standing {
+            facts.set_standing(standing);
+        }
+    }
+}
+
+/// A spec with its rollouts alone.
+fn bare(spec: &Spec) -> Spec {
+    let mut rollouts = Named::new();
+    for (name, rollout) in &spec.rollouts {
+        let mut rollout = rollout.clone();
+        rollout.guard.disables.clear();
+        rollouts.insert(name.clone(), rollout);
+    }
+    Spec { flags: Named::new(), rollouts, ..spec.clone() }
+}
+
 /// The arm that a request goes to.
-fn arm(plan: &Plan, facts: &Facts<'_>) -> Option<RolloutDecision> {
+fn arm(host: Host<'_>, facts: &Facts<'_>) -> Option<RolloutDecision> {
     let mut decision = Decision::default();
-    decide(plan, facts, &mut decision);
+    decide(host.plan, facts, &mut decision);
     decision.rollout().copied()
 }
 

@@ -29,8 +29,8 @@ impl Profile {
 }
 
 /// One for each way into each cohort of either spec, and into each other condition of the flags and
-/// rollouts that have changed, each once; and how many there are beyond the bound.
-pub(super) fn profiles(pair: &Pair<'_>) -> (Vec<Profile>, usize) {
+/// rollouts that have changed or that an abort turns, each once; and how many there are beyond the bound.
+pub(super) fn profiles(pair: &Pair<'_>, turned: &BTreeSet<String>) -> (Vec<Profile>, usize) {
     let mut found = Vec::new();
     for (own, other) in [(&pair.new, &pair.old), (&pair.old, &pair.new)] {
         let document = own.document;
@@ -41,7 +41,9 @@ pub(super) fn profiles(pair: &Pair<'_>) -> (Vec<Profile>, usize) {
         for section in ["flags", "rollouts"] {
             let parts = document.get(section).and_then(Value::as_object);
             for (name, part) in parts.into_iter().flatten() {
-                if other.document.get(section).and_then(|parts| parts.get(name)) != Some(part) {
+                let turned = section == "flags" && turned.contains(name);
+                let there = other.document.get(section).and_then(|parts| parts.get(name));
+                if turned || there != Some(part) {
                     let mut within = Vec::new();
                     conditions(part, &mut within);
                     let ways = within.iter().map(|it| alternatives(document, it, DEEPEST));

@@ -1,13 +1,19 @@
 //! A comparison in words, as Markdown, and as JSON.
 
-use super::{Diff, Group, Part, Who, percent};
+use super::code::{cell, code};
+use super::{Diff, Group, Part, Who, margin, percent};
 use crate::compare::{Difference, shown};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-/// A pull request is no place for more lines of one kind.
-const LONGEST_LIST: usize = 40;
+/// A pull request is no place for more lines of one kind; GitHub takes 65,536 characters.
+pub(super) const LONGEST_LIST: usize = 40;
+/// Nobody would look for it at the end.
+const SOURCES: &str = "\nWhere ids come from changes. These units have theirs in every source, so whom that \
+                       moves is not among them: ask with `--access-log`.\n";
+/// Of one part: a split of many variants has a move for each pair.
+const MOST_MOVES: usize = 10;
 
 /// For a comment on a pull request. `max_moved` is the bound, in per cent.
 pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
@@ -18,23 +24,30 @@ pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
         let whose = if diff.most_is_of_all() { "" } else { " of those in one row" };
         let _ = write!(text, "\n{most} move{whose}, {verdict} the {bound} % that may.\n");
     }
+    if diff.who != Who::Requests && diff.changed.iter().any(|it| is_within(&it.path, "units")) {
+        text.push_str(SOURCES);
+    }
     text.push_str(&table(diff));
+    text.push_str(&margin::markdown(diff));
     let moved: Vec<&Part> = diff.groups.iter().flat_map(|group| &group.parts).collect();
     let moves = |it: &&Difference| {
-        moved.iter().any(|part| part.moved() > 0 && is_within(&it.path, &part.path))
+        moved.iter().any(|part| {
+            let was = part.was.as_ref();
+            let own = is_within(&it.path, &part.path);
+            part.moved() > 0 && (own || was.is_some_and(|was| is_within(&it.path, was)))
+        })
     };
     let anybody = moved.iter().any(|part| part.moved() > 0);
     // What several parts share may be why one of them moves.
     let quiet =
         |it: &&Difference| !anybody || is_for_people(&it.path) || (is_own(&it.path) && !moves(it));
-    // Made-up units have their ids in every source.
-    let source = |it: &&Difference| diff.who != Who::Requests && is_within(&it.path, "units");
+    let source = |it: &&Difference| diff.who != Who::Requests && is_unasked(&it.path);
     let (sources, others): (Vec<_>, Vec<_>) = diff.changed.iter().partition(source);
     let (quiet, loud): (Vec<_>, Vec<_>) = others.into_iter().partition(quiet);
     text.push_str(&list("Changed, and may be why", &loud));
     text.push_str(&list("Changed, and moves none of them now", &quiet));
     text.push_str(&list(
-        "Changed where ids come from, which only an access log can show",
+        "Changed where ids come from or flags are delivered, which only an access log can show",
         &sources,
     ));
     let _ = write!(text, "\n<sub>Both specs asked at {}", diff.at);
@@ -46,6 +59,9 @@ pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
             text.push_str("; the units have no attribute beside their ids, but where a row says so");
         }
         Who::Requests => {}
+    }
+    if diff.latched {
+        text.push_str("; hosts hold the latches that were given");
     }
     if diff.left_out > 0 {
         let _ = write!(text, "; {} more sets of attributes are left out", diff.left_out);
@@ -80,16 +96,35 @@ fn headline(diff: &Diff) -> String {
 
 /// One row for each part and for each group that moves otherwise than everybody does.
 fn table(diff: &Diff) -> String {
-    let rows: String = rows(diff).iter().map(|row| row.markdown(diff.who)).collect();
-    if rows.is_empty() {
+    let all = rows(diff);
+    if all.is_empty() {
         return String::new();
     }
+    let shown = most_moved(&all);
+    let left_out = all.len() - shown.len();
+    let rows: String = shown.iter().map(|row| row.markdown(diff.who)).collect();
     let (who, more) = if diff.who == Who::Requests { ("", "") } else { (" who |", "---|") };
     let text = format!("\n| |{who} move | from → to |\n|---|{more}--:|---|\n{rows}");
+    if left_out > 0 {
+        return text + &format!("\nThe {left_out} rows that move the least are left out.\n");
+    }
     if diff.groups.len() == 1 {
         return text;
     }
     text + "\nWhoever has no row moves as everybody does.\n"
+}
+
+/// As many rows as fit, in their order; those that are left out move the least.
+fn most_moved<'r, 'd>(rows: &'r [Row<'d>]) -> Vec<&'r Row<'d>> {
+    let share = |at: &usize| {
+        let part = rows.get(*at).map(|row| row.part);
+        part.map_or(0.0, |part| percent(part.moved(), part.of))
+    };
+    let mut order: Vec<usize> = (0..rows.len()).collect();
+    order.sort_by(|a, b| share(b).total_cmp(&share(a)));
+    order.truncate(LONGEST_LIST);
+    order.sort_unstable();
+    order.into_iter().filter_map(|at| rows.get(at)).collect()
 }
 
 /// Groups that are in the same cohorts and move alike share a row.
@@ -105,7 +140,11 @@ fn rows(diff: &Diff) -> Vec<Row<'_>> {
     for everybody in &all.parts {
         let first = rows.len();
         for group in &diff.groups {
-            let Some(part) = group.parts.iter().find(|part| part.path == everybody.path) else {
+            let Some(part) = group
+                .parts
+                .iter()
+                .find(|part| part.path == everybody.path && part.was == everybody.was)
+            else {
                 continue;
             };
             let is_everybody = group.attributes.is_empty();
@@ -133,40 +172,46 @@ fn rows(diff: &Diff) -> Vec<Row<'_>> {
 impl Row<'_> {
     fn markdown(&self, who: Who) -> String {
         let part = self.part;
-        let (kind, name) = (part.kind, code(&part.name));
+        let (kind, name) = (part.kind, cell(&part.name));
         let moved = part.moved();
         let count = match moved {
             0 => "nobody".to_owned(),
             _ => format!("{} ({})", grouped(moved), shown_percent(percent(moved, part.of))),
         };
-        let moves: Vec<String> = part
+        let mut moves: Vec<String> = part
             .moves
             .iter()
-            .map(|it| format!("{} → {}: {}", code(&it.from), code(&it.to), grouped(it.count)))
+            .take(MOST_MOVES)
+            .map(|it| format!("{} → {}: {}", cell(&it.from), cell(&it.to), grouped(it.count)))
             .collect();
+        let more = part.moves.get(MOST_MOVES..).unwrap_or_default();
+        if !more.is_empty() {
+            let count = more.iter().map(|it| it.count).sum();
+            moves.push(format!("{} other moves: {}", more.len(), grouped(count)));
+        }
         let moves = moves.join("<br>");
         if who == Who::Requests {
             return format!("| {kind} {name} | {count} | {moves} |\n");
         }
-        format!("| {kind} {name} | {} | {count} | {moves} |\n", self.whose())
+        format!("| {kind} {name} | {} | {count} | {moves} |\n", whose(&self.groups))
     }
+}
 
-    /// `everybody`, or the cohorts and the attributes that make them.
-    fn whose(&self) -> String {
-        let attributes = |group: &&Group| {
-            let all = group.attributes.iter();
-            let all = all.map(|(name, value)| code(&format!("{name}: {value}")));
-            all.collect::<Vec<_>>().join(", ")
-        };
-        let ways: Vec<String> = self.groups.iter().map(attributes).collect();
-        let ways = ways.join(" or ");
-        let cohorts = self.groups.first().map(|group| group.cohorts.as_slice()).unwrap_or_default();
-        let cohorts: Vec<String> = cohorts.iter().map(|name| code(name)).collect();
-        match (ways.is_empty(), cohorts.is_empty()) {
-            (true, _) => "everybody".to_owned(),
-            (false, true) => format!("with {ways}"),
-            (false, false) => format!("{} with {ways}", cohorts.join(", ")),
-        }
+/// `everybody`, or the cohorts and the attributes that make them.
+pub(super) fn whose(groups: &[&Group]) -> String {
+    let attributes = |group: &&Group| {
+        let all = group.attributes.iter();
+        let all = all.map(|(name, value)| cell(&format!("{name}: {value}")));
+        all.collect::<Vec<_>>().join(", ")
+    };
+    let ways: Vec<String> = groups.iter().map(attributes).collect();
+    let ways = ways.join(" or ");
+    let cohorts = groups.first().map(|group| group.cohorts.as_slice()).unwrap_or_default();
+    let cohorts: Vec<String> = cohorts.iter().map(|name| cell(name)).collect();
+    match (ways.is_empty(), cohorts.is_empty()) {
+        (true, _) => "everybody".to_owned(),
+        (false, true) => format!("with {ways}"),
+        (false, false) => format!("{} with {ways}", cohorts.join(", ")),
     }
 }
 
@@ -201,18 +246,19 @@ fn is_own(path: &str) -> bool {
     path.starts_with("flags.") || path.starts_with("flags[") || path.starts_with("rollouts.")
 }
 
+/// What makes no difference to made-up units: they have their ids in every source, and are asked about
+/// each flag where it is delivered.
+fn is_unasked(path: &str) -> bool {
+    is_within(path, "units") || (is_own(path) && path.contains(".deliver"))
+}
+
 /// Fields that no decision looks at.
 fn is_for_people(path: &str) -> bool {
     [".owner", ".purpose", ".expires"].iter().any(|field| path.ends_with(field))
 }
 
-/// Code in Markdown, in a cell of a table too.
-fn code(text: &str) -> String {
-    format!("`{}`", text.replace('`', "'").replace('|', "\\|").replace(['\n', '\r'], " "))
-}
-
 /// `12,345`.
-fn grouped(number: u64) -> String {
+pub(super) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {
@@ -225,7 +271,7 @@ fn grouped(number: u64) -> String {
 }
 
 /// `4.912 %`; somebody is never nobody.
-fn shown_percent(percent: f64) -> String {
+pub(super) fn shown_percent(percent: f64) -> String {
     if percent > 0.0 && percent < 0.001 {
         return "below 0.001 %".to_owned();
     }
@@ -249,7 +295,9 @@ pub fn json(diff: &Diff, max_moved: Option<f64>) -> Value {
         "mostPercent": diff.most(),
         "maxMovedPercent": max_moved,
         "groupsLeftOut": diff.left_out,
+        "latches": diff.latched,
         "groups": diff.groups.iter().map(group_json).collect::<Vec<_>>(),
+        "rollouts": margin::rollouts_json(diff),
         "changed": diff.changed.iter().map(|it| json!({
             "path": it.path, "old": it.old, "new": it.new,
         })).collect::<Vec<_>>(),
@@ -265,8 +313,10 @@ fn group_json(group: &Group) -> Value {
         "size": group.size,
         "moved": group.moved,
         "percent": percent(group.moved, group.size),
+        "copies": margin::copies_json(group),
         "parts": group.parts.iter().map(|part| json!({
             "path": part.path,
+            "was": part.was,
             "of": part.of,
             "moved": part.moved(),
             "percent": percent(part.moved(), part.of),

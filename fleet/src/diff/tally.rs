@@ -1,10 +1,13 @@
 //! Counting who gets what under the old plan and under the new one.
 
 use super::Group;
+use super::copies::Counting;
 use super::outcome::{Got, Pair};
+use super::places::FlagOfBoth;
+use super::touched::touched;
 use crate::compare::under;
 use serin_core::{Facts, FlagDecision, RolloutDecision, evaluate_cohort, evaluate_flag};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// A rollout, a flag or a cohort.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -15,6 +18,8 @@ pub struct Part {
     pub name: String,
     /// Where it is in the spec: `rollouts.shop`.
     pub path: String,
+    /// The rollout that the same requests belonged to, if it was another one: `rollouts.feed`.
+    pub was: Option<String>,
     /// Of how many it could be said.
     pub of: u64,
     /// Who moves, the most first.
@@ -46,8 +51,8 @@ enum Kind {
     Cohort,
 }
 
-/// A part, by its kind and its place among the names of both specs.
-type Key = (Kind, usize);
+/// A part, by its kind, its place among the names of both specs, and that of the rollout that had it.
+type Key = (Kind, usize, Option<usize>);
 
 #[derive(Default)]
 struct Count {
@@ -64,6 +69,7 @@ pub(super) struct Tally<'a> {
     cohorts: Vec<String>,
     rollouts: Vec<String>,
     counts: BTreeMap<Key, Count>,
+    copies: Counting,
     /// Which cohorts anybody was in, in either spec.
     inhabited: Vec<bool>,
     size: u64,
@@ -73,18 +79,20 @@ pub(super) struct Tally<'a> {
 }
 
 impl<'a> Tally<'a> {
-    pub(super) fn new(pair: &'a Pair<'a>) -> Self {
+    /// `turned` are the flags that an abort turns off in one of the specs alone.
+    pub(super) fn new(pair: &'a Pair<'a>, turned: &BTreeSet<String>) -> Self {
         let (a, b) = (pair.old.spec, pair.new.spec);
         let cohorts = joined(a.cohorts.names().chain(b.cohorts.names()));
         let flags = joined(a.flags.names().chain(b.flags.names()));
         Tally {
             pair,
-            touched: touched(pair, &flags),
+            touched: touched(pair, &flags, turned),
             flags,
             inhabited: vec![false; cohorts.len()],
             cohorts,
             rollouts: joined(a.rollouts.names().chain(b.rollouts.names())),
             counts: BTreeMap::new(),
+            copies: Counting::new(pair),
             size: 0,
             moved: 0,
             moves: false,
@@ -97,8 +105,8 @@ impl<'a> Tally<'a> {
     }
 
     /// Whether what a flag gives may have changed.
-    pub(super) fn is_touched(&self, flag: &str) -> bool {
-        position(&self.flags, flag).is_none_or(|at| self.touched.get(at) != Some(&false))
+    pub(super) fn is_touched(&self, key: usize) -> bool {
+        self.touched.get(key) != Some(&false)
     }
 
     /// Whether what cohorts hold for may have changed.
@@ -110,7 +118,7 @@ impl<'a> Tally<'a> {
     /// What could not have moved was asked of the first one alone, and holds for all.
     pub(super) fn fill_up(&mut self) {
         let cohorts = self.touches_cohorts();
-        for ((kind, at), count) in &mut self.counts {
+        for ((kind, at, _), count) in &mut self.counts {
             let touched = match kind {
                 Kind::Rollout => true,
                 Kind::Flag => self.touched.get(*at) != Some(&false),
@@ -143,25 +151,27 @@ impl<'a> Tally<'a> {
     }
 
     pub(super) fn rollout(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
-        let name = |plan: &'a serin_core::Plan, it: &RolloutDecision| {
-            plan.rollout(it.rollout).map(|rollout| rollout.name())
+        let name = |plan: &'a serin_core::Plan, it: Option<&RolloutDecision>| {
+            position(&self.rollouts, plan.rollout(it?.rollout)?.name())
         };
-        let (a, b) = (self.pair.old.plan, self.pair.new.plan);
-        let named = new.and_then(|it| name(b, it)).or_else(|| old.and_then(|it| name(a, it)));
-        let Some(key) = named.and_then(|name| position(&self.rollouts, name)) else { return };
-        self.add((Kind::Rollout, key), Got::arm(old), Got::arm(new));
+        let (was, is) = (name(self.pair.old.plan, old), name(self.pair.new.plan, new));
+        let Some(key) = is.or(was) else { return };
+        let was = was.filter(|was| *was != key);
+        self.add((Kind::Rollout, key, was), Got::arm(old), Got::arm(new));
+    }
+
+    pub(super) fn copies(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
+        self.copies.add(self.pair, self.size, old, new);
     }
 
     /// Flags that are asked about wherever they are delivered.
-    pub(super) fn flags(&mut self, old: &Facts<'_>, new: &Facts<'_>, names: &[String]) {
-        for name in names {
-            let Some(key) = position(&self.flags, name) else { continue };
-            let got = |plan: &serin_core::Plan, facts: &Facts<'_>| {
-                let id = plan.flag_named(name);
-                Got::variant(id.map(|id| evaluate_flag(plan, facts, id)).as_ref())
-            };
-            let (old, new) = (got(self.pair.old.plan, old), got(self.pair.new.plan, new));
-            self.add((Kind::Flag, key), old, new);
+    pub(super) fn flags(&mut self, old: &Facts<'_>, new: &Facts<'_>, flags: &[FlagOfBoth]) {
+        let (a, b) = (self.pair.old.plan, self.pair.new.plan);
+        for flag in flags {
+            let old = flag.old.map(|id| evaluate_flag(a, old, id));
+            let new = flag.new.map(|id| evaluate_flag(b, new, id));
+            let (old, new) = (Got::variant(old.as_ref()), Got::variant(new.as_ref()));
+            self.add((Kind::Flag, flag.key, None), old, new);
         }
     }
 
@@ -179,7 +189,7 @@ impl<'a> Tally<'a> {
             }
         }
         for (key, (old, new)) in got {
-            self.add((Kind::Flag, key), old, new);
+            self.add((Kind::Flag, key, None), old, new);
         }
     }
 
@@ -193,13 +203,13 @@ impl<'a> Tally<'a> {
             if let Some(inhabited) = self.inhabited.get_mut(key) {
                 *inhabited |= [old, new].contains(&Got::Member(true));
             }
-            self.add((Kind::Cohort, key), old, new);
+            self.add((Kind::Cohort, key, None), old, new);
         }
     }
 
     /// What was counted.
     pub(super) fn group(self, attributes: Vec<(String, String)>) -> Group {
-        let parts = self.counts.iter().filter_map(|((kind, at), count)| {
+        let parts = self.counts.iter().filter_map(|((kind, at, was), count)| {
             let (kind, section, names) = match kind {
                 Kind::Rollout => ("rollout", "rollouts", &self.rollouts),
                 Kind::Flag => ("flag", "flags", &self.flags),
@@ -207,11 +217,13 @@ impl<'a> Tally<'a> {
             };
             let name = names.get(*at)?.clone();
             let path = under(section, &name);
-            Some(Part { kind, name, path, of: count.of, moves: self.moves_of(count) })
+            let was = was.and_then(|at| names.get(at)).map(|name| under(section, name));
+            Some(Part { kind, name, path, was, of: count.of, moves: self.moves_of(count) })
         });
         let inhabited = self.cohorts.iter().zip(&self.inhabited).filter(|(_, is)| **is);
         Group {
             parts: parts.collect(),
+            copies: self.copies.copies(self.pair),
             cohorts: inhabited.map(|(name, _)| name.clone()).collect(),
             attributes,
             named: false,
@@ -232,37 +244,12 @@ impl<'a> Tally<'a> {
     }
 }
 
-/// Flags that are not as they were, or may not be because of what they stand on: of hundreds, a change
-/// touches few.
-fn touched(pair: &Pair<'_>, flags: &[String]) -> Vec<bool> {
-    let (a, b) = (pair.old.spec, pair.new.spec);
-    let shared = a.units != b.units
-        || a.cohorts != b.cohorts
-        || a.layers != b.layers
-        || a.holdouts != b.holdouts;
-    let changed = |name: &String| shared || a.flags.get(name) != b.flags.get(name);
-    let mut touched: Vec<bool> = flags.iter().map(changed).collect();
-    loop {
-        let before = touched.clone();
-        for (at, name) in flags.iter().enumerate() {
-            let required = b.flags.get(name).into_iter().flat_map(|flag| &flag.requires);
-            let mut known = required.filter_map(|(name, _)| position(flags, name));
-            let stands_on_one = known.any(|at| before.get(at) == Some(&true));
-            if let Some(it) = touched.get_mut(at) {
-                *it |= stands_on_one;
-            }
-        }
-        if touched == before {
-            return touched;
-        }
-    }
-}
-
-fn position(names: &[String], name: &str) -> Option<usize> {
+pub(super) fn position(names: &[String], name: &str) -> Option<usize> {
     names.binary_search_by(|known| known.as_str().cmp(name)).ok()
 }
 
-fn joined<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
+/// Names of both specs, sorted, each once.
+pub(super) fn joined<'n>(names: impl Iterator<Item = &'n str>) -> Vec<String> {
     let mut names: Vec<String> = names.map(str::to_owned).collect();
     names.sort();
     names.dedup();

@@ -14,9 +14,16 @@ const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
 const PREFIX: &str = "wasmcustom.";
 
 /// Reads both pages.
-pub fn envoy(config_dump: &Value, stats: &Value) -> Seen {
-    let mut seen = Seen::default();
-    for section in config_dump.get("configs").and_then(Value::as_array).into_iter().flatten() {
+///
+/// # Errors
+/// Which of them is not Envoy's.
+pub fn envoy(config_dump: &Value, stats: &Value) -> Result<Seen, String> {
+    let list = |page: &'_ Value, name: &str| page.get(name).and_then(Value::as_array).cloned();
+    let other = |path: &str| format!("{path} is not what Envoy answers");
+    let configs = list(config_dump, "configs").ok_or_else(|| other(CONFIG_PATH))?;
+    let stats = list(stats, "stats").ok_or_else(|| other(STATS_PATH))?;
+    let mut seen = Seen { tells_revision: true, ..Seen::default() };
+    for section in &configs {
         for (place, part) in parts(section) {
             filters(part, &mut |name, config| {
                 if let Some(running) = running(place_of(&place, name), config) {
@@ -25,7 +32,7 @@ pub fn envoy(config_dump: &Value, stats: &Value) -> Seen {
             });
         }
     }
-    for stat in stats.get("stats").and_then(Value::as_array).into_iter().flatten() {
+    for stat in &stats {
         let name = stat.get("name").and_then(Value::as_str).unwrap_or_default();
         let name = name.strip_prefix(PREFIX).unwrap_or(name);
         let value = stat.get("value").and_then(Value::as_u64);
@@ -38,7 +45,7 @@ pub fn envoy(config_dump: &Value, stats: &Value) -> Seen {
             seen.aborts.push(Abort { rollout: rollout.to_owned(), ..Abort::default() });
         }
     }
-    seen
+    Ok(seen)
 }
 
 /// The parts of a section in which a running filter's configuration may be. The bootstrap says again
@@ -154,7 +161,7 @@ mod tests {
             (dynamic("active_state"), "listener web, filter serin"),
             (ecds, "ECDS serin"),
         ] {
-            let seen = envoy(&json!({"configs": [section]}), &json!({}));
+            let seen = envoy(&json!({"configs": [section]}), &json!({"stats": []})).unwrap();
             assert_eq!(seen.specs.len(), 1, "{section}");
             assert_eq!((seen.specs[0].place.as_str(), seen.specs[0].revision), (place, Some(3)));
             assert_eq!(seen.specs[0].document.as_ref(), Some(&spec));
@@ -165,7 +172,21 @@ mod tests {
             fixed(json!({"config_discovery": {"default_config": wasm(&text(&spec))}})),
             json!({"bootstrap": wasm(&text(&spec))}),
         ] {
-            assert_eq!(envoy(&json!({"configs": [section]}), &json!({})), Seen::default());
+            let seen = envoy(&json!({"configs": [section]}), &json!({"stats": []})).unwrap();
+            assert_eq!(seen.specs, []);
+        }
+    }
+
+    #[test]
+    fn other_pages_are_none_of_envoys() {
+        let (configs, stats) = (json!({"configs": []}), json!({"stats": []}));
+        for (configs, stats, path) in [
+            (&json!({"configs": "x"}), &stats, CONFIG_PATH),
+            (&json!([]), &stats, CONFIG_PATH),
+            (&configs, &json!({"stats": 5}), STATS_PATH),
+        ] {
+            let said = envoy(configs, stats).unwrap_err();
+            assert_eq!(said, format!("{path} is not what Envoy answers"));
         }
     }
 
@@ -177,7 +198,7 @@ mod tests {
             {"name": "wasmcustom.serin.latch.feed.aborted", "value": 0},
             {"histograms": {}},
         ]});
-        let seen = envoy(&json!({}), &stats);
+        let seen = envoy(&json!({"configs": []}), &stats).unwrap();
         assert_eq!(seen.in_force, Some(7));
         let rollouts: Vec<_> = seen.aborts.iter().map(|abort| abort.rollout.as_str()).collect();
         assert_eq!(rollouts, ["shop"]);

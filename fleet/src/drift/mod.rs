@@ -10,6 +10,7 @@ pub use worker::worker;
 
 use crate::compare::{Difference, differences};
 use serde_json::Value;
+use serin_core::gate::{self, Latch};
 use serin_core::{Timestamp, parse_span};
 
 /// The spec as git has it.
@@ -49,6 +50,8 @@ pub struct Seen {
     pub specs: Vec<Running>,
     /// The revision that its filter says is in force, where it says so apart from the configuration.
     pub in_force: Option<u64>,
+    /// Whether a filter that runs would have said so.
+    pub tells_revision: bool,
     /// Aborts; those that the spec has cleared may be among them.
     pub aborts: Vec<Abort>,
     /// Why nobody judges its gates; nothing is wrong with that where the spec has none.
@@ -132,12 +135,7 @@ pub fn judge(wanted: Wanted<'_>, mut seen: Seen, now: Timestamp) -> Verdict {
             found.push((spec.place.clone(), places));
         }
     }
-    if let (Some(revision), [spec]) = (seen.in_force, seen.specs.as_slice())
-        && spec.revision != Some(revision)
-    {
-        let place = &spec.place;
-        drift.push(format!("revision {revision} is still in force, not what {place} has"));
-    }
+    drift.extend(not_in_force(&seen));
     for abort in &seen.aborts {
         drift.push(format!("rollout {} is aborted{}", abort.rollout, circumstances(abort)));
     }
@@ -148,6 +146,21 @@ pub fn judge(wanted: Wanted<'_>, mut seen: Seen, now: Timestamp) -> Verdict {
     }
     drift.extend(seen.problems.iter().cloned());
     Verdict { seen, drift, differences: found }
+}
+
+/// Whether what is configured is what the filter goes by.
+fn not_in_force(seen: &Seen) -> Option<String> {
+    let first = seen.specs.first()?;
+    match (seen.in_force, seen.specs.as_slice()) {
+        (None, _) if seen.tells_revision => Some(
+            "no revision is in force: the filter does not run, or the metric serin.revision is hidden"
+                .to_owned(),
+        ),
+        (Some(revision), [spec]) if spec.revision != Some(revision) => {
+            Some(format!("revision {revision} is still in force, not what {} has", first.place))
+        }
+        _ => None,
+    }
 }
 
 fn sentence(wanted: Wanted<'_>, spec: &Running) -> Option<String> {
@@ -191,12 +204,12 @@ impl Abort {
         let Some(epoch) = self.epoch else { return true };
         let rollout = document.get("rollouts").and_then(|rollouts| rollouts.get(&self.rollout));
         let Some(rollout) = rollout else { return false };
-        if epoch >= rollout.get("epoch").and_then(Value::as_u64).unwrap_or_default() {
-            return true;
-        }
+        let mut latch = Latch::new(&self.rollout);
+        let (digest, reason) = (String::new(), String::new());
+        latch.abort(gate::Abort { epoch, at: self.at.unwrap_or_default(), digest, reason });
         let cooldown = rollout.get("cooldown").and_then(Value::as_str).and_then(parse_span);
-        let cooldown = cooldown.unwrap_or_default();
-        cooldown > 0 && now.unix_ms() < self.at.unwrap_or_default().saturating_add(cooldown)
+        let wanted = rollout.get("epoch").and_then(Value::as_u64).unwrap_or_default();
+        latch.stops(wanted, cooldown.unwrap_or_default(), Some(now.unix_ms()))
     }
 }
 
@@ -257,6 +270,16 @@ mod tests {
         let drift = judged(seen).drift;
         assert_eq!(drift[0], "listener web: the spec is refused, 1 error, the first: a: b");
         assert_eq!(drift.len(), 2);
+    }
+
+    #[test]
+    fn a_filter_that_says_nothing_does_not_run() {
+        let silent =
+            Seen { specs: vec![running(4, "aa")], tells_revision: true, ..Seen::default() };
+        assert!(judged(silent.clone()).drift[0].starts_with("no revision is in force"));
+        assert!(judged(Seen { in_force: Some(4), ..silent.clone() }).is_in_sync());
+        // A Worker's page is of what runs.
+        assert!(judged(Seen { tells_revision: false, ..silent }).is_in_sync());
     }
 
     #[test]

@@ -21,7 +21,7 @@ pub fn text(wanted: Wanted<'_>, hosts: &[Host], strong: impl Fn(&str, bool) -> S
         match &host.answer {
             Ok(verdict) => text.push_str(&details(verdict)),
             Err(why) => {
-                let _ = writeln!(text, "  {why}");
+                let _ = writeln!(text, "  {}", plain(why));
             }
         }
     }
@@ -40,10 +40,10 @@ pub fn text(wanted: Wanted<'_>, hosts: &[Host], strong: impl Fn(&str, bool) -> S
 fn details(verdict: &Verdict) -> String {
     let mut text = String::new();
     for why in &verdict.drift {
-        let _ = writeln!(text, "  {why}");
+        let _ = writeln!(text, "  {}", plain(why));
     }
     for (place, differences) in &verdict.differences {
-        let _ = writeln!(text, "  {place}: git → host");
+        let _ = writeln!(text, "  {}: git → host", plain(place));
         for it in differences.iter().take(LONGEST_LIST) {
             let (old, new) = (shown(it.old.as_ref()), shown(it.new.as_ref()));
             let _ = writeln!(text, "    {}: {old} → {new}", it.path);
@@ -54,6 +54,11 @@ fn details(verdict: &Verdict) -> String {
         }
     }
     text
+}
+
+/// What a host says, on one line, and without what would steer a terminal.
+fn plain(text: &str) -> String {
+    text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
 /// The same for tools.
@@ -100,4 +105,14 @@ fn spec_json(spec: &Running, verdict: &Verdict) -> Value {
             .map(|it| json!({ "path": it.path, "git": it.old, "host": it.new }))
             .collect::<Vec<_>>(),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_host_says_stays_on_its_line() {
+        assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d"), "a [2Jb c d");
+    }
 }

@@ -14,10 +14,14 @@ pub fn worker(page: &Value) -> Result<Seen, String> {
     let mut seen = Seen::default();
     if spec.is_object() {
         let text = |name: &str| spec.get(name).and_then(Value::as_str).map(str::to_owned);
+        let revision = spec.get("revision").and_then(Value::as_u64);
+        let (Some(revision), Some(digest)) = (revision, text("digest")) else {
+            return Err("the answer is no status page, its spec has no revision and digest".into());
+        };
         seen.specs.push(Running {
             place: text("source").unwrap_or_else(|| "spec".to_owned()),
-            revision: spec.get("revision").and_then(Value::as_u64),
-            digest: text("digest"),
+            revision: Some(revision),
+            digest: Some(digest),
             ..Running::default()
         });
         seen.problems.extend(texts(spec.get("isolated")).map(|why| format!("isolated: {why}")));
@@ -100,6 +104,7 @@ mod tests {
     #[test]
     fn other_pages_are_none() {
         assert!(worker(&json!({"hello": 1})).is_err());
+        assert!(worker(&json!({"spec": {"revision": "1", "digest": "aa"}})).is_err());
         assert_eq!(worker(&json!({"spec": null})).unwrap(), Seen::default());
     }
 }

@@ -1,13 +1,18 @@
 //! `serin diff`.
 
 use super::explain::now;
+use super::lines::Lines;
 use super::spec_file::{self, SpecFile};
-use super::{DiffArgs, Failure, SPEC_ERRORS};
+use super::{DiffArgs, Failure, SPEC_ERRORS, latches, note};
 use serde_json::Value;
 use serin_core::Spec;
+use serin_core::gate::Latches;
 use serin_fleet::diff::{self, Comparison, Diff, Request, Side};
-use std::io::{BufRead, BufReader};
+use std::cell::Cell;
+use std::collections::HashSet;
+use std::io::IsTerminal;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
 /// What `serin diff --help` ends with.
 pub(crate) const HELP: &str = "\
@@ -17,7 +22,11 @@ be read.
 Examples:
   git show main:spec.yaml | serin diff - spec.yaml --max-moved 5
   serin diff old.yaml new.yaml --list customers.txt
+  serin diff aborted.yaml raised.yaml --latches latches.json
   serin diff old.yaml new.yaml --access-log requests.jsonl --json";
+
+/// As many as `--units` takes.
+const MOST_IDS: usize = 1_000_000;
 
 /// A spec that can be used, in all its forms.
 struct Loaded {
@@ -42,19 +51,21 @@ pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
-    let stdin = Path::new("-");
-    let inputs = [
-        Some(args.old.as_path()),
-        Some(&args.new),
-        args.list.as_deref(),
-        args.access_log.as_deref(),
-    ];
-    if inputs.iter().filter(|path| **path == Some(stdin)).count() > 1 {
-        return Err(Failure::trouble("only one file can be -, standard input"));
-    }
+    let (list, log, held) =
+        (args.list.as_deref(), args.access_log.as_deref(), args.latches.as_deref());
+    spec_file::one_stdin(&[Some(&args.old), Some(&args.new), list, log, held])?;
     let (old, new) = (load(&args.old)?, load(&args.new)?);
-    let found =
-        compare(args, &Comparison::new(old.side(), new.side(), args.at.unwrap_or_else(now)))?;
+    let mut comparison = Comparison::new(old.side(), new.side(), args.at.unwrap_or_else(now));
+    if let Some(path) = held {
+        let latches = latches::read(path)?;
+        strangers(path, &latches, [&old, &new]);
+        comparison = comparison.with_latches(&latches);
+    }
+    let progress = Progress::new();
+    let told = |done, all| progress.tell(done, all);
+    let found = compare(args, &comparison.with_progress(&told));
+    progress.end();
+    let found = found?;
     if args.json {
         println!("{}", diff::json(&found, args.max_moved));
     } else {
@@ -64,6 +75,49 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
         return Err(Failure::spec(""));
     }
     Ok(())
+}
+
+/// How far it has come, on one line of a terminal, once it takes more than a moment.
+struct Progress {
+    next: Cell<Instant>,
+    is_shown: Cell<bool>,
+}
+
+impl Progress {
+    const PAUSE: Duration = Duration::from_secs(1);
+
+    fn new() -> Progress {
+        Progress { next: Cell::new(Instant::now() + Self::PAUSE), is_shown: Cell::new(false) }
+    }
+
+    fn tell(&self, done: u64, all: Option<u64>) {
+        // Looking at the clock costs as much as asking about a unit.
+        if !done.is_multiple_of(256) || Instant::now() < self.next.get() {
+            return;
+        }
+        self.next.set(Instant::now() + Self::PAUSE);
+        if std::io::stderr().is_terminal() {
+            self.is_shown.set(true);
+            let of = all.map(|all| format!(" of {all}")).unwrap_or_default();
+            eprint!("\r\x1b[Kserin: asked {done}{of}");
+        }
+    }
+
+    fn end(&self) {
+        if self.is_shown.get() {
+            eprint!("\r\x1b[K");
+        }
+    }
+}
+
+/// Latches of rollouts that no spec has say nothing here: most likely they are another fleet's.
+fn strangers(path: &Path, latches: &Latches, sides: [&Loaded; 2]) {
+    for latch in latches.list() {
+        let name = latch.rollout.as_str();
+        if sides.iter().all(|side| side.spec.rollouts.get(name).is_none()) {
+            note(&format!("{}: neither spec has a rollout {name:?}", path.display()));
+        }
+    }
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {
@@ -86,36 +140,66 @@ fn compare(args: &DiffArgs, comparison: &Comparison<'_>) -> Result<Diff, Failure
     let Some(path) = &args.list else {
         return Ok(comparison.units(&diff::made_up_ids(args.units), true));
     };
-    let ids: Result<Vec<String>, Failure> = lines(path)?.map(|line| Ok(line?.1)).collect();
-    let ids = ids?;
+    Ok(comparison.units(&ids(path)?, false))
+}
+
+/// Each id once, in the order in which they come first: who stands there twice is one unit.
+fn ids(path: &Path) -> Result<Vec<String>, Failure> {
+    let mut known = HashSet::new();
+    let mut ids = Vec::new();
+    for line in Lines::open(path)? {
+        let (_, id) = line?;
+        if known.insert(id.clone()) {
+            ids.push(id);
+        }
+        if ids.len() > MOST_IDS {
+            let why = format!("more than {MOST_IDS} ids, give a sample of them");
+            return Err(Failure::trouble(format!("{}: {why}", path.display())));
+        }
+    }
     if ids.is_empty() {
         return Err(Failure::trouble(format!("{}: there is no id in it", path.display())));
     }
-    Ok(comparison.units(&ids, false))
+    Ok(ids)
 }
 
+/// The requests of a log, or every line that is none.
 fn requests(path: &Path) -> Result<impl Iterator<Item = Result<Request, Failure>>, Failure> {
     let name = path.display().to_string();
-    Ok(lines(path)?.map(move |line| {
-        let (number, line) = line?;
-        diff::parse(&line).map_err(|why| Failure::trouble(format!("{name}:{number}: {why}")))
+    let mut lines = Lines::open(path)?.peekable();
+    if lines.peek().is_none() {
+        return Err(Failure::trouble(format!("{name}: there is no request in it")));
+    }
+    Ok(std::iter::from_fn(move || {
+        let parsed = lines.next()?.map(|(number, line)| (number, diff::parse(&line)));
+        Some(match parsed {
+            Ok((_, Ok(request))) => Ok(request),
+            Ok((number, Err(why))) => Err(broken(&name, (number, why), &mut lines)),
+            Err(failure) => Err(failure),
+        })
     }))
 }
 
-/// Lines that say something, with their numbers from 1.
-fn lines(path: &Path) -> Result<impl Iterator<Item = Result<(usize, String), Failure>>, Failure> {
-    let name = path.display().to_string();
-    let trouble =
-        move |error: std::io::Error| Failure::trouble(format!("{name}: cannot be read: {error}"));
-    let reader: Box<dyn BufRead> = if path == Path::new("-") {
-        Box::new(BufReader::new(std::io::stdin()))
-    } else {
-        Box::new(BufReader::new(std::fs::File::open(path).map_err(&trouble)?))
-    };
-    let lines = reader.lines().zip(1_usize..);
-    let lines =
-        lines.map(move |(line, number)| Ok((number, line.map_err(&trouble)?.trim().to_owned())));
-    Ok(lines.filter(|line: &Result<(usize, String), Failure>| {
-        line.as_ref().map_or(true, |(_, line)| !line.is_empty())
-    }))
+/// All lines that are no requests, from the first one on.
+fn broken(
+    name: &str,
+    first: (usize, String),
+    rest: &mut impl Iterator<Item = Result<(usize, String), Failure>>,
+) -> Failure {
+    const MOST: usize = 10;
+    let others = rest
+        .map_while(Result::ok)
+        .filter_map(|(number, line)| diff::parse(&line).err().map(|why| (number, why)));
+    let (mut text, mut count) = (String::new(), 0_usize);
+    for (number, why) in std::iter::once(first).chain(others) {
+        count += 1;
+        if count <= MOST {
+            let separator = if count == 1 { "" } else { "\n" };
+            text += &format!("{separator}{name}:{number}: {why}");
+        }
+    }
+    if count > MOST {
+        text += &format!("\nand {} more lines that cannot be read", count - MOST);
+    }
+    Failure::trouble(text)
 }

@@ -70,20 +70,23 @@ fn ask_all(args: &DriftArgs, wanted: Wanted<'_>) -> Result<Vec<Host>, Failure> {
 }
 
 async fn envoy(client: &Client, admin: &Url) -> Result<Seen, String> {
+    let mut base = admin.clone();
+    base.set_query(None);
+    base.set_fragment(None);
     let page = |path: &str| {
-        let base = admin.as_str().trim_end_matches('/');
+        let base = base.as_str().trim_end_matches('/');
         Url::parse(&format!("{base}{path}")).map_err(|error| error.to_string())
     };
     let config = fetch::json(client, page(drift::CONFIG_PATH)?, None).await?;
     let stats = fetch::json(client, page(drift::STATS_PATH)?, None).await?;
-    if config.get("configs").is_none() {
-        return Err(format!("{} is not what Envoy answers", drift::CONFIG_PATH));
-    }
-    Ok(drift::envoy(&config, &stats))
+    drift::envoy(&config, &stats)
 }
 
 async fn worker(client: &Client, page: &Url, token: Option<&str>) -> Result<Seen, String> {
     let token = token.ok_or_else(|| format!("{TOKEN} is not set"))?;
+    if token.chars().any(char::is_control) {
+        return Err(format!("{TOKEN} holds a control character, a line break perhaps"));
+    }
     if page.scheme() == "http" && !fetch::is_loopback(page) {
         return Err("the token goes to other machines by https only".to_owned());
     }

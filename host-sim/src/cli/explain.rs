@@ -1,9 +1,8 @@
 //! `serin explain`: why a request gets what it gets.
 
 use super::paint::{self, Tone};
-use super::{ExplainArgs, Failure, SPEC_ERRORS, overrides, spec_file};
+use super::{ExplainArgs, Failure, SPEC_ERRORS, latches, overrides, spec_file};
 use http::Uri;
-use serin_core::gate::{Latches, Standing};
 use serin_core::headers::DECISION;
 use serin_core::overrides::HEADER;
 use serin_core::plan::Input;
@@ -59,6 +58,7 @@ pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
 }
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    spec_file::one_stdin(&[Some(&args.spec), args.latches.as_deref()])?;
     let spec = spec_file::load(&args.spec).map_err(|failure| match failure.code {
         SPEC_ERRORS => {
             Failure::spec(format!("{} has errors\n\n{}", args.spec.display(), failure.message))
@@ -114,7 +114,8 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
             .map_err(|error| Failure::trouble(format!("no randomness: {error}")))?;
         facts.mint(unit, entropy);
     }
-    let standing = standing(plan, args)?;
+    let latches = args.latches.as_deref().map(latches::read).transpose()?;
+    let standing = latches.and_then(|latches| latches.standing(plan));
     if let Some(standing) = &standing {
         facts.set_standing(standing);
     }
@@ -126,17 +127,6 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
     let cookies = decision.set_cookies(plan, &facts);
     let (told, record) = (facts.wants_decision(), decision.record(plan));
     Ok(Explained { at, token, recorder, told, upstream, cookies, record })
-}
-
-/// What a host knows of aborts.
-fn standing(plan: &Plan, args: &ExplainArgs) -> Result<Option<Standing>, Failure> {
-    let Some(path) = &args.latches else { return Ok(None) };
-    let trouble = || {
-        let shape = r#"{"latches":[{"rollout":"shop","abort":{"epoch":0,"at":0,"digest":"","reason":""}}]}"#;
-        Failure::trouble(format!("{} holds no latches, they look like {shape}", path.display()))
-    };
-    let latches = Latches::from_json(&spec_file::read(path)?).ok_or_else(trouble)?;
-    Ok(latches.standing(plan))
 }
 
 /// As a host does that has the environment's keys.

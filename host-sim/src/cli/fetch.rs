@@ -54,13 +54,19 @@ pub(crate) async fn json(client: &Client, url: Url, token: Option<&str>) -> Resu
     if let Some(token) = token {
         request = request.bearer_auth(token);
     }
-    let mut response = request.send().await.map_err(|error| whole(&error.without_url()))?;
+    let broken = |error: reqwest::Error| {
+        if error.is_timeout() {
+            return format!("{shown} does not answer in time");
+        }
+        format!("{shown}: {}", whole(&error.without_url()))
+    };
+    let mut response = request.send().await.map_err(broken)?;
     let status = response.status();
     if !status.is_success() {
         return Err(format!("{shown} answers {status}"));
     }
     let mut body = Vec::new();
-    while let Some(chunk) = response.chunk().await.map_err(|error| whole(&error.without_url()))? {
+    while let Some(chunk) = response.chunk().await.map_err(broken)? {
         if body.len() + chunk.len() > MAX_BYTES {
             return Err(format!("{shown} answers with more than {MAX_BYTES} bytes"));
         }

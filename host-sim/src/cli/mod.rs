@@ -13,6 +13,8 @@ mod fetch;
 mod figures;
 mod filter;
 mod import;
+mod latches;
+mod lines;
 mod measure;
 mod overrides;
 mod package;
@@ -143,6 +145,10 @@ struct DiffArgs {
     /// Exit with 1 if more than this share moves, of all or of those in any cohort
     #[arg(long, value_name = "PERCENT", value_parser = diff::parse_percent)]
     max_moved: Option<f64>,
+    /// Ask hosts that know of these aborts and of these steps that gates let end, as hosts tell each
+    /// other (JSON)
+    #[arg(long, value_name = "FILE")]
+    latches: Option<PathBuf>,
     /// The moment to ask about, RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = explain::parse_moment)]
     at: Option<serin_core::Timestamp>,

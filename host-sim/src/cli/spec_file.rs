@@ -22,6 +22,15 @@ pub(crate) fn load(path: &Path) -> Result<SpecFile, Failure> {
     parse(path, &read(path)?)
 }
 
+/// Standard input can be read once.
+pub(crate) fn one_stdin(paths: &[Option<&Path>]) -> Result<(), Failure> {
+    let from_stdin = paths.iter().filter(|path| **path == Some(Path::new("-"))).count();
+    if from_stdin > 1 {
+        return Err(Failure::trouble("only one file can be -, standard input"));
+    }
+    Ok(())
+}
+
 /// The bytes of a file, or of standard input.
 pub(crate) fn read(path: &Path) -> Result<Vec<u8>, Failure> {
     let mut bytes = Vec::new();

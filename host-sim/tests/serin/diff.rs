@@ -81,8 +81,67 @@ fn lists_and_access_logs() {
     let bad = write("bad", "\n{\"url\":\"http://a/\"}\n{}\n");
     let (code, _, err) = diff(&["old.yaml", "new.yaml", "--access-log", &bad]);
     assert_eq!((code, err), (2, format!("error: {bad}:3: url is missing\n")));
-    let empty = write("empty", "");
-    assert_eq!(diff(&["old.yaml", "new.yaml", "--list", &empty]).0, 2);
+    let bad = write("bad", &format!("{}{}", "{}\n".repeat(11), "{\"url\":\"http://a/\"}\nx"));
+    let (code, _, err) = diff(&["old.yaml", "new.yaml", "--access-log", &bad]);
+    assert_eq!((code, err.lines().count()), (2, 11));
+    assert!(err.ends_with("\nand 2 more lines that cannot be read\n"), "{err}");
+    let empty = write("empty", "\n");
+    for (option, what) in [("--list", "id"), ("--access-log", "request")] {
+        let (code, _, err) = diff(&["old.yaml", "new.yaml", option, &empty]);
+        assert_eq!((code, err), (2, format!("error: {empty}: there is no {what} in it\n")));
+    }
+    // Whoever stands there twice is one unit, and a mark before everything is none of its letters.
+    let list = write("ids", "\u{feff}ada\r\nbo\r\nada\r\n");
+    let arguments = ["old.yaml", "new.yaml", "--list", &list];
+    let marked = diff(&arguments);
+    write("ids", "ada\nbo\n");
+    assert_eq!(marked, diff(&arguments));
+    let (code, _, err) = {
+        std::fs::write(&list, b"ada\nb\xff\n").unwrap();
+        diff(&arguments)
+    };
+    assert_eq!((code, err), (2, format!("error: {list}:2: not UTF-8 at byte 1\n")));
+    write("ids", &"a".repeat((1 << 20) + 1));
+    assert!(diff(&arguments).2.contains(":1: a line of more than 1048576 bytes"));
+}
+
+#[test]
+fn hosts_that_hold_latches() {
+    let (aborted, latches) = ("aborted.yaml", ["--latches", "latches.json", "--units", "5000"]);
+    let (code, out, err) = diff(&[&[aborted, "raised.yaml"], &latches[..]].concat());
+    assert_eq!(
+        (code, err.as_str()),
+        (0, "serin: latches.json: neither spec has a rollout \"cart\"\n")
+    );
+    same("diff_latches.md", &out);
+    let (_, json, _) = diff(&[&[aborted, "raised.yaml", "--json"], &latches[..]].concat());
+    let found: Value = serde_json::from_str(&json).unwrap();
+    assert_eq!(found["latches"], true);
+    let shop = &found["rollouts"][0];
+    assert_eq!(
+        (&shop["path"], &shop["old"]["abort"]["epoch"]),
+        (&"rollouts.shop".into(), &3.into())
+    );
+    assert_eq!((&shop["new"]["abort"], &shop["new"]["stage"]["epoch"]), (&Value::Null, &4.into()));
+    assert!(found["groups"][0]["copies"][0]["new"]["count"].as_u64() > Some(0), "{found}");
+    let (_, out, _) = diff(&[&[aborted, aborted], &latches[..]].concat());
+    assert!(out.contains("- rollout `shop` stays aborted (epoch 3, since "), "{out}");
+    // An abort that is not whole would count as none.
+    let folder = folder("diff-latches");
+    let half = folder.join("half.json");
+    std::fs::write(&half, r#"{"latches":[{"rollout":"shop","abort":{"epoch":3}}]}"#).unwrap();
+    for (text, why) in [
+        (
+            r#"{"latches":[{"rollout":"shop","abort":{"epoch":3}}]}"#,
+            "has an abort of shop that is not whole",
+        ),
+        ("{}", "holds no latches"),
+    ] {
+        std::fs::write(&half, text).unwrap();
+        let (code, _, err) = diff(&[aborted, aborted, "--latches", half.to_str().unwrap()]);
+        assert_eq!(code, 2);
+        assert!(err.contains(why) && err.contains("they look like"), "{err}");
+    }
 }
 
 #[test]

@@ -1,0 +1,255 @@
+//! What a change does beside moving units: with hosts that hold latches, to shadows, to evidence.
+
+#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
+
+use serde_json::{Value, json};
+use serin_core::gate::Latches;
+use serin_core::{Plan, Spec, Timestamp};
+use serin_fleet::diff::{self, Comparison, Diff, Side};
+
+/// 2026-11-21T12:00:00Z.
+const AT: u64 = 1_795_262_400_000;
+const ABORT: u64 = AT - 60_000;
+const UNITS: u64 = 2000;
+
+struct Loaded {
+    document: Value,
+    spec: Spec,
+    plan: Plan,
+}
+
+fn load(document: &Value) -> Loaded {
+    let text = document.to_string();
+    let (spec, plan) = (Spec::from_json(text.as_bytes()), Plan::from_json(text.as_bytes()));
+    Loaded { document: document.clone(), spec: spec.unwrap(), plan: plan.unwrap() }
+}
+
+impl Loaded {
+    fn side(&self) -> Side<'_> {
+        Side { document: &self.document, spec: &self.spec, plan: &self.plan }
+    }
+}
+
+/// Gated steps of 10, 50 and 100 %, a flag that an abort turns off, and one that stands on it.
+fn spec() -> Value {
+    let flag = |more: Value| {
+        let mut flag =
+            json!({"kind": "ops", "variants": {"on": 1, "off": 0}, "defaultVariant": "off"});
+        for (name, value) in more.as_object().unwrap() {
+            flag[name] = value.clone();
+        }
+        flag
+    };
+    let pro = json!({"attribute": "header.x-plan", "equals": "pro"});
+    json!({
+        "formatVersion": 1,
+        "revision": 4,
+        "units": {"user": [{"header": "x-user-id"}]},
+        "cohorts": {"beta": {"attribute": "header.x-beta", "equals": "1"}},
+        "flags": {
+            "guarded": flag(json!({"rules": [{"when": pro, "serve": "on"}]})),
+            "stands-on-it": flag(json!({
+                "requires": [{"flag": "guarded", "variant": "on"}],
+                "rules": [{"serve": "on"}],
+            })),
+        },
+        "rollouts": {"shop": {
+            "arms": {"stable": {"target": "v1"}, "canary": {"target": "v2"}, "dark": {"target": "v3"}},
+            "baseline": "stable",
+            "epoch": 3,
+            "gates": {},
+            "onAbort": {"disable": ["guarded"]},
+            "shadow": {"arm": "dark", "percent": 10},
+            "canary": {
+                "arm": "canary",
+                "start": "2026-11-21T09:00:00Z",
+                "steps": [
+                    {"share": 10, "hold": "10m", "mode": "gate"},
+                    {"share": 50, "hold": "10m", "mode": "gate"},
+                    {"share": 100},
+                ],
+            },
+        }},
+    })
+}
+
+fn raised(epoch: u64) -> Value {
+    let mut spec = spec();
+    spec["rollouts"]["shop"]["epoch"] = json!(epoch);
+    spec
+}
+
+fn latches(latch: Value) -> Latches {
+    Latches::from_json(json!({"latches": [latch]}).to_string().as_bytes()).unwrap()
+}
+
+fn aborted() -> Latches {
+    latches(json!({"rollout": "shop", "epoch": 3, "left": [[0, AT - 120_000]], "abort":
+        {"epoch": 3, "at": ABORT, "digest": "00", "reason": "errors | 2 times"}}))
+}
+
+fn ask(old: &Value, new: &Value, latches: Option<&Latches>) -> Diff {
+    let (old, new) = (load(old), load(new));
+    let mut comparison = Comparison::new(old.side(), new.side(), Timestamp::from_unix_ms(AT));
+    if let Some(latches) = latches {
+        comparison = comparison.with_latches(latches);
+    }
+    comparison.units(&diff::made_up_ids(UNITS), true)
+}
+
+/// `path: from → to` of each move of the group with an attribute; of everybody without one.
+fn moves(diff: &Diff, attribute: Option<&str>) -> Vec<String> {
+    let is =
+        |group: &&diff::Group| group.attributes.first().map(|(name, _)| name.as_str()) == attribute;
+    let group = diff.groups.iter().find(is).unwrap();
+    let parts = group.parts.iter();
+    let lines = parts.flat_map(|part| {
+        part.moves.iter().map(|it| format!("{}: {} → {} {}", part.path, it.from, it.to, it.count))
+    });
+    lines.collect()
+}
+
+fn within(purpose: serin_core::Purpose, percent: u32) -> u64 {
+    let bucket = |id: &String| serin_core::Bucket::of(purpose, "shop", id).number();
+    let ids = diff::made_up_ids(UNITS);
+    ids.iter().filter(|id| bucket(id) < percent * 1000).count() as u64
+}
+
+fn in_canary(percent: u32) -> u64 {
+    within(serin_core::Purpose::Ramp, percent)
+}
+
+#[test]
+fn a_raised_epoch_brings_back_what_the_abort_took() {
+    let found = ask(&spec(), &raised(4), Some(&aborted()));
+    let first_step = in_canary(10);
+    assert!(first_step > 100);
+    assert_eq!(moves(&found, None), [format!("rollouts.shop: stable → canary {first_step}")]);
+    // The flag is as it was in both specs; who has it is asked all the same, and so is what stands on it.
+    let pro = moves(&found, Some("header.x-plan"));
+    assert!(pro.contains(&format!("flags.guarded: off → on {UNITS}")), "{pro:?}");
+    assert!(pro.contains(&format!("flags.stands-on-it: off → on {UNITS}")), "{pro:?}");
+    // Without the latches nobody would know.
+    assert_eq!(ask(&spec(), &raised(4), None).most(), 0.0);
+    let text = diff::markdown(&found, None);
+    let wanted = "- rollout `shop` is not aborted any more, it was (epoch 3, since \
+                  2026-11-21T11:59:00Z, `errors | 2 times`); evidence begins in `steps[0]`, 10 % \
+                  since 2026-11-21T09:00:00Z\n";
+    assert!(text.contains(wanted), "{text}");
+}
+
+#[test]
+fn an_equal_epoch_keeps_the_abort_whatever_else_changes() {
+    let mut new = spec();
+    new["rollouts"]["shop"]["canary"]["steps"][0]["share"] = json!(40);
+    let found = ask(&spec(), &new, Some(&aborted()));
+    assert_eq!(found.most(), 0.0);
+    assert!(!found.rollouts[0].begins_anew());
+    let text = diff::markdown(&found, None);
+    assert!(text.contains("rollout `shop` stays aborted (epoch 3, since"), "{text}");
+    assert!(text.contains("until its `epoch` is above 3\n"), "{text}");
+    assert!(!text.contains("Copied to a shadow"), "{text}");
+}
+
+#[test]
+fn a_cooldown_keeps_the_abort_for_a_while() {
+    let mut new = raised(4);
+    new["rollouts"]["shop"]["cooldown"] = json!("30m");
+    let text = diff::markdown(&ask(&spec(), &new, Some(&aborted())), None);
+    assert!(text.contains("### Serin: none of 2,000 units moves"), "{text}");
+    assert!(text.contains("until its cooldown is over at 2026-11-21T12:29:00Z\n"), "{text}");
+}
+
+#[test]
+fn gates_that_have_passed_count_until_the_epoch_is_raised() {
+    let passed = latches(json!({"rollout": "shop", "epoch": 3, "left": [[0, AT - 120_000]]}));
+    let found = ask(&spec(), &raised(4), Some(&passed));
+    let lost = in_canary(50) - in_canary(10);
+    assert_eq!(moves(&found, None), [format!("rollouts.shop: canary → stable {lost}")]);
+    assert!(found.rollouts[0].begins_anew());
+    let text = diff::markdown(&found, None);
+    let wanted = "begins its evidence anew in `steps[0]`, 10 % since 2026-11-21T09:00:00Z, it was in \
+                  `steps[1]`, 50 % since 2026-11-21T11:58:00Z\n";
+    assert!(text.contains(wanted), "{text}");
+    let same = diff::markdown(&ask(&spec(), &spec(), Some(&passed)), None);
+    assert!(same.contains("- rollout `shop` goes on in `steps[1]`, 50 % since"), "{same}");
+}
+
+#[test]
+fn any_edit_of_a_judged_rollout_begins_its_evidence_anew_and_no_edit_elsewhere_does() {
+    let anew = |change: fn(&mut Value)| {
+        let mut new = spec();
+        change(&mut new);
+        ask(&spec(), &new, None).rollouts.iter().any(diff::Beside::begins_anew)
+    };
+    assert!(!anew(|_| ()));
+    assert!(!anew(|spec| spec["revision"] = json!(5)));
+    assert!(!anew(|spec| spec["flags"]["guarded"]["rules"] = json!([])));
+    assert!(anew(|spec| spec["rollouts"]["shop"]["epoch"] = json!(4)));
+    assert!(anew(|spec| spec["rollouts"]["shop"]["gates"] = json!({"minSamples": 60})));
+    assert!(anew(|spec| spec["rollouts"]["shop"]["canary"]["steps"][1]["share"] = json!(60)));
+    assert!(anew(|spec| spec["rollouts"]["shop"]["shadow"]["percent"] = json!(11)));
+    // Nobody judges a step that has not begun.
+    let mut later = spec();
+    later["rollouts"]["shop"]["canary"]["start"] = json!("2026-11-22T09:00:00Z");
+    let mut other = later.clone();
+    other["rollouts"]["shop"]["epoch"] = json!(4);
+    assert!(ask(&later, &other, None).rollouts.is_empty());
+    let text = diff::markdown(&ask(&spec(), &later, None), None);
+    assert!(text.contains("begins its evidence anew with its first step, it was in"), "{text}");
+}
+
+/// Copies before and after, of everybody and of the first group.
+fn copies(diff: &Diff) -> Vec<[Option<u64>; 2]> {
+    let count = |it: &Option<diff::Copied>| it.as_ref().map(|it| it.count);
+    let of = |group: &diff::Group| group.copies.first().map(|it| [count(&it.old), count(&it.new)]);
+    diff.groups.iter().filter_map(of).collect()
+}
+
+#[test]
+fn copies_are_the_cores_and_no_moves() {
+    let mut old = spec();
+    old["rollouts"]["shop"].as_object_mut().unwrap().remove("gates");
+    old["rollouts"]["shop"]["canary"] = json!({"arm": "canary", "share": 0});
+    let mut new = old.clone();
+    new["rollouts"]["shop"]["shadow"] =
+        json!({"arm": "dark", "percent": 25, "methods": ["POST"], "when": {"cohort": "beta"}});
+    let found = ask(&old, &new, None);
+    assert_eq!((found.most(), found.groups.len()), (0.0, 2));
+    let (few, more) =
+        (within(serin_core::Purpose::Shadow, 10), within(serin_core::Purpose::Shadow, 25));
+    assert!(few > 100 && more > few + 100);
+    assert_eq!(copies(&found), [[Some(few), Some(0)], [Some(few), Some(more)]]);
+    let text = diff::markdown(&found, Some(0.0));
+    assert!(text.contains(&format!("| rollout `shop` | everybody | `dark`: {few} (")), "{text}");
+    assert!(
+        text.contains("%) | none |\n| rollout `shop` | `beta` with `header.x-beta: 1` |"),
+        "{text}"
+    );
+    // Gone, and with another target.
+    let mut gone = old.clone();
+    gone["rollouts"]["shop"].as_object_mut().unwrap().remove("shadow");
+    assert_eq!(copies(&ask(&old, &gone, None))[0], [Some(few), None]);
+    let mut elsewhere = old.clone();
+    elsewhere["rollouts"]["shop"]["arms"]["dark"]["target"] = json!("v4");
+    let text = diff::markdown(&ask(&old, &elsewhere, None), None);
+    let wanted = format!("everybody | `dark (v3)`: {few} (");
+    assert!(text.contains(&wanted) && text.contains("| `dark (v4)`: "), "{text}");
+    assert!(!diff::markdown(&ask(&old, &old, None), None).contains("Copied"));
+}
+
+#[test]
+fn recorded_requests_are_copied_by_their_own_methods() {
+    let mut new = spec();
+    new["rollouts"]["shop"]["shadow"] = json!({"arm": "dark", "percent": 100, "methods": ["POST"]});
+    let (old, new) = (load(&spec()), load(&new));
+    let comparison = Comparison::new(old.side(), new.side(), Timestamp::from_unix_ms(AT));
+    let lines = ["POST", "POST", "GET"].map(|method| {
+        diff::parse(&format!(
+            r#"{{"method":"{method}","url":"http://a/","headers":{{"x-user-id":"a"}}}}"#
+        ))
+    });
+    let found = comparison.requests(lines.into_iter()).unwrap();
+    let copies = &found.groups[0].copies[0];
+    assert_eq!((copies.of, copies.new.as_ref().unwrap().count), (3, 2));
+}
