@@ -21,12 +21,15 @@ pub mod native;
 pub mod outcome;
 #[cfg(feature = "hosts")]
 pub mod overrides;
+pub mod protobuf;
 pub mod random;
 pub mod report;
 #[cfg(feature = "hosts")]
 pub mod service;
 #[cfg(feature = "hosts")]
 pub mod sim;
+pub mod token;
+pub mod totality;
 #[cfg(feature = "hosts")]
 pub mod upstream;
 pub mod vector;
