@@ -112,7 +112,7 @@ pub(crate) fn guarded(random: &mut Random) -> Guarded {
         json!({"cohorts": ["beta"], "latency": {"tolerate": 19}, "minSamples": 1, "minRate": 0}),
         json!({"errors": {"unit": "request", "lateFaultErrors": 0}, "kpi": {"methods": ["GET"]}}),
         json!({"shadow": {"maxDivergence": 2}, "promotion": {"exclude": 1.5, "alpha": 50}}),
-        json!({"alpha": 50, "errors": {"minDifference": 100, "minRatio": 200, "tolerate": 100}}),
+        json!({"alpha": 50, "errors": {"minDifference": 100, "minRatio": 100, "tolerate": 100}}),
     ];
     let progress = [
         json!({"share": 20}),

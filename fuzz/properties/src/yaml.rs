@@ -37,7 +37,7 @@ fn same(value: &Value) -> Value {
 fn moves_nobody(old: Value, new: Value) {
     let (old, new) = (crate::Loaded::new(old), crate::Loaded::new(new));
     let at = Timestamp::from_unix_ms(START);
-    let diff = Comparison::new(old.side(), new.side(), at).units(&made_up_ids(5), true);
+    let diff = Comparison::new(old.side(), new.side(), at).units(&made_up_ids(2), true);
     assert!(diff.changed.is_empty(), "{:?}", diff.changed);
     assert!(!diff.is_above(0.0), "{:?}", diff.groups);
     assert!(diff.groups.iter().all(|group| group.moved == 0), "{:?}", diff.groups);

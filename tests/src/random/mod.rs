@@ -35,7 +35,8 @@ impl Random {
     /// Each choice is a few of the bytes, so that a small change of them is a small change of what comes
     /// of it: whoever changes them, a fuzzer for one, finds its way.
     pub fn from_bytes(bytes: &[u8]) -> Random {
-        Random { bytes: bytes.to_vec().into_iter(), ..Random::new(0) }
+        let bytes = Vec::from(bytes);
+        Random { bytes: bytes.into_iter(), ..Random::new(0) }
     }
 
     /// Whether the next choice is one of the bytes'.
