@@ -8,6 +8,7 @@
 mod access_log;
 mod audit;
 mod decide;
+mod diff;
 mod import;
 mod latches;
 mod ofrep;
@@ -29,10 +30,11 @@ use serin_core::{Plan, Spec};
 pub type Property = fn(&[u8]);
 
 /// All properties by the names of their targets.
-pub const PROPERTIES: [(&str, Property); 16] = [
+pub const PROPERTIES: [(&str, Property); 17] = [
     ("access_log", access_log::holds),
     ("audit", audit::holds),
     ("decide", decide::holds),
+    ("diff", diff::holds),
     ("import", import::holds),
     ("latches", latches::holds),
     ("ofrep", ofrep::holds),

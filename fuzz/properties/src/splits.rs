@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 
 const NAMES: [&str; 5] = ["B", "a", "b", "c", "d"];
 const SALT: &str = "s";
-const UNITS: usize = 2_000;
+const UNITS: usize = 500;
 
 pub(crate) fn holds(bytes: &[u8]) {
     let mut random = Random::from_bytes(bytes);
