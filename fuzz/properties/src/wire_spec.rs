@@ -9,7 +9,7 @@ pub(crate) fn holds(bytes: &[u8]) {
     totality::compile(bytes);
     let Ok(mut document) = serde_json::from_slice::<Value>(bytes) else { return };
     // An empty Struct has no bytes, which are no document.
-    if !document.as_object().is_some_and(|entries| !entries.is_empty()) {
+    if document.as_object().is_none_or(|entries| entries.is_empty()) {
         return;
     }
     as_doubles(&mut document);
