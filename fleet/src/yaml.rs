@@ -1,7 +1,45 @@
-//! YAML as every tool reads it.
+//! YAML: specs as people write them, and documents as every tool reads them.
 
 use serde_json::Value;
 use serde_saphyr::SerializerOptions;
+use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
+
+/// Why a text is no document.
+pub type Error = serde_saphyr::Error;
+
+/// What becomes of a key that is given twice.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum DoubledKeys {
+    /// The text is no document.
+    Refused,
+    /// The last one counts, for callers who report it themselves.
+    LastCounts,
+}
+
+/// Reads a document of YAML 1.2: `on`, `off`, `yes` and `no` are texts. What JSON can't say is refused,
+/// and what aliases stand for is bounded.
+///
+/// # Errors
+/// The text is no such document.
+pub fn read(text: &str, doubled: DoubledKeys) -> Result<Value, Error> {
+    let duplicate_keys = match doubled {
+        DoubledKeys::Refused => DuplicateKeyPolicy::Error,
+        DoubledKeys::LastCounts => DuplicateKeyPolicy::LastWins,
+    };
+    let options = serde_saphyr::options! {
+        strict_booleans: true,
+        duplicate_keys: duplicate_keys,
+        merge_keys: MergeKeyPolicy::Error,
+        reject_unsupported_tags: true,
+        non_finite_float_policy: NonFiniteFloatPolicy::Reject,
+        alias_limits: serde_saphyr::alias_limits! {
+            max_total_replayed_events: 100_000,
+            max_replay_stack_depth: 16,
+        },
+        with_snippet: false,
+    };
+    serde_saphyr::from_str_with_options(text, options)
+}
 
 /// A document in block style: keys sorted, texts of several lines as blocks, and whatever any version
 /// of YAML would not take for a text in quotes (`on`, `1e3`, `2026-11-21`). Ends in a line break.

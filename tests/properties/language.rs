@@ -1,12 +1,12 @@
 //! Specs and requests by chance: whatever the language can say, it compiles, decides, and explains
 //! what it decided.
 
-use super::protobuf;
-use super::totality::{check_decision, mutate};
+use super::totality::mutate;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
-use serin_conformance::native;
 use serin_conformance::random::{self, Random};
+use serin_conformance::totality::{check_decision, compile};
+use serin_conformance::{native, protobuf};
 use serin_core::{Decision, Plan, Recorder, decide, decide_with, evaluate_flag};
 
 /// A good spec by chance, and its plan.
@@ -210,17 +210,17 @@ proptest! {
     ) {
         let (mut spec, _) = good(&mut Random::new(seed));
         mutate(&mut spec, &steps, &new);
-        super::totality::compile(spec.to_string().as_bytes());
+        compile(spec.to_string().as_bytes());
         if !spec.is_object() {
             spec = Value::Object(Map::new());
         }
         let mut packed = protobuf::encode(&spec);
-        super::totality::compile(&packed);
+        compile(&packed);
         for (at, byte) in bytes {
             if !packed.is_empty() {
                 *at.get_mut(&mut packed) = byte;
             }
-            super::totality::compile(&packed);
+            compile(&packed);
         }
     }
 }

@@ -5,7 +5,6 @@ mod groups;
 mod language;
 mod over_time;
 mod overrides;
-mod protobuf;
 mod splits;
 mod statistics;
 mod totality;

@@ -1,29 +1,12 @@
 //! Tokens for overrides: nothing but the very token counts, and what names nothing changes nothing.
 
 use super::totality::plans;
-use base64::Engine as _;
-use base64::engine::general_purpose::URL_SAFE_NO_PAD;
-use hmac::{Hmac, KeyInit, Mac};
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use serin_conformance::token::{keys, token};
 use serin_core::{Decision, Facts, OverrideKeys, Plan, Timestamp, decide};
-use sha2::Sha256;
 
 const HOST: &str = "shop.example.com";
-
-/// Signed by well-known crates, so that the core's own code is measured by theirs.
-fn token(secret: &[u8], claims: &Value) -> String {
-    let header = URL_SAFE_NO_PAD.encode(r#"{"alg":"HS256","kid":"qa"}"#);
-    let signed = format!("{header}.{}", URL_SAFE_NO_PAD.encode(claims.to_string()));
-    let mut mac = Hmac::<Sha256>::new_from_slice(secret).expect("HMAC takes keys of any length");
-    mac.update(signed.as_bytes());
-    format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes()))
-}
-
-fn keys(secret: &[u8]) -> OverrideKeys {
-    let json = json!({"qa": URL_SAFE_NO_PAD.encode(secret)}).to_string();
-    OverrideKeys::from_json(json.as_bytes()).expect("good keys")
-}
 
 fn now() -> Timestamp {
     Timestamp::parse("2026-11-21").expect("a date")

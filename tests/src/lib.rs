@@ -21,6 +21,7 @@ pub mod native;
 pub mod outcome;
 #[cfg(feature = "hosts")]
 pub mod overrides;
+pub mod protobuf;
 pub mod random;
 pub mod report;
 #[cfg(feature = "hosts")]
@@ -29,6 +30,8 @@ pub mod service;
 pub mod sessions;
 #[cfg(feature = "hosts")]
 pub mod sim;
+pub mod token;
+pub mod totality;
 #[cfg(feature = "hosts")]
 pub mod upstream;
 pub mod vector;

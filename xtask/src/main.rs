@@ -3,6 +3,7 @@
 mod bench;
 mod bench_gates;
 mod build;
+mod fuzz;
 mod glue;
 mod prune;
 mod shell;
@@ -26,6 +27,8 @@ Usage: cargo xtask <TASK>
   test differential [ARGS]
                 native against filter.wasm on a million random pairs of spec and request;
                 ARGS: --cases N, --seed N, --per-spec N
+  fuzz [TARGET]... [--seconds N]
+                fuzz these targets or all of them, each for N seconds (60); needs crates.io
   bench         measure decide, the wasm and the simulator; ends in one table
   bench engines
                 the same decision by other published engines, side by side; needs crates.io
@@ -50,6 +53,7 @@ fn main() -> ExitCode {
             test::differential(rest.get(1..).unwrap_or_default())
         }
         "test" => test::task(),
+        "fuzz" => fuzz::task(&rest),
         "bench" => match rest.split_first() {
             Some((what, [])) if what == "engines" => bench::engines(),
             Some((what, args)) if what == "gates" => bench_gates::task(args),

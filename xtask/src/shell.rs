@@ -23,7 +23,13 @@ pub(crate) fn target_dir() -> PathBuf {
 
 /// The cargo that runs us, in the workspace's root, writing to our target folder.
 pub(crate) fn cargo(args: &[&str]) -> Command {
-    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    cargo_program(Path::new(&cargo), args)
+}
+
+/// The same for a program that runs cargo.
+pub(crate) fn cargo_program(program: &Path, args: &[&str]) -> Command {
+    let mut command = Command::new(program);
     command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target_dir());
     command
 }

@@ -32,8 +32,28 @@ pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
     )
 }
 
-fn rustc() -> std::ffi::OsString {
+/// The compiler.
+pub(crate) fn rustc() -> std::ffi::OsString {
     std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into())
+}
+
+/// The version of cargo-fuzz.
+const CARGO_FUZZ: &str = "0.13.2";
+
+/// The program cargo-fuzz, installed into `.tools/cargo-fuzz` unless it is there already.
+pub(crate) fn cargo_fuzz() -> Outcome<PathBuf> {
+    let folder = shell::root().join(".tools/cargo-fuzz");
+    let program = folder.join("bin/cargo-fuzz");
+    let stamp = folder.join("serin.stamp");
+    if std::fs::read_to_string(&stamp).is_ok_and(|found| found == CARGO_FUZZ) && program.exists() {
+        return Ok(program);
+    }
+    let version = format!("={CARGO_FUZZ}");
+    let mut cargo = shell::cargo(&["install", "cargo-fuzz", "--locked", "--force", "--version"]);
+    shell::run(cargo.arg(version).arg("--root").arg(&folder))?;
+    std::fs::write(&stamp, CARGO_FUZZ)
+        .map_err(|error| format!("{} could not be written: {error}", stamp.display()))?;
+    Ok(program)
 }
 
 /// The venv with Envoy and the reference's packages.

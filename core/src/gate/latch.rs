@@ -3,6 +3,8 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use crate::parse::progress::MAX_STEPS;
+
 /// Why, when and in which epoch a rollout was aborted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Abort {
@@ -69,8 +71,12 @@ impl Latch {
         }
     }
 
-    /// Lets a step end at a moment; the earliest counts.
+    /// Lets a step end at a moment; the earliest counts. Of a step that no spec can have nothing is kept,
+    /// so that what comes from outside does not grow without end.
     pub fn leave(&mut self, step: u32, at: u64) {
+        if usize::try_from(step).is_ok_and(|step| step >= MAX_STEPS) {
+            return;
+        }
         match self.left.binary_search_by_key(&step, |(known, _)| *known) {
             Err(place) => self.left.insert(place, (step, at)),
             Ok(place) => {
@@ -141,6 +147,15 @@ mod tests {
         latch.merge(&old);
         latch.merge(&Latch { epoch: 9, abort: Some(abort(9, 9)), ..Latch::new("cart") });
         assert_eq!(latch, Latch { epoch: 2, ..Latch::new("shop") });
+    }
+
+    #[test]
+    fn steps_that_no_spec_has_are_not_kept() {
+        let mut latch = Latch::new("shop");
+        for step in [0, 99, 100, u32::MAX] {
+            latch.leave(step, 7);
+        }
+        assert_eq!(latch.left, [(0, 7), (99, 7)]);
     }
 
     proptest! {

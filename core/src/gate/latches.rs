@@ -7,6 +7,7 @@ use core::fmt::Write;
 
 use super::latch::{Abort, Latch};
 use crate::parse::node::{Node, write_json_text};
+use crate::parse::progress::MAX_STEPS;
 use crate::plan::{Plan, RolloutId};
 
 /// What hosts tell each other of aborts, as JSON:
@@ -162,7 +163,7 @@ fn latch(node: &Node) -> Option<Latch> {
     latch.abort = abort;
     latch.held = fields.get("held").and_then(whole).and_then(|step| u32::try_from(step).ok());
     if let Some(Node::List(items)) = fields.get("left") {
-        for item in items.iter().take(100) {
+        for item in items.iter().take(MAX_STEPS) {
             let Node::List(pair) = item else { return None };
             let [step, at] = pair.as_slice() else { return None };
             latch.leave(u32::try_from(whole(step)?).ok()?, whole(at)?);

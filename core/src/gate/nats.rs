@@ -14,9 +14,13 @@ impl Nats {
     /// No evidence either way.
     pub const ZERO: Nats = Nats(0);
 
+    /// The lowest, from where nothing leads up again. It has a sign and 63 bits, as all that can be
+    /// handed on as bytes.
+    const LOWEST: Nats = Nats(-i64::MAX);
+
     /// From nats × 65,536.
     pub const fn from_raw(raw: i64) -> Nats {
-        Nats(raw)
+        if raw < Self::LOWEST.0 { Self::LOWEST } else { Nats(raw) }
     }
 
     /// Nats × 65,536.
@@ -27,7 +31,7 @@ impl Nats {
     /// Rounded down from a sum of logarithms.
     pub(super) fn floor(sum: i128) -> Nats {
         let raw = sum >> BITS.saturating_sub(Self::FRACTIONAL_BITS);
-        Nats(i64::try_from(raw).unwrap_or(if raw < 0 { i64::MIN } else { i64::MAX }))
+        Nats::from_raw(i64::try_from(raw).unwrap_or(if raw < 0 { i64::MIN } else { i64::MAX }))
     }
 
     /// Rounded up.
@@ -38,7 +42,7 @@ impl Nats {
     /// A likelihood after one more increment. The lowest value stays the lowest: a likelihood that
     /// was clamped from below would be too high ever after.
     pub(super) fn plus(self, increment: Nats) -> Nats {
-        if self.0 == i64::MIN { self } else { Nats(self.0.saturating_add(increment.0)) }
+        if self <= Self::LOWEST { self } else { Nats::from_raw(self.0.saturating_add(increment.0)) }
     }
 }
 
@@ -62,12 +66,14 @@ mod tests {
     fn rounds_down_on_both_sides_of_zero() {
         assert_eq!(Nats::floor(-1), Nats(-1));
         assert_eq!(Nats::floor(1), Nats(0));
-        assert_eq!(Nats::floor(i128::MIN), Nats(i64::MIN));
+        assert_eq!(Nats::floor(i128::MIN), Nats::LOWEST);
     }
 
     #[test]
     fn the_lowest_stays_the_lowest() {
-        assert_eq!(Nats(i64::MIN).plus(Nats(i64::MAX)), Nats(i64::MIN));
+        let lowest = Nats(-5).plus(Nats::floor(i128::MIN));
+        assert_eq!(lowest.plus(Nats(i64::MAX)), lowest);
+        assert_eq!(Nats::from_raw(i64::MIN), lowest);
         assert_eq!(Nats(3).plus(Nats(-5)), Nats(-2));
     }
 

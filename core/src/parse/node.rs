@@ -1,5 +1,6 @@
 //! The document as a tree that remembers what `serde_json::Value` forgets: keys given twice.
 
+use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
@@ -80,13 +81,29 @@ impl Node {
     }
 }
 
-/// A number's shortest text. `42.0`, as a protobuf `Struct` may print it, is `42`.
+/// A number's text, the same for a whole number and for the double of a protobuf `Struct` that stands
+/// for it: `42.0` is `42`, and `1e16` is written out as far as whole numbers of JSON go.
 pub(crate) fn number_text(number: &Number) -> String {
+    if number.is_f64()
+        && let Some(double) = number.as_f64()
+        && let Some(whole) = large(double)
+    {
+        let sign = if double.is_sign_negative() { "-" } else { "" };
+        return format!("{sign}{whole}");
+    }
     let mut text = number.to_string();
     if let Some(whole) = text.strip_suffix(".0") {
         text.truncate(whole.len());
     }
     text
+}
+
+/// The size of a double from 2⁵³ to below 2⁶⁴: each of them is whole.
+fn large(double: f64) -> Option<u64> {
+    let bits = double.to_bits();
+    let shift = u32::try_from(((bits >> 52) & 0x7ff).checked_sub(1075)?).ok()?;
+    let mantissa = (bits & 0x000f_ffff_ffff_ffff) | 0x0010_0000_0000_0000;
+    if (1..=11).contains(&shift) { mantissa.checked_shl(shift) } else { None }
 }
 
 /// Appends `text` as a JSON string.
@@ -186,6 +203,38 @@ mod tests {
         let b: Node = serde_json::from_str(r#"{"a":["x\u0001\"",null,true],"b":42}"#).unwrap();
         assert_eq!(a.canonical(), b.canonical());
         assert_eq!(b.canonical(), r#"{"a":["x\u0001\"",null,true],"b":42}"#);
+    }
+
+    /// A whole number is its own double's text: of a document that came through a `Struct` the digest is the
+    /// same, and so is what it means.
+    #[test]
+    fn whole_numbers_and_their_doubles_have_one_text() {
+        let one: u64 = 1;
+        let whole = [
+            0,
+            1,
+            42,
+            1 << 52,
+            one << 53,
+            10_000_000_000_000_000,
+            1 << 60,
+            1 << 63,
+            u64::MAX << 11,
+        ];
+        for whole in whole {
+            let (number, double) = (Number::from(whole), Number::from_f64(whole as f64).unwrap());
+            assert_eq!(number_text(&double), number_text(&number));
+            assert_eq!(number_text(&number), whole.to_string());
+        }
+        for (given, text) in [
+            (-1.0, "-1"),
+            (-1e16, "-10000000000000000"),
+            (1e300, "1e+300"),
+            (0.5, "0.5"),
+            (18_446_744_073_709_551_616.0, "1.8446744073709552e+19"),
+        ] {
+            assert_eq!(number_text(&Number::from_f64(given).unwrap()), text);
+        }
     }
 
     #[test]

@@ -11,7 +11,7 @@ use crate::value::duration;
 /// How a step ends: by the clock, or by the gate. The value says whether it is gated.
 const MODES: [(&str, bool); 2] = [("auto", false), ("gate", true)];
 /// The most steps.
-const MAX_STEPS: usize = 100;
+pub(crate) const MAX_STEPS: usize = 100;
 
 /// Reads `share`, or `start` and `steps`, of an object at `path`; `None` if neither is there.
 pub(crate) fn progress(

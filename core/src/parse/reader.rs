@@ -151,7 +151,8 @@ pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opti
     let Node::Number(number) = node else {
         return wrong_type(node, "a number", path, errors);
     };
-    let value = Decimal::parse(&number_text(number));
+    let number = number_text(number);
+    let value = Decimal::parse(&number);
     if value.is_none() {
         errors.add(
             path,
@@ -168,7 +169,8 @@ pub(crate) fn whole(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
     let Node::Number(number) = node else {
         return wrong_type(node, "a whole number", path, errors);
     };
-    let value = number_text(number).parse::<u64>().ok().filter(|value| *value <= LARGEST);
+    let number = number_text(number);
+    let value = number.parse::<u64>().ok().filter(|value| *value <= LARGEST);
     if value.is_none() {
         errors.add(
             path,
@@ -184,7 +186,8 @@ pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
     let Node::Number(number) = node else {
         return wrong_type(node, "a share in per cent", path, errors);
     };
-    let share = Decimal::parse(&number_text(number)).and_then(Share::from_percent);
+    let number = number_text(number);
+    let share = Decimal::parse(&number).and_then(Share::from_percent);
     if share.is_none() {
         errors.add(
             path,

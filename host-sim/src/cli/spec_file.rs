@@ -1,8 +1,8 @@
 //! Specs as files: YAML or JSON, read into the JSON that hosts get and the plan it compiles to.
 
 use super::Failure;
-use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 use serin_core::Plan;
+use serin_fleet::yaml::{self, DoubledKeys};
 use std::io::Read;
 use std::path::Path;
 
@@ -79,7 +79,7 @@ fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    let value = yaml(text, DuplicateKeyPolicy::Error)
+    let value = yaml::read(text, DoubledKeys::Refused)
         .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
     serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
 }
@@ -89,30 +89,10 @@ pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, Unrea
     let value = if json {
         serde_json::from_str::<serde_json::Value>(text).map_err(|error| Unreadable::json(&error))
     } else {
-        yaml(text, DuplicateKeyPolicy::LastWins).map_err(|error| Unreadable::yaml(&error))
+        yaml::read(text, DoubledKeys::LastCounts).map_err(|error| Unreadable::yaml(&error))
     }?;
     let unwritable = |error: serde_json::Error| Unreadable::json(&error);
     serde_json::to_vec(&value).map_err(unwritable)
-}
-
-fn yaml(
-    text: &str,
-    duplicate_keys: DuplicateKeyPolicy,
-) -> Result<serde_json::Value, serde_saphyr::Error> {
-    let options = serde_saphyr::options! {
-        // YAML 1.2: `on`, `off`, `yes` and `no` are texts.
-        strict_booleans: true,
-        duplicate_keys: duplicate_keys,
-        merge_keys: MergeKeyPolicy::Error,
-        reject_unsupported_tags: true,
-        non_finite_float_policy: NonFiniteFloatPolicy::Reject,
-        alias_limits: serde_saphyr::alias_limits! {
-            max_total_replayed_events: 100_000,
-            max_replay_stack_depth: 16,
-        },
-        with_snippet: false,
-    };
-    serde_saphyr::from_str_with_options(text, options)
 }
 
 impl Unreadable {
@@ -123,7 +103,7 @@ impl Unreadable {
         Unreadable { message, place: Some((error.line(), error.column())) }
     }
 
-    fn yaml(error: &serde_saphyr::Error) -> Unreadable {
+    fn yaml(error: &yaml::Error) -> Unreadable {
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
         let place = error.location().map(|at| (number(at.line()), number(at.column())));
         // What it says about the place begins a line of its own, or ends the first.

@@ -20,23 +20,49 @@ pub use spec::spec;
 /// The moment around which everything in time happens: 2026-11-21T09:00:00Z, in ms since 1970.
 pub const START: u64 = 1_795_251_600_000;
 
-/// A source of chance.
-pub struct Random(fastrand::Rng);
+/// A source of chance: bytes as long as there are any, then a seed.
+pub struct Random {
+    bytes: std::vec::IntoIter<u8>,
+    seeded: fastrand::Rng,
+}
 
 impl Random {
     /// Equal seeds give equal choices.
     pub fn new(seed: u64) -> Random {
-        Random(fastrand::Rng::with_seed(seed))
+        Random { bytes: Vec::new().into_iter(), seeded: fastrand::Rng::with_seed(seed) }
+    }
+
+    /// Each choice is a few of the bytes, so that a small change of them is a small change of what comes
+    /// of it: whoever changes them, a fuzzer for one, finds its way.
+    pub fn from_bytes(bytes: &[u8]) -> Random {
+        let bytes = Vec::from(bytes);
+        Random { bytes: bytes.into_iter(), ..Random::new(0) }
+    }
+
+    /// Whether the next choice is one of the bytes'.
+    pub fn has_bytes(&self) -> bool {
+        self.bytes.len() > 0
     }
 
     /// A number below `bound`, which is not 0.
     pub fn below(&mut self, bound: usize) -> usize {
-        self.0.usize(..bound)
+        if !self.has_bytes() {
+            return self.seeded.usize(..bound);
+        }
+        let (mut number, mut reach) = (0_usize, bound - 1);
+        while reach > 0 {
+            number = number << 8 | usize::from(self.bytes.next().unwrap_or_default());
+            reach >>= 8;
+        }
+        number % bound
     }
 
     /// A number from `low` to `high`, both included.
     pub fn between(&mut self, low: usize, high: usize) -> usize {
-        self.0.usize(low..=high)
+        if !self.has_bytes() {
+            return self.seeded.usize(low..=high);
+        }
+        low + self.below(high - low + 1)
     }
 
     /// True in so many of 100 cases.
@@ -52,20 +78,33 @@ impl Random {
     /// `count` of several, each at most once, in any order.
     pub fn some<T: Clone>(&mut self, items: &[T], count: usize) -> Vec<T> {
         let mut items = items.to_vec();
-        self.0.shuffle(&mut items);
+        if !self.has_bytes() {
+            self.seeded.shuffle(&mut items);
+            items.truncate(count);
+            return items;
+        }
+        let count = count.min(items.len());
+        for at in 0..count {
+            let other = self.between(at, items.len() - 1);
+            items.swap(at, other);
+        }
         items.truncate(count);
         items
     }
 
     /// 16 bytes of entropy.
     pub fn entropy(&mut self) -> [u8; 16] {
-        std::array::from_fn(|_| self.0.u8(..))
+        std::array::from_fn(|_| self.byte())
     }
 
     /// Any bytes, fewer than `bound`.
     pub fn bytes(&mut self, bound: usize) -> Vec<u8> {
         let count = self.below(bound);
-        std::iter::repeat_with(|| self.0.u8(..)).take(count).collect()
+        std::iter::repeat_with(|| self.byte()).take(count).collect()
+    }
+
+    fn byte(&mut self) -> u8 {
+        self.bytes.next().unwrap_or_else(|| self.seeded.u8(..))
     }
 
     /// Parts that sum to 100 %, in steps of 0.001 %. Some are 0, some are round.

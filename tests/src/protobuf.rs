@@ -3,7 +3,7 @@
 use serde_json::Value;
 
 /// The bytes of a `Struct`; `object` must be one.
-pub(super) fn encode(object: &Value) -> Vec<u8> {
+pub fn encode(object: &Value) -> Vec<u8> {
     let entries = object.as_object().expect("a Struct is an object");
     let entry = |(key, value): (&String, &Value)| {
         field(1, &[field(1, key.as_bytes()), field(2, &of_value(value))].concat())

@@ -1,0 +1,13 @@
+//! Any text is a record that replays to something, or it is refused with a reason; twice the same.
+
+use serin_core::gate::replay;
+
+pub(crate) fn holds(bytes: &[u8]) {
+    let Ok(text) = std::str::from_utf8(bytes) else { return };
+    let replayed = replay(text);
+    assert_eq!(replay(text), replayed);
+    match replayed {
+        Ok(replay) => assert!(replay.differences.iter().all(|said| !said.is_empty())),
+        Err(why) => assert!(!why.trim().is_empty()),
+    }
+}

@@ -1,0 +1,93 @@
+//! A share takes in whose bucket lies below it: nobody at 0, everybody at 100 %, and when it is raised,
+//! by an edit or by the clock, whoever was in stays in. Flags and rollouts alike.
+//!
+//! The bytes are choices: a salt, shares, holds, and units with any text as id.
+
+use serde_json::{Value, json};
+use serin_conformance::random::{Random, START, percent};
+use serin_core::{Bucket, Decision, Facts, Plan, Purpose, decide};
+
+pub(crate) fn holds(bytes: &[u8]) {
+    let mut random = Random::from_bytes(bytes);
+    let salt = ["s", "Größe", "", "new-checkout"][random.below(4)];
+    let mut shares: Vec<u32> = (0..random.between(1, 6)).map(|_| random.share()).collect();
+    shares.extend([0, 100_000]);
+    shares.sort_unstable();
+    let fixed: Vec<(u32, Plan)> = shares
+        .iter()
+        .map(|share| (*share, with(salt, json!({"share": percent(*share)}))))
+        .collect();
+    let (steps, moments) = schedule(&mut random, &shares);
+    let stepped = with(salt, json!({"start": "2026-11-21T09:00:00Z", "steps": steps}));
+    for _ in 0..8 {
+        let length = random.between(1, 40);
+        let unit = String::from_utf8_lossy(&random.bytes(length + 1)).into_owned();
+        let id = unit.trim();
+        if id.is_empty() || id.bytes().any(|byte| byte.is_ascii_control()) {
+            continue;
+        }
+        let edits: Vec<bool> =
+            fixed.iter().map(|(share, plan)| is_in(plan, salt, id, START, *share)).collect();
+        assert!(edits.is_sorted(), "an edit threw {id:?} out");
+        let by_clock: Vec<bool> =
+            moments.iter().map(|(now, share)| is_in(&stepped, salt, id, *now, *share)).collect();
+        assert!(by_clock.is_sorted(), "the clock threw {id:?} out");
+    }
+}
+
+/// Steps of growing shares, and the share at the moments around each.
+fn schedule(random: &mut Random, shares: &[u32]) -> (Vec<Value>, Vec<(u64, u32)>) {
+    let (mut steps, mut moments) = (Vec::new(), Vec::new());
+    let (mut begins, mut before) = (START, 0);
+    for share in shares {
+        let hold = random.between(1, 100_000_000) as u64;
+        steps.push(json!({"share": percent(*share), "hold": format!("{hold}ms")}));
+        moments.extend([(begins - 1, before), (begins, *share)]);
+        begins += hold;
+        before = *share;
+    }
+    moments.push((begins, before));
+    (steps, moments)
+}
+
+/// A flag's ramp and a rollout's canary of the same salt and progress.
+fn with(salt: &str, progress: Value) -> Plan {
+    let (mut ramp, mut canary) = (progress.clone(), progress);
+    ramp["variant"] = "on".into();
+    canary["arm"] = "canary".into();
+    let mut rollout = json!({
+        "arms": {"stable": {"target": "v1"}, "canary": {"target": "v2"}},
+        "baseline": "stable",
+        "canary": canary,
+    });
+    if !salt.is_empty() {
+        ramp["salt"] = salt.into();
+        rollout["salt"] = salt.into();
+    }
+    crate::plan(&json!({
+        "formatVersion": 1,
+        "units": {"user": [{"header": "u"}]},
+        "flags": {"f": {
+            "kind": "ops",
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "rules": [{"ramp": ramp}],
+        }},
+        // Without a salt of their own, flags and rollouts are salted with their names.
+        "rollouts": {"f": rollout},
+    }))
+}
+
+/// Whether a unit is in, which has to be what its bucket says, of the flag and of the rollout.
+fn is_in(plan: &Plan, salt: &str, unit: &str, now: u64, share: u32) -> bool {
+    let mut facts = Facts::gather(plan, [(&b":path"[..], &b"/"[..]), (b"u", unit.as_bytes())]);
+    facts.set_now(now);
+    let mut decision = Decision::new(plan);
+    decide(plan, &facts, &mut decision);
+    let salt = if salt.is_empty() { "f" } else { salt };
+    let wanted = Bucket::of(Purpose::Ramp, salt, unit).number() < share;
+    let flag = decision.flags()[0].rule.is_some();
+    let (_, arm) = decision.arm(plan).expect("the rollout's");
+    assert_eq!((flag, arm == "canary"), (wanted, wanted), "{unit:?} at {now}, {share}");
+    wanted
+}

@@ -1,0 +1,186 @@
+//! Whatever is counted, a watch comes to the same with its memory as bytes in between, an abort stays,
+//! and each record of what it did replays to the same; one that was changed does not.
+//!
+//! The bytes are choices: a rollout with gates, and what is counted before each look.
+
+use serde_json::{Value, json};
+use serin_conformance::random::{Random, START};
+use serin_core::gate::{
+    Audit, BucketSet, Group, LATENCY_COUNTS, Latch, LatencyCounts, StageId, Tallies, Verdict,
+    Watch, look, replay,
+};
+use serin_core::plan::{Rollout, RolloutId, Trial};
+use serin_core::{Bucket, Plan};
+
+pub(crate) fn holds(bytes: &[u8]) {
+    let mut random = Random::from_bytes(bytes);
+    let guarded = guarded(&mut random);
+    let (mut watch, mut latch) = (Watch::default(), Latch::new("shop"));
+    let mut tallies = guarded.nothing();
+    let mut now = START;
+    for _ in 0..24 {
+        if !random.has_bytes() {
+            return;
+        }
+        now += [1000, 1000, 60_000, 300_000, 0][random.below(5)];
+        let Some(current) = guarded.rollout().current(Some(&latch), now) else { continue };
+        if tallies.stage != current.stage {
+            tallies = Tallies::new(current.stage, guarded.trial());
+        }
+        counted(&mut random, &mut tallies);
+        let (mut other, mut copy) =
+            (Watch::from_bytes(&watch.to_bytes()).expect("a watch's own bytes"), latch.clone());
+        let stopped = latch.abort.clone();
+        let given = random.percent(95).then_some(&tallies);
+        let audit = look(&guarded.plan, guarded.id, &mut watch, given, &mut latch, now);
+        let again = look(&guarded.plan, guarded.id, &mut other, given, &mut copy, now);
+        assert_eq!((&again, &other, &copy), (&audit, &watch, &latch));
+        assert!(stopped.is_none() || (stopped == latch.abort && audit.is_none()));
+        if let Some(audit) = audit {
+            assert_eq!(
+                audit.finding.judgement.verdict == Verdict::Abort,
+                latch.abort.is_some(),
+                "{audit:?}"
+            );
+            replays(&audit, &mut random);
+        }
+    }
+}
+
+fn replays(audit: &Audit, random: &mut Random) {
+    let json = audit.to_json();
+    let replayed = replay(&json).unwrap_or_else(|why| panic!("{why}: {json}"));
+    assert_eq!(replayed.differences, Vec::<String>::new(), "{json}");
+    assert_eq!(replayed.judgement, audit.finding.judgement, "{json}");
+    let mut record: Value = serde_json::from_str(&json).expect("a record is JSON");
+    if !change(&mut record, random) {
+        return;
+    }
+    let kept = replay(&record.to_string()).is_ok_and(|replayed| replayed.differences.is_empty());
+    assert!(!kept, "{record} replays, but is not what was recorded: {json}");
+}
+
+/// Changes what replaying gives: the verdict, its reason, or a likelihood.
+fn change(record: &mut Value, random: &mut Random) -> bool {
+    match random.below(3) {
+        0 => {
+            let other = if record["verdict"] == "pause" { "abort" } else { "pause" };
+            record["verdict"] = other.into();
+        }
+        1 => record["reason"] = "errors".into(),
+        _ => {
+            let Some(levels) = record["likelihoods"].as_array_mut() else { return false };
+            if levels.is_empty() {
+                return false;
+            }
+            let at = random.below(levels.len());
+            let field = ["level", "threshold"][random.below(2)];
+            let level = levels[at][field].as_i64().unwrap_or_default();
+            levels[at][field] = (level ^ 1).into();
+        }
+    }
+    true
+}
+
+/// A rollout that gates watch.
+pub(crate) struct Guarded {
+    plan: Plan,
+    id: RolloutId,
+}
+
+impl Guarded {
+    fn rollout(&self) -> &Rollout {
+        self.plan.rollout(self.id).expect("it is the plan's")
+    }
+
+    fn trial(&self) -> &Trial {
+        self.rollout().guard().trial().expect("it has gates")
+    }
+
+    /// Tallies of its first stage.
+    pub(crate) fn nothing(&self) -> Tallies {
+        let current = self.rollout().current(None, START);
+        let stage = current.map_or_else(StageId::default, |current| current.stage);
+        Tallies::new(stage, self.trial())
+    }
+}
+
+/// One of several rollouts, by chance.
+pub(crate) fn guarded(random: &mut Random) -> Guarded {
+    let gates = [
+        json!({}),
+        json!({"cohorts": ["beta"], "latency": {"tolerate": 19}, "minSamples": 1, "minRate": 0}),
+        json!({"errors": {"unit": "request", "lateFaultErrors": 0}, "kpi": {"methods": ["GET"]}}),
+        json!({"shadow": {"maxDivergence": 2}, "promotion": {"exclude": 1.5, "alpha": 50}}),
+        json!({"alpha": 50, "errors": {"minDifference": 100, "minRatio": 100, "tolerate": 100}}),
+    ];
+    let progress = [
+        json!({"share": 20}),
+        json!({"share": 100}),
+        json!({"start": "2026-11-21T09:00:00Z", "steps": [
+            {"share": 0.001, "hold": "1m", "mode": "gate"},
+            {"share": 50, "hold": "5m"},
+            {"share": 100, "hold": "manual"},
+        ]}),
+    ];
+    let plan = crate::plan(&json!({
+        "formatVersion": 1,
+        "units": {"user": [{"header": "u"}]},
+        "cohorts": {"beta": {"attribute": "header.x-beta", "exists": true}},
+        "rollouts": {"shop": {
+            "arms": {"stable": {"target": "v1"}, "canary": {"target": "v2"}},
+            "baseline": "stable",
+            "canary": random.pick(&progress),
+            "shadow": {"arm": "canary", "percent": 10, "compare": "status"},
+            "gates": random.pick(&gates),
+            "epoch": random.below(3),
+        }},
+    }));
+    let (id, _) = plan.arm_named("shop", "canary").expect("it is there");
+    Guarded { plan, id }
+}
+
+/// Counts on, as hosts do or as none would: numbers of any size.
+pub(crate) fn counted(random: &mut Random, tallies: &mut Tallies) {
+    let add = |random: &mut Random, to: &mut u64| *to = to.saturating_add(number(random));
+    for group in &mut tallies.groups {
+        let Group { requests, kpi, latency, errors } = group;
+        for tally in [&mut requests.canary, &mut requests.baseline] {
+            add(random, &mut tally.exposures);
+            add(random, &mut tally.events);
+        }
+        kpi.iter_mut().for_each(|events| add(random, events));
+        for counts in latency {
+            let mut more = [0_u32; LATENCY_COUNTS];
+            for _ in 0..random.below(3) {
+                more[random.below(LATENCY_COUNTS)] =
+                    u32::try_from(number(random)).unwrap_or(u32::MAX);
+            }
+            counts.merge(&LatencyCounts::from_counts(more));
+        }
+        failed(random, errors);
+    }
+    add(random, &mut tallies.shadow.exposures);
+    add(random, &mut tallies.shadow.events);
+}
+
+/// Some buckets, next to each other, fail.
+fn failed(random: &mut Random, errors: &mut BucketSet) {
+    let (first, count) = (random.below(100_000), [0, 1, 50, 3000][random.below(4)]);
+    for number in first..first + count {
+        if let Some(bucket) = u32::try_from(number).ok().and_then(Bucket::from_number) {
+            errors.insert(bucket);
+        }
+    }
+}
+
+/// Mostly what a second brings, at times what no traffic does.
+fn number(random: &mut Random) -> u64 {
+    match random.below(8) {
+        0 => 0,
+        1..=4 => random.below(256) as u64,
+        5 => random.below(65_536) as u64,
+        6 => 1 << random.below(64),
+        _ => u64::MAX - random.below(256) as u64,
+    }
+}

@@ -1,0 +1,31 @@
+//! Any text is a YAML document or is not; one that is can be written and read again as it was, and a
+//! spec has the same digest in YAML and in JSON. So has every spec that can be made of the bytes as choices.
+
+use serde_json::Value;
+use serin_conformance::random::{self, Random};
+use serin_core::Plan;
+use serin_fleet::yaml::{self, DoubledKeys};
+
+pub(crate) fn holds(bytes: &[u8]) {
+    if let Ok(text) = std::str::from_utf8(bytes) {
+        // Where no key is given twice, it does not matter what becomes of those.
+        if let Ok(value) = yaml::read(text, DoubledKeys::Refused) {
+            assert_eq!(yaml::read(text, DoubledKeys::LastCounts).ok().as_ref(), Some(&value));
+            same(&value);
+        }
+    }
+    same(&random::spec(&mut Random::from_bytes(bytes)));
+}
+
+/// Writes a document and reads it again.
+fn same(value: &Value) {
+    let text = yaml::document(value);
+    let again = yaml::read(&text, DoubledKeys::Refused);
+    let again = again.unwrap_or_else(|why| panic!("{why}\n{text}"));
+    assert_eq!(&again, value, "{text}");
+    let plan = |value: &Value| Plan::from_json(value.to_string().as_bytes());
+    match (plan(value), plan(&again)) {
+        (Ok(one), Ok(other)) => assert_eq!(one.digest(), other.digest(), "{text}"),
+        (one, other) => assert_eq!(one.is_ok(), other.is_ok(), "{text}"),
+    }
+}
