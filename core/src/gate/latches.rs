@@ -179,3 +179,26 @@ fn text(node: &Node) -> Option<&str> {
 fn whole(node: &Node) -> Option<u64> {
     if let Node::Number(number) = node { number.as_u64() } else { None }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_others_know_is_added_rollout_by_rollout() {
+        let abort = |epoch| Abort { epoch, at: 5, digest: "00".into(), reason: "errors".into() };
+        let mut known = Latches::default();
+        known.change("shop", |latch| latch.abort(abort(1)));
+        let mut others = Latches::default();
+        others.change("shop", |latch| latch.abort(abort(2)));
+        others.change("cart", |latch| latch.leave(0, 7));
+        known.merge(&others);
+        let list: Vec<_> = known
+            .list()
+            .iter()
+            .map(|latch| (latch.rollout.as_str(), latch.abort.as_ref().map(|abort| abort.epoch)))
+            .collect();
+        assert_eq!(list, [("cart", None), ("shop", Some(2))]);
+        assert_eq!(known.get("cart").map(|latch| latch.left.as_slice()), Some(&[(0, 7)][..]));
+    }
+}
