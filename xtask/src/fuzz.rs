@@ -94,8 +94,8 @@ fn options(arguments: &[String]) -> Outcome<(Vec<String>, u64)> {
     Ok((names, seconds))
 }
 
-/// Whether the compiler comes with the address sanitizer for this machine; what it would find is only in
-/// dependencies, so it is not asked for.
+/// Whether the compiler comes with the address sanitizer for this machine. Without it the properties are the
+/// same, and only what is unsafe in dependencies goes unseen.
 fn has_sanitizer() -> Outcome<bool> {
     let libraries =
         shell::read(std::process::Command::new(tools::rustc()).args(["--print", "target-libdir"]))?;
