@@ -163,7 +163,13 @@ fn argo_is_not_given_canaries_that_its_routes_would_mix_up() {
         "feed": canary(&["b.test"], &["/feed"], "feed-canary", "feed"),
     });
     assert!(export(&gateway, &apart).is_ok());
-    // Inside the mesh a host has one VirtualService.
+    // Inside the mesh a host has one VirtualService, and where none is named it is the service's own.
+    let nowhere = json!({
+        "cart": canary(&[], &["/cart"], "canary", "cart"),
+        "feed": canary(&[], &["/feed"], "canary", "feed"),
+    });
+    assert!(export(&argo(None), &nowhere).is_ok());
+    refused(&gateway, &nowhere, &[said, back]);
     refused(&argo(None), &apart, &["rollouts.feed.match: rollouts.cart is on the same host"]);
     // A gateway joins VirtualServices in no certain order.
     let nested = json!({
