@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use serin_core::{Plan, Spec};
 use serin_fleet::export::istio::{Extension, Routes, Variant};
-use serin_fleet::export::{Artifact, Source, Target, argo, flagger, istio, prometheus};
+use serin_fleet::export::{Artifact, Source, Target, argo, flagger, grafana, istio, prometheus};
 use std::collections::BTreeSet;
 
 /// The files of a spec with these rollouts; or what is in the way.
@@ -163,7 +163,13 @@ fn argo_is_not_given_canaries_that_its_routes_would_mix_up() {
         "feed": canary(&["b.test"], &["/feed"], "feed-canary", "feed"),
     });
     assert!(export(&gateway, &apart).is_ok());
-    // Inside the mesh a host has one VirtualService.
+    // Inside the mesh a host has one VirtualService, and where none is named it is the service's own.
+    let nowhere = json!({
+        "cart": canary(&[], &["/cart"], "canary", "cart"),
+        "feed": canary(&[], &["/feed"], "canary", "feed"),
+    });
+    assert!(export(&argo(None), &nowhere).is_ok());
+    refused(&gateway, &nowhere, &[said, back]);
     refused(&argo(None), &apart, &["rollouts.feed.match: rollouts.cart is on the same host"]);
     // A gateway joins VirtualServices in no certain order.
     let nested = json!({
@@ -258,4 +264,20 @@ fn resources_have_good_names_and_each_its_own() {
         );
     }
     assert_eq!(seen.len(), 2 + 6 + 5);
+}
+
+/// Grafana keeps one dashboard under each uid, of 40 characters at most.
+#[test]
+fn dashboards_of_other_titles_do_not_replace_each_other() {
+    let rollouts = json!({"shop": canary(&[], &[], "canary", "shop")});
+    let uid = |title: &str| {
+        let target = Target::Grafana(grafana::Options { title: title.into() });
+        let artifacts = export(&target, &rollouts).expect("a dashboard");
+        let dashboard: Value = serde_json::from_str(&artifacts[0].text).expect("JSON");
+        dashboard["uid"].as_str().expect("a uid").to_owned()
+    };
+    assert_eq!(uid("Serin"), "serin");
+    let uids = ["Shop", "shop", "店", "検索", &"x".repeat(100)].map(uid);
+    assert!(uids.iter().all(|uid| uid.len() <= 40 && uid.is_ascii()), "{uids:?}");
+    assert_eq!(BTreeSet::from(uids).len(), 5);
 }

@@ -24,11 +24,16 @@ fn flagger(service: &str, analysis: &str) -> (Value, String) {
 }
 
 fn argo(canary: &str) -> (Value, String) {
+    let steps = "[ { setWeight: 5 }, { pause: { duration: 1m } } ]";
+    argo_steps(steps, canary)
+}
+
+fn argo_steps(steps: &str, canary: &str) -> (Value, String) {
     imported(
         Tool::Argo,
         &format!(
             "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{ name: shop }}\nspec:\n  \
-             strategy:\n    canary:\n      steps: [ {{ setWeight: 5 }}, {{ pause: {{ duration: 1m }} }} ]\n      {canary}\n"
+             strategy:\n    canary:\n      steps: {steps}\n      {canary}\n"
         ),
     )
 }
@@ -119,4 +124,17 @@ fn a_gate_that_does_more_than_the_analysis_is_told() {
         "{notes}"
     );
     assert!(notes.contains("analysis.dryRun has no counterpart: a gate may abort"), "{notes}");
+}
+
+#[test]
+fn a_pause_of_no_time_is_no_step() {
+    let steps = "[ { setWeight: 5 }, { pause: { duration: 0s } }, { setWeight: 20 }, { pause: { duration: 0 } }, { pause: { duration: 1m } } ]";
+    let (rollout, notes) = argo_steps(steps, "maxSurge: 1");
+    assert_eq!(shares(&rollout), [20, 100]);
+    for index in [1, 3] {
+        assert!(
+            notes.contains(&format!("steps[{index}].pause becomes no step: it lasts no time")),
+            "{notes}"
+        );
+    }
 }

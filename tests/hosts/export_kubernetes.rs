@@ -217,6 +217,11 @@ fn bad_manifests() -> Result<(), String> {
         ("name", head.replace("name: x", "name: X_"), "\"X_\" is no name"),
         ("nameless", head.replace("name: x", "name: \"\""), "\"\" is no name"),
         ("twice", format!("{head}---\n{head}"), "is there twice"),
+        (
+            "extension",
+            head.replace("WasmPlugin", "TrafficExtension"),
+            "TrafficExtension: url: not there",
+        ),
         // Of Flagger's Canary, at its top, deep inside and in a list; and of its MetricTemplate.
         (
             "flagger-field",

@@ -53,13 +53,20 @@ function documents(path) {
   return new_;
 }
 
+/** The fields of a TrafficExtension that a WasmPlugin has too, and at the same place. */
+const BESIDE_WASM = ["match", "phase", "priority", "selector", "targetRefs"];
+
 /**
- * The package has no TrafficExtension yet. Its `wasm` has the fields of a WasmPlugin, so it is held to
+ * The package has no TrafficExtension yet. Its `wasm` has the other fields of a WasmPlugin, so it is held to
  * that schema.
  */
 function asPublished(resource) {
   if (resource.kind !== "TrafficExtension") return resource;
   const { wasm, ...spec } = resource.spec;
+  const inside = Object.keys(wasm ?? {}).filter((name) => BESIDE_WASM.includes(name));
+  const beside = Object.keys(spec).filter((name) => !BESIDE_WASM.includes(name));
+  const misplaced = [...inside, ...beside];
+  if (misplaced.length > 0) throw new Error(`TrafficExtension: ${misplaced.join(", ")}: not there`);
   return { ...resource, kind: "WasmPlugin", spec: { ...spec, ...wasm } };
 }
 

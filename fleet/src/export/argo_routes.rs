@@ -9,15 +9,16 @@ use serin_core::spec::{HostMatch, Rollout, RouteMatch};
 
 /// Canaries whose requests would get another rollout's route.
 pub(super) fn problems(spec: &Spec, canaries: &[Canary<'_>], options: &Options) -> Vec<Problem> {
+    // Inside a mesh a VirtualService without hosts is made for the baseline's service alone.
+    let everywhere = options.gateway.is_some() || options.virtual_service.is_some();
     let mut problems = Vec::new();
     for (index, canary) in canaries.iter().enumerate() {
+        let shares = |other: &RouteMatch| share_hosts(canary.matches, other, everywhere);
         let others = spec.rollouts.iter().filter(|(name, _)| name != canary.name);
-        for (name, other) in others.filter(|(_, other)| share_hosts(canary.matches, &other.matches))
-        {
+        for (name, other) in others.filter(|(_, other)| shares(&other.matches)) {
             problems.extend(same_arm(canary, name, other));
         }
-        let before = canaries.iter().take(index);
-        for other in before.filter(|other| share_hosts(canary.matches, other.matches)) {
+        for other in canaries.iter().take(index).filter(|other| shares(other.matches)) {
             problems.extend(unordered(canary, other, options));
         }
     }
@@ -58,9 +59,13 @@ fn unordered(canary: &Canary<'_>, other: &Canary<'_>, options: &Options) -> Opti
     })
 }
 
-/// Whether there is a host pattern that both have: Istio joins VirtualServices by patterns.
-fn share_hosts(one: &RouteMatch, other: &RouteMatch) -> bool {
-    pairs(&one.hosts, &other.hosts).any(|(one, other): (Option<&HostMatch>, _)| one == other)
+/// Whether there is a host pattern that both have: Istio joins VirtualServices by patterns. No pattern is one
+/// if that means everywhere.
+fn share_hosts(one: &RouteMatch, other: &RouteMatch, everywhere: bool) -> bool {
+    let same = |(one, other): (Option<&HostMatch>, Option<&HostMatch>)| {
+        one == other && (one.is_some() || everywhere)
+    };
+    pairs(&one.hosts, &other.hosts).any(same)
 }
 
 /// Each of one list with each of another; an empty list is everything.

@@ -3,9 +3,10 @@
 use super::evidence::{ABORTED, COMPARED, DECIDED, DIVERGED, LEVEL, REVISION, THRESHOLD};
 use super::{Artifact, Problem, Source, mark};
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
-/// The name under which Grafana keeps the dashboard: importing it again replaces it.
-const UID: &str = "serin";
+/// The title that is usual.
+const TITLE: &str = "Serin";
 
 /// What the dashboard needs to know beside the spec.
 #[derive(Clone, Debug)]
@@ -22,7 +23,7 @@ pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>
 
 fn dashboard(source: &Source<'_>, options: &Options) -> Value {
     json!({
-        "uid": UID,
+        "uid": uid(&options.title),
         "title": options.title,
         "description": mark::header(source, "grafana").join(" "),
         "tags": ["serin"],
@@ -33,6 +34,17 @@ fn dashboard(source: &Source<'_>, options: &Options) -> Value {
         "templating": {"list": variables(source)},
         "panels": panels(),
     })
+}
+
+/// The name under which Grafana keeps the dashboard: importing it again replaces it, and a dashboard of another
+/// title is another one.
+fn uid(title: &str) -> String {
+    if title == TITLE {
+        return "serin".to_owned();
+    }
+    let hex =
+        Sha256::digest(title).iter().take(8).map(|byte| format!("{byte:02x}")).collect::<String>();
+    format!("serin-{hex}")
 }
 
 fn variables(source: &Source<'_>) -> Value {

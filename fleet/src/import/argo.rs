@@ -214,6 +214,7 @@ impl<'n> Reader<'_, 'n> {
         let hold = match node.get("duration") {
             None => Hold::Manual,
             Some(duration) => match duration.parsed(span::parse) {
+                Some(0) => return self.notes.became(node, "becomes no step: it lasts no time"),
                 Some(ms) => Hold::For(ms),
                 None => {
                     self.notes
