@@ -152,7 +152,7 @@ pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opti
         return wrong_type(node, "a number", path, errors);
     };
     let number = number_text(number);
-    let value = Decimal::parse(&number);
+    let value = Decimal::parse(&number).or_else(|| small(&number));
     if value.is_none() {
         errors.add(
             path,
@@ -161,6 +161,15 @@ pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opti
         );
     }
     value
+}
+
+/// What is written 0.0000015 comes out of a double as `1.5e-6`.
+fn small(number: &str) -> Option<Decimal> {
+    let (mantissa, exponent) = number.split_once("e-")?;
+    let zeros = exponent.parse::<usize>().ok()?.checked_sub(1)?.min(9);
+    let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
+    let digits = mantissa.replace('.', "");
+    Decimal::parse(&alloc::format!("{sign}0.{}{digits}", "0".repeat(zeros)))
 }
 
 /// A whole number from 0 to 2⁵³−1, the largest that every JSON tool keeps exactly.
@@ -283,6 +292,26 @@ fn edits(a: &str, b: &str) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::string::ToString;
+
+    #[test]
+    fn small_decimals_are_read_as_they_were_written() {
+        for (written, read) in [
+            ("0.0000001", Some("0.0000001")),
+            ("-0.0000015", Some("-0.0000015")),
+            ("1e-9", Some("0.000000001")),
+            ("0.00001", Some("0.00001")),
+            ("1e-10", None),
+            ("1.5e-9", None),
+            ("1e-300", None),
+            ("1e30", None),
+        ] {
+            let (node, mut errors) = (serde_json::from_str(written).unwrap(), Errors::default());
+            let decimal = decimal(&node, &Path::Root, &mut errors).map(|value| value.to_string());
+            assert_eq!(decimal.as_deref(), read, "{written}");
+            assert_eq!(errors.is_empty(), read.is_some());
+        }
+    }
 
     #[test]
     fn nearest_finds_typing_mistakes_only() {
