@@ -161,7 +161,7 @@ impl<'a> Tally<'a> {
     }
 
     pub(super) fn copies(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
-        self.copies.add(self.pair, self.size, old, new);
+        self.copies.add(self.size, old, new);
     }
 
     /// Flags that are asked about wherever they are delivered.
