@@ -161,6 +161,21 @@ fn a_route_that_changes_hands_moves_all_of_it() {
 }
 
 #[test]
+fn a_route_that_is_new_is_of_its_own_units() {
+    let old = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    let mut new = old.clone();
+    new["rollouts"]["shop"]["match"]["paths"] = json!(["/shop", "/cart"]);
+    let shop = within("shop", 0, 20_000);
+    for (old, new, wanted) in [(&old, &new, "nothing → canary"), (&new, &old, "canary → nothing")]
+    {
+        let found = units(old, new);
+        assert_eq!(moves(&found, 0), [format!("rollouts.shop: {wanted} {shop}")]);
+        let parts = found.groups[0].parts.iter().filter(|part| part.kind == "rollout");
+        assert_eq!(parts.map(|part| part.of).collect::<Vec<_>>(), [2000, 2000]);
+    }
+}
+
+#[test]
 fn a_ring_that_asks_for_a_method_or_a_path_is_asked_there() {
     let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
     let mut new = old.clone();

@@ -17,7 +17,7 @@ pub use access_log::{Request, parse};
 pub use beside::{Beside, Guarded};
 pub use copies::{Copied, Copies};
 pub use report::{json, markdown};
-pub use tally::{Move, Part};
+pub use tally::{Move, Part, Was};
 
 use crate::compare::{Difference, differences};
 use outcome::Pair;

@@ -1,7 +1,7 @@
 //! A comparison in words, as Markdown, and as JSON.
 
 use super::code::{cell, code};
-use super::{Diff, Group, Part, Who, margin, percent};
+use super::{Diff, Group, Part, Was, Who, margin, percent};
 use crate::compare::{Difference, shown};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
@@ -32,7 +32,7 @@ pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
     let moved: Vec<&Part> = diff.groups.iter().flat_map(|group| &group.parts).collect();
     let moves = |it: &&Difference| {
         moved.iter().any(|part| {
-            let was = part.was.as_ref();
+            let was = part.was.other();
             let own = is_within(&it.path, &part.path);
             part.moved() > 0 && (own || was.is_some_and(|was| is_within(&it.path, was)))
         })
@@ -316,7 +316,11 @@ fn group_json(group: &Group) -> Value {
         "copies": margin::copies_json(group),
         "parts": group.parts.iter().map(|part| json!({
             "path": part.path,
-            "was": part.was,
+            "was": match &part.was {
+                Was::Same | Was::Gone => None,
+                Was::Nothing => Some("nothing"),
+                Was::Other(path) => Some(path.as_str()),
+            },
             "of": part.of,
             "moved": part.moved(),
             "percent": percent(part.moved(), part.of),
