@@ -275,6 +275,37 @@ fn a_flag_moves_with_those_it_requires() {
 }
 
 #[test]
+fn a_flag_moves_with_what_it_stands_on_though_it_stays_as_it_is() {
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 100.0);
+    old["cohorts"]["outer"] = json!({"any": [{"cohort": "beta"}]});
+    old["layers"] = json!({"rank": {"unit": "user"}});
+    old["holdouts"] = json!({"q": {"unit": "user", "percent": 0}});
+    let flag = |kind: &str, rule: Value| {
+        json!({"kind": kind, "owner": "o", "expires": "2099-01-01", "variants": {"on": 1, "off": 0},
+            "defaultVariant": "off", "rules": [rule]})
+    };
+    old["flags"] = json!({
+        "in-outer": flag("ops", json!({"when": {"cohort": "outer"}, "serve": "on"})),
+        "in-layer": flag("ops", json!({"layer": {"name": "rank", "range": [0, 50]}, "serve": "on"})),
+        "held-out": flag("release", json!({"serve": "on"})),
+        "switch": flag("ops", json!({"serve": "on"})),
+    });
+    let moved = |change: fn(&mut Value)| {
+        let mut new = old.clone();
+        change(&mut new);
+        let found = units(&old, &new);
+        let parts = found.groups.iter().flat_map(|group| group.parts.clone());
+        let moved = parts.filter(|part| part.kind == "flag" && part.moved() > 0);
+        let mut names: Vec<String> = moved.map(|part| part.name).collect();
+        names.dedup();
+        names
+    };
+    assert_eq!(moved(|spec| spec["cohorts"]["beta"]["equals"] = json!("2")), ["in-outer"]);
+    assert_eq!(moved(|spec| spec["layers"]["rank"]["salt"] = json!("new")), ["in-layer"]);
+    assert_eq!(moved(|spec| spec["holdouts"]["q"]["percent"] = json!(50)), ["held-out"]);
+}
+
+#[test]
 fn one_unit_that_a_condition_names_is_shown_and_is_no_crowd() {
     let mut old = spec(&json!([{"jwt": "sub"}, {"header": "x-user-id"}]), 0.0);
     old["rollouts"]["shop"]["canary"]["rings"] = json!([]);

@@ -249,7 +249,10 @@ fn is_own(path: &str) -> bool {
 /// What makes no difference to made-up units: they have their ids in every source, and are asked about
 /// each flag where it is delivered.
 fn is_unasked(path: &str) -> bool {
-    is_within(path, "units") || (is_own(path) && path.contains(".deliver"))
+    let flag = path.strip_prefix("flags").unwrap_or_default();
+    let field = flag.strip_prefix('.').and_then(|rest| rest.split_once('.'));
+    let field = field.or_else(|| flag.split_once("\"].")).map(|(_, field)| field);
+    is_within(path, "units") || field.is_some_and(|field| is_within(field, "deliver"))
 }
 
 /// Fields that no decision looks at.
@@ -343,6 +346,20 @@ mod tests {
         assert_eq!(shown_percent(100.0), "100 %");
         assert_eq!(shown_percent(0.000_01), "below 0.001 %");
         assert_eq!(shown_percent(0.0), "0 %");
+    }
+
+    #[test]
+    fn only_a_flags_own_field_says_where_it_is_delivered() {
+        for path in
+            ["units.user", "flags.a.deliver", "flags.a.deliver.paths[0]", "flags[\"a.b\"].deliver"]
+        {
+            assert!(is_unasked(path), "{path}");
+        }
+        for path in
+            ["flags.a.variants.deliver", "flags.deliver.rules", "flags[\"a.deliver\"].rules"]
+        {
+            assert!(!is_unasked(path), "{path}");
+        }
     }
 
     #[test]
