@@ -161,6 +161,21 @@ fn a_route_that_changes_hands_moves_all_of_it() {
 }
 
 #[test]
+fn a_route_that_is_new_is_of_its_own_units() {
+    let old = spec(&json!([{"header": "x-user-id"}]), 20.0);
+    let mut new = old.clone();
+    new["rollouts"]["shop"]["match"]["paths"] = json!(["/shop", "/cart"]);
+    let shop = within("shop", 0, 20_000);
+    for (old, new, wanted) in [(&old, &new, "nothing → canary"), (&new, &old, "canary → nothing")]
+    {
+        let found = units(old, new);
+        assert_eq!(moves(&found, 0), [format!("rollouts.shop: {wanted} {shop}")]);
+        let parts = found.groups[0].parts.iter().filter(|part| part.kind == "rollout");
+        assert_eq!(parts.map(|part| part.of).collect::<Vec<_>>(), [2000, 2000]);
+    }
+}
+
+#[test]
 fn a_ring_that_asks_for_a_method_or_a_path_is_asked_there() {
     let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
     let mut new = old.clone();
@@ -257,6 +272,37 @@ fn a_flag_moves_with_those_it_requires() {
     assert_eq!(moves(&found, 0), wanted);
     let untouched = found.groups[0].parts.iter().find(|part| part.path == "flags.d").unwrap();
     assert_eq!((untouched.of, untouched.moved()), (2000, 0));
+}
+
+#[test]
+fn a_flag_moves_with_what_it_stands_on_though_it_stays_as_it_is() {
+    let mut old = spec(&json!([{"header": "x-user-id"}]), 100.0);
+    old["cohorts"]["outer"] = json!({"any": [{"cohort": "beta"}]});
+    old["layers"] = json!({"rank": {"unit": "user"}});
+    old["holdouts"] = json!({"q": {"unit": "user", "percent": 0}});
+    let flag = |kind: &str, rule: Value| {
+        json!({"kind": kind, "owner": "o", "expires": "2099-01-01", "variants": {"on": 1, "off": 0},
+            "defaultVariant": "off", "rules": [rule]})
+    };
+    old["flags"] = json!({
+        "in-outer": flag("ops", json!({"when": {"cohort": "outer"}, "serve": "on"})),
+        "in-layer": flag("ops", json!({"layer": {"name": "rank", "range": [0, 50]}, "serve": "on"})),
+        "held-out": flag("release", json!({"serve": "on"})),
+        "switch": flag("ops", json!({"serve": "on"})),
+    });
+    let moved = |change: fn(&mut Value)| {
+        let mut new = old.clone();
+        change(&mut new);
+        let found = units(&old, &new);
+        let parts = found.groups.iter().flat_map(|group| group.parts.clone());
+        let moved = parts.filter(|part| part.kind == "flag" && part.moved() > 0);
+        let mut names: Vec<String> = moved.map(|part| part.name).collect();
+        names.dedup();
+        names
+    };
+    assert_eq!(moved(|spec| spec["cohorts"]["beta"]["equals"] = json!("2")), ["in-outer"]);
+    assert_eq!(moved(|spec| spec["layers"]["rank"]["salt"] = json!("new")), ["in-layer"]);
+    assert_eq!(moved(|spec| spec["holdouts"]["q"]["percent"] = json!(50)), ["held-out"]);
 }
 
 #[test]

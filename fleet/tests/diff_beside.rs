@@ -132,7 +132,7 @@ fn a_raised_epoch_brings_back_what_the_abort_took() {
     // Without the latches nobody would know.
     assert_eq!(ask(&spec(), &raised(4), None).most(), 0.0);
     let text = diff::markdown(&found, None);
-    let wanted = "- rollout `shop` is not aborted any more, it was (epoch 3, since \
+    let wanted = "- rollout `shop`: the abort of epoch 3 falls (since \
                   2026-11-21T11:59:00Z, `errors | 2 times`); evidence begins in `steps[0]`, 10 % \
                   since 2026-11-21T09:00:00Z\n";
     assert!(text.contains(wanted), "{text}");
@@ -146,7 +146,7 @@ fn an_equal_epoch_keeps_the_abort_whatever_else_changes() {
     assert_eq!(found.most(), 0.0);
     assert!(!found.rollouts[0].begins_anew());
     let text = diff::markdown(&found, None);
-    assert!(text.contains("rollout `shop` stays aborted (epoch 3, since"), "{text}");
+    assert!(text.contains("rollout `shop`: the abort of epoch 3 stays in force (since"), "{text}");
     assert!(text.contains("until its `epoch` is above 3\n"), "{text}");
     assert!(!text.contains("Copied to a shadow"), "{text}");
 }
@@ -168,11 +168,14 @@ fn gates_that_have_passed_count_until_the_epoch_is_raised() {
     assert_eq!(moves(&found, None), [format!("rollouts.shop: canary → stable {lost}")]);
     assert!(found.rollouts[0].begins_anew());
     let text = diff::markdown(&found, None);
-    let wanted = "begins its evidence anew in `steps[0]`, 10 % since 2026-11-21T09:00:00Z, it was in \
+    let wanted = "evidence begins anew in `steps[0]`, 10 % since 2026-11-21T09:00:00Z, it was in \
                   `steps[1]`, 50 % since 2026-11-21T11:58:00Z\n";
     assert!(text.contains(wanted), "{text}");
     let same = diff::markdown(&ask(&spec(), &spec(), Some(&passed)), None);
-    assert!(same.contains("- rollout `shop` goes on in `steps[1]`, 50 % since"), "{same}");
+    assert!(
+        same.contains("- rollout `shop`: evidence goes on in `steps[1]`, 50 % since"),
+        "{same}"
+    );
 }
 
 #[test]
@@ -196,7 +199,7 @@ fn any_edit_of_a_judged_rollout_begins_its_evidence_anew_and_no_edit_elsewhere_d
     other["rollouts"]["shop"]["epoch"] = json!(4);
     assert!(ask(&later, &other, None).rollouts.is_empty());
     let text = diff::markdown(&ask(&spec(), &later, None), None);
-    assert!(text.contains("begins its evidence anew with its first step, it was in"), "{text}");
+    assert!(text.contains("evidence begins anew with the first step, it was in"), "{text}");
 }
 
 /// Copies before and after, of everybody and of the first group.

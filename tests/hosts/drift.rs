@@ -4,9 +4,11 @@
 mod worker_process;
 
 use serde_json::{Value, json};
+use serin_conformance::client;
 use serin_conformance::envoy::{self, Envoy, bootstrap, path_from};
 use serin_conformance::report::Report;
 use serin_conformance::upstream::Upstream;
+use serin_conformance::vector::Request;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
 use std::time::Duration;
@@ -215,11 +217,38 @@ impl Fleet {
         said.tells("  rollout shop is aborted (epoch 0, since 2026-11-21T08:33:20Z): errors\n")?;
         let mut raised = self.spec.clone();
         raised["rollouts"]["shop"]["epoch"] = json!(1);
+        self.raised(&raised)?;
         let said = drift(&raised, &["--worker", &status], WITH_TOKEN)?;
         if said.text.contains("is aborted") {
             return Err(format!("a raised epoch clears an abort\n{}", said.text));
         }
         Ok(())
+    }
+
+    /// What raising the epoch does, by the latches that the Worker's status page shows.
+    fn raised(&self, raised: &Value) -> Result<(), String> {
+        let request = serde_json::from_value(json!({"path": "/.serin/status"}));
+        let request: Request = request.map_err(|error| error.to_string())?;
+        let authorization = format!("Bearer {TOKEN}");
+        let further = [("authorization", authorization.as_str())];
+        let page = client::send(self.workerd.address("aborted")?, None, &request, &further)?.text();
+        let folder = envoy::folder("drift-latches")?;
+        let file = |name: &str, text: &str| {
+            let file = folder.join(name);
+            envoy::write(&file, text).map(|()| file)
+        };
+        let mut command = Command::new(path_from("SERIN_BIN")?);
+        command.arg("diff").arg(file("old.json", &self.spec.to_string())?);
+        command.arg(file("new.json", &raised.to_string())?).args(["--units", "1000"]);
+        command.arg("--latches").arg(file("status.json", &page)?);
+        let output = command.output().map_err(|error| format!("serin did not start: {error}"))?;
+        let text = String::from_utf8_lossy(&output.stdout);
+        let falls =
+            "- rollout `shop`: the abort of epoch 0 falls (since 2026-11-21T08:33:20Z, `errors`)";
+        if text.contains(falls) && text.contains("| rollout `shop` | everybody |") {
+            return Ok(());
+        }
+        Err(format!("{text}{}", String::from_utf8_lossy(&output.stderr)))
     }
 
     /// TLS ends in an Envoy, whose certificate is made for this test.

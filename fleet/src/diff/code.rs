@@ -8,8 +8,8 @@ pub(super) fn code(text: &str) -> String {
     let runs = text.split(|it| it != '`').map(str::len);
     let fence = "`".repeat(runs.max().unwrap_or(0) + 1);
     // A span loses one space at each end if it has both, and its fence may not touch a backtick.
-    let tight = !text.contains('`') && !(text.starts_with(' ') && text.ends_with(' '));
-    let pad = if tight { "" } else { " " };
+    let padded = text.contains('`') || (text.starts_with(' ') && text.ends_with(' '));
+    let pad = if padded { " " } else { "" };
     format!("{fence}{pad}{text}{pad}{fence}")
 }
 

@@ -1,9 +1,10 @@
 //! Who is copied to a shadow: beside the moves, since nobody who asks notices it.
 
 use super::outcome::Pair;
+use super::tally::{joined, position};
 use crate::compare::under;
+use serin_core::plan::Rollout;
 use serin_core::{Plan, RolloutDecision};
-use std::collections::BTreeMap;
 
 /// How many are copied to a rollout's shadow before a change and after it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -54,36 +55,36 @@ struct Count {
 
 /// Counts copies, by rollout.
 pub(super) struct Counting {
-    /// Whether there is a shadow at all.
-    any: bool,
-    counts: BTreeMap<String, Count>,
+    /// Rollouts with a shadow in either spec, by name.
+    names: Vec<String>,
+    counts: Vec<Count>,
+    /// For each rollout of the old plan and of the new one, which of those it is.
+    places: [Vec<Option<usize>>; 2],
 }
 
 impl Counting {
     pub(super) fn new(pair: &Pair<'_>) -> Counting {
         let plans = [pair.old.plan, pair.new.plan];
-        let any = plans.iter().flat_map(|plan| plan.rollouts()).any(|it| it.shadow().is_some());
-        Counting { any, counts: BTreeMap::new() }
+        let all = plans.iter().flat_map(|plan| plan.rollouts());
+        let names = joined(all.filter(|it| it.shadow().is_some()).map(Rollout::name));
+        let places = plans.map(|plan| {
+            plan.rollouts().iter().map(|it| position(&names, it.name())).collect::<Vec<_>>()
+        });
+        let counts = names.iter().map(|_| Count::default()).collect();
+        Counting { names, counts, places }
     }
 
     /// What the unit or request of this number, from 1, gets under both specs.
     pub(super) fn add(
         &mut self,
-        pair: &Pair<'_>,
         number: u64,
         old: Option<&RolloutDecision>,
         new: Option<&RolloutDecision>,
     ) {
-        if !self.any {
-            return;
-        }
-        for (side, plan, decision) in [(0, pair.old.plan, old), (1, pair.new.plan, new)] {
+        for (side, (places, decision)) in self.places.iter().zip([old, new]).enumerate() {
             let Some(decision) = decision else { continue };
-            let Some(name) = shadowed(pair, plan, decision) else { continue };
-            if !self.counts.contains_key(name) {
-                self.counts.insert(name.to_owned(), Count::default());
-            }
-            let Some(count) = self.counts.get_mut(name) else { continue };
+            let place = places.get(decision.rollout.index()).copied().flatten();
+            let Some(count) = place.and_then(|at| self.counts.get_mut(at)) else { continue };
             count.of.add(number);
             if let (Some(copied), Some(_)) = (count.copied.get_mut(side), decision.shadow) {
                 copied.add(number);
@@ -91,9 +92,10 @@ impl Counting {
         }
     }
 
-    /// What was counted.
+    /// What was counted, of rollouts that anybody belongs to.
     pub(super) fn copies(&self, pair: &Pair<'_>) -> Vec<Copies> {
-        let copies = self.counts.iter().map(|(rollout, count)| Copies {
+        let counted = self.names.iter().zip(&self.counts).filter(|(_, count)| count.of.count > 0);
+        let copies = counted.map(|(rollout, count)| Copies {
             rollout: rollout.clone(),
             path: under("rollouts", rollout),
             of: count.of.count,
@@ -111,13 +113,6 @@ impl Copies {
     }
 }
 
-/// The rollout's name, if it has a shadow in either spec.
-fn shadowed<'p>(pair: &Pair<'_>, plan: &'p Plan, decision: &RolloutDecision) -> Option<&'p str> {
-    let name = plan.rollout(decision.rollout)?.name();
-    let has = |plan: &Plan| named(plan, name).is_some_and(|it| it.shadow().is_some());
-    (has(pair.old.plan) || has(pair.new.plan)).then_some(name)
-}
-
 fn copied(plan: &Plan, rollout: &str, count: &Once) -> Option<Copied> {
     let rollout = named(plan, rollout)?;
     let arm = rollout.arm(rollout.shadow()?.arm())?;
@@ -126,7 +121,7 @@ fn copied(plan: &Plan, rollout: &str, count: &Once) -> Option<Copied> {
 }
 
 /// Rollouts are in the order of their names.
-pub(super) fn named<'p>(plan: &'p Plan, name: &str) -> Option<&'p serin_core::plan::Rollout> {
+pub(super) fn named<'p>(plan: &'p Plan, name: &str) -> Option<&'p Rollout> {
     let rollouts = plan.rollouts();
     rollouts.get(rollouts.binary_search_by(|it| it.name().cmp(name)).ok()?)
 }

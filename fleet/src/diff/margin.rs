@@ -79,14 +79,13 @@ fn line(beside: &Beside) -> String {
     let abort = |side: &Option<Guarded>| side.as_ref().and_then(|it| it.abort.clone());
     let (old, new) = (abort(&beside.old), abort(&beside.new));
     let said = match (old, new) {
-        (Some(was), Some(_)) if beside.new.is_none() => told(&was, "is gone, with its abort"),
-        (Some(_), Some(is)) => told(&is, "stays aborted") + &way_out(beside),
-        (None, Some(is)) => told(&is, "is aborted under the new spec alone") + &way_out(beside),
-        (Some(was), None) if beside.new.is_none() => told(&was, "is gone, and was aborted"),
-        (Some(was), None) => told(&was, "is not aborted any more, it was") + &begins(beside),
+        (Some(_), Some(is)) => told(&is, "stays in force") + &way_out(beside),
+        (None, Some(is)) => told(&is, "comes into force") + &way_out(beside),
+        (Some(was), None) if beside.new.is_none() => told(&was, "goes with the rollout"),
+        (Some(was), None) => told(&was, "falls") + &begins(beside),
         (None, None) => stages(beside),
     };
-    format!("- rollout {} {said}\n", code(&beside.rollout))
+    format!("- rollout {}: {said}\n", code(&beside.rollout))
 }
 
 /// An abort with its circumstances.
@@ -94,7 +93,7 @@ fn told(abort: &Abort, verb: &str) -> String {
     let since = Timestamp::from_unix_ms(abort.at);
     let why =
         if abort.reason.is_empty() { String::new() } else { format!(", {}", code(&abort.reason)) };
-    format!("{verb} (epoch {}, since {since}{why})", abort.epoch)
+    format!("the abort of epoch {} {verb} (since {since}{why})", abort.epoch)
 }
 
 /// What it would take to end the abort.
@@ -118,16 +117,16 @@ fn stages(beside: &Beside) -> String {
         (Some(old), Some(new)) if beside.begins_anew() => {
             let was =
                 if same_place(old, new) { String::new() } else { format!(", it was {}", at(old)) };
-            format!("begins its evidence anew {}{was}", at(new))
+            format!("evidence begins anew {}{was}", at(new))
         }
-        (Some(_), Some(new)) => format!("goes on {}", at(new)),
-        (Some(old), None) if beside.new.is_none() => format!("is gone, and was {}", at(old)),
+        (Some(_), Some(new)) => format!("evidence goes on {}", at(new)),
+        (Some(old), None) if beside.new.is_none() => format!("gone, it was {}", at(old)),
         (Some(old), None) if has_gates => {
-            format!("begins its evidence anew with its first step, it was {}", at(old))
+            format!("evidence begins anew with the first step, it was {}", at(old))
         }
-        (Some(old), None) => format!("has no gates any more, it was {}", at(old)),
-        (None, Some(new)) => format!("is judged {}", at(new)),
-        (None, None) => "is not aborted".to_owned(),
+        (Some(old), None) => format!("no gates any more, it was {}", at(old)),
+        (None, Some(new)) => format!("evidence begins {}", at(new)),
+        (None, None) => "no abort is in force".to_owned(),
     }
 }
 

@@ -2,6 +2,7 @@
 //! units or requests by the core that hosts run.
 
 mod access_log;
+mod asked;
 mod beside;
 mod code;
 mod copies;
@@ -17,17 +18,17 @@ pub use access_log::{Request, parse};
 pub use beside::{Beside, Guarded};
 pub use copies::{Copied, Copies};
 pub use report::{json, markdown};
-pub use tally::{Move, Part};
+pub use tally::{Move, Part, Was};
 
 use crate::compare::{Difference, differences};
+use asked::{Asked, Host, arm, bare};
 use outcome::Pair;
 use places::Place;
 use profile::Profile;
 use serde_json::Value;
 use serin_core::gate::{Latches, Standing};
 use serin_core::spec::UnitSource;
-use serin_core::{Decision, Facts, Named, Plan, RolloutDecision, Spec, Timestamp, decide};
-use std::borrow::Cow;
+use serin_core::{Decision, Facts, Plan, Spec, Timestamp, decide};
 use tally::Tally;
 
 /// A spec in all its forms.
@@ -141,13 +142,6 @@ pub struct Comparison<'a> {
 struct Done {
     units: u64,
     all: usize,
-}
-
-/// Who is asked: a host with a plan, and with what it holds of latches.
-#[derive(Clone, Copy)]
-struct Host<'c> {
-    plan: &'c Plan,
-    standing: Option<&'c Standing>,
 }
 
 impl<'a> Comparison<'a> {
@@ -336,71 +330,6 @@ impl<'a> Comparison<'a> {
         }
         facts
     }
-}
-
-/// A unit that is asked about.
-struct Asked<'u> {
-    id: &'u str,
-    sources: &'u [String],
-    profile: &'u Profile,
-    at: Timestamp,
-}
-
-impl<'u> Asked<'u> {
-    /// What a host knows of it at a place; `method` in place of `GET`.
-    fn facts<'f>(&self, host: Host<'f>, place: &'f Place, method: Option<&'f str>) -> Facts<'f>
-    where
-        'u: 'f,
-    {
-        let method = [("method", Cow::Borrowed(method.unwrap_or("GET")))];
-        let ids = self.sources.iter().map(|source| (source.as_str(), Cow::Borrowed(self.id)));
-        let attributes = self.profile.attributes.iter();
-        let attributes =
-            attributes.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
-        let of_place = place.attributes();
-        // What comes later counts: flags may be asked about elsewhere, rollouts are where they are.
-        let mut facts = if place.flags.is_some() {
-            Facts::from_context(
-                host.plan,
-                method.into_iter().chain(of_place).chain(ids).chain(attributes),
-            )
-        } else {
-            Facts::from_context(
-                host.plan,
-                method.into_iter().chain(ids).chain(attributes).chain(of_place),
-            )
-        };
-        host.tell(&mut facts, self.at);
-        facts
-    }
-}
-
-impl<'c> Host<'c> {
-    /// The clock, and what the host holds.
-    fn tell(self, facts: &mut Facts<'c>, at: Timestamp) {
-        facts.set_now(at.unix_ms());
-        if let Some(standing) = self.standing {
-            facts.set_standing(standing);
-        }
-    }
-}
-
-/// A spec with its rollouts alone.
-fn bare(spec: &Spec) -> Spec {
-    let mut rollouts = Named::new();
-    for (name, rollout) in &spec.rollouts {
-        let mut rollout = rollout.clone();
-        rollout.guard.disables.clear();
-        rollouts.insert(name.clone(), rollout);
-    }
-    Spec { flags: Named::new(), rollouts, ..spec.clone() }
-}
-
-/// The arm that a request goes to.
-fn arm(host: Host<'_>, facts: &Facts<'_>) -> Option<RolloutDecision> {
-    let mut decision = Decision::default();
-    decide(host.plan, facts, &mut decision);
-    decision.rollout().copied()
 }
 
 /// The attributes that hold the value of some unit, each once.

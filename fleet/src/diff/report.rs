@@ -1,7 +1,7 @@
 //! A comparison in words, as Markdown, and as JSON.
 
 use super::code::{cell, code};
-use super::{Diff, Group, Part, Who, margin, percent};
+use super::{Diff, Group, Part, Was, Who, margin, percent};
 use crate::compare::{Difference, shown};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
@@ -32,7 +32,7 @@ pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
     let moved: Vec<&Part> = diff.groups.iter().flat_map(|group| &group.parts).collect();
     let moves = |it: &&Difference| {
         moved.iter().any(|part| {
-            let was = part.was.as_ref();
+            let was = part.was.other();
             let own = is_within(&it.path, &part.path);
             part.moved() > 0 && (own || was.is_some_and(|was| is_within(&it.path, was)))
         })
@@ -249,7 +249,10 @@ fn is_own(path: &str) -> bool {
 /// What makes no difference to made-up units: they have their ids in every source, and are asked about
 /// each flag where it is delivered.
 fn is_unasked(path: &str) -> bool {
-    is_within(path, "units") || (is_own(path) && path.contains(".deliver"))
+    let flag = path.strip_prefix("flags").unwrap_or_default();
+    let field = flag.strip_prefix('.').and_then(|rest| rest.split_once('.'));
+    let field = field.or_else(|| flag.split_once("\"].")).map(|(_, field)| field);
+    is_within(path, "units") || field.is_some_and(|field| is_within(field, "deliver"))
 }
 
 /// Fields that no decision looks at.
@@ -316,7 +319,11 @@ fn group_json(group: &Group) -> Value {
         "copies": margin::copies_json(group),
         "parts": group.parts.iter().map(|part| json!({
             "path": part.path,
-            "was": part.was,
+            "was": match &part.was {
+                Was::Same | Was::Gone => None,
+                Was::Nothing => Some("nothing"),
+                Was::Other(path) => Some(path.as_str()),
+            },
             "of": part.of,
             "moved": part.moved(),
             "percent": percent(part.moved(), part.of),
@@ -339,6 +346,20 @@ mod tests {
         assert_eq!(shown_percent(100.0), "100 %");
         assert_eq!(shown_percent(0.000_01), "below 0.001 %");
         assert_eq!(shown_percent(0.0), "0 %");
+    }
+
+    #[test]
+    fn only_a_flags_own_field_says_where_it_is_delivered() {
+        for path in
+            ["units.user", "flags.a.deliver", "flags.a.deliver.paths[0]", "flags[\"a.b\"].deliver"]
+        {
+            assert!(is_unasked(path), "{path}");
+        }
+        for path in
+            ["flags.a.variants.deliver", "flags.deliver.rules", "flags[\"a.deliver\"].rules"]
+        {
+            assert!(!is_unasked(path), "{path}");
+        }
     }
 
     #[test]

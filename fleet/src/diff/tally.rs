@@ -18,12 +18,32 @@ pub struct Part {
     pub name: String,
     /// Where it is in the spec: `rollouts.shop`.
     pub path: String,
-    /// The rollout that the same requests belonged to, if it was another one: `rollouts.feed`.
-    pub was: Option<String>,
+    /// What the same requests belonged to; another rollout by its path, `rollouts.feed`.
+    pub was: Was<String>,
     /// Of how many it could be said.
     pub of: u64,
     /// Who moves, the most first.
     pub moves: Vec<Move>,
+}
+
+/// What requests belonged to under the old spec.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Was<T> {
+    /// The same.
+    Same,
+    /// To no rollout.
+    Nothing,
+    /// To this rollout, and now they belong to none.
+    Gone,
+    /// To another rollout.
+    Other(T),
+}
+
+impl<T> Was<T> {
+    /// The other rollout.
+    pub fn other(&self) -> Option<&T> {
+        if let Was::Other(rollout) = self { Some(rollout) } else { None }
+    }
 }
 
 /// Units or requests that get something else.
@@ -51,8 +71,8 @@ enum Kind {
     Cohort,
 }
 
-/// A part, by its kind, its place among the names of both specs, and that of the rollout that had it.
-type Key = (Kind, usize, Option<usize>);
+/// A part, by its kind, its place among the names of both specs, and what had it.
+type Key = (Kind, usize, Was<usize>);
 
 #[derive(Default)]
 struct Count {
@@ -156,12 +176,17 @@ impl<'a> Tally<'a> {
         };
         let (was, is) = (name(self.pair.old.plan, old), name(self.pair.new.plan, new));
         let Some(key) = is.or(was) else { return };
-        let was = was.filter(|was| *was != key);
+        let was = match (was, is) {
+            (None, _) => Was::Nothing,
+            (_, None) => Was::Gone,
+            (Some(was), Some(is)) if was == is => Was::Same,
+            (Some(was), _) => Was::Other(was),
+        };
         self.add((Kind::Rollout, key, was), Got::arm(old), Got::arm(new));
     }
 
     pub(super) fn copies(&mut self, old: Option<&RolloutDecision>, new: Option<&RolloutDecision>) {
-        self.copies.add(self.pair, self.size, old, new);
+        self.copies.add(self.size, old, new);
     }
 
     /// Flags that are asked about wherever they are delivered.
@@ -171,7 +196,7 @@ impl<'a> Tally<'a> {
             let old = flag.old.map(|id| evaluate_flag(a, old, id));
             let new = flag.new.map(|id| evaluate_flag(b, new, id));
             let (old, new) = (Got::variant(old.as_ref()), Got::variant(new.as_ref()));
-            self.add((Kind::Flag, flag.key, None), old, new);
+            self.add((Kind::Flag, flag.key, Was::Same), old, new);
         }
     }
 
@@ -189,7 +214,7 @@ impl<'a> Tally<'a> {
             }
         }
         for (key, (old, new)) in got {
-            self.add((Kind::Flag, key, None), old, new);
+            self.add((Kind::Flag, key, Was::Same), old, new);
         }
     }
 
@@ -203,7 +228,7 @@ impl<'a> Tally<'a> {
             if let Some(inhabited) = self.inhabited.get_mut(key) {
                 *inhabited |= [old, new].contains(&Got::Member(true));
             }
-            self.add((Kind::Cohort, key, None), old, new);
+            self.add((Kind::Cohort, key, Was::Same), old, new);
         }
     }
 
@@ -217,7 +242,12 @@ impl<'a> Tally<'a> {
             };
             let name = names.get(*at)?.clone();
             let path = under(section, &name);
-            let was = was.and_then(|at| names.get(at)).map(|name| under(section, name));
+            let was = match was {
+                Was::Same => Was::Same,
+                Was::Nothing => Was::Nothing,
+                Was::Gone => Was::Gone,
+                Was::Other(at) => Was::Other(under(section, names.get(*at)?)),
+            };
             Some(Part { kind, name, path, was, of: count.of, moves: self.moves_of(count) })
         });
         let inhabited = self.cohorts.iter().zip(&self.inhabited).filter(|(_, is)| **is);

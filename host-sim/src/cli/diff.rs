@@ -112,12 +112,15 @@ impl Progress {
 
 /// Latches of rollouts that no spec has say nothing here: most likely they are another fleet's.
 fn strangers(path: &Path, latches: &Latches, sides: [&Loaded; 2]) {
-    for latch in latches.list() {
-        let name = latch.rollout.as_str();
-        if sides.iter().all(|side| side.spec.rollouts.get(name).is_none()) {
-            note(&format!("{}: neither spec has a rollout {name:?}", path.display()));
-        }
-    }
+    let names = latches.list().iter().map(|latch| latch.rollout.as_str());
+    let unknown = |name: &&str| sides.iter().all(|side| side.spec.rollouts.get(name).is_none());
+    let mut unknown = names.filter(unknown);
+    let Some(first) = unknown.next() else { return };
+    let more = match unknown.count() {
+        0 => String::new(),
+        more => format!(", nor {more} others of its rollouts"),
+    };
+    note(&format!("{}: neither spec has a rollout {first:?}{more}", path.display()));
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {

@@ -125,7 +125,7 @@ fn hosts_that_hold_latches() {
     assert_eq!((&shop["new"]["abort"], &shop["new"]["stage"]["epoch"]), (&Value::Null, &4.into()));
     assert!(found["groups"][0]["copies"][0]["new"]["count"].as_u64() > Some(0), "{found}");
     let (_, out, _) = diff(&[&[aborted, aborted], &latches[..]].concat());
-    assert!(out.contains("- rollout `shop` stays aborted (epoch 3, since "), "{out}");
+    assert!(out.contains("- rollout `shop`: the abort of epoch 3 stays in force (since "), "{out}");
     // An abort that is not whole would count as none.
     let folder = folder("diff-latches");
     let half = folder.join("half.json");
