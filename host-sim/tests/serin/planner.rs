@@ -56,9 +56,21 @@ fn tools_get_the_same() {
 }
 
 #[test]
+fn what_mute_gates_would_show_is_said_to_be_no_more_than_that() {
+    let (_, out, _) = check(&["--rps", "0.5", "shop.yaml"]);
+    let said = "These gates only pause, whatever they see: they need 100 requests a minute and will see 30. \
+                Were it not for that:";
+    assert!(out.contains(said), "{out}");
+    let (_, out, _) = check(&["--rps", "200", "--error-rate", "20", "shop.yaml"]);
+    assert!(out.contains("more of the baseline's requests fail than 5 %"), "{out}");
+    let (_, out, _) = check(&["--rps", "200", "shop.yaml"]);
+    assert!(!out.contains("only pause"), "{out}");
+}
+
+#[test]
 fn wrong_traffic_is_two() {
     for (arguments, why) in [
-        (["--rps", "nothing"], "nothing is not a number"),
+        (["--rps", "nothing"], "\"nothing\" is not a number"),
         (["--rps", "sho=5"], "there is no rollout \"sho\""),
         (["--error-rate", "0"], "0 is not from 0.0001 to 100 per cent"),
     ] {
