@@ -80,21 +80,26 @@ pub(crate) fn parse(text: &str) -> Result<Fault, String> {
 impl Fault {
     /// Adds a part; `None` if there is no such part.
     fn add(&mut self, name: &str, amount: Option<&str>) -> Option<Result<(), String>> {
-        let read = match (name, amount) {
-            ("shadow", None) => Ok(self.shadow = true),
-            ("down", None) => Ok(self.down = true),
-            ("healthy", None) => Ok(()),
-            ("errors", Some(amount)) => errors(amount).map(|errors| self.errors = errors),
-            ("latency", Some(amount)) => {
-                times(name, amount, 0.01..=1000.0).map(|latency| self.latency = latency)
-            }
-            ("kpi", Some(amount)) => times(name, amount, 0.0..=1.0).map(|kpi| self.kpi = kpi),
-            ("onset", Some(span)) => serin_core::parse_span(span)
-                .ok_or_else(|| format!("{span} is no span of time, write 10m"))
+        match (name, amount) {
+            ("healthy", None) => {}
+            ("shadow", None) => self.shadow = true,
+            ("down", None) => self.down = true,
+            (_, Some(amount)) => return self.add_amount(name, amount),
+            _ => return None,
+        }
+        Some(Ok(()))
+    }
+
+    fn add_amount(&mut self, name: &str, amount: &str) -> Option<Result<(), String>> {
+        Some(match name {
+            "errors" => errors(amount).map(|errors| self.errors = errors),
+            "latency" => times(name, amount, 0.01..=1000.0).map(|latency| self.latency = latency),
+            "kpi" => times(name, amount, 0.0..=1.0).map(|kpi| self.kpi = kpi),
+            "onset" => serin_core::parse_span(amount)
+                .ok_or_else(|| format!("{amount} is no span of time, write 10m"))
                 .map(|ms| self.onset_ms = ms),
             _ => return None,
-        };
-        Some(read)
+        })
     }
 }
 
