@@ -42,6 +42,7 @@ fn main() -> ExitCode {
             report
                 .check("the same seed gives the same bytes, another one others", || drill.seeds());
             report.check("without gates nothing aborts, and that is said", || drill.bare());
+            report.check("a report that cannot be written is refused", || drill.unwritable());
             report
                 .check("a run that is cut short is not said to be kept by a gate", || drill.cut());
         }
