@@ -42,6 +42,9 @@ fn main() -> ExitCode {
             report
                 .check("the same seed gives the same bytes, another one others", || drill.seeds());
             report.check("without gates nothing aborts, and that is said", || drill.bare());
+            report.check("a report that cannot be written is refused", || drill.unwritable());
+            report
+                .check("a run that is cut short is not said to be kept by a gate", || drill.cut());
         }
         Err(why) => report.ran("the drill is set up", Err(why)),
     }
@@ -136,9 +139,41 @@ impl Drill {
     }
 
     fn bare(&self) -> Result<(), String> {
-        let text = self.run(&["--rollout", "bare", "--fault", "down", "--for", "1m"])?;
+        let file = self.folder.join("bare.html");
+        let html = file.to_string_lossy().into_owned();
+        let arguments = ["--rollout", "bare", "--fault", "down", "--for", "1m", "--html", &html];
+        let text = self.run(&arguments)?;
         let said = "rollouts.bare has no gates: nothing here aborts it.";
-        if text.contains(said) && text.contains("down   no") { Ok(()) } else { Err(text) }
+        if !text.contains(said) || !text.contains("down   no") {
+            return Err(text);
+        }
+        // Where nothing is judged there are no likelihoods.
+        let page = page(&file)?;
+        if page.contains("likelihood") { Err("the page has likelihoods".into()) } else { Ok(()) }
+    }
+
+    fn unwritable(&self) -> Result<(), String> {
+        let file = self.folder.join("no-such-folder/page.html");
+        match self.run(&["--fault", "down", "--html", &file.to_string_lossy()]) {
+            Err(why) if why.contains("page.html: the report cannot be written: ") => Ok(()),
+            other => Err(format!("{other:?}")),
+        }
+    }
+
+    fn cut(&self) -> Result<(), String> {
+        let faults =
+            ["--fault", "errors=1.1x", "--fault", "errors=5x,onset=5m", "--fault", "kpi=0x"];
+        let text = self.run(&[&faults[..], &["--for", "90s"]].concat())?;
+        for said in [
+            "  errors=1.1x: not seen in 1m 30s\n",
+            "  errors=5x,onset=5m: not seen in 1m 30s: it had not begun\n",
+            "  note: kpi=0x: no gate counts KPI events here",
+        ] {
+            if !text.contains(said) {
+                return Err(format!("{said:?} is not in\n{text}"));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -240,7 +240,9 @@ fn batch(record: &Record<'_>) -> Result<Batch, String> {
         for (place, node) in item.fields {
             let slot = place.parse().ok().and_then(|place: usize| counts.get_mut(place));
             let count = number(node).and_then(|count| u32::try_from(count).ok());
-            let (slot, count) = slot.zip(count).ok_or_else(|| format!("look.latency: {place}"))?;
+            let (slot, count) = slot.zip(count).ok_or_else(|| {
+                format!("look.latency.{place}: is not a count of one of {LATENCY_COUNTS} classes")
+            })?;
             *slot = count;
         }
         *slot = LatencyCounts::from_counts(counts);

@@ -238,7 +238,7 @@ struct DrillArgs {
     /// What goes wrong; may be repeated [default: all that can, and healthy runs]
     #[arg(long = "fault", value_name = "FAULT", value_parser = drill::parse_fault)]
     faults: Vec<drill::Fault>,
-    /// Which rollout [default: the first with gates, or else the first with a new version]
+    /// Which rollout [default: the first by name with gates, or else with a new version]
     #[arg(long, value_name = "NAME")]
     rollout: Option<String>,
     /// Requests a second, both arms together

@@ -10,17 +10,20 @@ use serin_core::{Share, Spec, Timestamp};
 
 /// What `serin replay-audit --help` ends with.
 pub(crate) const HELP: &str = "\
-A record is one line of JSON, alone or at the end of a line of Envoy's log.
+A record is JSON in one line, with its keys in any order, alone or somewhere in a line of a log.
 
 Exit codes: 0 every record says what replaying it says; 1 one of them differs, or was not made with
 --spec; 2 wrong usage, a file that cannot be read, a record that is cut off, or no record at all.
 
 Examples:
   serin replay-audit audit.jsonl
+  serin drill spec.yaml --json | jq -c '.faults[].runs[].abort.record // empty' | serin replay-audit
   kubectl logs deploy/gateway | serin replay-audit --spec spec.yaml";
 
 /// How a record begins, wherever it stands in a line.
 const BEGIN: &str = "{\"audit\":";
+/// What a record has whose keys are in another order.
+const OTHERWISE: [&str; 2] = ["\"audit\":", "\"digest\":"];
 
 /// Replays every record of a file; the worst outcome is the command's.
 pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
@@ -34,25 +37,29 @@ pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
     let text = String::from_utf8_lossy(&text);
     let (mut same, mut differ, mut unreadable) = (0, 0, 0);
     for (number, line) in (1_usize..).zip(text.lines()) {
-        let Some(begin) = line.find(BEGIN) else { continue };
-        match record(&line[begin..]) {
-            Ok((record, replayed)) => {
-                let mut differences = replayed.differences.clone();
-                if let Some((typed, spec)) = &spec {
-                    differences.extend(against(&record, &replayed, typed, &spec.plan));
+        for found in (Records { rest: line }) {
+            match found {
+                Ok((record, replayed)) => {
+                    let mut differences = replayed.differences.clone();
+                    if let Some((typed, spec)) = &spec {
+                        differences.extend(against(&record, &replayed, typed, &spec.plan));
+                    }
+                    print(number, &replayed, &differences);
+                    if differences.is_empty() { same += 1 } else { differ += 1 }
                 }
-                print(number, &replayed, &differences);
-                if differences.is_empty() { same += 1 } else { differ += 1 }
-            }
-            Err(why) => {
-                unreadable += 1;
-                paint::error(&format!("line {number}: {why}"));
+                Err(why) => {
+                    unreadable += 1;
+                    paint::error(&format!("line {number}: {}", plain(&why)));
+                }
             }
         }
     }
     let all = same + differ + unreadable;
     if all == 0 {
-        let name = args.file.display();
+        let name = match args.file.as_os_str() == "-" {
+            true => "standard input".to_owned(),
+            false => args.file.display().to_string(),
+        };
         return Err(Failure::trouble(format!("{name}: there is no audit record in it")));
     }
     let records = counted(all, "record");
@@ -66,25 +73,65 @@ pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
     Err(Failure { code, message: String::new() })
 }
 
-/// Reads the record that a text begins with, whatever stands behind it.
-fn record(text: &str) -> Result<(Value, Replay), String> {
-    let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
-    let value = match values.next() {
-        Some(Ok(value)) => value,
-        Some(Err(error)) if error.is_eof() => return Err("the record is cut off".to_owned()),
-        Some(Err(error)) => return Err(format!("the record is no JSON: {error}")),
-        None => return Err("there is no record".to_owned()),
-    };
-    let replayed = replay(&text[..values.byte_offset()])?;
-    Ok((value, replayed))
+/// The records in a line, whatever stands around them.
+struct Records<'l> {
+    rest: &'l str,
+}
+
+impl Records<'_> {
+    /// Where something begins that may be a record. Whatever has read one may have put its keys in another order.
+    fn begin(&self) -> Option<usize> {
+        self.rest.find(BEGIN).or_else(|| {
+            let at = self.rest.find('{')?;
+            OTHERWISE.iter().all(|key| self.rest.contains(key)).then_some(at)
+        })
+    }
+}
+
+impl Iterator for Records<'_> {
+    type Item = Result<(Value, Replay), String>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        loop {
+            let text = self.rest.get(self.begin()?..)?;
+            self.rest = "";
+            let mut values = serde_json::Deserializer::from_str(text).into_iter::<Value>();
+            let value = match values.next()? {
+                Ok(value) => value,
+                Err(error) if error.is_eof() => {
+                    return Some(Err("the record is cut off".to_owned()));
+                }
+                Err(error) => return Some(Err(format!("the record is no JSON: {error}"))),
+            };
+            let (own, rest) = text.split_at(values.byte_offset());
+            self.rest = rest;
+            if value.get("audit").is_some() {
+                return Some(replay(own).map(|replayed| (value, replayed)));
+            }
+        }
+    }
+}
+
+/// A text from a record, which must not do anything to a terminal.
+fn plain(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars() {
+        match letter.is_control() {
+            true => plain.extend(letter.escape_default()),
+            false => plain.push(letter),
+        }
+    }
+    plain
 }
 
 fn print(number: usize, replayed: &Replay, differences: &[String]) {
     let Replay { rollout, epoch, step, at, judgement, .. } = replayed;
     let at = Timestamp::from_unix_ms(*at);
-    let place = format!("{at} {rollout}, epoch {epoch}, step {step}");
+    let place = plain(&format!("{at} {rollout}, epoch {epoch}, step {step}"));
+    let judgement = plain(&judgement.to_string());
     println!("{number:>4}: {}: {judgement}", paint::out(Tone::Strong, &place));
     for difference in differences {
+        let difference = plain(difference);
         println!("      {} {difference}", paint::out(Tone::Bad, "differs:"));
     }
 }

@@ -20,6 +20,12 @@ fn what_cannot_be_drilled_is_said() {
             &["shop.yaml", "--fault", "cohort=nobody:errors=5x"],
             "nobody here is in the cohort nobody",
         ),
+        (
+            &["shop.yaml", "--cohort", "enterpris=5"],
+            "nobody here is in the cohort enterpris: it has to be one that gates judge or a ring, \
+             here are enterprise",
+        ),
+        (&["shop.yaml", "--fault", "errors=5x,errors=2x"], "errors is there twice"),
         (&["shop.yaml", "--rollout", "none"], "there is no rollout \"none\""),
         (&["shop.yaml", "--rps", "0"], "0 is not from 0.01 to 100000"),
         (&["shop.yaml", "--cohort", "enterprise=101"], "not from 0 to 100 per cent"),

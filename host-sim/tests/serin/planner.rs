@@ -56,9 +56,21 @@ fn tools_get_the_same() {
 }
 
 #[test]
+fn gates_that_let_no_step_end_are_told() {
+    let (_, out, _) = check(&["--rps", "0.5", "shop.yaml"]);
+    let said = "No step will end, they can only abort: the gates need 100 requests a minute for that and will see 30. \
+                Were it not for that:";
+    assert!(out.contains(said), "{out}");
+    let (_, out, _) = check(&["--rps", "200", "--error-rate", "20", "shop.yaml"]);
+    assert!(out.contains("more of the baseline's requests fail than 5 %"), "{out}");
+    let (_, out, _) = check(&["--rps", "200", "shop.yaml"]);
+    assert!(!out.contains("No step will end"), "{out}");
+}
+
+#[test]
 fn wrong_traffic_is_two() {
     for (arguments, why) in [
-        (["--rps", "nothing"], "nothing is not a number"),
+        (["--rps", "nothing"], "\"nothing\" is not a number"),
         (["--rps", "sho=5"], "there is no rollout \"sho\""),
         (["--error-rate", "0"], "0 is not from 0.0001 to 100 per cent"),
     ] {

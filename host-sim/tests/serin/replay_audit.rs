@@ -79,6 +79,32 @@ fn records_replay_to_the_same() {
 }
 
 #[test]
+fn records_are_found_in_any_order_and_number() {
+    let [quiet, abort] = records();
+    let sorted: serde_json::Value = serde_json::from_str(&abort).unwrap();
+    let sorted = sorted.to_string();
+    assert!(!sorted.contains("{\"audit\":"), "{sorted}");
+    // A line of JSON that is no record, one that tells of two, and one that has lost its order.
+    let other = "{\"some\":[{\"n\":1,\"audit\":1}],\"digest\":\"\"}";
+    let log = format!("{other}\n{quiet}{abort}\nlog: {sorted}\n");
+    let (code, out, err) = replay(&[], &log);
+    assert_eq!((code, err.as_str()), (0, ""), "{out}");
+    assert!(out.ends_with("3 records: the same verdict and likelihoods\n"), "{out}");
+    let (code, _, err) = replay(&[], &sorted[..sorted.len() / 2]);
+    assert_eq!((code, err.as_str()), (2, "error: line 1: the record is cut off\n"));
+}
+
+#[test]
+fn records_do_nothing_to_terminals() {
+    let [_, abort] = records();
+    let hostile = abort.replacen("\"shop\"", "\"\\u001b[2Jshop\\n  9: all is well\"", 1);
+    assert!(hostile != abort);
+    let (_, out, err) = replay(&[], &hostile);
+    assert!(!out.contains('\u{1b}') && !err.contains('\u{1b}'), "{out}{err}");
+    assert!(out.contains("\\u{1b}[2Jshop\\n  9"), "{out}");
+}
+
+#[test]
 fn whatever_is_changed_in_a_record_is_named() {
     let [_, abort] = records();
     for (from, to, why) in [
@@ -120,5 +146,7 @@ fn what_cannot_be_replayed_is_trouble() {
     assert!(err.contains("line 1: the record has no field gate"), "{err}");
     let (code, _, err) = replay(&["shop.yaml"], "");
     assert_eq!((code, err.as_str()), (2, "error: shop.yaml: there is no audit record in it\n"));
+    let (_, _, err) = replay(&[], "");
+    assert_eq!(err, "error: standard input: there is no audit record in it\n");
     assert_eq!(replay(&["none.jsonl"], "").0, 2);
 }

@@ -19,7 +19,7 @@ pub(crate) fn parse_pace(text: &str) -> Result<Pace, String> {
         Some((rollout, number)) => (Some(rollout.to_owned()), number),
         None => (None, text),
     };
-    let given: f64 = number.parse().map_err(|_| format!("{number} is not a number"))?;
+    let given: f64 = number.parse().map_err(|_| format!("{number:?} is not a number"))?;
     if !(0.02..=1e9).contains(&given) {
         return Err(format!("{number} is not from 0.02 to 1000000000 requests a second"));
     }

@@ -9,7 +9,8 @@ use crate::cli::paint::{self, Tone};
 use serde_json::{Value, json};
 use serin_core::gate::Ratio;
 use serin_core::lint::{
-    Course, Evidence, GateProspect, Obstacle, Prospects, StepProspect, decorative, prospects,
+    Course, Evidence, GateProspect, Obstacle, Prospects, StepProspect, Traffic, decorative,
+    prospects,
 };
 
 /// Adds what the gates of a good spec can show, with a warning where that is too little.
@@ -46,6 +47,9 @@ fn of_rollout(found: &Prospects) -> String {
         large(traffic.per_minute as f64 / 60.0),
         percent(f64::from(traffic.errors.ppm()) / 1e6),
     );
+    if let Some(obstacle) = found.obstacle {
+        text.push_str(&format!("  {}\n\n", paint::out(Tone::Bad, &in_the_way(obstacle, traffic))));
+    }
     text.push_str(&table(found));
     text.push_str("\n  A regression that is there from the first step on:\n");
     for course in &found.courses {
@@ -65,6 +69,25 @@ fn of_rollout(found: &Prospects) -> String {
     }
     text.push('\n');
     text
+}
+
+/// What the figures below say, they say of steps that end.
+fn in_the_way(obstacle: Obstacle, traffic: Traffic) -> String {
+    let why = match obstacle {
+        Obstacle::TooLittleTraffic { wanted } => format!(
+            "the gates need {} requests a minute for that and will see {}",
+            grouped(wanted),
+            grouped(traffic.per_minute)
+        ),
+        Obstacle::BaselineUnwell { allowed } => {
+            format!("more of the baseline's requests fail than {allowed}")
+        }
+        Obstacle::NobodyToCompareWith => {
+            return "These gates judge nothing: everybody has the canary from the start."
+                .to_owned();
+        }
+    };
+    format!("No step will end, they can only abort: {why}. Were it not for that:")
 }
 
 const HEAD: [&str; 6] = ["STEP", "GATE", "NEEDS", "BRINGS", "SEES", "SEEN AFTER, HAVING EXPOSED"];
@@ -178,6 +201,7 @@ fn amount(evidence: Evidence, ratio: Ratio) -> String {
     let thousandths = f64::from(ratio.thousandths());
     match evidence {
         Evidence::Kpi => format!("-{}", percent(1.0 - thousandths / 1e3)),
+        _ if thousandths < 1010.0 => format!("× {}", thousandths / 1e3),
         _ if thousandths >= 10_000.0 => format!("× {:.0}", thousandths / 1e3),
         _ => format!("× {}", (thousandths / 10.0).round() / 100.0),
     }

@@ -55,51 +55,92 @@ impl Fault {
 /// `down`, `healthy`.
 pub(crate) fn parse(text: &str) -> Result<Fault, String> {
     let mut fault = Fault { label: text.to_owned(), ..Fault::healthy() };
-    for part in text.split(',') {
-        let part = match part.strip_prefix("cohort=").and_then(|rest| rest.split_once(':')) {
-            Some((cohort, rest)) => {
-                fault.cohort = Some(cohort.to_owned());
-                rest
-            }
-            None => part,
-        };
-        match part.split_once('=') {
-            None if part == "shadow" => fault.shadow = true,
-            None if part == "down" => fault.down = true,
-            None if part == "healthy" => {}
-            Some(("errors", amount)) => fault.errors = Some(errors(amount)?),
-            Some(("latency", amount)) => fault.latency = times(amount, 0.01..=1000.0)?,
-            Some(("kpi", amount)) => fault.kpi = times(amount, 0.0..=1.0)?,
-            Some(("onset", span)) => {
-                let ms = serin_core::parse_span(span);
-                fault.onset_ms =
-                    ms.ok_or_else(|| format!("{span} is no span of time, write 10m"))?;
-            }
-            _ => {
-                return Err(format!(
-                    "{part} is no fault, use errors=5x, errors=50%, latency=1.5x, kpi=0.5x, \
-                     cohort=NAME:errors=5x, shadow, down or healthy, with onset=10m if it begins late"
-                ));
-            }
+    let mut said: Vec<&str> = Vec::new();
+    for mut part in text.split(',') {
+        let cohort = part.strip_prefix("cohort=").and_then(|rest| rest.split_once(':'));
+        if let Some((cohort, rest)) = cohort {
+            once(&mut said, "cohort")?;
+            fault.cohort = Some(cohort.to_owned());
+            part = rest;
         }
+        let (name, amount) =
+            part.split_once('=').map_or((part, None), |(name, amount)| (name, Some(amount)));
+        once(&mut said, name)?;
+        fault.add(name, amount).unwrap_or_else(|| Err(unknown(part)))?;
+    }
+    if said.contains(&"healthy") && said.len() > 1 {
+        return Err("healthy is nothing else at the same time".to_owned());
+    }
+    if said == ["onset"] {
+        return Err(format!("{text} is when, not what: use errors=5x,{text}"));
     }
     Ok(fault)
 }
 
-fn errors(text: &str) -> Result<Errors, String> {
-    if let Some(percent) = text.strip_suffix('%') {
-        let part = percent.parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent));
-        let part = part.ok_or_else(|| format!("errors={text}: is not from 0% to 100%"))?;
-        return Ok(Errors::Part(part / 100.0));
+impl Fault {
+    /// Adds a part; `None` if there is no such part.
+    fn add(&mut self, name: &str, amount: Option<&str>) -> Option<Result<(), String>> {
+        match (name, amount) {
+            ("healthy", None) => {}
+            ("shadow", None) => self.shadow = true,
+            ("down", None) => self.down = true,
+            (_, Some(amount)) => return self.add_amount(name, amount),
+            _ => return None,
+        }
+        Some(Ok(()))
     }
-    times(text, 0.0..=100_000.0).map(Errors::Times)
+
+    fn add_amount(&mut self, name: &str, amount: &str) -> Option<Result<(), String>> {
+        Some(match name {
+            "errors" => errors(amount).map(|errors| self.errors = errors),
+            "latency" => times(name, amount, 0.01..=1000.0).map(|latency| self.latency = latency),
+            "kpi" => times(name, amount, 0.0..=1.0).map(|kpi| self.kpi = kpi),
+            "onset" => serin_core::parse_span(amount)
+                .ok_or_else(|| format!("{amount} is no span of time, write 10m"))
+                .map(|ms| self.onset_ms = ms),
+            _ => return None,
+        })
+    }
 }
 
-fn times(text: &str, allowed: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
+fn once<'t>(said: &mut Vec<&'t str>, name: &'t str) -> Result<(), String> {
+    if said.contains(&name) {
+        return Err(format!("{name} is there twice, and can be only one at a time"));
+    }
+    said.push(name);
+    Ok(())
+}
+
+fn unknown(part: &str) -> String {
+    if part.starts_with("cohort=") {
+        return format!("{part} is for whom, not what: use {part}:errors=5x");
+    }
+    let part = if part.is_empty() { "an empty part" } else { part };
+    format!(
+        "{part} is no fault, use errors=5x, errors=50%, latency=1.5x, kpi=0.5x, \
+         cohort=NAME:errors=5x, shadow, down or healthy, with onset=10m if it begins late"
+    )
+}
+
+/// As often as the baseline is no fault.
+fn errors(text: &str) -> Result<Option<Errors>, String> {
+    let wrong = || {
+        format!("errors={text} is not from errors=0x to errors=100000x or errors=0% to errors=100%")
+    };
+    if let Some(percent) = text.strip_suffix('%') {
+        let part = percent.parse::<f64>().ok().filter(|percent| (0.0..=100.0).contains(percent));
+        return Ok(Some(Errors::Part(part.ok_or_else(wrong)? / 100.0)));
+    }
+    let times = times("errors", text, 0.0..=100_000.0).map_err(|_| wrong())?;
+    Ok(Some(Errors::Times(times)).filter(|errors| *errors != Errors::Times(1.0)))
+}
+
+fn times(name: &str, text: &str, allowed: std::ops::RangeInclusive<f64>) -> Result<f64, String> {
     let number = text.strip_suffix('x').and_then(|number| number.parse::<f64>().ok());
-    number
-        .filter(|number| allowed.contains(number))
-        .ok_or_else(|| format!("{text} is not from {}x to {}x", allowed.start(), allowed.end()))
+    number.filter(|number| allowed.contains(number)).ok_or_else(|| {
+        let (least, most) = (allowed.start(), allowed.end());
+        format!("{name}={text} is not from {name}={least}x to {name}={most}x")
+    })
 }
 
 #[cfg(test)]
@@ -116,6 +157,7 @@ mod tests {
         assert!((slow.latency - 1.5).abs() < 1e-9 && slow.down);
         assert!(parse("healthy").unwrap().is_healthy() && !slow.is_healthy());
         assert!(!parse("shadow").unwrap().is_healthy());
+        assert!(parse("errors=1x").unwrap().is_healthy());
     }
 
     #[test]
@@ -124,6 +166,20 @@ mod tests {
             ["", "errors", "errors=5", "errors=101%", "kpi=2x", "latency=0x", "onset=5", "up"]
         {
             assert!(parse(text).is_err(), "{text}");
+        }
+        for (text, why) in [
+            ("errors=NaNx", "errors=NaNx is not from errors=0x to errors=100000x or errors=0% to"),
+            ("latency=5", "latency=5 is not from latency=0.01x to latency=1000x"),
+            ("errors=5x,errors=2x", "errors is there twice"),
+            ("cohort=a:errors=5x,cohort=b:latency=2x", "cohort is there twice"),
+            ("healthy,errors=5x", "healthy is nothing else"),
+            ("cohort=pro:healthy", "healthy is nothing else"),
+            ("onset=10m", "onset=10m is when, not what: use errors=5x,onset=10m"),
+            ("cohort=pro", "cohort=pro is for whom, not what: use cohort=pro:errors=5x"),
+            ("down,", "an empty part is no fault"),
+        ] {
+            let said = parse(text).unwrap_err();
+            assert!(said.contains(why), "{text}: {said}");
         }
     }
 }

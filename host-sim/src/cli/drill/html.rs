@@ -3,10 +3,12 @@
 use super::story::COLUMN_MS;
 use super::summary::{Drill, Likeness, Summary};
 use super::svg;
-use super::text::{aborted, end, notes};
+use super::text::{aborted, end, notes, traffic};
 use crate::cli::check::counted;
 use crate::cli::figures::{grouped, large, percent, span};
 
+const LIKELIHOOD: &str = "<dt>likelihood</dt><dd>the largest of all tests, by the core on the outcomes that the \
+    filter was given; at 1 it crosses. Each step begins anew</dd>\n";
 const STYLE: &str = include_str!("report.css");
 
 /// The page.
@@ -46,12 +48,9 @@ fn facts(drill: &Drill<'_>) -> String {
         None => format!("{}: {}", subject.way(), steps.join(" → ")),
     };
     format!(
-        "<p class=\"facts\">{}</p>\n<p class=\"facts\">{} requests a second of {} users, {} of the baseline's failing, \
-         revision {} ({}), seed {}</p>\n",
+        "<p class=\"facts\">{}</p>\n<p class=\"facts\">{}, revision {} ({}), seed {}</p>\n",
         escaped(&way),
-        large(args.rps),
-        grouped(args.users as u64),
-        percent(f64::from(args.error_rate.ppm()) / 1e6),
+        traffic(drill),
         subject.plan.revision(),
         escaped(subject.plan.digest()),
         args.seed,
@@ -131,6 +130,7 @@ fn section(drill: &Drill<'_>, summary: &Summary<'_>, index: usize) -> String {
         None if summary.fault.is_healthy() => {
             "Nothing goes wrong, and nothing stops it.".to_owned()
         }
+        None if story.onset_ms >= story.end_ms => "It had not begun when the run ended.".to_owned(),
         None => "No gate saw it.".to_owned(),
     };
     let held = match story.pauses.first() {
@@ -147,7 +147,7 @@ fn section(drill: &Drill<'_>, summary: &Summary<'_>, index: usize) -> String {
         "<section id=\"run-{index}\">\n<h2>{}</h2>\n<p>{}{of}</p>\n<figure>{}</figure>\n</section>\n",
         escaped(&summary.fault.label),
         escaped(&format!("{said}{held}")),
-        svg::plots(story, COLUMN_MS),
+        svg::plots(story, COLUMN_MS, drill.subject.has_gates()),
     )
 }
 
@@ -192,14 +192,14 @@ fn likeness(drill: &Drill<'_>) -> String {
 }
 
 fn words(drill: &Drill<'_>) -> String {
-    let mut html = String::from(
+    let likelihood = if drill.subject.has_gates() { LIKELIHOOD } else { "" };
+    let mut html = format!(
         "<section class=\"words\">\n<h2>What the words mean</h2>\n<dl>\n\
          <dt>MTTD</dt><dd>from the fault's onset to the abort, at the filter's virtual clock</dd>\n\
          <dt>MTTR</dt><dd>from the onset to the last request that was sent to the new version</dd>\n\
          <dt>exposed</dt><dd>sent to the new version since the onset; users of all who were there in the run</dd>\n\
          <dt>requests that fail</dt><dd>a rate over the last 1,000 requests of the arm, or all since the onset if they are fewer</dd>\n\
-         <dt>likelihood</dt><dd>the largest of all tests, by the core on the outcomes that the filter was given; at 1 it crosses. \
-         Each step begins anew</dd>\n</dl>\n",
+         {likelihood}</dl>\n"
     );
     let notes = notes(drill);
     if !notes.is_empty() {

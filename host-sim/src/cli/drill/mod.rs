@@ -1,11 +1,15 @@
 //! `serin drill`: a game day in the simulator, on a virtual clock, through the real filter.
 
 mod fault;
+mod groups;
 mod html;
 mod json;
 mod observer;
+mod proxy;
 mod record;
+mod request;
 mod run;
+mod stay;
 mod story;
 mod subject;
 mod summary;
@@ -19,7 +23,9 @@ use super::{DrillArgs, Failure, filter, spec_file};
 pub(crate) use fault::{Fault, parse as parse_fault};
 use run::{Pace, Setting};
 use serin_host_sim::Module;
+use std::fs::File;
 use std::io::{IsTerminal, Write};
+use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -86,22 +92,18 @@ pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
         true => suite(&subject),
         false => args.faults.clone(),
     };
-    for cohort in faults.iter().filter_map(|fault| fault.cohort.as_deref()) {
-        if !subject.groups.iter().any(|group| group.name == cohort) {
-            return Err(Failure::trouble(format!(
-                "nobody here is in the cohort {cohort}: it has to be one that gates judge or a ring"
-            )));
-        }
+    let struck = faults.iter().filter_map(|fault| fault.cohort.as_deref());
+    for cohort in struck.chain(args.cohorts.iter().map(|(name, _)| &**name)) {
+        subject.expect_group(cohort).map_err(Failure::trouble)?;
     }
     let wasm = filter::bytes(args.filter.as_deref())?;
     let module = Module::compile(wasm);
     let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
+    let report = args.html.as_deref().map(report_file).transpose()?;
     let stories = all(args, &subject, &faults, &module)?;
     let drill = Drill { args, subject: &subject, faults: &faults, stories: &stories };
-    if let Some(path) = &args.html {
-        std::fs::write(path, html::page(&drill)).map_err(|error| {
-            Failure::trouble(format!("{}: the report cannot be written: {error}", path.display()))
-        })?;
+    if let Some(Report { path, .. }) = report {
+        std::fs::write(path, html::page(&drill)).map_err(|error| unwritable(path, &error))?;
     }
     if args.json {
         println!("{}", json::document(&drill));
@@ -109,6 +111,23 @@ pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
         print!("{}", text::rendered(&drill));
     }
     Ok(())
+}
+
+/// Where the report goes.
+struct Report<'a> {
+    path: &'a Path,
+    /// Open from the beginning: better to fail then than after minutes of drilling.
+    _file: File,
+}
+
+/// Whatever is in the file stays until there is something better.
+fn report_file(path: &Path) -> Result<Report<'_>, Failure> {
+    let file = File::options().create(true).truncate(false).write(true).open(path);
+    file.map(|file| Report { path, _file: file }).map_err(|error| unwritable(path, &error))
+}
+
+fn unwritable(path: &Path, error: &std::io::Error) -> Failure {
+    Failure::trouble(format!("{}: the report cannot be written: {error}", path.display()))
 }
 
 /// What goes wrong unless told: everything that can, and nothing.

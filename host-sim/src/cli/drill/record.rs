@@ -1,32 +1,46 @@
 //! What the filter decided, from the record that it leaves for the access log.
 
-use serde_json::Value;
+use serde::Deserialize;
 use serin_core::{Bucket, Share};
+use std::borrow::Cow;
 
 /// One request's decision.
-pub(super) struct Decided {
-    pub(super) rollout: String,
-    pub(super) arm: String,
+pub(super) struct Decided<'r> {
+    pub(super) rollout: Cow<'r, str>,
+    pub(super) arm: Cow<'r, str>,
     /// The unit's bucket and the share in force, if the share alone decided.
     pub(super) by_share: Option<(Bucket, Share)>,
 }
 
-impl Decided {
+/// What of a record matters here.
+#[derive(Deserialize)]
+struct Record<'r> {
+    #[serde(borrow)]
+    rollout: Rollout<'r>,
+}
+
+#[derive(Deserialize)]
+struct Rollout<'r> {
+    #[serde(borrow)]
+    name: Cow<'r, str>,
+    #[serde(borrow)]
+    arm: Cow<'r, str>,
+    #[serde(borrow)]
+    reason: Cow<'r, str>,
+    bucket: Option<u32>,
+    share: Option<u32>,
+}
+
+impl Decided<'_> {
     /// Reads a decision record; `None` if the request belongs to no rollout.
-    pub(super) fn read(record: &[u8]) -> Option<Decided> {
-        let record: Value = serde_json::from_slice(record).ok()?;
-        let decided = &record["rollout"];
-        let text = |name: &str| Some(decided[name].as_str()?.to_owned());
-        let number = |name: &str| u32::try_from(decided[name].as_u64()?).ok();
+    pub(super) fn read(record: &[u8]) -> Option<Decided<'_>> {
+        let Record { rollout } = serde_json::from_slice(record).ok()?;
         let by_share = || {
-            let bucket = Bucket::from_number(number("bucket")?)?;
-            Some((bucket, Share::from_millipercent(number("share")?)?))
+            let bucket = Bucket::from_number(rollout.bucket?)?;
+            Some((bucket, Share::from_millipercent(rollout.share?)?))
         };
-        Some(Decided {
-            rollout: text("name")?,
-            arm: text("arm")?,
-            by_share: by_share().filter(|_| decided["reason"] == "SPLIT"),
-        })
+        let by_share = by_share().filter(|_| rollout.reason == "SPLIT");
+        Some(Decided { rollout: rollout.name, arm: rollout.arm, by_share })
     }
 }
 

@@ -1,6 +1,7 @@
 //! What happened in a run: counted as it goes, so that a run of a million requests fits.
 
 use super::fault::Fault;
+use super::stay::Stay;
 use super::subject::{Step, Subject};
 use super::users::User;
 use serde_json::Value;
@@ -43,30 +44,6 @@ pub(super) struct Aborted {
     pub(super) reason: String,
     /// The record, as it was logged.
     pub(super) record: String,
-}
-
-/// Users of one kind that only the share sent to their arm.
-#[derive(Clone, Debug, Default)]
-pub(super) struct Mix {
-    pub(super) users: u64,
-    /// How many are in each of the subject's groups.
-    pub(super) groups: Vec<u64>,
-    pub(super) requests: u64,
-    /// How many of these are by the busiest hundredth of all users.
-    pub(super) busiest: u64,
-}
-
-/// A step, as it came about.
-#[derive(Clone, Debug)]
-pub(super) struct Stay {
-    pub(super) step: usize,
-    pub(super) share: Share,
-    /// In ms since the rollout began.
-    pub(super) from_ms: u64,
-    pub(super) new: Mix,
-    pub(super) baseline: Mix,
-    /// Who has been seen in it: bit 0 at the baseline, bit 1 at the new version.
-    seen: Vec<u8>,
 }
 
 /// What happened in a run. Times are in ms since the rollout began.
@@ -199,10 +176,7 @@ impl Story {
         let found = later.into_iter().find(|(_, step)| step.share == share);
         let step = found.map_or(from.min(self.steps.len().saturating_sub(1)), |(index, _)| index);
         let from_ms = self.since_start(now_ms);
-        let mix = || Mix { groups: vec![0; self.groups], ..Mix::default() };
-        let (new, baseline) = (mix(), mix());
-        let seen = vec![0; self.users.len()];
-        self.stays.push(Stay { step, share, from_ms, new, baseline, seen });
+        self.stays.push(Stay::new(step, share, from_ms, self.groups, self.users.len()));
         step
     }
 
@@ -282,30 +256,6 @@ impl Story {
     pub(super) fn is_false_abort(&self, healthy: bool) -> bool {
         let early = |abort: &Aborted| abort.at_ms < self.onset_ms;
         self.abort.as_ref().is_some_and(|abort| healthy || early(abort))
-    }
-}
-
-impl Stay {
-    fn count(&mut self, index: usize, user: &User, new: bool) {
-        let (mix, bit) = if new { (&mut self.new, 2) } else { (&mut self.baseline, 1) };
-        mix.requests += 1;
-        mix.busiest += u64::from(user.busiest);
-        self.seen[index] |= bit;
-    }
-
-    fn close(&mut self, users: &[User]) {
-        for (seen, user) in self.seen.iter().zip(users) {
-            for (bit, mix) in [(1, &mut self.baseline), (2, &mut self.new)] {
-                if seen & bit == 0 {
-                    continue;
-                }
-                mix.users += 1;
-                for (place, count) in mix.groups.iter_mut().enumerate() {
-                    *count += u64::from(user.groups & 1 << place.min(31) != 0);
-                }
-            }
-        }
-        self.seen = Vec::new();
     }
 }
 

@@ -1,19 +1,15 @@
 //! What is drilled: one rollout of a spec, and how requests reach it.
 
-use super::witness::{Witness, witness};
+use super::groups::Group;
 use crate::cli::Failure;
 use crate::cli::spec_file::SpecFile;
-use serde_json::{Value, json};
-use serin_core::plan::{Input, RolloutId};
+use serde_json::Value;
+use serin_core::plan::RolloutId;
 use serin_core::spec::{HostMatch, Mode, PathMatch, Progress, Rollout, RouteMatch, UnitSource};
-use serin_core::{Decision, Facts, Plan, Share, Spec, decide};
+use serin_core::{Plan, Share, Spec};
 
 /// 2026-01-01T00:00:00Z, for rollouts that begin at no moment.
 const SOME_MOMENT: u64 = 1_767_225_600_000;
-/// Everything that is in a gate's cohort, unless told; a ring is a tenth of that.
-const COHORT_PART: f64 = 0.1;
-const RING_PART: f64 = 0.01;
-
 /// One rollout of a spec.
 pub(super) struct Subject {
     pub(super) json: Vec<u8>,
@@ -53,17 +49,6 @@ pub(super) struct KpiRequest {
     pub(super) path: String,
     pub(super) header: Option<String>,
     pub(super) status: u16,
-}
-
-/// Users that are in a cohort or ring.
-pub(super) struct Group {
-    pub(super) name: String,
-    /// Of all users.
-    pub(super) part: f64,
-    /// What their requests have.
-    pub(super) witness: Witness,
-    /// Whether a gate judges it, rather than a ring taking it in.
-    pub(super) judged: bool,
 }
 
 impl Subject {
@@ -124,132 +109,10 @@ impl Subject {
         self.plan.rollout(self.id)?.guard().trial()
     }
 
-    fn find_groups(&mut self, rollout: &Rollout, document: &Value, parts: &[(String, f64)]) {
-        let cohorts = &document["cohorts"];
-        let judged = rollout.guard.gates.iter().flat_map(|gates| &gates.cohorts);
-        let judged = judged.map(|name| (name.clone(), json!({ "cohort": name }), true));
-        let rings = document["rollouts"][&self.rollout]["canary"]["rings"].as_array();
-        let rings = rings.into_iter().flatten().enumerate().map(|(index, ring)| {
-            let name = ring["cohort"].as_str();
-            let name = name.map_or_else(|| format!("rings[{index}]"), str::to_owned);
-            (name, ring.clone(), false)
-        });
-        for (name, condition, judged) in judged.chain(rings) {
-            let usual = if judged { COHORT_PART } else { RING_PART };
-            let given = parts.iter().find(|(known, _)| *known == name);
-            let part = given.map_or(usual, |(_, part)| *part);
-            let Some(witness) = witness(cohorts, &condition) else {
-                self.notes.push(format!(
-                    "nobody here is in {name}: its condition needs more than a request"
-                ));
-                continue;
-            };
-            let group = Group { name, part, witness, judged };
-            if self.is_there(&group) {
-                self.groups.push(group);
-            } else {
-                let name = group.name;
-                self.notes.push(format!("nobody here is in {name}: no request was found that is"));
-            }
-        }
-    }
-
-    /// Whether the core finds such a request in the group.
-    fn is_there(&self, group: &Group) -> bool {
-        let request = Request::new(self, "somebody", &group.witness);
-        let pairs = request.pairs("GET", &self.path);
-        let pairs = pairs.iter().map(|(name, value)| (name.as_slice(), value.as_slice()));
-        let mut facts = Facts::gather(&self.plan, pairs);
-        facts.set_now(self.start_ms.saturating_add(1));
-        for input in self.plan.host_inputs(&facts) {
-            let value = match input.kind {
-                Input::Ip => {
-                    request.address.clone().and_then(|ip| Some(ip.rsplit_once(':')?.0.to_owned()))
-                }
-                Input::Jwt(claim) => {
-                    request.claims.get(&**claim).and_then(|claim| Some(claim.as_str()?.to_owned()))
-                }
-                _ => None,
-            };
-            if let Some(value) = value {
-                facts.set(input, value);
-            }
-        }
-        let mut decision = Decision::new(&self.plan);
-        decide(&self.plan, &facts, &mut decision);
-        let Some(decided) = decision.rollout() else { return false };
-        if !group.judged {
-            return decided.reason != serin_core::Reason::Split;
-        }
-        let place = self.judged_place(&group.name);
-        place.is_some_and(|place| decided.cohorts & 1 << place != 0)
-    }
-
     /// Which of the gates' cohorts this is.
     pub(super) fn judged_place(&self, name: &str) -> Option<usize> {
         let trial = self.trial()?;
         (1..trial.groups()).find(|index| trial.group(*index) == Some(name)).map(|index| index - 1)
-    }
-}
-
-/// What stays the same in all requests of a user.
-pub(super) struct Request {
-    headers: Vec<(String, String)>,
-    pub(super) claims: serde_json::Map<String, Value>,
-    pub(super) address: Option<String>,
-    query: String,
-}
-
-impl Request {
-    /// The requests of a user with these attributes.
-    pub(super) fn new(subject: &Subject, user: &str, attributes: &[(String, String)]) -> Request {
-        let mut request = Request {
-            headers: vec![
-                (":authority".to_owned(), subject.host.clone()),
-                (":scheme".to_owned(), "https".to_owned()),
-            ],
-            claims: serde_json::Map::new(),
-            address: None,
-            query: String::new(),
-        };
-        let unit = subject.unit.as_ref().map(|source| {
-            let (family, name) = match source {
-                UnitSource::Header(name) => ("header", name),
-                UnitSource::Cookie(name) | UnitSource::Anonymous(name) => ("cookie", name),
-                UnitSource::Query(name) => ("query", name),
-                UnitSource::Jwt(name) => ("jwt", name),
-            };
-            (format!("{family}.{name}"), user.to_owned())
-        });
-        let mut cookies = Vec::new();
-        for (attribute, value) in unit.iter().chain(attributes) {
-            match attribute.split_once('.') {
-                Some(("header", name)) => request.headers.push((name.to_owned(), value.clone())),
-                Some(("cookie", name)) => cookies.push(format!("{name}={value}")),
-                Some(("query", name)) => {
-                    let sign = if request.query.is_empty() { '?' } else { '&' };
-                    request.query.push_str(&format!("{sign}{name}={value}"));
-                }
-                Some(("jwt", claim)) => {
-                    request.claims.insert(claim.to_owned(), value.clone().into());
-                }
-                _ => request.address = Some(format!("{value}:40000")),
-            }
-        }
-        if !cookies.is_empty() {
-            request.headers.push(("cookie".to_owned(), cookies.join("; ")));
-        }
-        request
-    }
-
-    /// One of them.
-    pub(super) fn pairs(&self, method: &str, path: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
-        let own = [(":method", method.to_owned()), (":path", format!("{path}{}", self.query))];
-        let own = own.map(|(name, value)| (name.as_bytes().to_vec(), value.into_bytes()));
-        let others = self.headers.iter();
-        let others =
-            others.map(|(name, value)| (name.as_bytes().to_vec(), value.as_bytes().to_vec()));
-        own.into_iter().chain(others).collect()
     }
 }
 

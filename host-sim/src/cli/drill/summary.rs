@@ -1,7 +1,8 @@
 //! What the runs of a fault come to.
 
 use super::fault::Fault;
-use super::story::{Mix, Stay, Story};
+use super::stay::{Mix, Stay};
+use super::story::Story;
 use super::subject::Subject;
 use crate::cli::DrillArgs;
 use serin_core::Share;

@@ -43,14 +43,18 @@ impl Time {
 }
 
 impl Panel {
+    fn bottom(self) -> f64 {
+        self.top + self.height
+    }
+
     fn y(self, value: f64) -> f64 {
         let part = (value / self.most).clamp(0.0, 1.0);
         self.top + self.height * (1.0 - if self.roots { part.sqrt() } else { part })
     }
 }
 
-/// A run in pictures.
-pub(super) fn plots(story: &Story, column_ms: u64) -> String {
+/// A run in pictures; `judged` is whether there are likelihoods to show.
+pub(super) fn plots(story: &Story, column_ms: u64, judged: bool) -> String {
     let time = Time { end_ms: to_f64(story.end_ms.max(1)) };
     let middle = |index: usize| to_f64(column_ms) * (to_f64(index as u64) + 0.5);
     let middle = move |index: usize| middle(index).min(time.end_ms);
@@ -67,25 +71,46 @@ pub(super) fn plots(story: &Story, column_ms: u64) -> String {
         top += HEIGHTS[at] + GAP;
         panel
     });
-    let height = top - GAP + BOTTOM;
+    let [shares, errors, likelihoods] = panels;
+    let shown = if judged { &panels[..] } else { &panels[..2] };
+    let bottom = if judged { likelihoods.bottom() } else { errors.bottom() };
+    let height = bottom + BOTTOM;
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">\n",
-        escaped(&format!("{}: share, error rates and likelihood over time", story.label))
+        escaped(&format!("{}: what became of it over time", story.label))
     );
-    svg.push_str(&times(&panels, time, height));
-    let [shares, errors, likelihoods] = panels;
-    svg.push_str(&heading(shares, "share of users with the new version", &[]));
+    svg.push_str(&times(shown, time, height));
     svg.push_str(&scale(shares, &[0.0, 0.05, 0.25, 1.0], percent));
     svg.push_str(&share(story, shares, time));
-    let arms = [("new", "new version"), ("base", "baseline")];
-    svg.push_str(&heading(errors, "requests that fail", &arms));
     svg.push_str(&scale(errors, &[0.0, errors.most / 2.0, errors.most], percent));
     svg.push_str(&line("base", &baseline, errors, time, middle));
     svg.push_str(&line("new", &new, errors, time, middle));
-    let kinds = [("against", "against the new version"), ("for", "for promotion")];
-    svg.push_str(&heading(likelihoods, "likelihood, as a part of its threshold", &kinds));
-    svg.push_str(&scale(likelihoods, &[0.0, 0.5, 1.0, 1.5], |part| format!("{part}")));
-    let (y, right) = (likelihoods.y(1.0), WIDTH - RIGHT);
+    if judged {
+        svg.push_str(&levels(story, column_ms, likelihoods, time, middle));
+    }
+    svg.push_str(&marks(story, time, bottom));
+    // Last, so that no line runs through what they say.
+    svg.push_str(&heading(shares, "share of users with the new version", &[]));
+    let arms = [("new", "new version"), ("base", "baseline")];
+    svg.push_str(&heading(errors, "requests that fail", &arms));
+    if judged {
+        let kinds = [("against", "against the new version"), ("for", "for promotion")];
+        svg.push_str(&heading(likelihoods, "likelihood, as a part of its threshold", &kinds));
+    }
+    svg.push_str("</svg>\n");
+    svg
+}
+
+/// The likelihoods, until they no longer matter.
+fn levels(
+    story: &Story,
+    column_ms: u64,
+    panel: Panel,
+    time: Time,
+    middle: impl Fn(usize) -> f64 + Copy,
+) -> String {
+    let mut svg = scale(panel, &[0.0, 0.5, 1.0, 1.5], |part| format!("{part}"));
+    let (y, right) = (panel.y(1.0), WIDTH - RIGHT);
     svg.push_str(&format!(
         "<line class=\"threshold\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\n"
     ));
@@ -96,10 +121,8 @@ pub(super) fn plots(story: &Story, column_ms: u64) -> String {
         let compared = |column: &Column| column.share < 1.0;
         columns.map(|(at, column)| (known(at) && compared(column)).then(|| of(column))).collect()
     };
-    svg.push_str(&line("for", &level(|column| column.tick.promotion), likelihoods, time, middle));
-    svg.push_str(&line("against", &level(|column| column.tick.against), likelihoods, time, middle));
-    svg.push_str(&marks(story, time, top - GAP));
-    svg.push_str("</svg>\n");
+    svg.push_str(&line("for", &level(|column| column.tick.promotion), panel, time, middle));
+    svg.push_str(&line("against", &level(|column| column.tick.against), panel, time, middle));
     svg
 }
 
@@ -128,7 +151,7 @@ fn ceiling(value: f64) -> f64 {
 }
 
 /// The axis of time, under all plots.
-fn times(panels: &[Panel; 3], time: Time, height: f64) -> String {
+fn times(panels: &[Panel], time: Time, height: f64) -> String {
     const STEPS: [f64; 12] =
         [10e3, 30e3, 60e3, 120e3, 300e3, 600e3, 900e3, 1.8e6, 3.6e6, 7.2e6, 21.6e6, 86.4e6];
     let step =
@@ -138,7 +161,7 @@ fn times(panels: &[Panel; 3], time: Time, height: f64) -> String {
     while at <= time.end_ms {
         let x = time.x(at);
         for panel in panels {
-            let (top, bottom) = (panel.top, panel.top + panel.height);
+            let (top, bottom) = (panel.top, panel.bottom());
             svg.push_str(&format!(
                 "<line class=\"grid\" x1=\"{x:.1}\" x2=\"{x:.1}\" y1=\"{top}\" y2=\"{bottom}\"/>"
             ));
@@ -180,7 +203,7 @@ fn scale(panel: Panel, values: &[f64], text: impl Fn(f64) -> String) -> String {
 
 /// The share as stairs, filled.
 fn share(story: &Story, panel: Panel, time: Time) -> String {
-    let bottom = panel.top + panel.height;
+    let bottom = panel.bottom();
     let mut path = format!("M{LEFT} {bottom}");
     let end = story.aborted().map_or(story.end_ms, |abort| abort.at_ms);
     for stay in &story.stays {
@@ -215,7 +238,7 @@ fn line(
 /// Where the fault begins and where the gate ends it, through all plots.
 fn marks(story: &Story, time: Time, bottom: f64) -> String {
     let mut marks = Vec::new();
-    if story.label != "healthy" {
+    if story.label != "healthy" && story.onset_ms <= story.end_ms {
         marks.push(("onset", "fault", story.onset_ms));
     }
     if let Some(abort) = story.aborted() {

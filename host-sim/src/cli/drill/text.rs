@@ -1,5 +1,6 @@
 //! A drill for people, on a terminal.
 
+use super::fault::Fault;
 use super::summary::{Drill, Likeness, Summary};
 use crate::cli::check::counted;
 use crate::cli::figures::{grouped, large, percent, span};
@@ -8,29 +9,31 @@ use serin_core::Share;
 
 /// All of it.
 pub(super) fn rendered(drill: &Drill<'_>) -> String {
-    let mut text = head(drill);
-    text.push_str(&table(drill));
-    text.push('\n');
-    text.push_str(&reasons(drill));
-    text.push_str(&healthy(drill));
-    text.push_str(&likeness(drill));
-    for note in notes(drill) {
-        text.push_str(&format!("  note: {note}\n"));
-    }
-    text
+    let text = head(drill);
+    let notes: String = notes(drill).iter().map(|note| format!("  note: {note}\n")).collect();
+    // What has nothing to say leaves no gap.
+    let parts = [table(drill), reasons(drill), healthy(drill), likeness(drill) + &notes];
+    let parts: Vec<String> = parts.into_iter().filter(|part| !part.is_empty()).collect();
+    text + &parts.join("\n")
 }
 
 fn head(drill: &Drill<'_>) -> String {
     let (args, subject) = (drill.args, drill.subject);
     let name = paint::out(Tone::Strong, &format!("rollouts.{}", subject.rollout));
-    let traffic = format!(
-        "{} requests a second of {} users, {} of the baseline's failing, seed {}",
+    format!("{name}, {}: {}, seed {}\n\n", subject.way(), traffic(drill), args.seed)
+}
+
+/// Who asks how often, and how many of them in vain.
+pub(super) fn traffic(drill: &Drill<'_>) -> String {
+    let args = drill.args;
+    let requests = if args.rps == 1.0 { "request" } else { "requests" };
+    let users = if args.users == 1 { "user" } else { "users" };
+    format!(
+        "{} {requests} a second of {} {users}, {} of the baseline's failing",
         large(args.rps),
         grouped(args.users as u64),
         percent(f64::from(args.error_rate.ppm()) / 1e6),
-        args.seed,
-    );
-    format!("{name}, {}: {traffic}\n\n", subject.way())
+    )
 }
 
 const HEAD: [&str; 7] =
@@ -118,14 +121,16 @@ fn reasons(drill: &Drill<'_>) -> String {
 /// What may be the reason that nothing was seen.
 fn unseen(drill: &Drill<'_>, summary: &Summary<'_>) -> String {
     let Some(story) = summary.typical() else { return String::new() };
-    let after = span(story.end_ms / 1000 * 1000);
+    let after = span(story.end_ms);
+    if story.onset_ms >= story.end_ms {
+        return format!(" in {after}: it had not begun");
+    }
     if let Some(pause) = story.pauses.first() {
         return format!(" in {after}, a gate held the step: {pause}");
     }
-    let step = story.stays.last().and_then(|stay| drill.subject.steps.get(stay.step));
-    match step.filter(|step| step.gated) {
-        Some(step) => {
-            format!(" in {after}, but not let through: the gate kept it at {}", step.share)
+    match story.stays.last().filter(|stay| stay.is_kept(drill.subject, story.end_ms)) {
+        Some(stay) => {
+            format!(" in {after}, but not let through: the gate kept it at {}", stay.share)
         }
         None => format!(" in {after}"),
     }
@@ -138,7 +143,7 @@ fn healthy(drill: &Drill<'_>) -> String {
     }
     let tone = if wrong == 0 { Tone::Good } else { Tone::Bad };
     let said = paint::out(tone, &format!("{wrong} of {possible}"));
-    let mut text = format!("\n  false aborts: {said} runs that were healthy, or not struck yet\n");
+    let mut text = format!("  false aborts: {said} runs that were healthy, or not struck yet\n");
     if let Some(story) = drill.healthy() {
         let stays = story
             .stays
@@ -177,12 +182,13 @@ fn likeness(drill: &Drill<'_>) -> String {
     if text.is_empty() {
         return text;
     }
-    format!("\n  who had the new version in the healthy run (and who the baseline):\n{text}")
+    format!("  who had the new version in the healthy run (and who the baseline):\n{text}")
 }
 
 /// What to know about the figures.
 pub(super) fn notes(drill: &Drill<'_>) -> Vec<String> {
     let mut notes = drill.subject.notes.clone();
+    notes.extend(drill.faults.iter().flat_map(|fault| idle(drill, fault)));
     let stories = || drill.stories.iter().flatten();
     let cut = stories().filter(|story| story.was_cut(drill.subject)).count();
     if cut > 0 {
@@ -200,4 +206,20 @@ pub(super) fn notes(drill: &Drill<'_>) -> Vec<String> {
         notes.push(format!("{} requests were not let through by the filter", grouped(unanswered)));
     }
     notes
+}
+
+/// Parts of a fault that this rollout knows nothing of.
+fn idle(drill: &Drill<'_>, fault: &Fault) -> Vec<String> {
+    let (label, subject) = (&fault.label, drill.subject);
+    let shadow = subject.plan.rollout(subject.id).is_some_and(|rollout| rollout.shadow().is_some());
+    let mut idle = Vec::new();
+    if fault.kpi < 1.0 && subject.kpi.is_none() {
+        idle.push(format!(
+            "{label}: no gate counts KPI events here, so that none come does nothing"
+        ));
+    }
+    if fault.shadow && !shadow {
+        idle.push(format!("{label}: the rollout has no shadow, so nothing of it can differ"));
+    }
+    idle
 }

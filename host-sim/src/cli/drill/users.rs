@@ -1,6 +1,7 @@
 //! Who sends the requests: few users make most of them, and some have clients that always fail.
 
-use super::subject::{Request, Subject};
+use super::request::Request;
+use super::subject::Subject;
 use rand::{RngExt, SeedableRng};
 use rand_distr::{Distribution, Pareto};
 use rand_xoshiro::Xoshiro256PlusPlus;

@@ -1,0 +1,135 @@
+//! The proxy of a run: the real filter in several VMs that share data, on a virtual clock.
+
+use super::request::Request;
+use super::run::Setting;
+use super::world::Fate;
+use serin_host_sim::{
+    Action, Clock, Entropy, FailPolicy, HttpResponse, Limits, Plugin, PluginBuilder, Stream,
+    StreamInfo, Value, VirtualClock,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+pub(super) const MILLISECOND: u64 = 1_000_000;
+
+/// A running filter.
+pub(super) struct Proxy {
+    plugin: Plugin,
+    clock: VirtualClock,
+    audits: Arc<Mutex<Vec<String>>>,
+    /// What it knows of a request of anybody.
+    usual: StreamInfo,
+    /// Whether the filter has to be shown bodies.
+    sees_body: bool,
+}
+
+impl Proxy {
+    /// Starts it at the beginning of the rollout.
+    pub(super) fn start(setting: &Setting<'_>) -> Result<Proxy, String> {
+        let clock = VirtualClock::at_millis(setting.world.start_ms);
+        let audits = Arc::new(Mutex::new(Vec::new()));
+        let kept = Arc::clone(&audits);
+        let plugin = Plugin::of_module(setting.module)
+            .configuration(setting.world.subject.json.clone())
+            .clock(clock.clone())
+            .entropy(Entropy::Seeded(setting.seed))
+            .limits(limits())
+            .fail_policy(FailPolicy::FailClosed)
+            .on_log(move |line| {
+                if let Some(at) = line.message.find("{\"audit\":") {
+                    let record = line.message[at..].to_owned();
+                    kept.lock().unwrap_or_else(PoisonError::into_inner).push(record);
+                }
+            });
+        let plugin = shadow(plugin, setting, &clock).like_envoy(setting.pace.workers).build();
+        let plugin = plugin.map_err(|error| format!("the filter: {error}"))?;
+        let sees_body = plugin.sees_response_body();
+        Ok(Proxy { plugin, clock, audits, usual: StreamInfo::new(), sees_body })
+    }
+
+    pub(super) fn now_ms(&self) -> u64 {
+        self.now_nanos() / MILLISECOND
+    }
+
+    pub(super) fn now_nanos(&self) -> u64 {
+        self.clock.now_nanos()
+    }
+
+    /// Lets time pass, without what is due in it.
+    pub(super) fn wait_until(&self, nanos: u64) {
+        self.clock.advance(Duration::from_nanos(nanos.saturating_sub(self.now_nanos())));
+    }
+
+    /// Runs the timers that are due; when the next one is.
+    pub(super) fn tick(&self) -> u64 {
+        self.plugin.tick();
+        self.next_tick()
+    }
+
+    /// When the next timer is due, in ns.
+    pub(super) fn next_tick(&self) -> u64 {
+        self.plugin.next_due_nanos().unwrap_or(u64::MAX)
+    }
+
+    /// A request comes in; whether the filter let it through.
+    pub(super) fn request(
+        &self,
+        worker: usize,
+        request: &Request,
+        method: &str,
+        path: &str,
+    ) -> (Stream, bool) {
+        let mut stream = self.plugin.stream_on(worker, request.info(&self.usual));
+        let action = stream.send_request_headers(request.pairs(method, path), true);
+        (stream, action == Action::Continue)
+    }
+
+    /// Its answer comes. `event` is a header field that makes it a KPI event.
+    pub(super) fn answer(&self, mut stream: Stream, fate: &Fate, event: Option<&str>) {
+        if fate.flags != 0 {
+            stream.set_property(&["response", "flags"], Value::Int(fate.flags));
+        }
+        let status = fate.status.to_string();
+        let headers = [(":status", status.as_str())];
+        let headers = headers.into_iter().chain(event.map(|name| (name, "1")));
+        stream.send_response_headers(headers, !self.sees_body);
+        if self.sees_body {
+            stream.send_response_body("ok", true);
+        }
+        stream.finish();
+    }
+
+    /// What gates have said since the last time.
+    pub(super) fn take_audits(&self) -> Vec<String> {
+        std::mem::take(&mut self.audits.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Why a VM came to an end, if one did.
+    pub(super) fn failure(&self) -> Option<String> {
+        self.plugin.failure().map(|error| error.to_string())
+    }
+}
+
+/// A record is long, and a machine that is busy must not change what a run comes to.
+fn limits() -> Limits {
+    Limits {
+        log_line_bytes: 256 << 10,
+        call_deadline: Duration::from_secs(600),
+        ..Limits::default()
+    }
+}
+
+/// Answers the filter's own calls, which compare a shadow's answers.
+fn shadow(plugin: PluginBuilder, setting: &Setting<'_>, clock: &VirtualClock) -> PluginBuilder {
+    let fault = setting.world.fault;
+    let struck_ms = setting.world.start_ms + fault.onset_ms;
+    let differs = fault.shadow;
+    let random = Mutex::new(super::users::random(setting.seed, "shadow", 0));
+    let clock = clock.clone();
+    plugin.on_http_call(move |_| {
+        let now_ms = clock.now_nanos() / MILLISECOND;
+        let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
+        let status = super::world::shadow_status(differs && now_ms >= struck_ms, &mut random);
+        Some(HttpResponse::new(status).body("ok"))
+    })
+}
