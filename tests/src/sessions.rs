@@ -13,7 +13,7 @@ use std::time::Instant;
 const CONNECTIONS: usize = 8;
 /// Sessions under way at once, each in a place that the next one takes over.
 const PLACES: usize = 48;
-/// In every so manyth place sessions last until a change that came after their beginning is over.
+/// In one of so many places sessions last until a change that came after their beginning is over.
 const LASTING: usize = 8;
 /// So many requests make a session, by turns: they end and begin at any moment.
 const LENGTHS: [usize; 7] = [3, 5, 8, 12, 18, 27, 40];
@@ -35,14 +35,9 @@ pub struct Session {
 }
 
 impl Session {
-    /// When the first request was sent, and who answered it.
-    pub fn first(&self) -> Option<&(Instant, String)> {
-        self.requests.first()
-    }
-
     /// Whether different versions answered.
     pub fn is_mixed(&self) -> bool {
-        self.requests.iter().any(|(_, version)| Some(version) != self.first().map(|first| &first.1))
+        self.requests.windows(2).any(|pair| pair[0].1 != pair[1].1)
     }
 
     fn is_over(&self, changes: usize) -> bool {
