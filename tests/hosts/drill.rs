@@ -147,6 +147,11 @@ impl Drill {
         if !text.contains(said) || !text.contains("down   no") {
             return Err(text);
         }
+        // For as long as one likes: it ends by itself.
+        let ages = ["--rollout", "bare", "--fault", "down", "--for", "99999999d"];
+        if !self.run(&ages)?.contains("down   no") {
+            return Err("a long run has no end".into());
+        }
         // Where nothing is judged there are no likelihoods.
         let page = page(&file)?;
         if page.contains("likelihood") { Err("the page has likelihoods".into()) } else { Ok(()) }

@@ -103,7 +103,8 @@ impl<'a> Run<'a> {
 
     fn until_over(&mut self) {
         let start = self.proxy.now_nanos();
-        let end = start + self.setting.pace.longest_ms * MILLISECOND;
+        let longest = self.setting.pace.longest_ms.saturating_mul(MILLISECOND);
+        let end = start.saturating_add(longest);
         let mut next_request = start + self.gap();
         let mut next_second = start + SECOND;
         let mut tick = self.proxy.next_tick();
@@ -189,7 +190,9 @@ impl<'a> Run<'a> {
     fn cohorts(&self, user: usize) -> u32 {
         let groups = self.setting.users.list[user].groups;
         let judged = self.judged.iter().enumerate();
-        judged.filter(|(bit, _)| groups & 1 << bit != 0).fold(0, |bits, (_, bit)| bits | bit)
+        judged
+            .filter(|(bit, _)| groups & 1 << (*bit).min(31) != 0)
+            .fold(0, |bits, (_, bit)| bits | bit)
     }
 
     /// Another share means another step.
