@@ -67,16 +67,16 @@ function more(requests, ...upstreams) {
   return until(`${requests} more requests come in`, () => sum() >= enough);
 }
 
-/** What the object has counted, once isolates have handed on everything. */
+/** Waits until the object has counted something, and nothing new for three times as long as isolates gather. */
 function handedOn(isolate) {
   let last;
   return until("everything is handed on", async () => {
-    const { canary, baseline } = (await isolate.status()).gates.object.watched.web;
-    const now = canary.requests + baseline.requests;
+    const watched = (await isolate.status()).gates.object.watched.web;
+    if (watched === undefined) return false;
+    const now = watched.canary.requests + watched.baseline.requests;
     if (now === last) return true;
     last = now;
-    // Longer than they gather.
-    await pause(2_000);
+    await pause(3_000);
     return false;
   });
 }

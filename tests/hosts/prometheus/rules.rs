@@ -56,10 +56,16 @@ pub(super) const SCENARIOS: &[Scenario] = &[
         fires: false,
     },
     Scenario {
-        name: "a baseline that is unwell itself",
-        errors: [600_000, 80_000],
+        name: "a baseline that is unwell itself, and a canary that is as unwell",
+        errors: [80_000, 80_000],
         gate: "{}",
         fires: false,
+    },
+    Scenario {
+        name: "a baseline that is unwell itself, and a canary that is worse",
+        errors: [600_000, 80_000],
+        gate: "{}",
+        fires: true,
     },
 ];
 
