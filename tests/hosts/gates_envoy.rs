@@ -59,6 +59,13 @@ fn spec(revision: u64, epoch: u64) -> Value {
     })
 }
 
+/// The same with other gates.
+fn guarded(gates: Value) -> Value {
+    let mut spec = spec(1, 1);
+    spec["rollouts"]["shop"]["gates"] = gates;
+    spec
+}
+
 /// Everything around one Envoy.
 struct Shop {
     stable: Service,
@@ -95,6 +102,16 @@ impl Shop {
         })
     }
 
+    /// With this spec in force and an Envoy whose canary answers, at this address.
+    fn open(name: &str, spec: &Value) -> Result<(Self, Envoy, SocketAddr), String> {
+        let mut shop = Self::new(name)?;
+        shop.edge.deliver(spec)?;
+        let envoy = shop.start()?;
+        let to = envoy.listener("edge")?;
+        until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+        Ok((shop, envoy, to))
+    }
+
     fn start(&self) -> Result<Envoy, String> {
         self.edge.start(&[
             ("stable", self.stable.address),
@@ -107,11 +124,7 @@ impl Shop {
 }
 
 fn failing() -> Result<(), String> {
-    let mut shop = Shop::new("gates-failing")?;
-    shop.edge.deliver(&spec(1, 1))?;
-    let envoy = shop.start()?;
-    let to = envoy.listener("edge")?;
-    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    let (mut shop, envoy, to) = Shop::open("gates-failing", &spec(1, 1))?;
     let load = Load::start(to, USERS);
     more(&envoy, &shop, 300)?;
     if is_aborted(&envoy) {
@@ -207,11 +220,7 @@ fn cut_off() -> Result<(), String> {
 }
 
 fn impatient() -> Result<(), String> {
-    let mut shop = Shop::new("gates-impatient")?;
-    shop.edge.deliver(&spec(1, 1))?;
-    let envoy = shop.start()?;
-    let to = envoy.listener("edge")?;
-    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    let (shop, envoy, to) = Shop::open("gates-impatient", &spec(1, 1))?;
     shop.canary.take(400);
     let seen = |what: &str| counter(&envoy, &format!("step.0.arm.canary.{what}"));
     let mut users = 0..;
@@ -235,13 +244,7 @@ fn hanging() -> Result<(), String> {
     const CLIENTS: usize = 8;
     const WAITS: Duration = Duration::from_millis(150);
     let gates = json!({"minRate": 1, "latency": {}});
-    let mut shop = Shop::new("gates-hanging")?;
-    let mut guarded = spec(1, 1);
-    guarded["rollouts"]["shop"]["gates"] = gates;
-    shop.edge.deliver(&guarded)?;
-    let envoy = shop.start()?;
-    let to = envoy.listener("edge")?;
-    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    let (shop, envoy, to) = Shop::open("gates-hanging", &guarded(gates))?;
     shop.canary.take(5000);
     let done = AtomicBool::new(false);
     let aborted = std::thread::scope(|scope| {
@@ -293,13 +296,7 @@ fn sells_nothing() -> Result<(), String> {
 
 /// Why a gate has aborted once something has happened, that was at peace before.
 fn aborted_by(name: &str, gates: Value, happens: impl Fn(&Shop)) -> Result<String, String> {
-    let mut shop = Shop::new(name)?;
-    let mut guarded = spec(1, 1);
-    guarded["rollouts"]["shop"]["gates"] = gates;
-    shop.edge.deliver(&guarded)?;
-    let envoy = shop.start()?;
-    let to = envoy.listener("edge")?;
-    until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+    let (shop, envoy, to) = Shop::open(name, &guarded(gates))?;
     let load = Load::start(to, USERS);
     more(&envoy, &shop, 200)?;
     let before = is_aborted(&envoy);

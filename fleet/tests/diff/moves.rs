@@ -1,30 +1,11 @@
 //! Whom a change moves, where ids come from anywhere and parts come and go.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
+use crate::loaded::load;
 use serde_json::{Value, json};
-use serin_core::{Plan, Spec, Timestamp};
-use serin_fleet::diff::{self, Comparison, Diff, Side};
+use serin_core::Timestamp;
+use serin_fleet::diff::{self, Comparison, Diff};
 
 const AT: u64 = 1_795_250_000_000;
-
-struct Loaded {
-    document: Value,
-    spec: Spec,
-    plan: Plan,
-}
-
-fn load(document: &Value) -> Loaded {
-    let text = document.to_string();
-    let (spec, plan) = (Spec::from_json(text.as_bytes()), Plan::from_json(text.as_bytes()));
-    Loaded { document: document.clone(), spec: spec.unwrap(), plan: plan.unwrap() }
-}
-
-impl Loaded {
-    fn side(&self) -> Side<'_> {
-        Side { document: &self.document, spec: &self.spec, plan: &self.plan }
-    }
-}
 
 fn spec(units: &Value, share: f64) -> Value {
     json!({

@@ -1,34 +1,15 @@
 //! What a change does beside moving units: with hosts that hold latches, to shadows, to evidence.
 
-#![allow(clippy::unwrap_used, clippy::indexing_slicing)]
-
+use crate::loaded::load;
 use serde_json::{Value, json};
+use serin_core::Timestamp;
 use serin_core::gate::Latches;
-use serin_core::{Plan, Spec, Timestamp};
-use serin_fleet::diff::{self, Comparison, Diff, Side};
+use serin_fleet::diff::{self, Comparison, Diff};
 
 /// 2026-11-21T12:00:00Z.
 const AT: u64 = 1_795_262_400_000;
 const ABORT: u64 = AT - 60_000;
 const UNITS: u64 = 2000;
-
-struct Loaded {
-    document: Value,
-    spec: Spec,
-    plan: Plan,
-}
-
-fn load(document: &Value) -> Loaded {
-    let text = document.to_string();
-    let (spec, plan) = (Spec::from_json(text.as_bytes()), Plan::from_json(text.as_bytes()));
-    Loaded { document: document.clone(), spec: spec.unwrap(), plan: plan.unwrap() }
-}
-
-impl Loaded {
-    fn side(&self) -> Side<'_> {
-        Side { document: &self.document, spec: &self.spec, plan: &self.plan }
-    }
-}
 
 /// Gated steps of 10, 50 and 100 %, a flag that an abort turns off, and one that stands on it.
 fn spec() -> Value {
