@@ -58,7 +58,7 @@ fn tools_get_the_same() {
 #[test]
 fn gates_that_let_no_step_end_are_told() {
     let (_, out, _) = check(&["--rps", "0.5", "shop.yaml"]);
-    let said = "No step will end, they can only abort: the gates need 100 requests a minute for that and will see 30. \
+    let said = "No step will end, these gates can only abort: a step needs 100 requests a minute for that and will see 30. \
                 Were it not for that:";
     assert!(out.contains(said), "{out}");
     let (_, out, _) = check(&["--rps", "200", "--error-rate", "20", "shop.yaml"]);

@@ -75,7 +75,7 @@ fn of_rollout(found: &Prospects) -> String {
 fn in_the_way(obstacle: Obstacle, traffic: Traffic) -> String {
     let why = match obstacle {
         Obstacle::TooLittleTraffic { wanted } => format!(
-            "the gates need {} requests a minute for that and will see {}",
+            "a step needs {} requests a minute for that and will see {}",
             grouped(wanted),
             grouped(traffic.per_minute)
         ),
@@ -87,7 +87,7 @@ fn in_the_way(obstacle: Obstacle, traffic: Traffic) -> String {
                 .to_owned();
         }
     };
-    format!("No step will end, they can only abort: {why}. Were it not for that:")
+    format!("No step will end, these gates can only abort: {why}. Were it not for that:")
 }
 
 const HEAD: [&str; 6] = ["STEP", "GATE", "NEEDS", "BRINGS", "SEES", "SEEN AFTER, HAVING EXPOSED"];
