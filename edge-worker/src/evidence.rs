@@ -2,8 +2,6 @@
 //!
 //! Only evidence goes. A latch stays: who brings a rollout back must not bring an aborted epoch back.
 
-use std::collections::BTreeMap;
-
 use serin_core::Plan;
 
 use crate::keeper::Store;
@@ -24,40 +22,56 @@ pub(crate) fn watch(rollout: &str) -> String {
     format!("watch/{rollout}")
 }
 
+/// A rollout whose evidence is kept, and when it was first missed.
+type Kept = (String, Option<u64>);
+
 /// Removes the evidence of rollouts that no plan has had gates for in a long while.
 pub(crate) fn sweep(store: &impl Store, plan: &Plan, now: u64) {
     let before = index(store);
-    let mut after = before.clone();
-    for missed in after.values_mut() {
-        missed.get_or_insert(now);
-    }
-    for rollout in plan.rollouts().iter().filter(|rollout| rollout.guard().trial().is_some()) {
-        after.insert(rollout.name().to_owned(), None);
-    }
-    after.retain(|rollout, missed| {
-        let stays = missed.is_none_or(|missed| now < missed.saturating_add(KEPT_MS));
-        if !stays {
-            store.delete(&tallies(rollout));
-            store.delete(&watch(rollout));
+    let mut after: Vec<Kept> = Vec::new();
+    for (rollout, missed) in before.iter().filter(|(rollout, _)| !is_judged(plan, rollout)) {
+        let missed = missed.unwrap_or(now);
+        if now < missed.saturating_add(KEPT_MS) {
+            after.push((rollout.clone(), Some(missed)));
+            continue;
         }
-        stays
-    });
+        store.delete(&tallies(rollout));
+        store.delete(&watch(rollout));
+    }
+    let judged = plan.rollouts().iter().filter(|rollout| rollout.guard().trial().is_some());
+    after.extend(judged.map(|rollout| (rollout.name().to_owned(), None)));
     if after != before {
-        let line = |(rollout, missed): (&String, &Option<u64>)| match missed {
-            Some(missed) => format!("{rollout} {missed}\n"),
-            None => format!("{rollout}\n"),
-        };
-        store.put(INDEX, after.iter().map(line).collect::<String>().as_bytes());
+        store.put(INDEX, text(&after).as_bytes());
     }
 }
 
 /// When evidence is to be removed next, in ms since 1970.
 pub(crate) fn due(store: &impl Store) -> Option<u64> {
-    let missed = index(store).into_values().flatten().min()?;
+    let missed = index(store).into_iter().filter_map(|(_, missed)| missed).min()?;
     Some(missed.saturating_add(KEPT_MS))
 }
 
-fn index(store: &impl Store) -> BTreeMap<String, Option<u64>> {
+fn is_judged(plan: &Plan, name: &str) -> bool {
+    let rollouts = plan.rollouts();
+    let place = rollouts.binary_search_by(|rollout| rollout.name().cmp(name)).ok();
+    let rollout = place.and_then(|place| rollouts.get(place));
+    rollout.is_some_and(|rollout| rollout.guard().trial().is_some())
+}
+
+fn text(kept: &[Kept]) -> String {
+    let mut text = String::new();
+    for (rollout, missed) in kept {
+        text.push_str(rollout);
+        if let Some(missed) = missed {
+            text.push(' ');
+            text.push_str(&missed.to_string());
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn index(store: &impl Store) -> Vec<Kept> {
     let text = store.get(INDEX).and_then(|bytes| String::from_utf8(bytes).ok());
     let read = |line: &str| match line.split_once(' ') {
         Some((rollout, missed)) => (rollout.to_owned(), missed.parse().ok()),

@@ -166,10 +166,12 @@ pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opti
 /// What is written 0.0000015 comes out of a double as `1.5e-6`.
 fn small(number: &str) -> Option<Decimal> {
     let (mantissa, exponent) = number.split_once("e-")?;
-    let zeros = exponent.parse::<usize>().ok()?.checked_sub(1)?.min(9);
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
-    let digits = mantissa.replace('.', "");
-    Decimal::parse(&alloc::format!("{sign}0.{}{digits}", "0".repeat(zeros)))
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    // Nine digits count, so more zeros than these are too many.
+    let zeros = usize::try_from(exponent.parse::<u64>().ok()?.checked_sub(1)?).ok()?;
+    let zeros = "000000000".get(..zeros)?;
+    Decimal::parse(&[sign, "0.", zeros, whole, fraction].concat())
 }
 
 /// A whole number from 0 to 2⁵³−1, the largest that every JSON tool keeps exactly.
