@@ -83,7 +83,8 @@ fn send(
         || if case.override_keys.is_some() { overrides(envoy) } else { Ok(BTreeMap::new()) };
     let before = counters()?;
     let token = format!("Bearer {}", jwt::token(&case.jwt));
-    let mut further = vec![(CASE_FIELD, "this")];
+    let name = Upstream::new_case();
+    let mut further = vec![(CASE_FIELD, name.as_str())];
     if case.request.scheme == "https" {
         // Envoy believes the proxy in front of it, as it does behind any load balancer.
         further.push(("x-forwarded-proto", "https"));
@@ -92,7 +93,7 @@ fn send(
         further.push(("authorization", &token));
     }
     let response = client::send(to, Some(case.ip()), &case.request, &further)?;
-    let seen = upstream.take("this");
+    let seen = upstream.take(&name);
     let seen = seen.ok_or_else(|| format!("no upstream saw it; {}", describe(&response)))?;
     Ok(Outcome {
         record: response.field(bootstrap::RECORD_FIELD).unwrap_or_default(),

@@ -167,13 +167,14 @@ fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, Str
     }
     let cf = cf.to_string();
     let token = format!("Bearer {}", jwt::token(&case.jwt));
+    let name = Upstream::new_case();
     let mut further =
-        vec![(CASE_FIELD, "this"), ("mf-cf-blob", &cf), ("cf-connecting-ip", case.ip())];
+        vec![(CASE_FIELD, name.as_str()), ("mf-cf-blob", &cf), ("cf-connecting-ip", case.ip())];
     if !case.jwt.is_empty() {
         further.push(("authorization", &token));
     }
     let response = client::send(to, None, &case.request, &further)?;
-    let seen = upstream.take("this").ok_or_else(|| {
+    let seen = upstream.take(&name).ok_or_else(|| {
         format!("no upstream saw it; the client got {} {}", response.start, response.text())
     })?;
     let told = response.field(RECORD_FIELD);

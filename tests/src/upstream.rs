@@ -4,6 +4,7 @@ use crate::client::{Fields, read_message};
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 /// The field that tells the upstream which case a request belongs to.
@@ -33,6 +34,12 @@ impl Upstream {
             }
         });
         Ok(Self { address, seen })
+    }
+
+    /// A case that no other request has: a shadow's copy of an earlier one may come late.
+    pub fn new_case() -> String {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        NEXT.fetch_add(1, Ordering::Relaxed).to_string()
     }
 
     /// The fields of the request that belongs to the case, once.
