@@ -3,11 +3,11 @@
 use crate::bench::{Bench, MOST_LOOKS, Random};
 use crate::figure::Figure;
 use crate::traffic::{Traffic, bare, compiled, look};
-use serin_core::gate::{Gate, Settings, Stage, Verdict};
+use serin_core::gate::{Gate, GateSettings, StageEvidence, Verdict};
 
 /// The canary's requests until the gate aborts.
 fn until_abort(gate: &Gate, traffic: Traffic, random: &mut Random) -> f64 {
-    let mut stage = Stage::default();
+    let mut stage = StageEvidence::default();
     for _ in 0..MOST_LOOKS {
         // Where much fails, after every request of the canary; else after every error.
         let seen = if traffic.canary < 0.2 {
@@ -27,7 +27,7 @@ pub(crate) fn false_aborts(bench: &Bench) -> Vec<Figure> {
     let gate = compiled(bare());
     let aborts = |random: &mut Random, share: f64| {
         let traffic = Traffic::new(share, 0.01, 1.0);
-        let (mut stage, mut errors) = (Stage::default(), 0);
+        let (mut stage, mut errors) = (StageEvidence::default(), 0);
         while errors < 200_000 {
             // After every error at first, later at every hundredth part more.
             let step = (errors / 100).max(1);
@@ -73,10 +73,10 @@ pub(crate) fn detection(bench: &Bench) -> Vec<Figure> {
 }
 
 pub(crate) fn promotion(bench: &Bench) -> Vec<Figure> {
-    let gate = compiled(Settings { min_samples: 0, ..bare() });
+    let gate = compiled(GateSettings { min_samples: 0, ..bare() });
     let threshold = gate.thresholds().promotion;
     let until = |random: &mut Random, traffic: Traffic, step: u64, looks: u64| {
-        let mut stage = Stage::default();
+        let mut stage = StageEvidence::default();
         for _ in 0..looks {
             gate.observe(&mut stage, &look(traffic.until_events(random, step)));
             if stage.promotion >= threshold {

@@ -3,7 +3,7 @@
 use crate::bench::{Bench, MOST_LOOKS, Random};
 use crate::figure::Figure;
 use crate::traffic::{Traffic, bare, compiled, look};
-use serin_core::gate::{Gate, Settings, Stage, Verdict};
+use serin_core::gate::{Gate, GateSettings, StageEvidence, Verdict};
 
 const PROXIES: u32 = 20;
 
@@ -20,7 +20,7 @@ const CELLS: [(Option<f64>, f64, f64); 4] = [
 fn first_abort(gate: &Gate, proxies: u32, traffic: Traffic, random: &mut Random) -> f64 {
     let mut first = f64::INFINITY;
     for _ in 0..proxies {
-        let (mut stage, mut requests) = (Stage::default(), 0_u64);
+        let (mut stage, mut requests) = (StageEvidence::default(), 0_u64);
         for _ in 0..MOST_LOOKS {
             if requests as f64 >= first {
                 break;
@@ -42,8 +42,8 @@ fn first_abort(gate: &Gate, proxies: u32, traffic: Traffic, random: &mut Random)
 }
 
 pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
-    let merged = compiled(Settings { min_samples: 0, ..bare() });
-    let local = compiled(Settings { min_samples: 0, alpha_ppm: 10_000 / PROXIES, ..bare() });
+    let merged = compiled(GateSettings { min_samples: 0, ..bare() });
+    let local = compiled(GateSettings { min_samples: 0, alpha_ppm: 10_000 / PROXIES, ..bare() });
     let cell = |(ratio, together, alone): (Option<f64>, f64, f64)| {
         let traffic = Traffic::new(0.05, 0.01, ratio.unwrap_or(50.0));
         let times = ratio.map_or("half of all fail".into(), |ratio| format!("{ratio}×"));

@@ -3,14 +3,14 @@
 use crate::bench::{Bench, MOST_LOOKS, Random};
 use crate::figure::Figure;
 use crate::traffic::{Traffic, bare, compiled};
-use serin_core::gate::{Counters, Gate, Look, Ratio, Settings, Stage};
+use serin_core::gate::{Counters, Gate, GateSettings, Observation, Ratio, StageEvidence};
 
 fn until_crossed(gate: &Gate, traffic: Traffic, random: &mut Random, step: u64) -> f64 {
-    let mut stage = Stage::default();
+    let mut stage = StageEvidence::default();
     let threshold = gate.thresholds().kpi;
     for _ in 0..MOST_LOOKS {
         let kpi: Counters = traffic.until_events(random, step);
-        gate.observe(&mut stage, &Look { kpi, ..Look::default() });
+        gate.observe(&mut stage, &Observation { kpi, ..Observation::default() });
         if stage.kpi_levels.0.iter().any(|level| *level >= threshold) {
             break;
         }
@@ -20,7 +20,7 @@ fn until_crossed(gate: &Gate, traffic: Traffic, random: &mut Random, step: u64) 
 
 pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
     // Twice α, for the gate shares its α between errors and KPI events.
-    let settings = Settings { kpi: Some(Ratio::ONE), alpha_ppm: 20_000, ..bare() };
+    let settings = GateSettings { kpi: Some(Ratio::ONE), alpha_ppm: 20_000, ..bare() };
     let gate = compiled(settings);
     let cell = |(ratio, step, design): (f64, u64, f64)| {
         let what = format!("canary requests to see −{:.0} %", (1.0 - ratio) * 100.0);

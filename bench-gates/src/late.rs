@@ -3,7 +3,7 @@
 use crate::bench::{Bench, MOST_LOOKS, Random};
 use crate::figure::{Figure, Source};
 use crate::traffic::{Traffic, bare, compiled, look};
-use serin_core::gate::{Settings, Stage};
+use serin_core::gate::{GateSettings, StageEvidence};
 
 const HEALTHY_ERRORS: u32 = 17_000;
 
@@ -18,12 +18,12 @@ struct Run {
 }
 
 pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
-    let gate = compiled(Settings { late_fault_errors: 1_000_000, min_samples: 0, ..bare() });
+    let gate = compiled(GateSettings { late_fault_errors: 1_000_000, min_samples: 0, ..bare() });
     let thresholds = gate.thresholds();
     let late = thresholds.late.unwrap_or_default();
     let run = |random: &mut Random| {
         let (healthy, broken) = (Traffic::new(0.05, 0.001, 1.0), Traffic::new(0.05, 0.001, 5.0));
-        let mut stage = Stage::default();
+        let mut stage = StageEvidence::default();
         let mut false_alarm = false;
         for _ in 0..HEALTHY_ERRORS {
             gate.observe(&mut stage, &look(healthy.until_events(random, 1)));

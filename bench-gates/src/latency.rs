@@ -5,7 +5,9 @@ use crate::figure::{Figure, Source};
 use crate::traffic::{bare, compiled, sample};
 use rand::RngExt;
 use rand_distr::LogNormal;
-use serin_core::gate::{Edge, Gate, LatencyCounts, LatencySettings, Look, Settings, Stage};
+use serin_core::gate::{
+    Edge, Gate, GateSettings, LatencyCounts, LatencySettings, Observation, StageEvidence,
+};
 
 const SHARE: f64 = 0.05;
 
@@ -13,7 +15,7 @@ const SHARE: f64 = 0.05;
 /// ln(80/0.01).
 fn gate(tolerance: u8) -> Gate {
     let latency = Some(LatencySettings { tolerance, edges: Edge::DEFAULT });
-    compiled(Settings { latency, alpha_ppm: 20_000, ..bare() })
+    compiled(GateSettings { latency, alpha_ppm: 20_000, ..bare() })
 }
 
 /// One request's latency, in µs: p50 50 ms, p99 200 ms, times `slower`.
@@ -31,7 +33,7 @@ fn until_crossed(
     most: u32,
     random: &mut Random,
 ) -> Option<f64> {
-    let mut stage = Stage::default();
+    let mut stage = StageEvidence::default();
     let threshold = gate.thresholds().latency;
     let mut seen = 0;
     while seen < most {
@@ -43,7 +45,10 @@ fn until_crossed(
             canary.record(latency(random, slower));
         }
         seen += batch;
-        gate.observe(&mut stage, &Look { latency: Some([&canary, &baseline]), ..Look::default() });
+        gate.observe(
+            &mut stage,
+            &Observation { latency: Some([&canary, &baseline]), ..Observation::default() },
+        );
         let levels = stage.latency.iter().flat_map(|edge| edge.levels.0);
         if levels.into_iter().any(|level| level >= threshold) {
             return Some(f64::from(seen));

@@ -3,7 +3,9 @@
 use crate::bench::{Bench, Random};
 use crate::figure::Figure;
 use crate::traffic::{Traffic, compiled, look};
-use serin_core::gate::{Counters, InferenceUnit, Look, Settings, Stage, Tally, Verdict};
+use serin_core::gate::{
+    Counters, GateSettings, InferenceUnit, Observation, StageEvidence, Tally, Verdict,
+};
 
 /// Both arms' requests a second.
 const PER_SECOND: f64 = 200.0;
@@ -43,11 +45,11 @@ fn aborts(rule: &Rule, ticks: &[Counters]) -> bool {
 
 /// Ours as it comes, but for its unit: these requests are independent of each other.
 fn serin_aborts(ticks: &[Counters]) -> bool {
-    let gate = compiled(Settings { unit: InferenceUnit::Request, ..Settings::default() });
-    let mut stage = Stage::default();
+    let gate = compiled(GateSettings { unit: InferenceUnit::Request, ..GateSettings::default() });
+    let mut stage = StageEvidence::default();
     ticks.iter().any(|tick| {
         let elapsed_ms = TICK_SECONDS * 1000;
-        gate.observe(&mut stage, &Look { elapsed_ms, ..look(*tick) });
+        gate.observe(&mut stage, &Observation { elapsed_ms, ..look(*tick) });
         gate.judge(&stage).verdict == Verdict::Abort
     })
 }

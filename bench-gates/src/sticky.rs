@@ -5,7 +5,9 @@ use crate::figure::{Figure, Source};
 use crate::traffic::{bare, compiled, poisson, sample};
 use rand::RngExt;
 use rand_distr::Pareto;
-use serin_core::gate::{BucketSet, Counters, InferenceUnit, Look, Settings, Stage, Tally, Verdict};
+use serin_core::gate::{
+    BucketSet, Counters, GateSettings, InferenceUnit, Observation, StageEvidence, Tally, Verdict,
+};
 use serin_core::{Bucket, Share};
 
 const USERS: u32 = 20_000;
@@ -63,8 +65,9 @@ fn population(random: &mut Random, ratio: f64) -> Population {
 fn aborted(random: &mut Random, ratio: f64) -> (bool, bool) {
     let population = population(random, ratio);
     let by_request = compiled(bare());
-    let by_bucket = compiled(Settings { unit: InferenceUnit::Bucket, ..bare() });
-    let (mut requests_stage, mut bucket_stage) = (Stage::default(), Stage::default());
+    let by_bucket = compiled(GateSettings { unit: InferenceUnit::Bucket, ..bare() });
+    let (mut requests_stage, mut bucket_stage) =
+        (StageEvidence::default(), StageEvidence::default());
     let share = Share::from_millipercent(SHARE).expect("a share");
     let mut before = BucketSet::new();
     let mut said = (false, false);
@@ -86,7 +89,7 @@ fn aborted(random: &mut Random, ratio: f64) -> (bool, bool) {
         }
         let buckets = after.first_errors(&before, share);
         before = after;
-        let look = Look { requests, buckets, ..Look::default() };
+        let look = Observation { requests, buckets, ..Observation::default() };
         by_request.observe(&mut requests_stage, &look);
         by_bucket.observe(&mut bucket_stage, &look);
         said.0 |= by_request.judge(&requests_stage).verdict == Verdict::Abort;

@@ -3,7 +3,7 @@
 use crate::bench::{Bench, Random};
 use crate::figure::{Figure, Source};
 use crate::traffic::{Traffic, bare, compiled, look};
-use serin_core::gate::{Stage, Verdict};
+use serin_core::gate::{StageEvidence, Verdict};
 
 /// The share that the spec says, and the one that traffic has: a tenant with 3.2 % of all requests
 /// fell into the canary.
@@ -19,7 +19,7 @@ fn aborted(random: &mut Random) -> (bool, bool) {
     let traffic = Traffic::new(OBSERVED, ERROR_RATE, 1.0);
     let taken_for = Traffic::new(CONFIGURED, ERROR_RATE, 1.0);
     let gate = compiled(bare());
-    let (mut configured, mut observed) = (Stage::default(), Stage::default());
+    let (mut configured, mut observed) = (StageEvidence::default(), StageEvidence::default());
     let mut said = (false, false);
     for _ in 0..LOOKS {
         let seen = traffic.during(random, REQUESTS);

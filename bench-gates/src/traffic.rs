@@ -3,7 +3,7 @@
 use crate::bench::Random;
 use rand::RngExt;
 use rand_distr::{Binomial, Distribution, Exp1, Gamma, Poisson};
-use serin_core::gate::{Counters, Gate, InferenceUnit, Look, Settings, Tally};
+use serin_core::gate::{Counters, Gate, GateSettings, InferenceUnit, Observation, Tally};
 
 /// A canary and its baseline under one stream of requests.
 #[derive(Clone, Copy, Debug)]
@@ -97,21 +97,21 @@ pub(crate) fn sample<T, D: Distribution<T>, E: std::fmt::Debug>(
 }
 
 /// A gate for requests that fail independently of each other, with nothing but its e-process.
-pub(crate) fn bare() -> Settings {
-    Settings {
+pub(crate) fn bare() -> GateSettings {
+    GateSettings {
         unit: InferenceUnit::Request,
         late_fault_errors: 0,
         min_per_minute: 0,
         max_baseline_errors: 100_000,
-        ..Settings::default()
+        ..GateSettings::default()
     }
 }
 
-pub(crate) fn compiled(settings: Settings) -> Gate {
+pub(crate) fn compiled(settings: GateSettings) -> Gate {
     Gate::new(settings).expect("good settings")
 }
 
 /// A look at requests alone.
-pub(crate) fn look(requests: Counters) -> Look<'static> {
-    Look { requests, ..Look::default() }
+pub(crate) fn look(requests: Counters) -> Observation<'static> {
+    Observation { requests, ..Observation::default() }
 }

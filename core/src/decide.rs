@@ -2,15 +2,15 @@
 
 use crate::condition::Value;
 use crate::decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
-use crate::explain::{Event, Group, Observer, Silent};
+use crate::explain::{ConditionGroup, Event, Observer, Silent};
 use crate::facts::Facts;
 use crate::gate::Latch;
 use crate::hash::Bucket;
 use crate::overrides::Forced;
 use crate::pin;
 use crate::plan::{
-    ArmId, Bucketing, CohortId, Condition, Flag, FlagId, Mode, Outcome, Plan, Ranges, Rollout,
-    RolloutId, Rule, Shadow, Slot, Test, VariantId,
+    ArmId, Bucketing, CohortId, Condition, Flag, FlagId, Mode, Plan, Ranges, Rollout, RolloutId,
+    Rule, RuleAction, Shadow, Slot, Test, VariantId,
 };
 use crate::schedule::{InForce, Schedule};
 use crate::spec::FlagState;
@@ -133,27 +133,25 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 
     /// Whether an abort sends everybody to the baseline.
     fn is_aborted(&mut self, id: RolloutId, rollout: &Rollout) -> bool {
-        let Some(latch) = self.latch(id) else { return false };
-        let guard = rollout.guard();
+        let Some(latches) = self.facts.latches() else { return false };
+        if latches.is_waiting() && rollout.trial().is_some() {
+            return true;
+        }
         let now = self.facts.now().map(Timestamp::unix_ms);
-        if !latch.stops(guard.epoch(), guard.cooldown_ms(), now) {
-            return false;
-        }
-        if let Some(abort) = &latch.abort {
-            let (epoch, reason) = (abort.epoch, abort.reason.as_str());
-            self.observer.event(Event::Aborted { rollout: rollout.name(), epoch, reason });
-        }
+        let Some(abort) = rollout.abort_in_force(latches.get(id), now) else { return false };
+        let (epoch, reason) = (abort.epoch, abort.reason.as_str());
+        self.observer.event(Event::Aborted { rollout: rollout.name(), epoch, reason });
         true
     }
 
     fn latch(&self, id: RolloutId) -> Option<&'e Latch> {
         let facts: &'e Facts<'e> = self.facts;
-        facts.standing()?.of(id)
+        facts.latches()?.get(id)
     }
 
     /// Which of the gates' cohorts a request is in that the share alone sent to its arm.
     fn cohorts(&mut self, rollout: &Rollout, decision: &RolloutDecision) -> u32 {
-        let Some(trial) = rollout.guard().trial() else { return 0 };
+        let Some(trial) = rollout.trial() else { return 0 };
         if decision.assignment.is_none() {
             return 0;
         }
@@ -345,12 +343,12 @@ impl<'e, O: Observer> Evaluation<'e, O> {
                 return Served::No;
             }
         }
-        match &rule.outcome {
-            Outcome::Serve(variant) => {
+        match &rule.action {
+            RuleAction::Serve(variant) => {
                 let reason = Reason::TargetingMatch;
                 Served::Variant { variant: *variant, reason, assignment: None }
             }
-            Outcome::Ramp { variant, schedule, bucketing } => {
+            RuleAction::Ramp { variant, schedule, bucketing } => {
                 match self.ramp(bucketing, schedule) {
                     Some(assignment) if assignment.bucket.is_in(assignment.share) => {
                         Served::by_bucket(*variant, assignment)
@@ -359,7 +357,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
                     None => Served::UnitMissing,
                 }
             }
-            Outcome::Split { ranges, bucketing } => match self.split(bucketing, ranges) {
+            RuleAction::Split { ranges, bucketing } => match self.split(bucketing, ranges) {
                 Some((variant, assignment)) => Served::by_bucket(variant, assignment),
                 None => Served::UnitMissing,
             },
@@ -412,9 +410,9 @@ impl<'e, O: Observer> Evaluation<'e, O> {
     fn holds(&mut self, condition: &Condition) -> bool {
         let group = match condition {
             Condition::Test(test) => return self.test(test),
-            Condition::All(_) => Group::All,
-            Condition::Any(_) => Group::Any,
-            Condition::Not(_) => Group::Not,
+            Condition::All(_) => ConditionGroup::All,
+            Condition::Any(_) => ConditionGroup::Any,
+            Condition::Not(_) => ConditionGroup::Not,
             Condition::Cohort(id) => return self.in_cohort(*id),
         };
         self.observer.event(Event::Open(group));
@@ -430,7 +428,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 
     fn in_cohort(&mut self, id: CohortId) -> bool {
         let Some(cohort) = self.plan.cohort(id) else { return false };
-        self.observer.event(Event::Open(Group::Cohort(&cohort.name)));
+        self.observer.event(Event::Open(ConditionGroup::Cohort(&cohort.name)));
         let holds = self.holds(&cohort.condition);
         self.observer.event(Event::Close { holds });
         holds

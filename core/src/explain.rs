@@ -12,7 +12,7 @@ use crate::condition::Operator;
 use crate::decision::{ErrorCode, Reason};
 use crate::error::quoted;
 use crate::hash::Bucket;
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::parse::node::Node;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
@@ -68,7 +68,7 @@ pub enum Event<'e> {
     /// A bucket was compared with a part of a layer.
     Layer { salt: &'e str, bucket: Bucket, start: u32, end: u32, inside: bool },
     /// Conditions that belong together begin.
-    Open(Group<'e>),
+    Open(ConditionGroup<'e>),
     /// They end.
     Close { holds: bool },
     /// An attribute was looked at.
@@ -83,7 +83,7 @@ pub enum Event<'e> {
 
 /// What holds conditions together.
 #[derive(Clone, Copy, Debug)]
-pub enum Group<'e> {
+pub enum ConditionGroup<'e> {
     /// Every one must hold.
     All,
     /// One must hold.
@@ -106,7 +106,7 @@ pub struct Recorder {
 struct Step {
     depth: usize,
     text: String,
-    json: Named<Node>,
+    json: NameMap<Node>,
 }
 
 impl Recorder {
@@ -139,7 +139,7 @@ impl Recorder {
     }
 
     fn push(&mut self, depth: usize, kind: &str, text: String, fields: &[(&str, Node)]) {
-        let mut json = Named::new();
+        let mut json = NameMap::new();
         json.insert("step".to_owned(), Node::Text(kind.to_owned()));
         for (name, node) in fields {
             json.insert((*name).to_owned(), node.clone());
@@ -237,13 +237,14 @@ impl Recorder {
         match event {
             Event::Open(group) => {
                 let (kind, line) = match group {
-                    Group::All => ("all", "all of".to_owned()),
-                    Group::Any => ("any", "any of".to_owned()),
-                    Group::Not => ("not", "not".to_owned()),
-                    Group::Cohort(name) => ("cohort", format!("cohort {name}")),
+                    ConditionGroup::All => ("all", "all of".to_owned()),
+                    ConditionGroup::Any => ("any", "any of".to_owned()),
+                    ConditionGroup::Not => ("not", "not".to_owned()),
+                    ConditionGroup::Cohort(name) => ("cohort", format!("cohort {name}")),
                 };
                 self.open.push(self.steps.len());
-                let name = if let Group::Cohort(name) = group { text(name) } else { Node::Null };
+                let name =
+                    if let ConditionGroup::Cohort(name) = group { text(name) } else { Node::Null };
                 self.push(depth, kind, line, &[("name", name)]);
                 self.depth = depth.saturating_add(1);
             }

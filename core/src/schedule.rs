@@ -15,12 +15,12 @@ pub(crate) enum Schedule {
     /// The same at all times.
     Fixed(Share),
     /// Nobody before the first moment, then each step's share.
-    Steps { start: Timestamp, steps: Box<[Leg]> },
+    Steps { start: Timestamp, steps: Box<[ScheduledStep]> },
 }
 
 /// A step with the time it takes.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Leg {
+pub(crate) struct ScheduledStep {
     pub(crate) share: Share,
     /// In ms; `None` lasts until the spec changes.
     hold: Option<u64>,
@@ -28,16 +28,16 @@ pub(crate) struct Leg {
     gated: bool,
 }
 
-impl Leg {
+impl ScheduledStep {
     /// When the step ends that began at a moment; `None` is not yet known.
     fn end(self, index: usize, from: u64, latch: Option<&Latch>) -> Option<u64> {
         let natural = from.saturating_add(self.hold?);
         let step = u32::try_from(index).ok();
         let Some(latch) = latch else { return (!self.gated).then_some(natural) };
-        if let Some((_, left)) = latch.left.iter().find(|(known, _)| Some(*known) == step) {
+        if let Some((_, left)) = latch.ended_steps.iter().find(|(known, _)| Some(*known) == step) {
             return Some(natural.max(*left));
         }
-        (!self.gated && latch.held != step).then_some(natural)
+        (!self.gated && latch.held_step != step).then_some(natural)
     }
 }
 
@@ -56,22 +56,22 @@ impl Schedule {
             Progress::Fixed(share) => return Schedule::Fixed(*share),
             Progress::Steps { start, steps } => (*start, steps),
         };
-        let mut legs = Vec::with_capacity(steps.len());
+        let mut laid_out = Vec::with_capacity(steps.len());
         for step in steps {
             let hold = match step.hold {
                 Hold::For(ms) => Some(ms),
                 Hold::Manual | Hold::Last => None,
             };
-            legs.push(Leg { share: step.share, hold, gated: step.gated });
+            laid_out.push(ScheduledStep { share: step.share, hold, gated: step.gated });
             if hold.is_none() {
                 break;
             }
         }
-        match legs.as_slice() {
-            [leg] if start.is_none() => Schedule::Fixed(leg.share),
+        match laid_out.as_slice() {
+            [step] if start.is_none() => Schedule::Fixed(step.share),
             _ => Schedule::Steps {
                 start: start.unwrap_or(Timestamp::from_unix_ms(0)),
-                steps: legs.into(),
+                steps: laid_out.into(),
             },
         }
     }
@@ -87,18 +87,18 @@ impl Schedule {
         let before = InForce { share: Share::ZERO, step: None };
         let Some(now) = now.filter(|now| start <= *now) else { return before };
         let mut from = start.unix_ms();
-        for (index, leg) in steps.iter().enumerate() {
-            match leg.end(index, from, latch).filter(|end| *end <= now.unix_ms()) {
+        for (index, entry) in steps.iter().enumerate() {
+            match entry.end(index, from, latch).filter(|end| *end <= now.unix_ms()) {
                 Some(end) => from = end,
                 None => {
                     let step = Some((index, Timestamp::from_unix_ms(from)));
-                    return InForce { share: leg.share, step };
+                    return InForce { share: entry.share, step };
                 }
             }
         }
         // The last step may have an end, of which nothing comes.
         let last = steps.len().saturating_sub(1);
-        let share = steps.get(last).map_or(Share::ZERO, |leg| leg.share);
+        let share = steps.get(last).map_or(Share::ZERO, |step| step.share);
         InForce { share, step: Some((last, Timestamp::from_unix_ms(from))) }
     }
 
@@ -106,14 +106,14 @@ impl Schedule {
     /// over and it waits for nothing but the gate.
     pub(crate) fn is_due(&self, step: usize, from: Timestamp, now_ms: u64) -> bool {
         let Schedule::Steps { steps, .. } = self else { return false };
-        let hold = steps.get(step).and_then(|leg| leg.hold);
+        let hold = steps.get(step).and_then(|step| step.hold);
         hold.is_some_and(|hold| from.unix_ms().saturating_add(hold) <= now_ms)
     }
 
     /// Whether a step waits for the gate.
     pub(crate) fn is_gated(&self, step: usize) -> bool {
         let Schedule::Steps { steps, .. } = self else { return false };
-        steps.get(step).is_some_and(|leg| leg.gated)
+        steps.get(step).is_some_and(|step| step.gated)
     }
 
     /// How many steps there are that evidence is gathered in.
@@ -188,17 +188,17 @@ mod tests {
         };
         let mut latch = Latch::new("shop");
         assert_eq!((at(None, u64::MAX), at(Some(&latch), u64::MAX)), (1, 1));
-        latch.leave(0, 50);
+        latch.end_step(0, 50);
         assert_eq!((at(Some(&latch), 49), at(Some(&latch), 50), at(Some(&latch), 69)), (1, 5, 5));
         assert_eq!(at(Some(&latch), 70), 100);
         // A step that the gate holds does not end by the clock.
-        latch.held = Some(1);
+        latch.held_step = Some(1);
         assert_eq!(at(Some(&latch), 700), 5);
-        latch.leave(1, 800);
+        latch.end_step(1, 800);
         assert_eq!((at(Some(&latch), 799), at(Some(&latch), 800)), (5, 100));
         // A moment before the hold is over changes nothing.
         let mut early = Latch::new("shop");
-        early.leave(0, 3);
+        early.end_step(0, 3);
         assert_eq!((at(Some(&early), 9), at(Some(&early), 10)), (1, 5));
     }
 }

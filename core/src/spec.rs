@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use crate::attribute::Attribute;
 use crate::condition::Operator;
-use crate::gate::Settings;
-use crate::named::Named;
+use crate::gate::GateSettings;
+use crate::name_map::NameMap;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
@@ -21,17 +21,17 @@ pub struct Spec {
     /// What a mistake in it costs.
     pub isolation: Isolation,
     /// Who is bucketed: each unit's sources, the first one present counts.
-    pub units: Named<Vec<UnitSource>>,
-    /// Named conditions.
-    pub cohorts: Named<Condition>,
+    pub units: NameMap<Vec<UnitSource>>,
+    /// NameMap conditions.
+    pub cohorts: NameMap<Condition>,
     /// Units that get no rules' variants, to compare with.
-    pub holdouts: Named<Holdout>,
+    pub holdouts: NameMap<Holdout>,
     /// Experiments that must not share users.
-    pub layers: Named<Bucketing>,
+    pub layers: NameMap<Bucketing>,
     /// Feature flags.
-    pub flags: Named<Flag>,
+    pub flags: NameMap<Flag>,
     /// Changes of version on routes.
-    pub rollouts: Named<Rollout>,
+    pub rollouts: NameMap<Rollout>,
     /// XXH3-64 of the canonical JSON, see [`crate::Plan::digest`].
     pub digest: u64,
 }
@@ -130,7 +130,7 @@ pub struct Flag {
     /// The kill switch.
     pub state: FlagState,
     /// The values it can take, all of one JSON type.
-    pub variants: Named<Variant>,
+    pub variants: NameMap<Variant>,
     /// The variant when no rule serves one.
     pub default_variant: String,
     /// Flags that must have these variants, or else this one has its default.
@@ -160,7 +160,7 @@ pub struct Rule {
     /// The part of a layer that this rule has to itself.
     pub layer: Option<LayerRange>,
     /// What they get.
-    pub outcome: Outcome,
+    pub action: RuleAction,
 }
 
 /// A part of a layer: the units whose bucket in the layer lies from one share up to another.
@@ -229,14 +229,14 @@ pub enum Hold {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
     /// By name; they sum to 100 %.
-    pub now: Named<Share>,
+    pub now: NameMap<Share>,
     /// Earlier weights, the oldest first.
-    pub past: Vec<Named<Share>>,
+    pub past: Vec<NameMap<Share>>,
 }
 
 /// What a rule serves.
 #[derive(Clone, Debug, PartialEq)]
-pub enum Outcome {
+pub enum RuleAction {
     /// One variant.
     Serve(String),
     /// One variant to a share of the units; the others go on to the next rule.
@@ -274,7 +274,7 @@ pub struct Rollout {
     /// Who is bucketed and how.
     pub bucketing: Bucketing,
     /// The versions.
-    pub arms: Named<Arm>,
+    pub arms: NameMap<Arm>,
     /// The arm that takes everything nothing else takes.
     pub baseline: String,
     /// How the other arms get their traffic.
@@ -283,16 +283,16 @@ pub struct Rollout {
     pub shadow: Option<Shadow>,
     /// Whether a host that can't reach the arm may try the baseline.
     pub falls_back: bool,
-    /// What stops it.
-    pub guard: Guard,
+    /// Its gates, and what an abort does.
+    pub abort_policy: AbortPolicy,
     /// XXH3-64 of the rollout's canonical JSON: evidence from before an edit says nothing of what
     /// came after it.
     pub digest: u64,
 }
 
-/// What stops a rollout, and what goes with it.
+/// The gates of a rollout, and what an abort does.
 #[derive(Clone, Debug, Default, PartialEq)]
-pub struct Guard {
+pub struct AbortPolicy {
     /// Raised by people to clear an abort.
     pub epoch: u64,
     /// After an abort, a raised epoch counts only from so many ms on.
@@ -307,7 +307,7 @@ pub struct Guard {
 #[derive(Clone, Debug, PartialEq)]
 pub struct Gates {
     /// The statistics.
-    pub settings: Settings,
+    pub settings: GateSettings,
     /// Answers that are errors.
     pub errors: Statuses,
     /// What a KPI event is, if KPI events take part.

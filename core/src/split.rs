@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::plan::{Range, Ranges};
 use crate::sorted::sorted;
 use crate::spec::Weights;
@@ -16,7 +16,7 @@ struct Run {
 }
 
 /// Who holds which runs, each owner's sorted.
-type Layout = Named<Vec<Run>>;
+type Layout = NameMap<Vec<Run>>;
 
 /// Lays out ranges. The oldest weights are laid out in the order of names; then each later edit
 /// takes, from the owners that shrink, their last buckets and hands them to those that grow, so
@@ -42,7 +42,7 @@ pub(crate) fn lay_out<T: Copy>(
     Ranges { list: sorted(list, |a, b| a.start.cmp(&b.start)).into() }
 }
 
-fn in_order(weights: &Named<Share>) -> Layout {
+fn in_order(weights: &NameMap<Share>) -> Layout {
     let mut layout = Layout::new();
     let mut start = 0_u32;
     for (name, weight) in weights {
@@ -55,7 +55,7 @@ fn in_order(weights: &Named<Share>) -> Layout {
     layout
 }
 
-fn edited(layout: Layout, weights: &Named<Share>) -> Layout {
+fn edited(layout: Layout, weights: &NameMap<Share>) -> Layout {
     let mut free: Vec<Run> = Vec::new();
     let mut kept = Layout::new();
     for (name, runs) in &layout {

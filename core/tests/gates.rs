@@ -2,8 +2,8 @@
 
 use proptest::prelude::*;
 use serin_core::gate::{
-    BucketSet, Cause, Counters, Edge, Gate, InferenceUnit, Judgement, LatencyCounts,
-    LatencySettings, Look, Process, Ratio, Settings, Stage, Tally, Verdict,
+    BucketSet, Cause, Counters, Edge, Gate, GateSettings, InferenceUnit, Judgement, LatencyCounts,
+    LatencySettings, Observation, Process, Ratio, StageEvidence, Tally, Verdict,
 };
 use serin_core::{Bucket, Share};
 
@@ -12,18 +12,22 @@ fn counters(canary: (u64, u64), baseline: (u64, u64)) -> Counters {
     Counters { canary: tally(canary), baseline: tally(baseline) }
 }
 
-fn by_request() -> Settings {
-    Settings { unit: InferenceUnit::Request, ..Settings::default() }
+fn by_request() -> GateSettings {
+    GateSettings { unit: InferenceUnit::Request, ..GateSettings::default() }
 }
 
-fn requests(canary: (u64, u64), baseline: (u64, u64)) -> Look<'static> {
-    Look { elapsed_ms: 60_000, requests: counters(canary, baseline), ..Look::default() }
+fn requests(canary: (u64, u64), baseline: (u64, u64)) -> Observation<'static> {
+    Observation {
+        elapsed_ms: 60_000,
+        requests: counters(canary, baseline),
+        ..Observation::default()
+    }
 }
 
 #[track_caller]
-fn judged(settings: Settings, looks: &[Look]) -> Judgement {
+fn judged(settings: GateSettings, looks: &[Observation]) -> Judgement {
     let gate = Gate::new(settings).expect("good settings");
-    let mut stage = Stage::default();
+    let mut stage = StageEvidence::default();
     for look in looks {
         gate.observe(&mut stage, look);
     }
@@ -33,7 +37,7 @@ fn judged(settings: Settings, looks: &[Look]) -> Judgement {
 }
 
 #[track_caller]
-fn says(settings: Settings, looks: &[Look], text: &str) {
+fn says(settings: GateSettings, looks: &[Observation], text: &str) {
     assert_eq!(judged(settings, looks).to_string(), text);
 }
 
@@ -57,7 +61,7 @@ fn a_gate_that_cannot_judge_does_not() {
     let broken = |canary| requests((canary, canary), (canary * 19, 0));
     says(by_request(), &[broken(49)], "continue: too few canary requests yet");
     says(by_request(), &[broken(50)], "abort: errors, 1.5 times: 19.03 of 6.21 nats");
-    let thin = |look: Look<'static>| Look { elapsed_ms: 601_000, ..look };
+    let thin = |look: Observation<'static>| Observation { elapsed_ms: 601_000, ..look };
     let alike = requests((50, 1), (950, 19));
     says(by_request(), &[thin(alike)], "pause: too few requests a minute");
     let unwell = requests((500, 26), (9500, 476));
@@ -71,7 +75,8 @@ fn a_gate_that_cannot_judge_does_not() {
 #[test]
 fn traffic_is_judged_by_its_latest_minute() {
     let enough = requests((100, 0), (900, 0));
-    let nobody = |minutes: u64| Look { elapsed_ms: minutes * 60_000, ..requests((0, 0), (9, 0)) };
+    let nobody =
+        |minutes: u64| Observation { elapsed_ms: minutes * 60_000, ..requests((0, 0), (9, 0)) };
     let (starved, goes_on) =
         ("pause: too few requests a minute", "continue: no likelihood has crossed");
     // A busy day does not speak for the night, nor a night for the morning.
@@ -80,27 +85,27 @@ fn traffic_is_judged_by_its_latest_minute() {
     looks.push(nobody(1));
     says(by_request(), &looks, starved);
     looks.push(nobody(600));
-    looks.push(Look { elapsed_ms: 59_000, ..enough });
+    looks.push(Observation { elapsed_ms: 59_000, ..enough });
     says(by_request(), &looks, starved);
-    looks.push(Look { elapsed_ms: 1000, ..requests((0, 0), (1, 0)) });
+    looks.push(Observation { elapsed_ms: 1000, ..requests((0, 0), (1, 0)) });
     says(by_request(), &looks, goes_on);
     // Before the first minute is over nothing is known of its traffic.
-    let begun = Look { elapsed_ms: 59_999, ..requests((50, 0), (1, 0)) };
+    let begun = Observation { elapsed_ms: 59_999, ..requests((50, 0), (1, 0)) };
     says(by_request(), &[begun], goes_on);
-    says(by_request(), &[Look { elapsed_ms: 60_000, ..begun }], starved);
+    says(by_request(), &[Observation { elapsed_ms: 60_000, ..begun }], starved);
 }
 
 #[test]
 fn guards_hold_back_what_is_too_small_to_matter() {
     let small = requests((50_000, 250), (950_000, 950));
-    let guarded = Settings { min_difference: 500, ..by_request() };
+    let guarded = GateSettings { min_difference: 500, ..by_request() };
     says(by_request(), &[small], "abort: errors, 1.5 times: 71.73 of 6.21 nats");
     says(
         guarded,
         &[small],
         "continue: errors, 1.5 times: 71.73 of 6.21 nats, but the effect is too small",
     );
-    let ratio = Settings { min_ratio: Ratio::from_thousandths(5001).unwrap(), ..by_request() };
+    let ratio = GateSettings { min_ratio: Ratio::from_thousandths(5001).unwrap(), ..by_request() };
     assert!(matches!(judged(ratio, &[small]).cause, Cause::EffectTooSmall(_)));
 }
 
@@ -108,7 +113,7 @@ fn guards_hold_back_what_is_too_small_to_matter() {
 fn a_tolerated_ratio_is_tolerated() {
     let twice = requests((5000, 100), (95_000, 950));
     assert_eq!(judged(by_request(), &[twice]).verdict, Verdict::Abort);
-    let tolerant = Settings {
+    let tolerant = GateSettings {
         tolerated: Ratio::from_thousandths(2000).unwrap(),
         excluded: Ratio::from_thousandths(4000).unwrap(),
         ..by_request()
@@ -124,9 +129,10 @@ fn a_fault_that_begins_late_is_seen_by_the_detector() {
     let Cause::Crossed(level) = judgement.cause else { panic!("{judgement}") };
     assert_eq!((judgement.verdict, level.process), (Verdict::Abort, Process::LateErrors));
     // The guard looks at what the detector looks at, not at the whole stage.
-    let guarded = Settings { min_ratio: Ratio::from_thousandths(4000).unwrap(), ..by_request() };
+    let guarded =
+        GateSettings { min_ratio: Ratio::from_thousandths(4000).unwrap(), ..by_request() };
     assert_eq!(judged(guarded, &looks), judgement);
-    let without = Settings { late_fault_errors: 0, ..by_request() };
+    let without = GateSettings { late_fault_errors: 0, ..by_request() };
     assert_ne!(judged(without, &looks).verdict, Verdict::Abort);
 }
 
@@ -136,18 +142,18 @@ fn one_user_that_fails_often_is_one_case() {
     let (before, mut after) = (BucketSet::new(), BucketSet::new());
     after.insert(Bucket::from_number(4).unwrap());
     let buckets = after.first_errors(&before, share);
-    let look = Look { buckets, ..requests((1000, 300), (19_000, 0)) };
-    assert_eq!(judged(Settings::default(), &[look]).verdict, Verdict::Continue);
+    let look = Observation { buckets, ..requests((1000, 300), (19_000, 0)) };
+    assert_eq!(judged(GateSettings::default(), &[look]).verdict, Verdict::Continue);
     assert_eq!(judged(by_request(), &[look]).verdict, Verdict::Abort);
 }
 
 #[test]
 fn fewer_kpi_events_abort() {
-    let look = |canary| Look {
+    let look = |canary| Observation {
         kpi: counters((10_000, canary), (190_000, 5700)),
         ..requests((10_000, 0), (190_000, 0))
     };
-    let settings = || Settings { kpi: Some(Ratio::ONE), ..by_request() };
+    let settings = || GateSettings { kpi: Some(Ratio::ONE), ..by_request() };
     assert_eq!(judged(settings(), &[look(300)]).verdict, Verdict::Continue);
     let judgement = judged(settings(), &[look(200)]);
     assert_eq!(judgement.verdict, Verdict::Abort);
@@ -166,11 +172,12 @@ fn a_slow_tail_aborts_and_a_slow_middle_pauses() {
         counts
     };
     let latency = LatencySettings { tolerance: 0, edges: Edge::DEFAULT };
-    let settings = || Settings { latency: Some(latency), ..by_request() };
+    let settings = || GateSettings { latency: Some(latency), ..by_request() };
     let baseline = counts(&[(10, 300), (50, 19_000), (200, 100)]);
     let judge = |canary: &LatencyCounts| {
         let latency = Some([canary, &baseline]);
-        judged(settings(), &[Look { latency, ..requests((1000, 0), (19_400, 0)) }]).to_string()
+        judged(settings(), &[Observation { latency, ..requests((1000, 0), (19_400, 0)) }])
+            .to_string()
     };
     assert_eq!(judge(&counts(&[(50, 995), (200, 5)])), "continue: no likelihood has crossed");
     assert_eq!(
@@ -180,7 +187,8 @@ fn a_slow_tail_aborts_and_a_slow_middle_pauses() {
     // An edge that most of the baseline exceeds tells of the middle alone.
     let mostly_slow = counts(&[(10, 11_000), (50, 17_300)]);
     let slow = counts(&[(50, 1000)]);
-    let look = Look { latency: Some([&slow, &mostly_slow]), ..requests((1000, 0), (28_300, 0)) };
+    let look =
+        Observation { latency: Some([&slow, &mostly_slow]), ..requests((1000, 0), (28_300, 0)) };
     assert_eq!(judged(settings(), &[look]).verdict, Verdict::Pause);
 }
 
@@ -193,15 +201,15 @@ proptest! {
     fn the_same_looks_give_the_same_verdict(
         batches in proptest::collection::vec((tally(), tally(), 0_u64..600_000), 1..20),
     ) {
-        let looks: Vec<Look> = batches
+        let looks: Vec<Observation> = batches
             .iter()
-            .map(|(canary, baseline, elapsed_ms)| Look {
+            .map(|(canary, baseline, elapsed_ms)| Observation {
                 elapsed_ms: *elapsed_ms,
                 ..requests(*canary, *baseline)
             })
             .collect();
         let gate = Gate::new(by_request()).unwrap();
-        let (mut once, mut again) = (Stage::default(), Stage::default());
+        let (mut once, mut again) = (StageEvidence::default(), StageEvidence::default());
         for look in &looks {
             gate.observe(&mut once, look);
             // Judging in between changes nothing.
@@ -218,11 +226,11 @@ proptest! {
 
     #[test]
     fn no_counter_is_too_large(a: u64, b: u64, c: u64, d: u64, elapsed_ms: u64) {
-        let gate = Gate::new(Settings { kpi: Some(Ratio::ONE), ..by_request() }).unwrap();
-        let mut stage = Stage::default();
+        let gate = Gate::new(GateSettings { kpi: Some(Ratio::ONE), ..by_request() }).unwrap();
+        let mut stage = StageEvidence::default();
         let seen = counters((a, b), (c, d));
         for _ in 0..3 {
-            let look = Look { elapsed_ms, requests: seen, kpi: seen, ..Look::default() };
+            let look = Observation { elapsed_ms, requests: seen, kpi: seen, ..Observation::default() };
             gate.observe(&mut stage, &look);
             gate.judge(&stage);
         }

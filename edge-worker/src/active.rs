@@ -3,7 +3,7 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use serin_core::gate::{Latches, Standing, Tallies};
+use serin_core::gate::{ActiveLatches, Latches, Tallies};
 use serin_core::{Decision, Plan, RolloutDecision};
 
 use crate::config::Source;
@@ -26,7 +26,7 @@ pub(crate) struct Active {
     /// By position in the plan.
     pub(crate) rollouts: Vec<RolloutCounters>,
     /// What gates have said of the plan's rollouts.
-    standing: RefCell<Option<Rc<Standing>>>,
+    active_latches: RefCell<Option<Rc<ActiveLatches>>>,
     /// Whether any rollout has gates.
     pub(crate) has_trials: bool,
     /// From when on a request hands on what is counted for gates, ms since 1970.
@@ -69,8 +69,8 @@ impl Active {
         Active {
             needs_claims: plan.needs_claims(),
             rollouts: rollouts.collect(),
-            standing: RefCell::default(),
-            has_trials: plan.rollouts().iter().any(|rollout| rollout.guard().trial().is_some()),
+            active_latches: RefCell::default(),
+            has_trials: plan.rollouts().iter().any(|rollout| rollout.trial().is_some()),
             flush_due: Cell::new(0),
             decision: RefCell::new(Decision::new(&plan)),
             source,
@@ -81,13 +81,13 @@ impl Active {
     }
 
     /// What gates have said; `None` if nothing is known.
-    pub(crate) fn standing(&self) -> Option<Rc<Standing>> {
-        self.standing.borrow().clone()
+    pub(crate) fn active_latches(&self) -> Option<Rc<ActiveLatches>> {
+        self.active_latches.borrow().clone()
     }
 
     /// Decides by these latches from now on.
     pub(crate) fn stand(&self, latches: &Latches) {
-        self.standing.replace(latches.standing(&self.plan).map(Rc::new));
+        self.active_latches.replace(latches.for_plan(&self.plan).map(Rc::new));
     }
 
     /// Counts a request for its arm.

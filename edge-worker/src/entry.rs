@@ -81,10 +81,10 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     let claims = isolate.claims(&active, &head, now).await;
     let plan = &active.plan;
     let keys = isolate.settings.override_keys.as_ref();
-    let standing = active.standing();
+    let active_latches = active.active_latches();
     let mut facts = facts::gather(plan, &head, now, &claims, keys.is_some(), request);
-    if let Some(standing) = &standing {
-        facts.set_standing(standing);
+    if let Some(active_latches) = &active_latches {
+        facts.set_latches(active_latches);
     }
     if let Some(keys) = keys {
         isolate.counters.overrides.apply(keys, plan, &mut facts);

@@ -38,7 +38,7 @@ pub(crate) fn sweep(store: &impl Store, plan: &Plan, now: u64) {
         store.delete(&tallies(rollout));
         store.delete(&watch(rollout));
     }
-    let judged = plan.rollouts().iter().filter(|rollout| rollout.guard().trial().is_some());
+    let judged = plan.rollouts().iter().filter(|rollout| rollout.trial().is_some());
     after.extend(judged.map(|rollout| (rollout.name().to_owned(), None)));
     if after != before {
         store.put(INDEX, text(&after).as_bytes());
@@ -55,7 +55,7 @@ fn is_judged(plan: &Plan, name: &str) -> bool {
     let rollouts = plan.rollouts();
     let place = rollouts.binary_search_by(|rollout| rollout.name().cmp(name)).ok();
     let rollout = place.and_then(|place| rollouts.get(place));
-    rollout.is_some_and(|rollout| rollout.guard().trial().is_some())
+    rollout.is_some_and(|rollout| rollout.trial().is_some())
 }
 
 fn text(kept: &[Kept]) -> String {

@@ -63,7 +63,7 @@ impl Exchange<'_> {
         response: Option<&Response>,
         began: u64,
     ) {
-        let trial = active.plan.rollout(probe.rollout).and_then(|of| of.guard().trial());
+        let trial = active.plan.rollout(probe.rollout).and_then(|of| of.trial());
         let Some(trial) = trial.filter(|_| self.isolate.has_judge) else { return };
         let header = trial.kpi_header().zip(response);
         let header = header.and_then(|(name, response)| host::response_field(response, name));

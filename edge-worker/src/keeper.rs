@@ -1,7 +1,7 @@
 //! What the Durable Object does: it keeps tallies, watches and latches for all isolates, and looks.
 
 use serin_core::Plan;
-use serin_core::gate::{self, Audit, Latches, Tallies, Watch};
+use serin_core::gate::{self, Audit, Latches, Monitor, Tallies};
 use serin_core::plan::{Rollout, RolloutId};
 
 use crate::batch::Batch;
@@ -42,7 +42,7 @@ impl<S: Store> Keeper<S> {
         let in_batch = |rollout: &Rollout| batch.of(rollout.name()).is_some();
         self.look(plan, others, now, in_batch, |rollout, document| {
             let latch = document.latches.get(rollout.name());
-            let current = rollout.current(latch, now)?.stage;
+            let current = rollout.current_stage(latch, now)?.stage;
             let added = batch.of(rollout.name())?;
             let tallies = Tallies::absorb(self.tallies(rollout), added, current)?;
             self.0.put(&evidence::tallies(rollout.name()), &tallies.to_bytes());
@@ -60,12 +60,10 @@ impl<S: Store> Keeper<S> {
         let document = self.document();
         plan.rollouts().iter().any(|rollout| {
             let latch = document.latches.get(rollout.name());
-            let guard = rollout.guard();
-            let (epoch, cooldown) = (guard.epoch(), guard.cooldown_ms());
-            let stopped = latch.is_some_and(|latch| latch.stops(epoch, cooldown, Some(now)));
-            let current = rollout.current(latch, now).filter(|_| !stopped);
+            let stopped = rollout.abort_in_force(latch, Some(now)).is_some();
+            let current = rollout.current_stage(latch, now).filter(|_| !stopped);
             current.is_some_and(|current| {
-                latch.and_then(|latch| latch.held) != Some(current.stage.step)
+                latch.and_then(|latch| latch.held_step) != Some(current.stage.step)
             })
         })
     }
@@ -84,7 +82,7 @@ impl<S: Store> Keeper<S> {
         let mut audits = Vec::new();
         for rollout in plan.rollouts() {
             let Some(id) = id(plan, rollout) else { continue };
-            if rollout.guard().trial().is_some() && concerns(rollout) {
+            if rollout.trial().is_some() && concerns(rollout) {
                 let tallies = tallies(rollout, &document);
                 audits.extend(self.watch(plan, id, rollout, tallies, &mut document, now));
             }
@@ -108,11 +106,11 @@ impl<S: Store> Keeper<S> {
         now: u64,
     ) -> Option<Audit> {
         let key = evidence::watch(rollout.name());
-        let kept = self.0.get(&key).and_then(|bytes| Watch::from_bytes(&bytes));
+        let kept = self.0.get(&key).and_then(|bytes| Monitor::from_bytes(&bytes));
         let mut watch = kept.clone().unwrap_or_default();
-        let audit = document.latches.change(rollout.name(), |latch| {
-            gate::look(plan, id, &mut watch, tallies.as_ref(), latch, now)
-        });
+        let audit = document
+            .latches
+            .update(rollout.name(), |latch| watch.evaluate(plan, id, tallies.as_ref(), latch, now));
         if kept.as_ref() != Some(&watch) {
             self.0.put(&key, &watch.to_bytes());
         }
@@ -289,7 +287,7 @@ pub(crate) mod tests {
         assert!(!memory.keys().iter().any(|key| key.contains('/')), "{:?}", memory.keys());
         assert_eq!(keeper.flushed(&old.plan, &batch, &none, late + 2), []);
         let latches = keeper.document().latches;
-        assert!(latches.get("web").unwrap().stops(3, 0, Some(late + 2)));
+        assert!(latches.get("web").unwrap().abort.as_ref().unwrap().stops(3, 0, Some(late + 2)));
     }
 
     #[test]

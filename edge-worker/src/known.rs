@@ -43,10 +43,10 @@ impl Document {
     pub(crate) fn learn(&mut self, other: &Document) {
         let newer = other.version >= self.version;
         for latch in other.latches.list() {
-            self.latches.change(&latch.rollout, |known| {
+            self.latches.update(&latch.rollout, |known| {
                 known.merge(latch);
                 if newer && known.epoch == latch.epoch {
-                    known.held = latch.held;
+                    known.held_step = latch.held_step;
                 }
             });
         }
@@ -123,6 +123,6 @@ mod tests {
         let new = r#"{"version":8,"latches":[{"rollout":"web","epoch":2}]}"#;
         assert_eq!(known.learn(new), Learned::Something);
         let latch = known.latches().get("web").cloned().unwrap();
-        assert!(latch.abort.is_some() && latch.held.is_none());
+        assert!(latch.abort.is_some() && latch.held_step.is_none());
     }
 }

@@ -33,7 +33,7 @@ pub(crate) async fn answer(
         None
     };
     isolate.counters.evaluations.increment();
-    let standing = active.and_then(Active::standing);
+    let active_latches = active.and_then(Active::active_latches);
     let asked = serin_ofrep::Request {
         method: std::str::from_utf8(head.method()).unwrap_or_default(),
         path,
@@ -43,7 +43,7 @@ pub(crate) async fn answer(
         if_none_match: head.text("if-none-match"),
         origin: head.text("origin"),
         now,
-        standing: standing.as_deref(),
+        latches: active_latches.as_deref(),
     };
     let response = serin_ofrep::respond(ofrep, active.map(|active| &active.plan), asked)?;
     let mut fields = String::new();

@@ -302,7 +302,7 @@ impl Shadow {
                 Err(_) => counters.failed.increment(),
             }
             if let Ok(mut in_flight) = counters.in_flight.try_borrow_mut() {
-                in_flight.leave(place);
+                in_flight.end_step(place);
             }
             if let Some(flush) = flush {
                 flush.later().await;

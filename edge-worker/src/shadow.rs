@@ -50,7 +50,7 @@ impl InFlight {
     }
 
     /// Gives a place back.
-    pub(crate) fn leave(&mut self, place: Place) {
+    pub(crate) fn end_step(&mut self, place: Place) {
         if let Some(index) = self.0.iter().position(|over| *over == place.0) {
             self.0.swap_remove(index);
         }
@@ -90,7 +90,7 @@ mod tests {
         let first = in_flight.enter(0, 100, 2).unwrap();
         assert!(in_flight.enter(1, 101, 2).is_some());
         assert!(in_flight.enter(2, 102, 2).is_none());
-        in_flight.leave(first);
+        in_flight.end_step(first);
         assert!(in_flight.enter(3, 103, 2).is_some());
         assert_eq!(in_flight.count(50), 2);
         // The second never said that it was over.

@@ -20,10 +20,12 @@ impl Active {
     /// Counts an answer of the shadow that was compared, if the spec has it judged; whether it has.
     pub(crate) fn record_shadow(&self, rollout: RolloutId, differs: bool, now: u64) -> bool {
         let Some(of) = self.plan.rollout(rollout) else { return false };
-        let standing = self.standing();
-        let latch = standing.as_ref().and_then(|standing| standing.of(rollout));
-        let is_judged = of.guard().trial().is_some_and(|trial| trial.divergence().is_some());
-        let Some(current) = of.current(latch, now).filter(|_| is_judged) else { return false };
+        let active_latches = self.active_latches();
+        let latch = active_latches.as_ref().and_then(|active_latches| active_latches.get(rollout));
+        let is_judged = of.trial().is_some_and(|trial| trial.divergence().is_some());
+        let Some(current) = of.current_stage(latch, now).filter(|_| is_judged) else {
+            return false;
+        };
         self.tallied(rollout, current.stage, |tallies, _| {
             let shadow = &mut tallies.shadow;
             shadow.exposures = shadow.exposures.saturating_add(1);
@@ -58,7 +60,7 @@ impl Active {
         stage: StageId,
         count: impl FnOnce(&mut Tallies, &Trial),
     ) {
-        let trial = self.plan.rollout(rollout).and_then(|of| of.guard().trial());
+        let trial = self.plan.rollout(rollout).and_then(|of| of.trial());
         let slot = self.rollouts.get(rollout.index()).map(|of| of.tallies.try_borrow_mut());
         let (Some(trial), Some(Ok(mut slot))) = (trial, slot) else { return };
         // What is of an earlier stage says nothing of this one.

@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{Latch, Latches, Probe, Standing, Tally};
+use serin_core::gate::{ActiveLatches, Latches, Probe, Tally};
 use serin_core::plan::RolloutId;
 
 use crate::active::Active;
@@ -55,7 +55,7 @@ impl Gates {
             .rollouts()
             .iter()
             .filter_map(|rollout| {
-                let (name, trial) = (rollout.name(), rollout.guard().trial());
+                let (name, trial) = (rollout.name(), rollout.trial());
                 if trial.is_none() && settings.state.is_none() {
                     return None;
                 }
@@ -104,8 +104,8 @@ impl Gates {
     }
 
     /// What decisions have to obey.
-    pub(crate) fn standing(&self, plan: &Plan) -> Option<Rc<Standing>> {
-        self.latches.standing(plan)
+    pub(crate) fn active_latches(&self, plan: &Plan) -> Option<Rc<ActiveLatches>> {
+        self.latches.active(plan)
     }
 
     /// Counts the outcome of the request whose log is being written.
@@ -113,7 +113,7 @@ impl Gates {
         let place = self.guarded.binary_search_by_key(&probe.rollout, |guarded| guarded.id);
         let guarded = place.ok().and_then(|place| self.guarded.get(place));
         let local = guarded.and_then(|guarded| guarded.local.as_ref());
-        let trial = plan.rollout(probe.rollout).and_then(|rollout| rollout.guard().trial());
+        let trial = plan.rollout(probe.rollout).and_then(|rollout| rollout.trial());
         if let Some((local, trial)) = local.zip(trial) {
             local.record(trial, probe, &outcome::outcome(trial, probe));
         }
@@ -145,11 +145,11 @@ impl Gates {
         let Some((rollout, local)) = rollout.zip(local) else { return };
         // What a config on its way out takes for the stage in force is not.
         let current = if self.judges(guarded) {
-            rollout.current(latches.get(rollout.name()), now).map(|current| current.stage)
+            rollout.current_stage(latches.get(rollout.name()), now).map(|current| current.stage)
         } else {
             local.sum().map(|sum| sum.stage)
         };
-        local.flush(current, rollout.guard().trial(), active.shadows.take(guarded.id));
+        local.flush(current, rollout.trial(), active.shadows.take(guarded.id));
     }
 
     fn look(&self, plan: &Plan, guarded: &Guarded, now: u64) {
@@ -166,9 +166,8 @@ impl Guarded {
     /// Says by a gauge whether an abort is in force.
     fn show(&self, plan: &Plan, latches: &Latches, now: u64) {
         let (Some(rollout), Some(gauge)) = (plan.rollout(self.id), self.aborted) else { return };
-        let (guard, latch) = (rollout.guard(), latches.get(rollout.name()));
-        let stops = |latch: &Latch| latch.stops(guard.epoch(), guard.cooldown_ms(), Some(now));
-        gauge.record(latch.is_some_and(stops).into());
+        let abort = rollout.abort_in_force(latches.get(rollout.name()), Some(now));
+        gauge.record(abort.is_some().into());
     }
 }
 

@@ -47,10 +47,11 @@ impl HttpContext for Http {
             actions::strip(&block, |_| false);
             return Action::Continue;
         };
-        let standing = active.gates.as_ref().and_then(|gates| gates.standing(&active.plan));
+        let active_latches =
+            active.gates.as_ref().and_then(|gates| gates.active_latches(&active.plan));
         let mut facts = facts::gather(active, &block);
-        if let Some(standing) = &standing {
-            facts.set_standing(standing);
+        if let Some(active_latches) = &active_latches {
+            facts.set_latches(active_latches);
         }
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
             actions::strip(&block, |_| false);

@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{Abort, Latches, Standing};
+use serin_core::gate::{ActiveLatches, Latches};
 
 use crate::host::{self, Level};
 
@@ -24,7 +24,7 @@ pub(crate) struct SharedLatches {
 #[derive(Default)]
 struct Seen {
     cas: u32,
-    standing: Option<Rc<Standing>>,
+    active: Option<Rc<ActiveLatches>>,
 }
 
 /// What the VMs have to go by.
@@ -51,14 +51,14 @@ impl SharedLatches {
     }
 
     /// What decisions have to obey; reads anew only what has changed.
-    pub(crate) fn standing(&self, plan: &Plan) -> Option<Rc<Standing>> {
+    pub(crate) fn active(&self, plan: &Plan) -> Option<Rc<ActiveLatches>> {
         let mut seen = self.seen.try_borrow_mut().ok()?;
         if let Some((bytes, cas)) = host::shared(&self.key)
             && cas != seen.cas
         {
-            *seen = Seen { cas, standing: standing(plan, &bytes).map(Rc::new) };
+            *seen = Seen { cas, active: active(plan, &bytes).map(Rc::new) };
         }
-        seen.standing.clone()
+        seen.active.clone()
     }
 
     /// All of them as they are now.
@@ -92,18 +92,7 @@ fn reading(bytes: &[u8]) -> Reading {
     Reading { latches: Latches::from_json(json).unwrap_or_default(), known: *first != UNKNOWN }
 }
 
-fn standing(plan: &Plan, bytes: &[u8]) -> Option<Standing> {
-    let Reading { mut latches, known } = reading(bytes);
-    if !known {
-        for rollout in plan.rollouts().iter().filter(|rollout| rollout.guard().trial().is_some()) {
-            let abort = Abort {
-                epoch: rollout.guard().epoch(),
-                at: 0,
-                digest: String::new(),
-                reason: "earlier aborts are not known yet".to_owned(),
-            };
-            latches.change(rollout.name(), |latch| latch.abort(abort));
-        }
-    }
-    latches.standing(plan)
+fn active(plan: &Plan, bytes: &[u8]) -> Option<ActiveLatches> {
+    let Reading { latches, known } = reading(bytes);
+    if known { latches.for_plan(plan) } else { Some(latches.while_waiting(plan)) }
 }

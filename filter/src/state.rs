@@ -94,7 +94,7 @@ fn of_use(known: &Latches, names: &[String]) -> Latches {
     let mut kept = Latches::default();
     for latch in known.list() {
         if latch.abort.is_some() || names.contains(&latch.rollout) {
-            kept.change(&latch.rollout, |place| *place = latch.clone());
+            kept.update(&latch.rollout, |place| *place = latch.clone());
         }
     }
     kept

@@ -3,7 +3,7 @@
 use core::cell::Cell;
 
 use serin_core::Plan;
-use serin_core::gate::{self, Audit, Latch, Tallies, Verdict, Watch};
+use serin_core::gate::{Audit, Latch, Monitor, Tallies, Verdict};
 use serin_core::plan::RolloutId;
 
 use crate::host::{self, Level};
@@ -75,22 +75,19 @@ impl Watched {
         self.seen.set((number, now));
         let name = plan.rollout(id)?.name();
         let (bytes, cas) = host::shared(&self.key).unwrap_or_default();
-        let before = Watch::from_bytes(&bytes).unwrap_or_default();
+        let before = Monitor::from_bytes(&bytes).unwrap_or_default();
         let known = latches.read().latches;
         let mut latch = known.get(name).cloned().unwrap_or_else(|| Latch::new(name));
         let mut watch = before.clone();
         let sum = Tallies::from_bytes(&sum);
-        let audit = gate::look(plan, id, &mut watch, sum.as_ref(), &mut latch, now);
+        let audit = watch.evaluate(plan, id, sum.as_ref(), &mut latch, now);
         // Who is not the first to write has looked at what somebody else has looked at.
         if watch != before && !host::set_shared(&self.key, &watch.to_bytes(), cas) {
             return None;
         }
         let audit = audit?;
         latches.change(|latches| {
-            latches.change(name, |known| {
-                known.merge(&latch);
-                known.held = latch.held;
-            });
+            latches.update(name, |known| known.adopt(&latch));
         });
         let abort = audit.finding.judgement.verdict == Verdict::Abort;
         host::log(if abort { Level::Warn } else { Level::Info }, &audit.to_json());

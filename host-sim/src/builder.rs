@@ -235,7 +235,7 @@ impl PluginBuilder {
             log,
             log_level: self.log_level,
             fail_policy: self.fail_policy,
-            clusters: self.clusters.map_or(Clusters::Any, Clusters::Named),
+            clusters: self.clusters.map_or(Clusters::Any, Clusters::NameMap),
             http: self.http,
             foreign: self.foreign,
             env_vars: self.env_vars,

@@ -47,14 +47,14 @@ impl FailPolicy {
 #[derive(Clone, Debug)]
 pub(crate) enum Clusters {
     Any,
-    Named(BTreeSet<String>),
+    NameMap(BTreeSet<String>),
 }
 
 impl Clusters {
     pub(crate) fn knows(&self, name: &str) -> bool {
         match self {
             Self::Any => true,
-            Self::Named(names) => names.contains(name),
+            Self::NameMap(names) => names.contains(name),
         }
     }
 }

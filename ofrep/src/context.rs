@@ -3,18 +3,18 @@
 use std::borrow::Cow;
 
 use serin_core::json::Node;
-use serin_core::{Facts, Named, Plan};
+use serin_core::{Facts, NameMap, Plan};
 
 use crate::Request;
 use crate::evaluate::Failure;
 
 /// An evaluation context.
-pub(crate) struct Context(Named<Node>);
+pub(crate) struct Context(NameMap<Node>);
 
 /// Reads a body. An empty one and one without a context are an empty context.
 pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
     if body.trim_ascii().is_empty() {
-        return Ok(Context(Named::new()));
+        return Ok(Context(NameMap::new()));
     }
     let body: Node = serde_json::from_slice(body)
         .map_err(|error| Failure::new("PARSE_ERROR", format!("the body is not JSON: {error}")))?;
@@ -22,7 +22,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
         return Err(Failure::new("PARSE_ERROR", "the body is not a JSON object".to_owned()));
     };
     let context = match body.get("context") {
-        None | Some(Node::Null) => Named::new(),
+        None | Some(Node::Null) => NameMap::new(),
         Some(Node::Object(context)) => context.clone(),
         Some(_) => {
             return Err(Failure::new("INVALID_CONTEXT", "the context is not an object".to_owned()));
@@ -43,8 +43,8 @@ impl Context {
         let pairs = self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value)?)));
         let mut facts = Facts::from_context(plan, pairs);
         facts.set_now(request.now);
-        if let Some(standing) = request.standing {
-            facts.set_standing(standing);
+        if let Some(latches) = request.latches {
+            facts.set_latches(latches);
         }
         facts
     }

@@ -68,7 +68,7 @@ pub struct Request<'r> {
     /// The moment, in ms since 1970-01-01T00:00:00Z.
     pub now: u64,
     /// What gates have said: flags that an abort turns off are off here, too.
-    pub standing: Option<&'r serin_core::gate::Standing>,
+    pub latches: Option<&'r serin_core::gate::ActiveLatches>,
 }
 
 /// A response.

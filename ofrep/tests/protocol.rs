@@ -160,10 +160,10 @@ fn flags_that_an_abort_turns_off_are_off() {
     .unwrap();
     let latches =
         br#"{"latches":[{"rollout":"web","abort":{"epoch":0,"at":1,"digest":"d","reason":"r"}}]}"#;
-    let standing = Latches::from_json(latches).unwrap().standing(&plan);
+    let latches = Latches::from_json(latches).unwrap().for_plan(&plan);
     let path = "/ofrep/v1/evaluate/flags/checkout";
     let open = Request { method: "POST", path, body: Some(b"{}"), ..Request::default() };
-    let aborted = Request { standing: standing.as_ref(), ..open };
+    let aborted = Request { latches: latches.as_ref(), ..open };
     for (request, said) in [
         (open, r#""reason":"TARGETING_MATCH","variant":"on","value":true"#),
         (aborted, r#""reason":"DISABLED","variant":"off","value":false"#),

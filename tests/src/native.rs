@@ -4,7 +4,7 @@
 use crate::outcome::{self, Outcome, Seen};
 use crate::vector::{Case, Expect, Suite};
 use serde_json::Value;
-use serin_core::gate::{Latches, Standing};
+use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::plan::Input;
 use serin_core::{Decision, Facts, OverrideError, OverrideKeys, Plan, decide, is_reserved_header};
 
@@ -33,12 +33,12 @@ pub fn decide_minting(
     let fields = case.request.fields();
     let keys = case.override_keys.as_ref();
     let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
-    let standing = standing(plan, case);
+    let active_latches = active_latches(plan, case);
     let mut facts = facts(plan, case, &fields, keys.is_some(), &mut entropy);
     let taken = keys.as_ref().and_then(|keys| facts.take_override(plan, keys));
     let overrides = taken.map(|taken| taken.err().map_or("applied", OverrideError::as_str));
-    if let Some(standing) = &standing {
-        facts.set_standing(standing);
+    if let Some(active_latches) = &active_latches {
+        facts.set_latches(active_latches);
     }
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
@@ -58,9 +58,9 @@ pub fn decide_minting(
 }
 
 /// What the host knows of aborts.
-fn standing(plan: &Plan, case: &Case) -> Option<Standing> {
+fn active_latches(plan: &Plan, case: &Case) -> Option<ActiveLatches> {
     let json = case.latches.as_ref()?.to_string();
-    Latches::from_json(json.as_bytes())?.standing(plan)
+    Latches::from_json(json.as_bytes())?.for_plan(plan)
 }
 
 /// Lets a case expect what this host does, to be reviewed.

@@ -8,8 +8,8 @@ use super::scope::{Scope, Uses, unknown};
 use super::{ROOT, order};
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::Purpose;
-use crate::named::Named;
-use crate::plan::{Flag, Outcome, PathIndex, Rule, Variant, VariantId};
+use crate::name_map::NameMap;
+use crate::plan::{Flag, PathIndex, Rule, RuleAction, Variant, VariantId};
 use crate::plan::{FlagId, Holdout, LayerRange, Needs, PathIndexBuilder};
 use crate::schedule::Schedule;
 use crate::spec::{self, FlagKind, PathMatch, Progress, Spec};
@@ -180,7 +180,7 @@ impl FlagCompiler<'_> {
     ) -> Option<Rule> {
         let when = rule.when.as_ref();
         let when = when.map(|when| self.scope.condition(when, uses, &path.key("when"), errors));
-        let outcome = self.outcome(&rule.outcome, uses, path, errors)?;
+        let action = self.action(&rule.action, uses, path, errors)?;
         let name = match &rule.name {
             Some(name) => name.as_str().into(),
             None => format!("rules[{index}]").into(),
@@ -189,21 +189,21 @@ impl FlagCompiler<'_> {
             Some(layer) => Some(self.layer(layer, spec, uses, &path.key("layer"), errors)?),
             None => None,
         };
-        Some(Rule { name, when, layer, outcome })
+        Some(Rule { name, when, layer, action })
     }
 
-    fn outcome(
+    fn action(
         &self,
-        outcome: &spec::Outcome,
+        action: &spec::RuleAction,
         uses: &mut Uses,
         path: &Path<'_>,
         errors: &mut Errors,
-    ) -> Option<Outcome> {
-        match outcome {
-            spec::Outcome::Serve(name) => {
-                self.variant(name, &path.key("serve"), errors).map(Outcome::Serve)
+    ) -> Option<RuleAction> {
+        match action {
+            spec::RuleAction::Serve(name) => {
+                self.variant(name, &path.key("serve"), errors).map(RuleAction::Serve)
             }
-            spec::Outcome::Ramp { variant, progress, bucketing } => {
+            spec::RuleAction::Ramp { variant, progress, bucketing } => {
                 let here = path.key("ramp");
                 let variant = self.variant(variant, &here.key("variant"), errors);
                 let salt = self.name;
@@ -211,16 +211,16 @@ impl FlagCompiler<'_> {
                     self.scope.bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
                 ungated(progress, &here, errors);
                 let schedule = Schedule::new(progress);
-                Some(Outcome::Ramp { variant: variant?, schedule, bucketing: bucketing? })
+                Some(RuleAction::Ramp { variant: variant?, schedule, bucketing: bucketing? })
             }
-            spec::Outcome::Split { weights, bucketing } => {
+            spec::RuleAction::Split { weights, bucketing } => {
                 let here = path.key("split");
                 let salt = self.name;
                 let bucketing =
                     self.scope.bucketing(bucketing, Purpose::Split, salt, uses, path, errors);
                 let find = |name: &str| self.variant(name, &here.key(name), errors);
                 let ranges = split::lay_out(weights, find);
-                Some(Outcome::Split { ranges, bucketing: bucketing? })
+                Some(RuleAction::Split { ranges, bucketing: bucketing? })
             }
         }
     }
@@ -243,7 +243,7 @@ fn ungated(progress: &Progress, path: &Path<'_>, errors: &mut Errors) {
 
 /// A name's position in a sorted map; reports an unknown one.
 pub(crate) fn position<T>(
-    map: &Named<T>,
+    map: &NameMap<T>,
     what: &str,
     name: &str,
     path: &Path<'_>,

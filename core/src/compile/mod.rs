@@ -2,7 +2,7 @@
 
 mod cohorts;
 mod flags;
-mod guard;
+mod gates;
 mod names;
 mod order;
 mod rollouts;

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use super::ROOT;
 use super::flags::position;
-use super::guard::Guarded;
+use super::gates::GatesCompiler;
 use super::scope::{Scope, Uses};
 use crate::error::{ErrorKind, Errors, Path, one_of};
 use crate::hash::Purpose;
@@ -40,7 +40,7 @@ pub(crate) fn rollouts(
 /// Tells flags which rollouts' aborts turn them off.
 pub(crate) fn disable(rollouts: &[Rollout], flags: &mut [Flag]) {
     for (rollout, number) in rollouts.iter().zip(0_u32..) {
-        for flag in rollout.guard.disables.iter() {
+        for flag in rollout.abort_policy.disables.iter() {
             if let Some(flag) = flags.get_mut(flag.index()) {
                 let mut by = core::mem::take(&mut flag.disabled_by).into_vec();
                 by.push(RolloutId(number));
@@ -116,7 +116,8 @@ impl RolloutCompiler<'_> {
         let shadow = self.rollout.shadow.as_ref();
         let shadow = shadow.and_then(|shadow| self.shadow(shadow, &mut uses, path, errors));
         let (rollout, scope) = (self.rollout, self.scope);
-        let guard = Guarded { rollout, mode: &mode, spec, scope }.compile(&mut uses, path, errors);
+        let abort_policy =
+            GatesCompiler { rollout, mode: &mode, spec, scope }.compile(&mut uses, path, errors);
         let arm = |(name, arm): &(alloc::string::String, spec::Arm)| Arm {
             name: name.as_str().into(),
             target: arm.target.as_str().into(),
@@ -128,7 +129,7 @@ impl RolloutCompiler<'_> {
             mode,
             shadow,
             falls_back: self.rollout.falls_back,
-            guard,
+            abort_policy,
             needs: self.scope.needs(spec, &uses),
         }
     }

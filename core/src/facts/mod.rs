@@ -13,7 +13,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::anonymous;
-use crate::gate::Standing;
+use crate::gate::ActiveLatches;
 use crate::overrides::Forced;
 use crate::plan::{HostInput, Input, InputId, Plan, Source, UnitId};
 use crate::value::cidr::parse_address;
@@ -41,7 +41,7 @@ pub struct Facts<'a> {
     minted: Vec<(UnitId, String)>,
     token: Option<(token::Place, Cow<'a, [u8]>)>,
     pub(crate) forced: Option<Box<Forced>>,
-    standing: Option<&'a Standing>,
+    latches: Option<&'a ActiveLatches>,
 }
 
 impl<'a> Facts<'a> {
@@ -50,13 +50,13 @@ impl<'a> Facts<'a> {
         self.now = Some(Timestamp::from_unix_ms(unix_ms));
     }
 
-    /// Sets what gates have said so far; see [`crate::gate::Latches::standing`].
-    pub fn set_standing(&mut self, standing: &'a Standing) {
-        self.standing = Some(standing);
+    /// Sets the latches in force; see [`crate::gate::Latches::for_plan`].
+    pub fn set_latches(&mut self, latches: &'a ActiveLatches) {
+        self.latches = Some(latches);
     }
 
-    pub(crate) fn standing(&self) -> Option<&'a Standing> {
-        self.standing
+    pub(crate) fn latches(&self) -> Option<&'a ActiveLatches> {
+        self.latches
     }
 
     /// Sets what the host knows for an input. An address may carry a port; one that can't be read

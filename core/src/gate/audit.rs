@@ -9,12 +9,12 @@ use core::fmt::{self, Write};
 use super::counters::{Counters, Tally};
 use super::divergence::Divergence;
 use super::latency::LatencyCounts;
+use super::monitor::CurrentStage;
 use super::nats::Nats;
 use super::process::Levels;
-use super::settings::{InferenceUnit, Settings};
-use super::stage::{Look, Stage};
+use super::settings::{GateSettings, InferenceUnit};
+use super::stage::{Observation, StageEvidence};
 use super::verdict::{Cause, Evidence, Judgement, Process, Verdict};
-use super::watch::Current;
 use crate::parse::node::write_json_text;
 use crate::plan::{Plan, Rollout};
 use crate::value::share::Share;
@@ -37,7 +37,7 @@ pub struct Audit {
     /// The spec's digest.
     pub digest: String,
     /// The gate's settings, as compiled.
-    pub settings: Settings,
+    pub settings: GateSettings,
     /// What was found.
     pub finding: Finding,
 }
@@ -50,9 +50,9 @@ pub struct Finding {
     /// The verdict and its cause.
     pub judgement: Judgement,
     /// What had been seen before this look.
-    pub before: Stage,
+    pub before: StageEvidence,
     /// What this look added; `None` if there was too little to look at.
-    pub batch: Option<Batch>,
+    pub batch: Option<ObservationRecord>,
     /// All likelihoods after it.
     pub evidence: Option<Evidence>,
     /// Answers of the shadow, if they were judged.
@@ -76,9 +76,9 @@ pub struct ShadowFinding {
     pub after: Levels,
 }
 
-/// What one look added: a [`Look`] of its own.
+/// What one look added: a [`Observation`] of its own.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Batch {
+pub struct ObservationRecord {
     /// How long the span was, in ms.
     pub elapsed_ms: u64,
     /// Requests, and those that failed.
@@ -91,12 +91,19 @@ pub struct Batch {
     pub latency: [LatencyCounts; 2],
 }
 
-impl Batch {
+impl ObservationRecord {
     /// The look.
-    pub fn look(&self) -> Look<'_> {
-        let Batch { elapsed_ms, requests, buckets, kpi, latency: [canary, baseline] } = self;
+    pub fn look(&self) -> Observation<'_> {
+        let ObservationRecord { elapsed_ms, requests, buckets, kpi, latency: [canary, baseline] } =
+            self;
         let latency = Some([canary, baseline]);
-        Look { elapsed_ms: *elapsed_ms, requests: *requests, buckets: *buckets, latency, kpi: *kpi }
+        Observation {
+            elapsed_ms: *elapsed_ms,
+            requests: *requests,
+            buckets: *buckets,
+            latency,
+            kpi: *kpi,
+        }
     }
 }
 
@@ -105,7 +112,7 @@ impl Finding {
         Finding {
             group: None,
             judgement: Judgement { verdict: Verdict::Continue, cause: Cause::Collecting },
-            before: Stage::default(),
+            before: StageEvidence::default(),
             batch: None,
             evidence: None,
             shadow: None,
@@ -142,11 +149,11 @@ impl Audit {
     pub(super) fn new(
         plan: &Plan,
         rollout: &Rollout,
-        current: &Current,
+        current: &CurrentStage,
         at: u64,
         finding: Finding,
     ) -> Audit {
-        let settings = rollout.guard().trial().map(|trial| trial.gate().settings().clone());
+        let settings = rollout.trial().map(|trial| trial.gate().settings().clone());
         Audit {
             at,
             rollout: rollout.name().into(),
@@ -214,7 +221,7 @@ impl ShadowFinding {
     }
 }
 
-impl Batch {
+impl ObservationRecord {
     fn write(&self, out: &mut String) -> fmt::Result {
         write!(out, ",\"look\":{{\"elapsed\":{}", self.elapsed_ms)?;
         counters("requests", self.requests, out)?;
@@ -235,7 +242,7 @@ impl Batch {
     }
 }
 
-fn settings(settings: &Settings, out: &mut String) -> fmt::Result {
+fn settings(settings: &GateSettings, out: &mut String) -> fmt::Result {
     let unit = match settings.unit {
         InferenceUnit::Bucket => "bucket",
         InferenceUnit::Request => "request",
@@ -272,7 +279,7 @@ fn settings(settings: &Settings, out: &mut String) -> fmt::Result {
     Ok(())
 }
 
-fn stage(stage: &Stage, out: &mut String) -> fmt::Result {
+fn stage(stage: &StageEvidence, out: &mut String) -> fmt::Result {
     write!(out, ",\"before\":{{\"elapsed\":{}", stage.elapsed_ms)?;
     for (name, pace) in [("minute", stage.minute), ("sinceMinute", stage.since_minute)] {
         write!(out, ",\"{name}\":[{},{}]", pace.elapsed_ms, pace.requests)?;

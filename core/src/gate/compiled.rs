@@ -8,8 +8,8 @@ use super::ln::ln;
 use super::nats::Nats;
 use super::process::{ALTERNATIVES, Grid, Test};
 use super::ratio::Ratio;
-use super::settings::{InferenceUnit, LatencySettings, Settings, SettingsError};
-use super::stage::{Look, Stage};
+use super::settings::{GateSettings, GateSettingsError, InferenceUnit, LatencySettings};
+use super::stage::{Observation, StageEvidence};
 
 const MILLION: u128 = 1_000_000;
 
@@ -28,10 +28,10 @@ pub struct Thresholds {
     pub promotion: Nats,
 }
 
-/// A compiled gate. It is a constant: what has been seen is in a [`Stage`].
+/// A compiled gate. It is a constant: what has been seen is in a [`StageEvidence`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
-    pub(super) settings: Settings,
+    pub(super) settings: GateSettings,
     pub(super) thresholds: Thresholds,
     pub(super) rises: Grid,
     pub(super) falls: Grid,
@@ -44,8 +44,8 @@ impl Gate {
     ///
     /// # Errors
     /// Every setting outside its range.
-    pub fn new(settings: Settings) -> Result<Gate, Vec<SettingsError>> {
-        let mistakes: Vec<SettingsError> = settings.mistakes().collect();
+    pub fn new(settings: GateSettings) -> Result<Gate, Vec<GateSettingsError>> {
+        let mistakes: Vec<GateSettingsError> = settings.mistakes().collect();
         if !mistakes.is_empty() {
             return Err(mistakes);
         }
@@ -74,7 +74,7 @@ impl Gate {
     }
 
     /// The settings it was made of.
-    pub fn settings(&self) -> &Settings {
+    pub fn settings(&self) -> &GateSettings {
         &self.settings
     }
 
@@ -84,7 +84,7 @@ impl Gate {
     }
 
     /// Adds a look to what has been seen in a stage.
-    pub fn observe(&self, stage: &mut Stage, look: &Look) {
+    pub fn observe(&self, stage: &mut StageEvidence, look: &Observation) {
         stage.count_pace(look.elapsed_ms, look.requests.exposures());
         stage.requests = stage.requests.merge(look.requests);
         self.observe_errors(stage, look);
@@ -97,7 +97,7 @@ impl Gate {
         }
     }
 
-    fn observe_errors(&self, stage: &mut Stage, look: &Look) {
+    fn observe_errors(&self, stage: &mut StageEvidence, look: &Observation) {
         let batch = match self.settings.unit {
             InferenceUnit::Bucket => look.buckets,
             InferenceUnit::Request => look.requests,
@@ -118,7 +118,7 @@ impl Gate {
 
     fn observe_latency(
         &self,
-        stage: &mut Stage,
+        stage: &mut StageEvidence,
         settings: &LatencySettings,
         [canary, baseline]: [&super::LatencyCounts; 2],
     ) {
@@ -146,25 +146,25 @@ mod tests {
 
     #[test]
     fn thresholds_are_shared_out() {
-        let gate = Gate::new(Settings::default()).unwrap();
+        let gate = Gate::new(GateSettings::default()).unwrap();
         let thresholds = gate.thresholds();
         assert_eq!(thresholds.errors.to_string(), "6.21");
         assert_eq!(thresholds.late.unwrap().to_string(), "13.81");
         assert_eq!(thresholds.promotion.to_string(), "2.99");
         assert_eq!(thresholds.latency.to_string(), "8.98");
-        let staged = Gate::new(Settings { stages: 4, ..Settings::default() }).unwrap();
+        let staged = Gate::new(GateSettings { stages: 4, ..GateSettings::default() }).unwrap();
         // ln 4 more.
         assert_eq!(staged.thresholds().errors.to_string(), "7.60");
     }
 
     #[test]
     fn every_mistake_is_named() {
-        let settings = Settings {
+        let settings = GateSettings {
             alpha_ppm: 0,
             stages: 101,
             excluded: Ratio::ONE,
             late_fault_errors: 5,
-            ..Settings::default()
+            ..GateSettings::default()
         };
         let mistakes = Gate::new(settings).unwrap_err();
         let text: Vec<_> = mistakes.iter().map(ToString::to_string).collect();

@@ -8,7 +8,7 @@ use core::fmt::Write;
 use super::latch::{Abort, Latch};
 use crate::parse::node::{Node, write_json_text};
 use crate::parse::progress::MAX_STEPS;
-use crate::plan::{Plan, RolloutId};
+use crate::plan::{Plan, Rollout, RolloutId};
 
 /// What hosts tell each other of aborts, as JSON:
 ///
@@ -36,10 +36,7 @@ impl Latches {
         let mut latches = Latches::default();
         for item in items.iter().take(Self::MOST) {
             let latch = latch(item)?;
-            latches.change(&latch.rollout, |known| {
-                known.merge(&latch);
-                known.held = latch.held;
-            });
+            latches.update(&latch.rollout, |known| known.adopt(&latch));
         }
         Some(latches)
     }
@@ -60,12 +57,12 @@ impl Latches {
                 write_json_text(&abort.reason, &mut out);
                 out.push('}');
             }
-            if !latch.left.is_empty() {
+            if !latch.ended_steps.is_empty() {
                 let left: Vec<String> =
-                    latch.left.iter().map(|(step, at)| format!("[{step},{at}]")).collect();
+                    latch.ended_steps.iter().map(|(step, at)| format!("[{step},{at}]")).collect();
                 let _ = write!(out, ",\"left\":[{}]", left.join(","));
             }
-            if let Some(held) = latch.held {
+            if let Some(held) = latch.held_step {
                 let _ = write!(out, ",\"held\":{held}");
             }
             out.push('}');
@@ -84,8 +81,8 @@ impl Latches {
         self.place(rollout).ok().and_then(|place| self.list.get(place))
     }
 
-    /// Changes a rollout's latch; an open one if there was none.
-    pub fn change<T>(&mut self, rollout: &str, change: impl FnOnce(&mut Latch) -> T) -> T {
+    /// Updates a rollout's latch; creates an open one if there was none.
+    pub fn update<T>(&mut self, rollout: &str, change: impl FnOnce(&mut Latch) -> T) -> T {
         let place = self.place(rollout);
         let mut latch = match place {
             Ok(place) => self.list.get_mut(place).map(core::mem::take).unwrap_or_default(),
@@ -106,26 +103,26 @@ impl Latches {
     /// Adds what another host knows.
     pub fn merge(&mut self, other: &Latches) {
         for latch in &other.list {
-            self.change(&latch.rollout, |known| known.merge(latch));
+            self.update(&latch.rollout, |known| known.merge(latch));
         }
     }
 
-    /// By the positions of a plan, for its decisions. `None` if nothing is known of any rollout.
-    pub fn standing(&self, plan: &Plan) -> Option<Standing> {
-        let known = |rollout: &crate::plan::Rollout| self.get(rollout.name()).cloned();
-        let mut list: Vec<Option<Latch>> = plan.rollouts().iter().map(known).collect();
-        for (latch, rollout) in list.iter_mut().zip(plan.rollouts()) {
-            if let Some(latch) = latch {
-                let epoch = rollout.guard().epoch();
-                latch.enter(epoch);
-                // Under a spec that went back to an earlier epoch, its steps are not known.
-                if latch.epoch != epoch {
-                    latch.left.clear();
-                    latch.held = None;
-                }
-            }
-        }
-        list.iter().any(Option::is_some).then_some(Standing { list })
+    /// The latches by the positions of a plan, for its decisions. `None` if nothing is known of any
+    /// rollout.
+    pub fn for_plan(&self, plan: &Plan) -> Option<ActiveLatches> {
+        let active = self.active(plan, false);
+        active.list.iter().any(Option::is_some).then_some(active)
+    }
+
+    /// As [`Latches::for_plan`], for a host that has not yet learned of earlier aborts: rollouts with
+    /// gates wait on their baseline.
+    pub fn while_waiting(&self, plan: &Plan) -> ActiveLatches {
+        self.active(plan, true)
+    }
+
+    fn active(&self, plan: &Plan, is_waiting: bool) -> ActiveLatches {
+        let latch = |rollout: &Rollout| Some(self.get(rollout.name())?.in_epoch(rollout.epoch()));
+        ActiveLatches { list: plan.rollouts().iter().map(latch).collect(), is_waiting }
     }
 
     fn place(&self, rollout: &str) -> Result<usize, usize> {
@@ -133,16 +130,22 @@ impl Latches {
     }
 }
 
-/// The latches of a plan's rollouts, which every decision obeys: see [`crate::Facts::set_standing`].
+/// The latches of a plan's rollouts. Every decision obeys them: see [`crate::Facts::set_latches`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Standing {
+pub struct ActiveLatches {
     /// By position of the rollout.
     list: Vec<Option<Latch>>,
+    is_waiting: bool,
 }
 
-impl Standing {
-    /// What is known of a rollout.
-    pub fn of(&self, rollout: RolloutId) -> Option<&Latch> {
+impl ActiveLatches {
+    /// Whether earlier aborts are still unknown: rollouts with gates are on their baseline until they are.
+    pub fn is_waiting(&self) -> bool {
+        self.is_waiting
+    }
+
+    /// A rollout's latch.
+    pub fn get(&self, rollout: RolloutId) -> Option<&Latch> {
         self.list.get(rollout.index())?.as_ref()
     }
 }
@@ -161,12 +164,12 @@ fn latch(node: &Node) -> Option<Latch> {
     let mut latch = Latch::new(text(fields.get("rollout")?)?);
     latch.epoch = fields.get("epoch").and_then(whole).unwrap_or_default();
     latch.abort = abort;
-    latch.held = fields.get("held").and_then(whole).and_then(|step| u32::try_from(step).ok());
+    latch.held_step = fields.get("held").and_then(whole).and_then(|step| u32::try_from(step).ok());
     if let Some(Node::List(items)) = fields.get("left") {
         for item in items.iter().take(MAX_STEPS) {
             let Node::List(pair) = item else { return None };
             let [step, at] = pair.as_slice() else { return None };
-            latch.leave(u32::try_from(whole(step)?).ok()?, whole(at)?);
+            latch.end_step(u32::try_from(whole(step)?).ok()?, whole(at)?);
         }
     }
     Some(latch)
@@ -188,10 +191,10 @@ mod tests {
     fn what_others_know_is_added_rollout_by_rollout() {
         let abort = |epoch| Abort { epoch, at: 5, digest: "00".into(), reason: "errors".into() };
         let mut known = Latches::default();
-        known.change("shop", |latch| latch.abort(abort(1)));
+        known.update("shop", |latch| latch.abort(abort(1)));
         let mut others = Latches::default();
-        others.change("shop", |latch| latch.abort(abort(2)));
-        others.change("cart", |latch| latch.leave(0, 7));
+        others.update("shop", |latch| latch.abort(abort(2)));
+        others.update("cart", |latch| latch.end_step(0, 7));
         known.merge(&others);
         let list: Vec<_> = known
             .list()
@@ -199,6 +202,9 @@ mod tests {
             .map(|latch| (latch.rollout.as_str(), latch.abort.as_ref().map(|abort| abort.epoch)))
             .collect();
         assert_eq!(list, [("cart", None), ("shop", Some(2))]);
-        assert_eq!(known.get("cart").map(|latch| latch.left.as_slice()), Some(&[(0, 7)][..]));
+        assert_eq!(
+            known.get("cart").map(|latch| latch.ended_steps.as_slice()),
+            Some(&[(0, 7)][..])
+        );
     }
 }

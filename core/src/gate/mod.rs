@@ -4,8 +4,8 @@
 //! however often they look. `docs/gates.md` has the method, its sources and its figures.
 //!
 //! ```text
-//! Settings ──Gate::new──▶ Gate                                   once per rollout
-//! outcomes ──▶ Counters, BucketSet, LatencyCounts ──▶ Look ──observe──▶ Stage ──judge──▶ Judgement
+//! GateSettings ──Gate::new──▶ Gate                                   once per rollout
+//! outcomes ──▶ Counters, BucketSet, LatencyCounts ──▶ Observation ──observe──▶ StageEvidence ──judge──▶ Judgement
 //! Judgement::Abort ──▶ Latch                                     until a higher epoch
 //! ```
 //!
@@ -13,19 +13,19 @@
 //! verdict on every host. Nothing here reads a clock or keeps state of its own.
 //!
 //! ```
-//! use serin_core::gate::{Counters, Gate, InferenceUnit, Look, Settings, Stage, Tally, Verdict};
+//! use serin_core::gate::{Counters, Gate, InferenceUnit, Observation, GateSettings, StageEvidence, Tally, Verdict};
 //!
-//! let gate = Gate::new(Settings { unit: InferenceUnit::Request, ..Settings::default() })?;
-//! let mut stage = Stage::default();
+//! let gate = Gate::new(GateSettings { unit: InferenceUnit::Request, ..GateSettings::default() })?;
+//! let mut stage = StageEvidence::default();
 //! let requests = Counters {
 //!     canary: Tally { exposures: 500, events: 25 },
 //!     baseline: Tally { exposures: 9500, events: 95 },
 //! };
-//! gate.observe(&mut stage, &Look { elapsed_ms: 60_000, requests, ..Look::default() });
+//! gate.observe(&mut stage, &Observation { elapsed_ms: 60_000, requests, ..Observation::default() });
 //! let judgement = gate.judge(&stage);
 //! assert_eq!(judgement.verdict, Verdict::Abort);
 //! assert_eq!(judgement.to_string(), "abort: errors, 1.5 times: 7.17 of 6.21 nats");
-//! # Ok::<(), Vec<serin_core::gate::SettingsError>>(())
+//! # Ok::<(), Vec<serin_core::gate::GateSettingsError>>(())
 //! ```
 
 mod audit;
@@ -37,6 +37,7 @@ mod latch;
 mod latches;
 mod latency;
 mod ln;
+mod monitor;
 mod nats;
 mod outcome;
 pub mod planner;
@@ -47,24 +48,23 @@ mod settings;
 mod stage;
 mod tallies;
 mod verdict;
-mod watch;
 mod wire;
 
-pub use audit::{Audit, Batch, Finding, ShadowFinding};
+pub use audit::{Audit, Finding, ObservationRecord, ShadowFinding};
 pub use bucket_set::BucketSet;
 pub use compiled::{Gate, Thresholds};
 pub use counters::{Counters, Tally};
 pub use divergence::Divergence;
 pub use latch::{Abort, Latch};
-pub use latches::{Latches, Standing};
+pub use latches::{ActiveLatches, Latches};
 pub use latency::{EDGES, Edge, LATENCY_COUNTS, LatencyCounts};
+pub use monitor::{CurrentStage, Monitor};
 pub use nats::Nats;
 pub use outcome::{Outcome, Probe, StageId};
 pub use process::{ALTERNATIVES, Detector, Grid, Levels, Test};
 pub use ratio::Ratio;
 pub use replay::{Replay, replay};
-pub use settings::{InferenceUnit, LatencySettings, Settings, SettingsError};
-pub use stage::{EdgeState, Look, Pace, Stage};
-pub use tallies::{Group, Tallies};
+pub use settings::{GateSettings, GateSettingsError, InferenceUnit, LatencySettings};
+pub use stage::{EdgeState, Observation, Pace, StageEvidence};
+pub use tallies::{GroupTally, Tallies};
 pub use verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};
-pub use watch::{Current, Watch, look};

@@ -53,13 +53,13 @@ impl Decision {
     /// compared with who is not.
     pub fn probe(&self, plan: &Plan, facts: &Facts<'_>) -> Option<Probe> {
         let decided = self.rollout()?;
-        let guard = plan.rollout(decided.rollout)?.guard();
-        let trial = guard.trial()?;
+        let rollout = plan.rollout(decided.rollout)?;
+        let trial = rollout.trial()?;
         let assignment = decided.assignment.filter(|_| decided.reason == Reason::Split)?;
         Some(Probe {
             rollout: decided.rollout,
             stage: StageId {
-                epoch: guard.epoch(),
+                epoch: rollout.epoch(),
                 step: decided.step.and_then(|step| u32::try_from(step).ok()).unwrap_or(0),
                 fingerprint: trial.fingerprint(),
             },

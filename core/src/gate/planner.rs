@@ -148,7 +148,7 @@ fn log(above: u128, below: u128) -> i128 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::{Gate, Settings};
+    use crate::gate::{Gate, GateSettings};
 
     fn share(millipercent: u32) -> Share {
         Share::from_millipercent(millipercent).unwrap()
@@ -159,7 +159,7 @@ mod tests {
     }
 
     fn needed(millipercent: u32, ppm: u32, thousandths: u32) -> u64 {
-        let errors = Gate::new(Settings::default()).unwrap().thresholds().errors;
+        let errors = Gate::new(GateSettings::default()).unwrap().thresholds().errors;
         let rate = Rate::from_ppm(ppm).unwrap();
         requests_needed(share(millipercent), rate, ratio(thousandths), errors).unwrap()
     }
@@ -191,7 +191,7 @@ mod tests {
 
     #[test]
     fn promotion_takes_what_its_drift_says() {
-        let promotion = Gate::new(Settings::default()).unwrap().thresholds().promotion;
+        let promotion = Gate::new(GateSettings::default()).unwrap().thresholds().promotion;
         let rate = Rate::from_ppm(1000).unwrap();
         let given = requests_to_promote(share(5000), rate, ratio(2000), promotion).unwrap() as f64;
         // ln(1/0.05) over ln(1 + w) − w·ln 2 for each event, of which there are p/w a request.

@@ -9,19 +9,19 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use super::audit::Batch;
+use super::audit::ObservationRecord;
 use super::compiled::Gate;
 use super::counters::{Counters, Tally};
 use super::divergence::Divergence;
 use super::latency::{EDGES, Edge, LATENCY_COUNTS, LatencyCounts};
+use super::monitor::judge_silence;
 use super::nats::Nats;
 use super::process::{ALTERNATIVES, Detector, Levels};
 use super::ratio::Ratio;
-use super::settings::{InferenceUnit, LatencySettings, Settings};
-use super::stage::{EdgeState, Pace, Stage};
+use super::settings::{GateSettings, InferenceUnit, LatencySettings};
+use super::stage::{EdgeState, Pace, StageEvidence};
 use super::verdict::{Cause, Evidence, Judgement, Verdict};
-use super::watch::judge_silence;
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::parse::node::Node;
 use crate::value::share::Share;
 
@@ -39,7 +39,7 @@ pub struct Replay {
     /// The digest of the spec that was in force.
     pub digest: String,
     /// The gate's settings.
-    pub settings: Settings,
+    pub settings: GateSettings,
     /// The verdict, decided once more.
     pub judgement: Judgement,
     /// What the record says and replaying does not, a sentence each; empty if the record holds.
@@ -95,7 +95,7 @@ pub fn replay(json: &str) -> Result<Replay, String> {
 
 fn looked(
     record: &Record<'_>,
-    settings: &Settings,
+    settings: &GateSettings,
     differences: &mut Vec<String>,
 ) -> Result<Judgement, String> {
     let gate = Gate::new(settings.clone()).map_err(|mistakes| {
@@ -142,7 +142,7 @@ fn likelihoods(
 
 fn shadowed(
     record: &Record<'_>,
-    settings: &Settings,
+    settings: &GateSettings,
     differences: &mut Vec<String>,
 ) -> Result<Judgement, String> {
     let tolerated = share(record.number("tolerated")?).ok_or("shadow.tolerated: is no share")?;
@@ -163,7 +163,7 @@ fn shadowed(
     })
 }
 
-fn settings(record: &Record<'_>) -> Result<Settings, String> {
+fn settings(record: &Record<'_>) -> Result<GateSettings, String> {
     let unit = match record.text("unit")? {
         "bucket" => InferenceUnit::Bucket,
         "request" => InferenceUnit::Request,
@@ -177,7 +177,7 @@ fn settings(record: &Record<'_>) -> Result<Settings, String> {
         true => Some(latency_settings(record)?),
         false => None,
     };
-    Ok(Settings {
+    Ok(GateSettings {
         alpha_ppm: record.small("alpha")?,
         stages: record.small("stages")?,
         unit,
@@ -206,8 +206,8 @@ fn latency_settings(record: &Record<'_>) -> Result<LatencySettings, String> {
     Ok(LatencySettings { tolerance, edges })
 }
 
-fn stage(record: &Record<'_>) -> Result<Stage, String> {
-    let mut stage = Stage {
+fn stage(record: &Record<'_>) -> Result<StageEvidence, String> {
+    let mut stage = StageEvidence {
         elapsed_ms: record.number("elapsed")?,
         minute: pace(record, "minute")?,
         since_minute: pace(record, "sinceMinute")?,
@@ -217,7 +217,7 @@ fn stage(record: &Record<'_>) -> Result<Stage, String> {
         error_levels: levels(record, "errorLevels")?,
         promotion: Nats::from_raw(record.signed("promotion")?),
         kpi_levels: levels(record, "kpiLevels")?,
-        ..Stage::default()
+        ..StageEvidence::default()
     };
     for (slot, node) in stage.late.iter_mut().zip(record.list("late")?) {
         let item = Record::open(node, "before.late")?;
@@ -232,7 +232,7 @@ fn stage(record: &Record<'_>) -> Result<Stage, String> {
     Ok(stage)
 }
 
-fn batch(record: &Record<'_>) -> Result<Batch, String> {
+fn batch(record: &Record<'_>) -> Result<ObservationRecord, String> {
     let mut latency = [LatencyCounts::default(), LatencyCounts::default()];
     for (slot, node) in latency.iter_mut().zip(record.list("latency")?) {
         let item = Record::open(node, "look.latency")?;
@@ -247,7 +247,7 @@ fn batch(record: &Record<'_>) -> Result<Batch, String> {
         }
         *slot = LatencyCounts::from_counts(counts);
     }
-    Ok(Batch {
+    Ok(ObservationRecord {
         elapsed_ms: record.number("elapsed")?,
         requests: counters(record, "requests")?,
         buckets: counters(record, "buckets")?,
@@ -302,7 +302,7 @@ fn signed(node: &Node) -> Option<i64> {
 
 /// An object of the record, with its place for messages.
 struct Record<'n> {
-    fields: &'n Named<Node>,
+    fields: &'n NameMap<Node>,
     place: &'n str,
 }
 

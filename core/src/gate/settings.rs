@@ -25,7 +25,7 @@ pub struct LatencySettings {
 
 /// A gate as written. Every field has a default that suits a busy service.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Settings {
+pub struct GateSettings {
     /// The chance, in millionths, that a canary that is no worse than tolerated is aborted in the
     /// whole rollout: 1 to 500,000. It is shared out over stages and kinds of evidence.
     pub alpha_ppm: u32,
@@ -63,9 +63,9 @@ pub struct Settings {
     pub promotion_alpha_ppm: u32,
 }
 
-impl Default for Settings {
-    fn default() -> Settings {
-        Settings {
+impl Default for GateSettings {
+    fn default() -> GateSettings {
+        GateSettings {
             alpha_ppm: 10_000,
             stages: 1,
             unit: InferenceUnit::Bucket,
@@ -86,24 +86,24 @@ impl Default for Settings {
 
 /// A setting outside its range.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SettingsError {
+pub struct GateSettingsError {
     field: &'static str,
     given: u64,
     allowed: &'static str,
 }
 
-impl fmt::Display for SettingsError {
+impl fmt::Display for GateSettingsError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let SettingsError { field, given, allowed } = self;
+        let GateSettingsError { field, given, allowed } = self;
         write!(f, "{field}: {given} is not {allowed}")
     }
 }
 
-impl core::error::Error for SettingsError {}
+impl core::error::Error for GateSettingsError {}
 
-impl Settings {
+impl GateSettings {
     /// Every setting that is outside its range.
-    pub(super) fn mistakes(&self) -> impl Iterator<Item = SettingsError> {
+    pub(super) fn mistakes(&self) -> impl Iterator<Item = GateSettingsError> {
         let alpha = |ppm: u32| (1..=500_000).contains(&ppm);
         let thousandths = |ratio: Ratio| u64::from(ratio.thousandths());
         let kpi = self.kpi.unwrap_or(Ratio::ONE);
@@ -152,6 +152,6 @@ impl Settings {
             .into_iter()
             .chain([promotion])
             .filter(|(_, _, good, _)| !good)
-            .map(|(field, given, _, allowed)| SettingsError { field, given, allowed })
+            .map(|(field, given, _, allowed)| GateSettingsError { field, given, allowed })
     }
 }

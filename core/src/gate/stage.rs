@@ -11,7 +11,7 @@ const MINUTE_MS: u64 = 60_000;
 /// units that the share alone sent to an arm: rings, overrides and pins choose users, and users
 /// that were chosen can't be compared.
 #[derive(Clone, Copy, Debug, Default)]
-pub struct Look<'a> {
+pub struct Observation<'a> {
     /// How long the span was, in ms.
     pub elapsed_ms: u64,
     /// Requests, and those that failed.
@@ -54,7 +54,7 @@ impl Pace {
 
 /// A gate's memory of one stage. Fresh for each stage; equal looks in equal order make it equal.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Stage {
+pub struct StageEvidence {
     /// How long the stage has been watched, in ms.
     pub elapsed_ms: u64,
     /// The latest whole minute, or more if there was no look for longer.
@@ -80,7 +80,7 @@ pub struct Stage {
     pub latency: [EdgeState; EDGES],
 }
 
-impl Stage {
+impl StageEvidence {
     /// Counts the time and the requests of a look. Traffic is judged by the latest minute: an average since
     /// the stage began would let a step end long after its traffic has gone, and hold one for long after a
     /// quiet night.

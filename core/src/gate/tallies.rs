@@ -11,7 +11,7 @@ use crate::plan::Trial;
 
 /// One group of units: everybody, or a cohort.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Group {
+pub struct GroupTally {
     /// Requests, and those that failed.
     pub requests: Counters,
     /// KPI events of the canary and of the baseline.
@@ -29,7 +29,7 @@ pub struct Tallies {
     /// The stage.
     pub stage: StageId,
     /// Everybody, then each of the trial's cohorts.
-    pub groups: Vec<Group>,
+    pub groups: Vec<GroupTally>,
     /// Answers of the shadow that were compared, and those that differ.
     pub shadow: Tally,
 }
@@ -37,7 +37,7 @@ pub struct Tallies {
 impl Tallies {
     /// Nothing yet.
     pub fn new(stage: StageId, trial: &Trial) -> Tallies {
-        let groups = core::iter::repeat_with(Group::default).take(trial.groups()).collect();
+        let groups = core::iter::repeat_with(GroupTally::default).take(trial.groups()).collect();
         Tallies { stage, groups, shadow: Tally::default() }
     }
 
@@ -118,10 +118,9 @@ impl Tallies {
     }
 
     pub(super) fn read(reader: &mut Reader<'_>) -> Option<Tallies> {
-        const MOST_GROUPS: usize = 17;
         let stage = StageId::read(reader)?;
         let [exposures, events] = reader.numbers()?;
-        let count = reader.count(MOST_GROUPS)?;
+        let count = reader.count(super::Monitor::MAX_GROUPS)?;
         let mut groups = Vec::with_capacity(count);
         for _ in 0..count {
             let (requests, kpi) = (Counters::read(reader)?, reader.numbers()?);
@@ -141,13 +140,18 @@ impl Tallies {
                 *words.get_mut(index)? = value;
                 Some(())
             })?;
-            groups.push(Group { requests, kpi, latency, errors: BucketSet::from_words(&words) });
+            groups.push(GroupTally {
+                requests,
+                kpi,
+                latency,
+                errors: BucketSet::from_words(&words),
+            });
         }
         Some(Tallies { stage, groups, shadow: Tally { exposures, events } })
     }
 }
 
-impl Group {
+impl GroupTally {
     fn record(&mut self, probe: &Probe, outcome: &Outcome, error: bool, kpi: bool) {
         let requests = &mut self.requests;
         let tally = if probe.canary { &mut requests.canary } else { &mut requests.baseline };
@@ -166,7 +170,7 @@ impl Group {
         *events = events.saturating_add(kpi.into());
     }
 
-    fn add(&mut self, other: &Group) {
+    fn add(&mut self, other: &GroupTally) {
         self.requests = self.requests.merge(other.requests);
         for (events, more) in self.kpi.iter_mut().zip(other.kpi) {
             *events = events.saturating_add(more);

@@ -9,7 +9,7 @@ use super::latency::Edge;
 use super::nats::Nats;
 use super::process::{Grid, Levels};
 use super::ratio::Ratio;
-use super::stage::{EdgeState, Stage};
+use super::stage::{EdgeState, StageEvidence};
 
 /// What should happen to the stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -118,7 +118,7 @@ pub struct Evidence {
 
 impl Gate {
     /// The verdict on what has been seen in a stage: a pure function of both.
-    pub fn judge(&self, stage: &Stage) -> Judgement {
+    pub fn judge(&self, stage: &StageEvidence) -> Judgement {
         let say = |verdict, cause| Judgement { verdict, cause };
         let (seen, settings) = (stage.requests, self.settings());
         let enough = seen.canary.exposures >= settings.min_samples;
@@ -151,7 +151,7 @@ impl Gate {
     }
 
     /// The judgement with everything it rests on.
-    pub fn evidence(&self, stage: &Stage) -> Evidence {
+    pub fn evidence(&self, stage: &StageEvidence) -> Evidence {
         let against = self.against(stage).map(|(level, _)| level);
         Evidence {
             judgement: self.judge(stage),
@@ -164,7 +164,10 @@ impl Gate {
     }
 
     /// Every likelihood that speaks against the canary, errors first, and what a crossing would mean.
-    fn against<'a>(&'a self, stage: &'a Stage) -> impl Iterator<Item = (Level, Weight)> + 'a {
+    fn against<'a>(
+        &'a self,
+        stage: &'a StageEvidence,
+    ) -> impl Iterator<Item = (Level, Weight)> + 'a {
         let thresholds = self.thresholds();
         let weight = if self.is_large(stage.requests) { Weight::Aborts } else { Weight::TooSmall };
         let errors = levels(Process::Errors, &self.rises, stage.error_levels, thresholds.errors)
@@ -196,7 +199,7 @@ impl Gate {
         seen.differ_by(settings.min_difference, settings.min_ratio.thousandths())
     }
 
-    fn promotion_level(&self, stage: &Stage) -> Level {
+    fn promotion_level(&self, stage: &StageEvidence) -> Level {
         Level {
             process: Process::Promotion,
             alternative: self.promotion.alternative(),

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 
 use super::{Finding, Findings, Lint, ROOT};
 use crate::error::{Path, quoted};
-use crate::plan::{Bucketing, Mode, Outcome, Plan};
+use crate::plan::{Bucketing, Mode, Plan, RuleAction};
 use crate::spec::{LayerRange, Spec};
 
 pub(super) fn layers(spec: &Spec, findings: &mut Findings) {
@@ -85,10 +85,10 @@ fn all(plan: &Plan) -> Vec<Bucketed<'_>> {
         let rules = path.key("rules");
         for (index, rule) in flag.rules.iter().enumerate() {
             let rule_path = rules.index(index);
-            let (by, place): (_, Path<'_>) = match &rule.outcome {
-                Outcome::Serve(_) => continue,
-                Outcome::Ramp { bucketing, .. } => (bucketing, rule_path.key("ramp")),
-                Outcome::Split { bucketing, .. } => (bucketing, rule_path),
+            let (by, place): (_, Path<'_>) = match &rule.action {
+                RuleAction::Serve(_) => continue,
+                RuleAction::Ramp { bucketing, .. } => (bucketing, rule_path.key("ramp")),
+                RuleAction::Split { bucketing, .. } => (bucketing, rule_path),
             };
             let place = place.key("salt").to_string();
             all.push(Bucketed { owner: ("flags", flag.name()), by, place });

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::{Findings, Lint, ROOT};
 use crate::schedule::Schedule;
-use crate::spec::{Flag, FlagState, Outcome, Progress, Spec};
+use crate::spec::{Flag, FlagState, Progress, RuleAction, Spec};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
@@ -100,13 +100,13 @@ fn decided(flag: &Flag, now: Timestamp) -> Option<&str> {
     // Rules before it do no harm where they give the same.
     let mut given: Option<&str> = None;
     for rule in &flag.rules {
-        let (variant, everybody) = match &rule.outcome {
-            Outcome::Serve(variant) => (variant.as_str(), true),
-            Outcome::Ramp { variant, progress, .. } => {
+        let (variant, everybody) = match &rule.action {
+            RuleAction::Serve(variant) => (variant.as_str(), true),
+            RuleAction::Ramp { variant, progress, .. } => {
                 let share = Schedule::new(progress).at(Some(now), None).share;
                 (variant.as_str(), share == Share::ALL)
             }
-            Outcome::Split { weights, .. } => {
+            RuleAction::Split { weights, .. } => {
                 let all = weights.now.iter().find(|(_, weight)| *weight == Share::ALL);
                 (all?.0.as_str(), true)
             }
@@ -123,8 +123,8 @@ fn decided(flag: &Flag, now: Timestamp) -> Option<&str> {
 }
 
 fn begun(flag: &Flag, now: Timestamp) -> Option<Timestamp> {
-    let starts = flag.rules.iter().filter_map(|rule| match &rule.outcome {
-        Outcome::Ramp { progress: Progress::Steps { start, .. }, .. } => *start,
+    let starts = flag.rules.iter().filter_map(|rule| match &rule.action {
+        RuleAction::Ramp { progress: Progress::Steps { start, .. }, .. } => *start,
         _ => None,
     });
     starts.filter(|start| *start <= now).min()

@@ -5,7 +5,7 @@ use alloc::format;
 use super::{Findings, Lint, ROOT};
 use crate::plan::{Mode, Plan};
 use crate::schedule::Schedule;
-use crate::spec::{Bucketing, Flag, FlagState, Outcome, Progress, Rule, Spec, UnitSource};
+use crate::spec::{Bucketing, Flag, FlagState, Progress, Rule, RuleAction, Spec, UnitSource};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
@@ -47,17 +47,19 @@ fn hides(first: &Rule, later: &Rule, spec: &Spec, now: Timestamp) -> bool {
     if first.layer.is_some() || (first.when.is_some() && first.when != later.when) {
         return false;
     }
-    let bucketing = match &first.outcome {
-        Outcome::Serve(_) => return true,
-        Outcome::Split { bucketing, .. } => bucketing,
-        Outcome::Ramp { progress, bucketing, .. } if is_everybody(progress, now) => bucketing,
-        Outcome::Ramp { .. } => return false,
+    let bucketing = match &first.action {
+        RuleAction::Serve(_) => return true,
+        RuleAction::Split { bucketing, .. } => bucketing,
+        RuleAction::Ramp { progress, bucketing, .. } if is_everybody(progress, now) => bucketing,
+        RuleAction::Ramp { .. } => return false,
     };
     // Requests without the unit pass on, so a later rule that does without it is reached.
     let own = unit(bucketing, spec);
-    let by_later = match &later.outcome {
-        Outcome::Serve(_) => None,
-        Outcome::Split { bucketing, .. } | Outcome::Ramp { bucketing, .. } => unit(bucketing, spec),
+    let by_later = match &later.action {
+        RuleAction::Serve(_) => None,
+        RuleAction::Split { bucketing, .. } | RuleAction::Ramp { bucketing, .. } => {
+            unit(bucketing, spec)
+        }
     };
     always_there(own, spec) || (own.is_some() && own == by_later)
 }

@@ -4,7 +4,7 @@ use alloc::format;
 
 use super::{Findings, Lint, ROOT};
 use crate::error::Path;
-use crate::spec::{Hold, Mode, Outcome, Progress, Spec};
+use crate::spec::{Hold, Mode, Progress, RuleAction, Spec};
 use crate::value::share::Share;
 
 pub(super) fn steps(spec: &Spec, findings: &mut Findings) {
@@ -13,7 +13,7 @@ pub(super) fn steps(spec: &Spec, findings: &mut Findings) {
         let path = section.key(name);
         let rules = path.key("rules");
         for (index, rule) in flag.rules.iter().enumerate() {
-            if let Outcome::Ramp { progress, .. } = &rule.outcome {
+            if let RuleAction::Ramp { progress, .. } = &rule.action {
                 of_progress(progress, &rules.index(index).key("ramp"), findings);
             }
         }

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::reach::unit;
 use super::{Findings, Lint, ROOT};
 use crate::attribute::Attribute;
-use crate::spec::{Bucketing, Condition, Flag, FlagKind, Mode, Outcome, Progress, Spec};
+use crate::spec::{Bucketing, Condition, Flag, FlagKind, Mode, Progress, RuleAction, Spec};
 use crate::value::share::Share;
 
 #[derive(Default)]
@@ -57,9 +57,9 @@ impl<'s> Used<'s> {
     fn spec(&mut self, spec: &'s Spec) {
         for rule in spec.flags.values().flat_map(|flag| &flag.rules) {
             self.condition(spec, rule.when.as_ref());
-            match &rule.outcome {
-                Outcome::Serve(_) => {}
-                Outcome::Ramp { bucketing, .. } | Outcome::Split { bucketing, .. } => {
+            match &rule.action {
+                RuleAction::Serve(_) => {}
+                RuleAction::Ramp { bucketing, .. } | RuleAction::Split { bucketing, .. } => {
                     self.units.extend(unit(bucketing, spec));
                 }
             }
@@ -75,7 +75,7 @@ impl<'s> Used<'s> {
             if let Some(shadow) = &rollout.shadow {
                 self.condition(spec, shadow.when.as_ref());
             }
-            for name in rollout.guard.gates.iter().flat_map(|gates| &gates.cohorts) {
+            for name in rollout.abort_policy.gates.iter().flat_map(|gates| &gates.cohorts) {
                 self.cohorts.insert(name);
                 self.condition(spec, spec.cohorts.get(name));
             }

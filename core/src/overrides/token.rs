@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::keys::{Key, OverrideKeys};
 use super::{MAX_TOKEN, Override, OverrideError, base64url};
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::parse::node::{Node, number_text};
 use crate::value::timestamp::Timestamp;
 
@@ -39,7 +39,7 @@ impl OverrideKeys {
         asked(key, &claims)
     }
 
-    fn key_of(&self, header: &Named<Node>) -> Result<&Key, Refused> {
+    fn key_of(&self, header: &NameMap<Node>) -> Result<&Key, Refused> {
         // `crit` names extensions that must be understood; there are none here.
         if !is_text(header.get("alg"), "HS256") || header.get("crit").is_some() {
             return Err(Refused::Algorithm);
@@ -52,7 +52,7 @@ impl OverrideKeys {
 }
 
 /// A part's JSON object.
-fn object(part: &[u8]) -> Result<Named<Node>, Refused> {
+fn object(part: &[u8]) -> Result<NameMap<Node>, Refused> {
     let json = base64url::decode(part).ok_or(Refused::Malformed)?;
     match serde_json::from_slice::<Node>(&json) {
         Ok(Node::Object(entries)) => Ok(entries),
@@ -65,7 +65,7 @@ fn is_text(node: Option<&Node>, wanted: &str) -> bool {
 }
 
 /// Valid from `nbf` on and until just before `exp`.
-fn check_time(claims: &Named<Node>, now: Timestamp) -> Result<(), Refused> {
+fn check_time(claims: &NameMap<Node>, now: Timestamp) -> Result<(), Refused> {
     let expires = moment(claims, "exp")?.ok_or(Refused::Malformed)?;
     let begins = moment(claims, "nbf")?;
     moment(claims, "iat")?;
@@ -79,7 +79,7 @@ fn check_time(claims: &Named<Node>, now: Timestamp) -> Result<(), Refused> {
 }
 
 /// A claim in seconds since 1970; fractions are cut.
-fn moment(claims: &Named<Node>, claim: &str) -> Result<Option<Timestamp>, Refused> {
+fn moment(claims: &NameMap<Node>, claim: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(node) = claims.get(claim) else { return Ok(None) };
     let Node::Number(number) = node else { return Err(Refused::Malformed) };
     let text = number_text(number);
@@ -92,7 +92,7 @@ fn moment(claims: &Named<Node>, claim: &str) -> Result<Option<Timestamp>, Refuse
 }
 
 /// `aud` is a host or a list of them; without it a token is for every host.
-fn check_audience(claims: &Named<Node>, host: &str) -> Result<(), Refused> {
+fn check_audience(claims: &NameMap<Node>, host: &str) -> Result<(), Refused> {
     let named = match claims.get("aud") {
         None => return Ok(()),
         Some(Node::List(named)) => named,
@@ -107,7 +107,7 @@ fn check_audience(claims: &Named<Node>, host: &str) -> Result<(), Refused> {
 }
 
 /// What the claims ask for, all of which the key must be allowed to grant.
-fn asked(key: &Key, claims: &Named<Node>) -> Result<Override, Refused> {
+fn asked(key: &Key, claims: &NameMap<Node>) -> Result<Override, Refused> {
     let arms = names(claims, "arms")?;
     let variants = names(claims, "variants")?;
     let decision = match claims.get("decision") {
@@ -125,7 +125,7 @@ fn asked(key: &Key, claims: &Named<Node>) -> Result<Override, Refused> {
 }
 
 /// A claim that is an object of texts; empty without it.
-fn names(claims: &Named<Node>, claim: &str) -> Result<Vec<(String, String)>, Refused> {
+fn names(claims: &NameMap<Node>, claim: &str) -> Result<Vec<(String, String)>, Refused> {
     let entries = match claims.get(claim) {
         None => return Ok(Vec::new()),
         Some(Node::Object(entries)) => entries,

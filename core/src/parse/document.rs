@@ -13,7 +13,7 @@ use super::reader::{Object, entries, list, share, text, whole, word};
 use super::rollout::rollout;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::spec::{Bucketing, Deploy, Holdout, Isolation, Spec, UnitSource};
 
 /// The only format there is yet.
@@ -152,8 +152,8 @@ fn named<T>(
     check: fn(&str, &Path<'_>, &mut Errors),
     read: fn(&Node, &Path<'_>, &mut Errors) -> T,
     errors: &mut Errors,
-) -> Named<T> {
-    let mut things = Named::new();
+) -> NameMap<T> {
+    let mut things = NameMap::new();
     let Some(node) = object.get(field) else {
         return things;
     };
@@ -170,8 +170,8 @@ fn named<T>(
     things
 }
 
-fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Vec<UnitSource>> {
-    let mut units = Named::new();
+fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Vec<UnitSource>> {
+    let mut units = NameMap::new();
     let Some(given) = entries(node, path, errors) else {
         return units;
     };

@@ -11,9 +11,9 @@ use super::progress::progress;
 use super::reader::{Object, entries, list, share, text, word, wrong_type};
 use super::rollout::path_matches;
 use crate::error::{ErrorKind, Errors, Path};
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::spec::{
-    Bucketing, Flag, FlagKind, FlagState, LayerRange, Outcome, Rule, Variant, Weights,
+    Bucketing, Flag, FlagKind, FlagState, LayerRange, Rule, RuleAction, Variant, Weights,
 };
 use crate::structured_field;
 use crate::value::decimal::Decimal;
@@ -101,9 +101,9 @@ fn housekeeping(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
     }
 }
 
-fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Variant> {
+fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Variant> {
     let Some(given) = entries(node, path, errors) else {
-        return Named::new();
+        return NameMap::new();
     };
     if given.is_empty() || given.len() > MAX_VARIANTS {
         errors.add(
@@ -113,7 +113,7 @@ fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Variant>
         );
     }
     let mut first: Option<(&str, &'static str)> = None;
-    let mut variants = Named::new();
+    let mut variants = NameMap::new();
     for (name, value) in given {
         let here = path.key(name);
         name::check(name, &here, errors);
@@ -156,7 +156,7 @@ fn rules(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
     }
     // A rule that can't be read keeps its place, so that later paths still fit.
     let unreadable =
-        || Rule { name: None, when: None, layer: None, outcome: Outcome::Serve(String::new()) };
+        || Rule { name: None, when: None, layer: None, action: RuleAction::Serve(String::new()) };
     let read = |(index, item)| rule(item, &path.index(index), errors).unwrap_or_else(unreadable);
     items.iter().enumerate().map(read).collect()
 }
@@ -181,19 +181,19 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
             errors.add(&path.key(field), ErrorKind::Conflict, &message);
         }
     }
-    let outcome = match kind {
-        "serve" => Outcome::Serve(text(value, &here, errors)?.into()),
-        "split" => Outcome::Split {
+    let action = match kind {
+        "serve" => RuleAction::Serve(text(value, &here, errors)?.into()),
+        "split" => RuleAction::Split {
             weights: weights_with_past(value, &object, path, errors),
             bucketing: bucketing(&object, errors),
         },
         _ => ramp(value, &here, errors)?,
     };
     let layer = object.get("layer").and_then(|node| layer(node, &path.key("layer"), errors));
-    Some(Rule { name, when, layer, outcome })
+    Some(Rule { name, when, layer, action })
 }
 
-fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Outcome> {
+fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction> {
     let known = ["variant", "share", "start", "steps", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
     let variant = object.required_text("variant", errors);
@@ -202,7 +202,7 @@ fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Outcome> {
     }
     let progress = progress(&object, path, errors);
     let bucketing = bucketing(&object, errors);
-    Some(Outcome::Ramp { variant: variant?, progress: progress?, bucketing })
+    Some(RuleAction::Ramp { variant: variant?, progress: progress?, bucketing })
 }
 
 fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LayerRange> {
@@ -263,12 +263,12 @@ pub(crate) fn bucketing(object: &Object<'_>, errors: &mut Errors) -> Bucketing {
     Bucketing { unit: object.text("unit", errors), salt: object.text("salt", errors) }
 }
 
-/// Named weights in per cent that sum to 100.
-fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Share> {
+/// NameMap weights in per cent that sum to 100.
+fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> {
     let Some(given) = entries(node, path, errors) else {
-        return Named::new();
+        return NameMap::new();
     };
-    let mut weights = Named::new();
+    let mut weights = NameMap::new();
     for (name, value) in given {
         let weight = share(value, &path.key(name), errors).unwrap_or_default();
         weights.insert(name.clone(), weight);

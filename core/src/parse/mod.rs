@@ -3,7 +3,7 @@
 pub(crate) mod condition;
 pub(crate) mod document;
 pub(crate) mod flag;
-pub(crate) mod guard;
+pub(crate) mod gates;
 pub(crate) mod name;
 pub(crate) mod node;
 pub(crate) mod progress;

@@ -7,7 +7,7 @@ use core::fmt;
 use serde::de::{Deserialize, Deserializer, Error as _, MapAccess, SeqAccess, Visitor};
 use serde_json::Number;
 
-use crate::named::Named;
+use crate::name_map::NameMap;
 
 /// Any JSON value. Keys are sorted, because a protobuf `Struct` does not keep their order and the
 /// same spec must mean the same wherever it comes from.
@@ -24,7 +24,7 @@ pub enum Node {
     /// An array.
     List(Vec<Node>),
     /// An object.
-    Object(Named<Node>),
+    Object(NameMap<Node>),
 }
 
 impl Node {
@@ -180,7 +180,7 @@ impl<'de> Visitor<'de> for NodeVisitor {
         while let Some(entry) = access.next_entry::<String, Node>()? {
             entries.push(entry);
         }
-        Named::from_unsorted(entries).map(Node::Object).map_err(|key| {
+        NameMap::from_unsorted(entries).map(Node::Object).map_err(|key| {
             A::Error::custom(format_args!("the key {} is given twice", crate::error::quoted(&key)))
         })
     }

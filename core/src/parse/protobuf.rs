@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use serde_json::Number;
 
 use super::node::Node;
-use crate::named::Named;
+use crate::name_map::NameMap;
 
 /// As deep as the JSON reader goes.
 const MAX_DEPTH: u32 = 128;
@@ -38,7 +38,7 @@ fn object(bytes: &[u8], depth: u32) -> Option<Node> {
         }
         entries.push((key, node));
     }
-    Named::from_unsorted(entries).ok().map(Node::Object)
+    NameMap::from_unsorted(entries).ok().map(Node::Object)
 }
 
 /// `message Value`: null 1, number 2, string 3, bool 4, struct 5, list 6.

@@ -6,14 +6,14 @@ use alloc::vec::Vec;
 
 use super::node::{Node, number_text};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::value::decimal::Decimal;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
 /// An object whose fields are all known.
 pub(crate) struct Object<'n> {
-    entries: &'n Named<Node>,
+    entries: &'n NameMap<Node>,
     path: &'n Path<'n>,
 }
 
@@ -97,7 +97,7 @@ pub(crate) fn entries<'n>(
     node: &'n Node,
     path: &Path<'_>,
     errors: &mut Errors,
-) -> Option<&'n Named<Node>> {
+) -> Option<&'n NameMap<Node>> {
     match node {
         Node::Object(entries) => Some(entries),
         other => wrong_type(other, "an object", path, errors),

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::condition::condition;
 use super::flag::{bucketing, weights_with_past};
-use super::guard::guard;
+use super::gates::abort_policy;
 use super::name;
 use super::node::Node;
 use super::progress::{duration_ms, progress};
@@ -13,7 +13,7 @@ use super::reader::{Object, entries, list, share, text, texts, whole, word, wron
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
 use crate::hash::digest;
-use crate::named::Named;
+use crate::name_map::NameMap;
 use crate::spec::{Arm, Compare, HostMatch, Mode, PathMatch, Rollout, RouteMatch, Shadow};
 
 const ROLLOUT: [&str; 15] = [
@@ -58,7 +58,7 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
             .get("fallback")
             .and_then(|node| word(node, &[("baseline", true)], &path.key("fallback"), errors))
             .unwrap_or_default(),
-        guard: guard(&object, path, errors),
+        abort_policy: abort_policy(&object, path, errors),
         digest: digest(node.canonical().as_bytes()),
     }
 }
@@ -120,14 +120,14 @@ fn in_flight(node: &Node, path: &Path<'_>, errors: &mut Errors) -> u32 {
     u32::try_from(given).unwrap_or(IN_FLIGHT)
 }
 
-fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Named<Arm> {
+fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
     let Some(given) = entries(node, path, errors) else {
-        return Named::new();
+        return NameMap::new();
     };
     if given.is_empty() {
         errors.add(path, ErrorKind::Value, &"is empty, at least the baseline's arm is needed");
     }
-    let mut arms = Named::new();
+    let mut arms = NameMap::new();
     for (arm_name, value) in given {
         let here = path.key(arm_name);
         name::check(arm_name, &here, errors);

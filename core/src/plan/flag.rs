@@ -51,8 +51,8 @@ impl Flag {
     }
 
     pub(crate) fn needs_time(&self) -> bool {
-        self.rules.iter().any(|rule| match &rule.outcome {
-            Outcome::Ramp { schedule, .. } => schedule.needs_time(),
+        self.rules.iter().any(|rule| match &rule.action {
+            RuleAction::Ramp { schedule, .. } => schedule.needs_time(),
             _ => false,
         })
     }
@@ -90,12 +90,12 @@ pub(crate) struct Rule {
     pub(crate) name: Box<str>,
     pub(crate) when: Option<Condition>,
     pub(crate) layer: Option<LayerRange>,
-    pub(crate) outcome: Outcome,
+    pub(crate) action: RuleAction,
 }
 
 /// What a rule serves.
 #[derive(Clone, Debug)]
-pub(crate) enum Outcome {
+pub(crate) enum RuleAction {
     Serve(VariantId),
     Ramp { variant: VariantId, schedule: Schedule, bucketing: Bucketing },
     Split { ranges: Ranges<VariantId>, bucketing: Bucketing },

@@ -1,21 +1,19 @@
 //! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
 
 mod flag;
-mod guard;
 mod id_set;
 mod input;
 mod path_index;
 mod rollout;
 mod route_index;
+mod trial;
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 
 pub use flag::{Flag, Variant};
-pub(crate) use flag::{Holdout, LayerRange, Outcome, Rule};
-pub(crate) use guard::Kpi;
-pub use guard::{Guard, Trial};
+pub(crate) use flag::{Holdout, LayerRange, Rule, RuleAction};
 pub(crate) use id_set::IdSet;
 pub(crate) use input::Inputs;
 pub use input::{HostInput, Input, InputId};
@@ -23,6 +21,8 @@ pub(crate) use path_index::{PathIndex, PathIndexBuilder};
 pub use rollout::{Arm, Rollout, Shadow};
 pub(crate) use rollout::{Mode, Pin};
 pub(crate) use route_index::{RouteIndex, RouteIndexBuilder};
+pub use trial::Trial;
+pub(crate) use trial::{AbortPolicy, Kpi};
 
 use crate::attribute::Attribute;
 use crate::condition::Operator;

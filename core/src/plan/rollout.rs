@@ -2,7 +2,8 @@
 
 use alloc::boxed::Box;
 
-use super::{ArmId, Bucketing, Condition, Guard, InputId, Needs, Ranges};
+use super::{AbortPolicy, ArmId, Bucketing, Condition, FlagId, InputId, Needs, Ranges, Trial};
+use crate::gate::{Abort, Latch};
 use crate::schedule::Schedule;
 use crate::spec::Compare;
 use crate::value::share::Share;
@@ -16,7 +17,7 @@ pub struct Rollout {
     pub(crate) mode: Mode,
     pub(crate) shadow: Option<Shadow>,
     pub(crate) falls_back: bool,
-    pub(crate) guard: Guard,
+    pub(crate) abort_policy: AbortPolicy,
     pub(crate) needs: Needs,
 }
 
@@ -32,7 +33,7 @@ impl Rollout {
     }
 
     pub(crate) fn needs_time(&self) -> bool {
-        if self.guard.cooldown_ms > 0 {
+        if self.abort_policy.cooldown_ms > 0 {
             return true;
         }
         match &self.mode {
@@ -62,9 +63,35 @@ impl Rollout {
         self.falls_back
     }
 
-    /// What stops it.
-    pub fn guard(&self) -> &Guard {
-        &self.guard
+    /// The epoch. People raise it to clear an abort.
+    pub fn epoch(&self) -> u64 {
+        self.abort_policy.epoch
+    }
+
+    /// How long after an abort a raised epoch takes effect, in ms.
+    pub fn cooldown_ms(&self) -> u64 {
+        self.abort_policy.cooldown_ms
+    }
+
+    /// The flags that an abort turns off.
+    pub fn disables(&self) -> &[FlagId] {
+        &self.abort_policy.disables
+    }
+
+    /// The trial that the gates judge; `None` without gates.
+    pub fn trial(&self) -> Option<&Trial> {
+        self.abort_policy.trial.as_ref()
+    }
+
+    /// The abort that stops this rollout at `now_ms` (since 1970; `None` without a clock); `None` if
+    /// none does. Every host and every tool asks here.
+    pub fn abort_in_force<'l>(
+        &self,
+        latch: Option<&'l Latch>,
+        now_ms: Option<u64>,
+    ) -> Option<&'l Abort> {
+        let abort = latch?.abort.as_ref()?;
+        abort.stops(self.epoch(), self.cooldown_ms(), now_ms).then_some(abort)
     }
 }
 

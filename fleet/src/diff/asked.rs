@@ -2,15 +2,15 @@
 
 use super::places::Place;
 use super::profile::Profile;
-use serin_core::gate::Standing;
-use serin_core::{Decision, Facts, Named, Plan, RolloutDecision, Spec, Timestamp, decide};
+use serin_core::gate::ActiveLatches;
+use serin_core::{Decision, Facts, NameMap, Plan, RolloutDecision, Spec, Timestamp, decide};
 use std::borrow::Cow;
 
 /// Who is asked: a host with a plan, and with what it holds of latches.
 #[derive(Clone, Copy)]
 pub(super) struct Host<'c> {
     pub(super) plan: &'c Plan,
-    pub(super) standing: Option<&'c Standing>,
+    pub(super) active_latches: Option<&'c ActiveLatches>,
 }
 
 /// A unit that is asked about.
@@ -59,21 +59,21 @@ impl<'c> Host<'c> {
     /// The clock, and what the host holds.
     pub(super) fn tell(self, facts: &mut Facts<'c>, at: Timestamp) {
         facts.set_now(at.unix_ms());
-        if let Some(standing) = self.standing {
-            facts.set_standing(standing);
+        if let Some(active_latches) = self.active_latches {
+            facts.set_latches(active_latches);
         }
     }
 }
 
 /// A spec with its rollouts alone.
 pub(super) fn bare(spec: &Spec) -> Spec {
-    let mut rollouts = Named::new();
+    let mut rollouts = NameMap::new();
     for (name, rollout) in &spec.rollouts {
         let mut rollout = rollout.clone();
-        rollout.guard.disables.clear();
+        rollout.abort_policy.disables.clear();
         rollouts.insert(name.clone(), rollout);
     }
-    Spec { flags: Named::new(), rollouts, ..spec.clone() }
+    Spec { flags: NameMap::new(), rollouts, ..spec.clone() }
 }
 
 /// The arm that a request goes to.

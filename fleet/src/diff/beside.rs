@@ -5,8 +5,7 @@ use super::Side;
 use super::outcome::Pair;
 use crate::compare::under;
 use serin_core::Timestamp;
-use serin_core::gate::{Abort, Current, Latch, Standing};
-use serin_core::plan::Rollout;
+use serin_core::gate::{Abort, ActiveLatches, CurrentStage, Latch};
 use std::collections::BTreeSet;
 
 /// A rollout under the old spec and under the new one.
@@ -32,7 +31,7 @@ pub struct Guarded {
     /// Until when, where a raised epoch has cleared the abort and the cooldown is not over.
     pub until: Option<Timestamp>,
     /// The stage that its gates judge now; nothing is judged while an abort is in force.
-    pub stage: Option<Current>,
+    pub stage: Option<CurrentStage>,
     /// Whether it has gates.
     pub has_gates: bool,
 }
@@ -49,12 +48,12 @@ impl Beside {
     }
 
     /// The stage under the old spec.
-    pub fn old_stage(&self) -> Option<&Current> {
+    pub fn old_stage(&self) -> Option<&CurrentStage> {
         self.old.as_ref()?.stage.as_ref()
     }
 
     /// The stage under the new spec.
-    pub fn new_stage(&self) -> Option<&Current> {
+    pub fn new_stage(&self) -> Option<&CurrentStage> {
         self.new.as_ref()?.stage.as_ref()
     }
 }
@@ -62,14 +61,14 @@ impl Beside {
 /// All rollouts of which there is anything to tell, by name.
 pub(super) fn beside(
     pair: &Pair<'_>,
-    standing: [Option<&Standing>; 2],
+    active_latches: [Option<&ActiveLatches>; 2],
     at: Timestamp,
 ) -> Vec<Beside> {
     let names = [pair.old, pair.new].map(|side| side.spec.rollouts.names());
     let names: BTreeSet<&str> = names.into_iter().flatten().collect();
     let all = names.into_iter().map(|name| {
-        let latches = [(pair.old, standing[0]), (pair.new, standing[1])]
-            .map(|(side, standing)| standing.and_then(|it| latch(side, it, name)));
+        let latches = [(pair.old, active_latches[0]), (pair.new, active_latches[1])]
+            .map(|(side, active_latches)| active_latches.and_then(|it| latch(side, it, name)));
         Beside {
             rollout: name.to_owned(),
             path: under("rollouts", name),
@@ -83,41 +82,35 @@ pub(super) fn beside(
 
 fn guarded(side: Side<'_>, latch: Option<&Latch>, name: &str, at: Timestamp) -> Option<Guarded> {
     let rollout = super::copies::named(side.plan, name)?;
-    let stops = latch.filter(|latch| stops(rollout, latch, at));
-    let abort = stops.and_then(|latch| latch.abort.clone());
-    let guard = rollout.guard();
-    let cools = abort.as_ref().filter(|abort| abort.epoch < guard.epoch());
-    let until = cools.map(|abort| abort.at.saturating_add(guard.cooldown_ms()));
+    let abort = rollout.abort_in_force(latch, Some(at.unix_ms())).cloned();
+    let cools = abort.as_ref().filter(|abort| abort.epoch < rollout.epoch());
+    let until = cools.map(|abort| abort.at.saturating_add(rollout.cooldown_ms()));
     let until = until.map(Timestamp::from_unix_ms);
-    let stage = if abort.is_some() { None } else { rollout.current(latch, at.unix_ms()) };
-    Some(Guarded { abort, until, stage, has_gates: guard.trial().is_some() })
+    let stage = if abort.is_some() { None } else { rollout.current_stage(latch, at.unix_ms()) };
+    Some(Guarded { abort, until, stage, has_gates: rollout.trial().is_some() })
 }
 
-fn latch<'s>(side: Side<'_>, standing: &'s Standing, name: &str) -> Option<&'s Latch> {
+fn latch<'s>(side: Side<'_>, active_latches: &'s ActiveLatches, name: &str) -> Option<&'s Latch> {
     let baseline = &side.spec.rollouts.get(name)?.baseline;
-    standing.of(side.plan.arm_named(name, baseline)?.0)
-}
-
-fn stops(rollout: &Rollout, latch: &Latch, at: Timestamp) -> bool {
-    let guard = rollout.guard();
-    latch.stops(guard.epoch(), guard.cooldown_ms(), Some(at.unix_ms()))
+    active_latches.get(side.plan.arm_named(name, baseline)?.0)
 }
 
 /// The flags that an abort turns off in one of the specs and not in the other.
 pub(super) fn turned(
     pair: &Pair<'_>,
-    standing: [Option<&Standing>; 2],
+    active_latches: [Option<&ActiveLatches>; 2],
     at: Timestamp,
 ) -> BTreeSet<String> {
-    let off = |side: Side<'_>, standing: Option<&Standing>| -> BTreeSet<String> {
-        let Some(standing) = standing else { return BTreeSet::new() };
+    let off = |side: Side<'_>, active_latches: Option<&ActiveLatches>| -> BTreeSet<String> {
+        let Some(active_latches) = active_latches else { return BTreeSet::new() };
         let stopped = side.plan.rollouts().iter().filter(|rollout| {
-            latch(side, standing, rollout.name()).is_some_and(|it| stops(rollout, it, at))
+            let latch = latch(side, active_latches, rollout.name());
+            rollout.abort_in_force(latch, Some(at.unix_ms())).is_some()
         });
-        let flags = stopped.flat_map(|rollout| rollout.guard().disables());
+        let flags = stopped.flat_map(|rollout| rollout.disables());
         let names = flags.filter_map(|id| Some(side.plan.flag(*id)?.name().to_owned()));
         names.collect()
     };
-    let (old, new) = (off(pair.old, standing[0]), off(pair.new, standing[1]));
+    let (old, new) = (off(pair.old, active_latches[0]), off(pair.new, active_latches[1]));
     old.symmetric_difference(&new).cloned().collect()
 }

@@ -5,7 +5,7 @@ use super::report::{LONGEST_LIST, grouped, shown_percent, whose};
 use super::{Beside, Copied, Copies, Diff, Group, Guarded, Who, percent};
 use serde_json::{Value, json};
 use serin_core::Timestamp;
-use serin_core::gate::{Abort, Current};
+use serin_core::gate::{Abort, CurrentStage};
 
 /// Two sections, each only if it has something to say.
 pub(super) fn markdown(diff: &Diff) -> String {
@@ -130,13 +130,13 @@ fn stages(beside: &Beside) -> String {
     }
 }
 
-fn same_place(old: &Current, new: &Current) -> bool {
+fn same_place(old: &CurrentStage, new: &CurrentStage) -> bool {
     (old.stage.step, old.share, old.since.is_some())
         == (new.stage.step, new.share, new.since.is_some())
 }
 
 /// As `serin explain` names steps.
-fn at(stage: &Current) -> String {
+fn at(stage: &CurrentStage) -> String {
     match stage.since {
         Some(since) => format!("in `steps[{}]`, {} since {since}", stage.stage.step, stage.share),
         None => format!("at {}", stage.share),

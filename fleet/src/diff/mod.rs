@@ -26,7 +26,7 @@ use outcome::Pair;
 use places::Place;
 use profile::Profile;
 use serde_json::Value;
-use serin_core::gate::{Latches, Standing};
+use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::spec::UnitSource;
 use serin_core::{Decision, Facts, Plan, Spec, Timestamp, decide};
 use tally::Tally;
@@ -132,7 +132,7 @@ pub struct Comparison<'a> {
     /// evaluated for nothing. `None` where a spec can't do without them.
     routes: Option<(Plan, Plan)>,
     /// What hosts hold of aborts and of steps that gates let end, under the old spec and the new one.
-    standing: [Option<Standing>; 2],
+    active_latches: [Option<ActiveLatches>; 2],
     latched: bool,
     at: Timestamp,
     progress: Option<&'a dyn Fn(u64, Option<u64>)>,
@@ -148,16 +148,16 @@ impl<'a> Comparison<'a> {
     /// Of an old and a new spec.
     pub fn new(old: Side<'a>, new: Side<'a>, at: Timestamp) -> Self {
         let routes = Plan::new(&bare(old.spec)).ok().zip(Plan::new(&bare(new.spec)).ok());
-        let (pair, standing) = (Pair { old, new }, [None, None]);
-        Comparison { pair, routes, standing, latched: false, at, progress: None }
+        let (pair, active_latches) = (Pair { old, new }, [None, None]);
+        Comparison { pair, routes, active_latches, latched: false, at, progress: None }
     }
 
     /// Asks hosts that hold these latches. Without, they know of no abort and of no step that has passed
     /// its gate.
     #[must_use]
     pub fn with_latches(self, latches: &Latches) -> Self {
-        let standing = [self.pair.old, self.pair.new].map(|side| latches.standing(side.plan));
-        Comparison { standing, latched: true, ..self }
+        let active_latches = [self.pair.old, self.pair.new].map(|side| latches.for_plan(side.plan));
+        Comparison { active_latches, latched: true, ..self }
     }
 
     /// Calls back with how many have been asked about, and of how many if that is known.
@@ -172,8 +172,8 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    fn standing(&self) -> [Option<&Standing>; 2] {
-        self.standing.each_ref().map(Option::as_ref)
+    fn active_latches(&self) -> [Option<&ActiveLatches>; 2] {
+        self.active_latches.each_ref().map(Option::as_ref)
     }
 
     /// Asks about units. Each id stands in every source that any unit of either spec has; the units
@@ -181,7 +181,7 @@ impl<'a> Comparison<'a> {
     pub fn units(&self, ids: &[String], made_up: bool) -> Diff {
         let places = places::places(&self.pair, self.at);
         let sources = sources(&self.pair);
-        let turned = beside::turned(&self.pair, self.standing(), self.at);
+        let turned = beside::turned(&self.pair, self.active_latches(), self.at);
         let (profiles, left_out) = profile::profiles(&self.pair, &turned);
         let mut done = Done { units: 0, all: ids.len() * (profiles.len() + 1) };
         let mut groups = vec![self.group(ids, &sources, &places, Profile::default(), &mut done)];
@@ -232,7 +232,7 @@ impl<'a> Comparison<'a> {
         let mut changed = differences(self.pair.old.document, self.pair.new.document);
         changed.retain(|it| it.path != "revision" && !it.path.starts_with("deploy"));
         let (old, new) = (version(&self.pair.old), version(&self.pair.new));
-        let rollouts = beside::beside(&self.pair, self.standing(), self.at);
+        let rollouts = beside::beside(&self.pair, self.active_latches(), self.at);
         let (at, latched) = (self.at, self.latched);
         Diff { who, at, old, new, latched, groups, rollouts, left_out: 0, changed }
     }
@@ -292,13 +292,13 @@ impl<'a> Comparison<'a> {
     }
 
     fn tally(&self) -> Tally<'_> {
-        Tally::new(&self.pair, &beside::turned(&self.pair, self.standing(), self.at))
+        Tally::new(&self.pair, &beside::turned(&self.pair, self.active_latches(), self.at))
     }
 
     fn hosts(&self) -> [Host<'_>; 2] {
-        let [old, new] = self.standing();
+        let [old, new] = self.active_latches();
         let (a, b) = (self.pair.old.plan, self.pair.new.plan);
-        [Host { plan: a, standing: old }, Host { plan: b, standing: new }]
+        [Host { plan: a, active_latches: old }, Host { plan: b, active_latches: new }]
     }
 
     /// Who is asked at a place; positions of rollouts are the same with flags and without.

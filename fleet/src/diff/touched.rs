@@ -4,7 +4,7 @@
 use super::outcome::Pair;
 use super::tally::position;
 use serde_json::Value;
-use serin_core::Named;
+use serin_core::NameMap;
 use serin_core::spec::FlagKind;
 use std::collections::BTreeSet;
 
@@ -59,7 +59,7 @@ fn changed_cohorts(pair: &Pair<'_>) -> BTreeSet<String> {
     }
 }
 
-fn changed<T: PartialEq>(old: &Named<T>, new: &Named<T>) -> BTreeSet<String> {
+fn changed<T: PartialEq>(old: &NameMap<T>, new: &NameMap<T>) -> BTreeSet<String> {
     let all = old.names().chain(new.names());
     all.filter(|name| old.get(name) != new.get(name)).map(str::to_owned).collect()
 }

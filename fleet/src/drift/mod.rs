@@ -10,8 +10,8 @@ pub use worker::worker;
 
 use crate::compare::{Difference, differences};
 use serde_json::Value;
-use serin_core::gate::{self, Latch};
-use serin_core::{Timestamp, parse_span};
+use serin_core::gate;
+use serin_core::{Timestamp, parse_duration};
 
 /// The spec as git has it.
 #[derive(Clone, Copy, Debug)]
@@ -204,12 +204,11 @@ impl Abort {
         let Some(epoch) = self.epoch else { return true };
         let rollout = document.get("rollouts").and_then(|rollouts| rollouts.get(&self.rollout));
         let Some(rollout) = rollout else { return false };
-        let mut latch = Latch::new(&self.rollout);
-        let (digest, reason) = (String::new(), String::new());
-        latch.abort(gate::Abort { epoch, at: self.at.unwrap_or_default(), digest, reason });
-        let cooldown = rollout.get("cooldown").and_then(Value::as_str).and_then(parse_span);
+        let abort =
+            gate::Abort { epoch, at: self.at.unwrap_or_default(), ..gate::Abort::default() };
+        let cooldown = rollout.get("cooldown").and_then(Value::as_str).and_then(parse_duration);
         let wanted = rollout.get("epoch").and_then(Value::as_u64).unwrap_or_default();
-        latch.stops(wanted, cooldown.unwrap_or_default(), Some(now.unix_ms()))
+        abort.stops(wanted, cooldown.unwrap_or_default(), Some(now.unix_ms()))
     }
 }
 

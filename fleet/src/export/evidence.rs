@@ -2,7 +2,7 @@
 //! and from which level on they speak against it. What all monitoring targets share.
 
 use super::Source;
-use serin_core::gate::{InferenceUnit, Settings};
+use serin_core::gate::{GateSettings, InferenceUnit};
 use serin_core::{Plan, spec};
 
 /// Requests whose outcome counts, as Envoy shows them with the labels of [`super::envoy`].
@@ -41,7 +41,7 @@ pub struct Trial<'a> {
     /// The epoch whose counters count.
     pub epoch: u64,
     /// What the spec says of the gate.
-    pub settings: &'a Settings,
+    pub settings: &'a GateSettings,
     /// ln(K·S·m/α) in nats, rounded up to four decimals.
     pub threshold: String,
     /// Of the shadow's compared answers, the share that may differ, in 0.001 %.
@@ -55,14 +55,14 @@ pub fn trials<'a>(source: &'a Source<'_>) -> Vec<Trial<'a>> {
 }
 
 fn trial<'a>(plan: &'a Plan, name: &'a str, rollout: &'a spec::Rollout) -> Option<Trial<'a>> {
-    let gates = rollout.guard.gates.as_ref()?;
+    let gates = rollout.abort_policy.gates.as_ref()?;
     let planned = plan.rollouts().iter().find(|planned| planned.name() == name)?;
-    let trial = planned.guard().trial()?;
+    let trial = planned.trial()?;
     Some(Trial {
         rollout: name,
         canary: planned.arm(trial.canary())?.name(),
         baseline: &rollout.baseline,
-        epoch: rollout.guard.epoch,
+        epoch: rollout.abort_policy.epoch,
         settings: &gates.settings,
         threshold: nats(trial.gate().thresholds().errors.raw()),
         max_divergence: gates.max_divergence.map(|share| share.millipercent()),

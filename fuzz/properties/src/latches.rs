@@ -30,20 +30,22 @@ pub(crate) fn holds(bytes: &[u8]) {
 fn merged<const N: usize>(all: [&Latches; N]) -> Vec<Latch> {
     let mut merged = Latches::default();
     all.into_iter().for_each(|latches| merged.merge(latches));
-    let open = |latch: &Latch| Latch { held: None, ..latch.clone() };
+    let open = |latch: &Latch| Latch { held_step: None, ..latch.clone() };
     merged.list().iter().map(open).collect()
 }
 
 fn obeyed(latches: &Latches) {
     let plan = plan();
-    let Some(standing) = latches.standing(plan) else { return };
+    let Some(active_latches) = latches.for_plan(plan) else { return };
     let pairs = [(&b":path"[..], &b"/"[..]), (b"u", b"ada")];
     let mut facts = Facts::gather(plan, pairs);
     facts.set_now(START);
-    facts.set_standing(&standing);
+    facts.set_latches(&active_latches);
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
-    let stopped = latches.get("shop").is_some_and(|latch| latch.stops(1, 60_000, Some(START)));
+    let stopped = latches.get("shop").is_some_and(|latch| {
+        latch.abort.as_ref().is_some_and(|abort| abort.stops(1, 60_000, Some(START)))
+    });
     let (_, arm) = decision.arm(plan).expect("the rollout's");
     assert!(!stopped || arm == "stable", "{}", latches.to_json());
     assert_eq!(decision.record(plan).contains("DISABLED"), stopped, "{}", latches.to_json());

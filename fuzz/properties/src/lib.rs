@@ -11,6 +11,7 @@ mod decide;
 mod diff;
 mod import;
 mod latches;
+mod monitor;
 mod ofrep;
 mod pairs;
 mod request;
@@ -19,7 +20,6 @@ mod spec;
 mod splits;
 mod tallies;
 mod token;
-mod watch;
 mod wire_spec;
 mod yaml;
 
@@ -45,7 +45,7 @@ pub const PROPERTIES: [(&str, Property); 17] = [
     ("splits", splits::holds),
     ("tallies", tallies::holds),
     ("token", token::holds),
-    ("watch", watch::holds),
+    ("monitor", monitor::holds),
     ("wire_spec", wire_spec::holds),
     ("yaml", yaml::holds),
 ];

@@ -1,15 +1,15 @@
 //! Counters that come as bytes are read as what they are or not at all: what is read can be written and
 //! read again, in no more bytes; and adding up is the same in either order.
 
-use crate::watch::{counted, guarded};
+use crate::monitor::{counted, guarded};
 use serin_conformance::random::Random;
-use serin_core::gate::{Group, Tallies, Watch};
+use serin_core::gate::{GroupTally, Monitor, Tallies};
 
 pub(crate) fn holds(bytes: &[u8]) {
-    if let Some(watch) = Watch::from_bytes(bytes) {
-        let written = watch.to_bytes();
-        assert!(written.len() <= bytes.len(), "{watch:?}");
-        assert_eq!(Watch::from_bytes(&written), Some(watch));
+    if let Some(monitor) = Monitor::from_bytes(bytes) {
+        let written = monitor.to_bytes();
+        assert!(written.len() <= bytes.len(), "{monitor:?}");
+        assert_eq!(Monitor::from_bytes(&written), Some(monitor));
     }
     let read = Tallies::from_bytes(bytes);
     if let Some(tallies) = &read {
@@ -28,7 +28,7 @@ pub(crate) fn holds(bytes: &[u8]) {
     if let Some(mut read) = read {
         // Hosts add only what is of one stage, and so of as many groups.
         read.stage = one.stage;
-        read.groups.resize(one.groups.len(), Group::default());
+        read.groups.resize(one.groups.len(), GroupTally::default());
         commutes(&read, &one);
     }
 }

@@ -7,18 +7,18 @@ use std::sync::Arc;
 
 /// `NAME=URL` as given.
 #[derive(Clone, Debug)]
-pub(crate) struct Named {
+pub(crate) struct NameMap {
     pub(crate) name: String,
     pub(crate) upstream: Upstream,
 }
 
 /// Reads `NAME=URL`.
-pub(crate) fn parse(text: &str) -> Result<Named, String> {
+pub(crate) fn parse(text: &str) -> Result<NameMap, String> {
     let (name, url) = text.split_once('=').ok_or("not of the form NAME=URL")?;
     if name.is_empty() {
         return Err("the name before = is empty".to_owned());
     }
-    Ok(Named { name: name.to_owned(), upstream: parse_url(url)? })
+    Ok(NameMap { name: name.to_owned(), upstream: parse_url(url)? })
 }
 
 /// Reads an upstream's URL.
@@ -29,7 +29,7 @@ pub(crate) fn parse_url(url: &str) -> Result<Upstream, String> {
 /// Upstreams of all arms, or one sentence that names every arm without one.
 pub(crate) fn table(
     plan: &Plan,
-    arms: &[Named],
+    arms: &[NameMap],
     default: Option<&Upstream>,
 ) -> Result<Table, String> {
     let given: HashMap<&str, &Upstream> =
@@ -58,7 +58,7 @@ pub(crate) fn table(
 }
 
 /// The names given that no arm of the plan has.
-pub(crate) fn unused<'a>(plan: &Plan, arms: &'a [Named]) -> Vec<&'a str> {
+pub(crate) fn unused<'a>(plan: &Plan, arms: &'a [NameMap]) -> Vec<&'a str> {
     let known = |name: &str| {
         plan.rollouts().iter().any(|rollout| {
             rollout.arms().iter().any(|arm| {
@@ -84,7 +84,7 @@ mod tests {
         Plan::from_json(spec).expect("a good spec")
     }
 
-    fn named(names: &[&str]) -> Vec<Named> {
+    fn named(names: &[&str]) -> Vec<NameMap> {
         let arm = |(index, name): (usize, &&str)| {
             parse(&format!("{name}=http://127.0.0.1:{}", 1000 + index)).expect("a good arm")
         };

@@ -115,9 +115,9 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
         facts.mint(unit, entropy);
     }
     let latches = args.latches.as_deref().map(latches::read).transpose()?;
-    let standing = latches.and_then(|latches| latches.standing(plan));
-    if let Some(standing) = &standing {
-        facts.set_standing(standing);
+    let active_latches = latches.and_then(|latches| latches.for_plan(plan));
+    if let Some(active_latches) = &active_latches {
+        facts.set_latches(active_latches);
     }
     let token = take_override(plan, &mut facts)?;
     let (mut decision, mut recorder) = (Decision::new(plan), Recorder::new());

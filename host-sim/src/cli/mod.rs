@@ -298,13 +298,13 @@ struct ServeArgs {
     /// Where an arm's requests go. NAME is ROLLOUT.ARM, the arm's target, or the arm's name; the
     /// first of these that is given counts
     #[arg(long = "arm", value_name = "NAME=URL", value_parser = arms::parse)]
-    arms: Vec<arms::Named>,
+    arms: Vec<arms::NameMap>,
     /// Where requests without a rollout go [default: the baseline, if there is just one rollout]
     #[arg(long, value_name = "URL", value_parser = arms::parse_url)]
     default: Option<crate::proxy::Upstream>,
     /// An upstream for HTTP calls that the filter makes itself
     #[arg(long = "cluster", value_name = "NAME=URL", value_parser = arms::parse)]
-    clusters: Vec<arms::Named>,
+    clusters: Vec<arms::NameMap>,
     /// Where to listen
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
@@ -412,7 +412,8 @@ fn seconds(text: &str) -> Result<Duration, String> {
 }
 
 fn span(text: &str) -> Result<u64, String> {
-    serin_core::parse_span(text).ok_or_else(|| format!("{text} is no span of time, write 1h30m"))
+    serin_core::parse_duration(text)
+        .ok_or_else(|| format!("{text} is no span of time, write 1h30m"))
 }
 
 fn users(text: &str) -> Result<usize, String> {

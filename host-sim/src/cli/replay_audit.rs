@@ -145,8 +145,8 @@ fn against(record: &Value, replayed: &Replay, spec: &Spec, plan: &serin_core::Pl
         )];
     }
     let compiled = plan.rollouts().iter().find(|known| known.name() == replayed.rollout);
-    let found = compiled.and_then(|compiled| Some((compiled.guard(), compiled.guard().trial()?)));
-    let Some((guard, trial)) = found else {
+    let found = compiled.and_then(|rollout| Some((rollout, rollout.trial()?)));
+    let Some((rollout, trial)) = found else {
         return vec![format!("rollout: the spec has no gates for {}", replayed.rollout)];
     };
     let mut differences = Vec::new();
@@ -155,7 +155,7 @@ fn against(record: &Value, replayed: &Replay, spec: &Spec, plan: &serin_core::Pl
             differences.push(format!("{field}: the record says {recorded}, the spec {given}"));
         }
     };
-    compare("epoch", replayed.epoch.into(), guard.epoch().into());
+    compare("epoch", replayed.epoch.into(), rollout.epoch().into());
     compare("revision", record["revision"].clone(), plan.revision().into());
     let share = share(spec, &replayed.rollout, replayed.step).map(Share::millipercent);
     compare("share", record["share"].clone(), share.into());

@@ -22,7 +22,7 @@ pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Respons
         if_none_match: field(&IF_NONE_MATCH),
         origin: field(&ORIGIN),
         now: now(),
-        standing: None,
+        latches: None,
     };
     respond(proxy, asked)
 }

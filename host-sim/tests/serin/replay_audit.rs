@@ -20,7 +20,7 @@ fn records() -> [String; 2] {
     let plan = shop();
     let (id, _) = plan.arm_named("shop", "canary").unwrap();
     let rollout = plan.rollout(id).unwrap();
-    let trial = rollout.guard().trial().unwrap();
+    let trial = rollout.trial().unwrap();
     let mut latch = Latch::new("shop");
     let mut watch = Watch::default();
     assert_eq!(look(&plan, id, &mut watch, None, &mut latch, START), None);

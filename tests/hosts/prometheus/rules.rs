@@ -134,7 +134,7 @@ fn by_minutes(gate: &Gate, sums: &[Counters]) -> Option<usize> {
 pub(super) fn agrees(scenario: &Scenario) -> Result<(), String> {
     let spec = spec(scenario.gate);
     let plan = Plan::from_json(spec.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
-    let trial = plan.rollouts().first().and_then(|rollout| rollout.guard().trial());
+    let trial = plan.rollouts().first().and_then(|rollout| rollout.trial());
     let gate = trial.ok_or("no gate")?.gate();
     let folder = envoy::folder(&format!("rules-{}", scenario.name.replace(' ', "-")))?;
     export("prometheus", &spec, &folder, &[])?;

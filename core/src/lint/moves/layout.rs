@@ -8,8 +8,8 @@ use alloc::vec::Vec;
 use super::{Both, Change, Move, Moves, unmoved};
 use crate::error::Path;
 use crate::hash::Purpose;
-use crate::named::Named;
-use crate::plan::{self, ArmId, Bucketing, Mode, Outcome, Plan, Ranges, VariantId};
+use crate::name_map::NameMap;
+use crate::plan::{self, ArmId, Bucketing, Mode, Plan, Ranges, RuleAction, VariantId};
 use crate::spec::{self, Spec, Weights};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
@@ -65,9 +65,9 @@ impl Layout {
         let name = |id: VariantId| {
             flag.variant(id).map(|variant| variant.name().to_string()).unwrap_or_default()
         };
-        match &rule.outcome {
-            Outcome::Serve(variant) => Layout::everybody(&name(*variant)),
-            Outcome::Ramp { variant, schedule, bucketing } => {
+        match &rule.action {
+            RuleAction::Serve(variant) => Layout::everybody(&name(*variant)),
+            RuleAction::Ramp { variant, schedule, bucketing } => {
                 let share = schedule.at(Some(now), None).share;
                 Layout::share(
                     Drawn::new(spec, plan, bucketing),
@@ -76,7 +76,7 @@ impl Layout {
                     "the next rule",
                 )
             }
-            Outcome::Split { ranges, bucketing } => {
+            RuleAction::Split { ranges, bucketing } => {
                 Layout::ranges(Drawn::new(spec, plan, bucketing), ranges, name)
             }
         }
@@ -203,7 +203,7 @@ pub(super) fn better_past(moves: &Moves, old: &Weights, new: &Weights) -> Option
 }
 
 /// `{ a: 50, b: 25 }`, names quoted where YAML might read something else.
-fn weights_text(weights: &Named<Share>) -> String {
+fn weights_text(weights: &NameMap<Share>) -> String {
     let words = ["on", "off", "yes", "no", "true", "false", "null", "y", "n"];
     let entry = |(name, weight): &(String, Share)| {
         let letter = name.starts_with(|c: char| c.is_ascii_alphabetic());

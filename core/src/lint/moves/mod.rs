@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use super::ROOT;
 use crate::error::{Path, quoted};
 use crate::plan::{self, Plan};
-use crate::spec::{self, Outcome, Spec};
+use crate::spec::{self, RuleAction, Spec};
 use crate::value::timestamp::Timestamp;
 use layout::{Drawn, Layout, better_past, compared};
 
@@ -175,8 +175,8 @@ fn rule(
     let Some(mut moves) = compared(path, old.map(laid), new.map(laid)) else { return };
     if let Some(((_, before, a, _), (_, after, b, _))) = old.zip(new) {
         moves.also.extend(rule_also(a, b, before != after));
-        if let (Outcome::Split { weights: a, .. }, Outcome::Split { weights: b, .. }) =
-            (&a.outcome, &b.outcome)
+        if let (RuleAction::Split { weights: a, .. }, RuleAction::Split { weights: b, .. }) =
+            (&a.action, &b.action)
         {
             moves.past = better_past(&moves, a, b);
         }

@@ -144,7 +144,7 @@ pub fn prospects(
     for (name, rollout) in &spec.rollouts {
         let Mode::Canary { progress, .. } = &rollout.mode else { continue };
         let compiled = plan.rollouts().iter().find(|compiled| compiled.name() == &**name);
-        let trial = compiled.and_then(|compiled| compiled.guard().trial());
+        let trial = compiled.and_then(|compiled| compiled.trial());
         if let (Some(trial), Some(traffic)) = (trial, traffic(name)) {
             let path = section.key(name);
             found.push(Rates { gate: trial.gate(), traffic }.rollout(progress, &path));

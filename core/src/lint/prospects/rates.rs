@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use super::{Evidence, GateProspect, Obstacle, Prospects, StepProspect, Traffic};
 use crate::error::Path;
 use crate::gate::planner::{Rate, requests_needed, requests_to_promote};
-use crate::gate::{Gate, Ratio, Settings};
+use crate::gate::{Gate, GateSettings, Ratio};
 use crate::spec::{Hold, Progress};
 use crate::value::share::Share;
 
@@ -67,7 +67,7 @@ impl Rates<'_> {
         }
     }
 
-    fn settings(&self) -> &Settings {
+    fn settings(&self) -> &GateSettings {
         self.gate.settings()
     }
 

@@ -95,7 +95,7 @@ impl Fault {
             "errors" => errors(amount).map(|errors| self.errors = errors),
             "latency" => times(name, amount, 0.01..=1000.0).map(|latency| self.latency = latency),
             "kpi" => times(name, amount, 0.0..=1.0).map(|kpi| self.kpi = kpi),
-            "onset" => serin_core::parse_span(amount)
+            "onset" => serin_core::parse_duration(amount)
                 .ok_or_else(|| format!("{amount} is no span of time, write 10m"))
                 .map(|ms| self.onset_ms = ms),
             _ => return None,

@@ -32,7 +32,7 @@ impl Subject {
         parts: &[(String, f64)],
     ) {
         let cohorts = &document["cohorts"];
-        let judged = rollout.guard.gates.iter().flat_map(|gates| &gates.cohorts);
+        let judged = rollout.abort_policy.gates.iter().flat_map(|gates| &gates.cohorts);
         let judged = judged.map(|name| (name.clone(), json!({ "cohort": name }), true));
         let rings = document["rollouts"][&self.rollout]["canary"]["rings"].as_array();
         let rings = rings.into_iter().flatten().enumerate().map(|(index, ring)| {

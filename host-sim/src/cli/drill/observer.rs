@@ -3,13 +3,11 @@
 
 use super::subject::Subject;
 use serin_core::gate::{
-    Gate, LatencyCounts, Look, Outcome, Probe, Process, Stage, StageId, Tallies,
+    Gate, LatencyCounts, Monitor, Observation, Outcome, Probe, Process, StageEvidence, StageId,
+    Tallies,
 };
 use serin_core::plan::{RolloutId, Trial};
 use serin_core::{Bucket, Share};
-
-/// A look needs so many requests, as in the filter.
-const LEAST_REQUESTS: u64 = 100;
 
 /// What the gate of a rollout comes to, step by step.
 pub(super) struct Observer<'s> {
@@ -19,7 +17,7 @@ pub(super) struct Observer<'s> {
     share: Share,
     tallies: Tallies,
     seen: Tallies,
-    stages: Vec<Stage>,
+    stages: Vec<StageEvidence>,
     looked_ms: u64,
     /// The largest likelihood against the new version, as a part of its threshold; and for promotion.
     pub(super) against: f64,
@@ -61,7 +59,7 @@ impl<'s> Observer<'s> {
         (self.step, self.share, self.looked_ms) = (step, share, now_ms);
         self.tallies = Tallies::new(self.stage(), self.trial);
         self.seen = self.tallies.clone();
-        self.stages = vec![Stage::default(); self.trial.groups()];
+        self.stages = vec![StageEvidence::default(); self.trial.groups()];
         (self.against, self.promotion) = (0.0, 0.0);
     }
 
@@ -79,7 +77,7 @@ impl<'s> Observer<'s> {
     /// Looks, if there is enough to look at.
     pub(super) fn look(&mut self, now_ms: u64) {
         let of = |tallies: &Tallies| tallies.groups[0].requests.exposures();
-        if of(&self.tallies) - of(&self.seen) < LEAST_REQUESTS {
+        if of(&self.tallies) - of(&self.seen) < Monitor::MIN_REQUESTS {
             return;
         }
         let gate = self.trial.gate();
@@ -92,7 +90,7 @@ impl<'s> Observer<'s> {
             let mut kpi = now.requests.since(before.requests);
             kpi.canary.events = now.kpi[0] - before.kpi[0];
             kpi.baseline.events = now.kpi[1] - before.kpi[1];
-            let look = Look {
+            let look = Observation {
                 elapsed_ms: now_ms - self.looked_ms,
                 requests: now.requests.since(before.requests),
                 buckets: now.errors.first_errors(&before.errors, self.share),
@@ -113,7 +111,7 @@ impl<'s> Observer<'s> {
 
 /// The largest likelihood against the new version as a part of its threshold, and the one for it.
 #[allow(clippy::cast_precision_loss)]
-fn parts(gate: &Gate, stage: &Stage) -> (f64, f64) {
+fn parts(gate: &Gate, stage: &StageEvidence) -> (f64, f64) {
     let (mut against, mut promotion) = (0.0_f64, 0.0);
     for level in gate.evidence(stage).levels {
         let part = level.level.raw() as f64 / level.threshold.raw().max(1) as f64;

@@ -106,7 +106,7 @@ impl Subject {
     }
 
     pub(super) fn trial(&self) -> Option<&serin_core::plan::Trial> {
-        self.plan.rollout(self.id)?.guard().trial()
+        self.plan.rollout(self.id)?.trial()
     }
 
     /// Which of the gates' cohorts this is.
@@ -126,7 +126,7 @@ fn chosen(spec: &Spec, name: Option<&str>) -> Result<String, Failure> {
         return Ok(name.to_owned());
     }
     let all = || spec.rollouts.iter();
-    let gated = all().find(|(_, rollout)| rollout.guard.gates.is_some());
+    let gated = all().find(|(_, rollout)| rollout.abort_policy.gates.is_some());
     let new = || all().find(|(_, rollout)| new_version(rollout).is_ok());
     let first = || all().next();
     let (name, _) = gated.or_else(new).or_else(first).ok_or_else(|| {
@@ -192,7 +192,7 @@ fn text_of(path: &PathMatch) -> &str {
 }
 
 fn kpi(rollout: &Rollout, path: &str) -> Option<KpiRequest> {
-    let event = rollout.guard.gates.as_ref()?.kpi.as_ref()?;
+    let event = rollout.abort_policy.gates.as_ref()?.kpi.as_ref()?;
     let status = (100..600).find(|status| event.status.contains(*status))?;
     Some(KpiRequest {
         method: event.methods.first().map_or("GET", String::as_str).to_owned(),

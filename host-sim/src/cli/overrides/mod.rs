@@ -34,7 +34,7 @@ pub(crate) struct SignArgs {
     #[command(flatten)]
     secret: SecretArgs,
     /// How long the token is good
-    #[arg(long, value_name = "SPAN", default_value = "8h", value_parser = sign::parse_span)]
+    #[arg(long, value_name = "SPAN", default_value = "8h", value_parser = sign::parse_duration)]
     expires_in: u64,
     /// An arm to force
     #[arg(long = "arm", value_name = "ROLLOUT=ARM", value_parser = sign::parse_pair)]

@@ -31,8 +31,8 @@ pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
 }
 
 /// `8h`, in milliseconds.
-pub(super) fn parse_span(text: &str) -> Result<u64, String> {
-    let span = serin_core::parse_span(text).filter(|span| *span >= 1000);
+pub(super) fn parse_duration(text: &str) -> Result<u64, String> {
+    let span = serin_core::parse_duration(text).filter(|span| *span >= 1000);
     span.ok_or_else(|| format!("{text} is no span of a second or more, write 30m, 8h or 2d"))
 }
 
@@ -167,12 +167,12 @@ mod tests {
         for bad in ["web", "=canary", "web="] {
             assert!(parse_pair(bad).is_err(), "{bad}");
         }
-        assert_eq!(parse_span("1h30m"), Ok(5_400_000));
+        assert_eq!(parse_duration("1h30m"), Ok(5_400_000));
         assert!(check_id("qa-2").is_ok() && check_id(&"a".repeat(32)).is_ok());
         assert!(check_id("").is_err() && check_id("a.b").is_err());
         assert!(check_id(&"a".repeat(33)).is_err());
         for bad in ["", "8", "500ms", "-1h"] {
-            assert!(parse_span(bad).is_err(), "{bad}");
+            assert!(parse_duration(bad).is_err(), "{bad}");
         }
         assert_eq!(parse_host("Shop.example.com"), Ok("shop.example.com".into()));
         assert_eq!(parse_host("[2001:db8::1]"), Ok("[2001:db8::1]".into()));

@@ -7,23 +7,28 @@ use alloc::vec::Vec;
 use super::flags::position;
 use super::scope::{Scope, Uses};
 use crate::error::{ErrorKind, Errors, Path};
-use crate::gate::{Divergence, Gate, Settings};
-use crate::plan::{CohortId, Condition, FlagId, Guard, Kpi, Mode, PathIndexBuilder, Trial};
+use crate::gate::{Divergence, Gate, GateSettings};
+use crate::plan::{AbortPolicy, CohortId, Condition, FlagId, Kpi, Mode, PathIndexBuilder, Trial};
 use crate::schedule::Schedule;
 use crate::spec::{self, Progress, Spec};
 
 /// A rollout whose mode is compiled.
-pub(crate) struct Guarded<'c> {
+pub(crate) struct GatesCompiler<'c> {
     pub(crate) rollout: &'c spec::Rollout,
     pub(crate) mode: &'c Mode,
     pub(crate) spec: &'c Spec,
     pub(crate) scope: &'c Scope<'c>,
 }
 
-impl Guarded<'_> {
-    /// Compiles what stops it.
-    pub(crate) fn compile(&self, uses: &mut Uses, path: &Path<'_>, errors: &mut Errors) -> Guard {
-        let given = &self.rollout.guard;
+impl GatesCompiler<'_> {
+    /// Compiles the gates and what an abort does.
+    pub(crate) fn compile(
+        &self,
+        uses: &mut Uses,
+        path: &Path<'_>,
+        errors: &mut Errors,
+    ) -> AbortPolicy {
+        let given = &self.rollout.abort_policy;
         let section = path.key("onAbort");
         let section = section.key("disable");
         let flag = |(index, name): (usize, &alloc::string::String)| {
@@ -38,7 +43,7 @@ impl Guarded<'_> {
                 None
             }
         };
-        Guard { epoch: given.epoch, cooldown_ms: given.cooldown_ms, disables, trial }
+        AbortPolicy { epoch: given.epoch, cooldown_ms: given.cooldown_ms, disables, trial }
     }
 
     fn trial(
@@ -124,7 +129,7 @@ fn compiled(
     let parts = parts.saturating_add(usize::from(gates.max_divergence.is_some()));
     let parts = u32::try_from(parts).unwrap_or(u32::MAX);
     let alpha_ppm = gates.settings.alpha_ppm.checked_div(parts).unwrap_or(0).max(1);
-    let settings = Settings { alpha_ppm, stages, ..gates.settings.clone() };
+    let settings = GateSettings { alpha_ppm, stages, ..gates.settings.clone() };
     let divergence = gates.max_divergence;
     let divergence = divergence.map(|share| Divergence::new(share, alpha_ppm, stages));
     match Gate::new(settings) {

@@ -1,4 +1,4 @@
-//! What stops a rollout, resolved.
+//! The gates of a rollout, resolved.
 
 use alloc::boxed::Box;
 
@@ -6,35 +6,13 @@ use super::{ArmId, CohortId, FlagId, PathIndex};
 use crate::gate::{Divergence, Gate};
 use crate::spec::Statuses;
 
-/// What stops a rollout, and what goes with it.
+/// The gates of a rollout, and what an abort does. [`Rollout`](super::Rollout) has the accessors.
 #[derive(Clone, Debug)]
-pub struct Guard {
+pub(crate) struct AbortPolicy {
     pub(crate) epoch: u64,
     pub(crate) cooldown_ms: u64,
     pub(crate) disables: Box<[FlagId]>,
     pub(crate) trial: Option<Trial>,
-}
-
-impl Guard {
-    /// Raised by people to clear an abort.
-    pub fn epoch(&self) -> u64 {
-        self.epoch
-    }
-
-    /// After an abort, a raised epoch counts only from so many ms on.
-    pub fn cooldown_ms(&self) -> u64 {
-        self.cooldown_ms
-    }
-
-    /// Flags that an abort turns off.
-    pub fn disables(&self) -> &[FlagId] {
-        &self.disables
-    }
-
-    /// What is compared, if anything is.
-    pub fn trial(&self) -> Option<&Trial> {
-        self.trial.as_ref()
-    }
 }
 
 /// A canary on trial: what is compared with its baseline.

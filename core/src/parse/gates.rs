@@ -1,4 +1,4 @@
-//! Reads what stops a rollout: `epoch`, `cooldown`, `gates` and `onAbort`.
+//! Reads the gates of a rollout and what an abort does: `epoch`, `cooldown`, `gates` and `onAbort`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,21 +8,25 @@ use super::progress::duration_ms;
 use super::reader::{Object, decimal, list, share, text, texts, whole, word};
 use super::rollout::path_matches;
 use crate::error::{ErrorKind, Errors, Path, quoted};
-use crate::gate::{Edge, InferenceUnit, LatencySettings, Ratio, Settings};
-use crate::spec::{Gates, Guard, KpiEvent, Statuses};
+use crate::gate::{Edge, GateSettings, InferenceUnit, LatencySettings, Ratio};
+use crate::spec::{AbortPolicy, Gates, KpiEvent, Statuses};
 use crate::value::share::Share;
 
 /// The most cohorts that are judged by themselves: each one costs α and memory.
-const MAX_COHORTS: usize = 16;
+pub(crate) const MAX_COHORTS: usize = 16;
 
-/// Reads the guard of a rollout, opened as `object`.
-pub(crate) fn guard(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Guard {
+/// Reads the gates of a rollout, opened as `object`, and what an abort does.
+pub(crate) fn abort_policy(
+    object: &Object<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> AbortPolicy {
     let epoch = object.get("epoch").and_then(|node| whole(node, &path.key("epoch"), errors));
     let cooldown = object.text("cooldown", errors);
     let cooldown = cooldown.and_then(|text| duration_ms(&text, &path.key("cooldown"), errors));
     let gates = object.get("gates").and_then(|node| gates(node, &path.key("gates"), errors));
     let disables = object.get("onAbort").map(|node| on_abort(node, &path.key("onAbort"), errors));
-    Guard {
+    AbortPolicy {
         epoch: epoch.unwrap_or_default(),
         cooldown_ms: cooldown.unwrap_or_default(),
         gates,
@@ -52,7 +56,7 @@ const GATES: [&str; 10] = [
 fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
     let object = Object::open(node, path, &GATES, errors)?;
     let reader = Reader { object: &object, path };
-    let mut settings = Settings::default();
+    let mut settings = GateSettings::default();
     reader.ppm("alpha", &mut settings.alpha_ppm, errors);
     reader.count("minSamples", &mut settings.min_samples, errors);
     reader.count("minRate", &mut settings.min_per_minute, errors);
@@ -93,7 +97,7 @@ fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
 fn error_gate(
     gates: &Object<'_>,
     path: &Path<'_>,
-    settings: &mut Settings,
+    settings: &mut GateSettings,
     errors: &mut Errors,
 ) -> Statuses {
     const FIELDS: [&str; 6] =
@@ -124,7 +128,7 @@ fn error_gate(
     statuses(&object, &here, default, errors)
 }
 
-fn promotion(node: &Node, path: &Path<'_>, settings: &mut Settings, errors: &mut Errors) {
+fn promotion(node: &Node, path: &Path<'_>, settings: &mut GateSettings, errors: &mut Errors) {
     let Some(object) = Object::open(node, path, &["exclude", "alpha"], errors) else { return };
     let reader = Reader { object: &object, path };
     reader.ratio("exclude", (1001, 200_000), &mut settings.excluded, errors);

@@ -1,4 +1,4 @@
-//! Named things in the order of their names.
+//! NameMap things in the order of their names.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,18 +8,18 @@ use crate::sorted::sorted;
 /// A map from names that keeps itself sorted. It is built once, in order, and then read: a sorted
 /// list does that in a fraction of a tree's code, which a filter's size shows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Named<T>(Vec<(String, T)>);
+pub struct NameMap<T>(Vec<(String, T)>);
 
-impl<T> Default for Named<T> {
+impl<T> Default for NameMap<T> {
     fn default() -> Self {
-        Named(Vec::new())
+        NameMap(Vec::new())
     }
 }
 
-impl<T> Named<T> {
+impl<T> NameMap<T> {
     /// Nothing yet.
     pub const fn new() -> Self {
-        Named(Vec::new())
+        NameMap(Vec::new())
     }
 
     /// Sorts a list; gives back a name that stands in it twice.
@@ -31,7 +31,7 @@ impl<T> Named<T> {
             [(a, _), (b, _)] if a == b => Some(a.clone()),
             _ => None,
         });
-        twice.map_or(Ok(Named(list)), Err)
+        twice.map_or(Ok(NameMap(list)), Err)
     }
 
     /// Adds or replaces a thing. Cheap when names come in order.
@@ -95,7 +95,7 @@ impl<T> Named<T> {
     }
 }
 
-impl<'n, T> IntoIterator for &'n Named<T> {
+impl<'n, T> IntoIterator for &'n NameMap<T> {
     type Item = &'n (String, T);
     type IntoIter = core::slice::Iter<'n, (String, T)>;
 
@@ -110,7 +110,7 @@ mod tests {
 
     #[test]
     fn stays_sorted_and_keeps_the_last_of_a_name() {
-        let mut named = Named::new();
+        let mut named = NameMap::new();
         for (name, value) in [("b", 1), ("a", 2), ("c", 3), ("b", 4)] {
             named.insert(name.into(), value);
         }

@@ -1,7 +1,7 @@
 //! A rollout watched from its first request on: what gates say becomes the latch, and each record of it
 //! replays to the same.
 
-use serin_core::gate::{Audit, Latch, Latches, Outcome, Tallies, Watch, look, replay};
+use serin_core::gate::{Audit, Latch, Latches, Monitor, Outcome, Tallies, replay};
 use serin_core::plan::RolloutId;
 use serin_core::{Decision, Facts, Plan, decide};
 
@@ -12,7 +12,7 @@ const START: u64 = 1_795_251_600_000;
 /// A host with one worker: it decides, counts, looks once a second and keeps the latches.
 struct Host {
     plan: Plan,
-    watch: Watch,
+    watch: Monitor,
     tallies: Option<Tallies>,
     /// Not yet handed on.
     local: Option<Tallies>,
@@ -42,7 +42,7 @@ impl Host {
         let plan = Plan::from_json(spec(gates, steps, more).as_bytes());
         Host {
             plan: plan.unwrap_or_else(|errors| panic!("{errors}")),
-            watch: Watch::default(),
+            watch: Monitor::default(),
             tallies: None,
             local: None,
             latches: Latches::default(),
@@ -70,7 +70,7 @@ impl Host {
         let plan_header = if self.random().is_multiple_of(10) { "enterprise" } else { "free" };
         let chance = self.random() % 1_000_000;
         let (luck, difference) = (self.random() % 1000, self.random() % 1000);
-        let standing = self.latches.standing(&self.plan);
+        let active_latches = self.latches.for_plan(&self.plan);
         let headers: [(&[u8], &[u8]); 5] = [
             (b":method", b"GET"),
             (b":path", b"/"),
@@ -80,8 +80,8 @@ impl Host {
         ];
         let mut facts = Facts::gather(&self.plan, headers);
         facts.set_now(self.now);
-        if let Some(standing) = &standing {
-            facts.set_standing(standing);
+        if let Some(active_latches) = &active_latches {
+            facts.set_latches(active_latches);
         }
         let mut decision = Decision::new(&self.plan);
         decide(&self.plan, &facts, &mut decision);
@@ -89,7 +89,7 @@ impl Host {
         let arm = arm.to_owned();
         let behaves = if arm == "canary" { canary } else { stable };
         if let Some(probe) = decision.probe(&self.plan, &facts) {
-            let trial = self.plan.rollouts()[0].guard().trial().expect("gates");
+            let trial = self.plan.rollouts()[0].trial().expect("gates");
             let spared = self.only_enterprise && probe.canary && plan_header == "free";
             let errors = if spared { stable.errors } else { behaves.errors };
             let sells = self.sells.unwrap_or_default()[usize::from(probe.canary)];
@@ -131,10 +131,11 @@ impl Host {
         }
         let (plan, tallies, now) = (&self.plan, self.tallies.as_ref(), self.now);
         let id = rollout(plan);
-        let mut other = Watch::from_bytes(&self.watch.to_bytes()).expect("readable");
+        let mut other = Monitor::from_bytes(&self.watch.to_bytes()).expect("readable");
         let mut copy = self.latch();
         let watch = &mut self.watch;
-        let audit = self.latches.change("shop", |latch| look(plan, id, watch, tallies, latch, now));
+        let audit =
+            self.latches.update("shop", |latch| watch.evaluate(plan, id, tallies, latch, now));
         // Another worker, with what this one has written down, comes to the same.
         assert_eq!(look(plan, id, &mut other, tallies, &mut copy, now), audit);
         assert_eq!((&other, &copy), (&self.watch, &self.latch()));
@@ -202,9 +203,9 @@ fn a_failing_canary_is_cut_off_and_its_flag_with_it() {
     assert!(only.starts_with("steps[0] abort: ") && only.contains("errors, "), "{only}");
     host.replayed();
 
-    let standing = host.latches.standing(&host.plan).expect("known");
+    let active_latches = host.latches.for_plan(&host.plan).expect("known");
     let mut facts = Facts::gather(&host.plan, []);
-    facts.set_standing(&standing);
+    facts.set_latches(&active_latches);
     let cart = host.plan.flag_named("cart").expect("there");
     let decided = serin_core::evaluate_flag(&host.plan, &facts, cart);
     assert_eq!(decided.reason.as_str(), "DISABLED");
@@ -244,9 +245,13 @@ fn a_gated_step_waits_for_evidence_and_not_for_the_clock() {
 fn evidence_that_comes_early_does_not_shorten_a_gated_step() {
     let mut host = Host::new("{}", GATED, "");
     host.run(110_000, 200, WELL, WELL);
-    assert_eq!((host.done(), host.latch().left), (vec![], vec![]), "its two minutes are not over");
+    assert_eq!(
+        (host.done(), host.latch().ended_steps),
+        (vec![], vec![]),
+        "its two minutes are not over"
+    );
     host.run(20_000, 200, WELL, WELL);
-    let [(step, at)] = host.latch().left.try_into().expect("one step has ended");
+    let [(step, at)] = host.latch().ended_steps.try_into().expect("one step has ended");
     assert_eq!((step, at), (0, START + 2 * MINUTE));
     let [only] = host.done().try_into().expect("one record");
     assert!(only.starts_with("steps[0] promotable: "), "{only}");
@@ -260,12 +265,12 @@ fn a_step_that_silence_held_ends_without_evidence_unless_it_is_gated() {
     for (steps, ends) in [(STEPS, true), (GATED, false)] {
         let mut host = Host::new("{}", steps, "");
         host.run(6 * MINUTE, 0, WELL, WELL);
-        assert_eq!(host.latch().held, Some(0));
+        assert_eq!(host.latch().held_step, Some(0));
         host.run(20_000, 50, faultless, faultless);
-        assert_eq!(host.latch().held, Some(0), "a minute of traffic has to be seen first");
+        assert_eq!(host.latch().held_step, Some(0), "a minute of traffic has to be seen first");
         host.run(2 * MINUTE, 50, faultless, faultless);
         assert_eq!(
-            (host.latch().held, host.latch().left.len()),
+            (host.latch().held_step, host.latch().ended_steps.len()),
             (None, usize::from(ends)),
             "{steps}"
         );

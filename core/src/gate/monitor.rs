@@ -1,69 +1,68 @@
-//! From tallies to the latch: who looks, looks with this.
+//! The gate monitor: turns tallies into a verdict and updates the latch.
 //!
-//! One host, one elected worker or one durable object owns a rollout's watch. It is handed the tallies
-//! whenever there may be something new, and says what follows. All of its memory is in [`Watch`], which
-//! goes to bytes and back, so that another worker can go on where one has stopped.
+//! A rollout has one judge: an elected worker, a Durable Object or a service. The judge hands the
+//! monitor the tallies whenever they may have grown. A [`Monitor`] is all that the judge has to
+//! remember. It converts to bytes and back, so that another worker can go on.
 
 use alloc::vec::Vec;
 
-use super::audit::{Audit, Batch, Finding};
+use super::audit::{Audit, Finding, ObservationRecord};
 
 use super::counters::Tally;
 use super::latch::{Abort, Latch};
 use super::nats::Nats;
 use super::outcome::StageId;
 use super::process::{Detector, Levels};
-use super::settings::Settings;
-use super::stage::{EdgeState, Pace, Stage};
-use super::tallies::{Group, Tallies};
-use super::verdict::{Cause, Judgement, Verdict};
+use super::settings::GateSettings;
+use super::stage::{EdgeState, Pace, StageEvidence};
+use super::tallies::{GroupTally, Tallies};
+use super::verdict::{Cause, Evidence, Judgement, Verdict};
 use super::wire::{Bytes, Reader};
+use crate::parse::gates::MAX_COHORTS;
 use crate::plan::{Mode, Plan, Rollout, RolloutId, Trial};
 use crate::schedule::{InForce, Schedule};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// Requests that a look needs: a batch of a handful says little about its own share.
-const LEAST_REQUESTS: u64 = 100;
-/// After so many ms without enough requests for a look, traffic itself is judged.
-const PATIENCE_MS: u64 = 60_000;
-
-/// The memory of whoever watches a rollout.
+/// The memory of a rollout's judge: what it has evaluated so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Watch {
+pub struct Monitor {
     stage: StageId,
-    /// When it looked last, in ms since 1970; at first, when it began.
-    looked: u64,
-    /// What it has looked at.
+    /// When it evaluated last, in ms since 1970; at first, when the stage began.
+    evaluated_at: u64,
+    /// The tallies that are evaluated already.
     seen: Tallies,
-    /// What came of it, for each group.
-    groups: Vec<Stage>,
+    /// The evidence of each group.
+    groups: Vec<StageEvidence>,
     shadow: Levels,
 }
 
 /// The stage that a rollout is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Current {
-    /// Which it is.
+pub struct CurrentStage {
+    /// The stage's id.
     pub stage: StageId,
-    /// Of how many units.
+    /// The share of units on the canary.
     pub share: Share,
     /// When the step began; `None` for a fixed share.
     pub since: Option<Timestamp>,
 }
 
 impl Rollout {
-    /// The stage in force at a moment; `None` without a trial, or before the first step.
-    pub fn current(&self, latch: Option<&Latch>, now_ms: u64) -> Option<Current> {
-        let (trial, schedule) = (self.guard().trial()?, self.schedule()?);
+    /// The stage in force at `now_ms` since 1970; `None` without a trial, or before the first step.
+    ///
+    /// A latch of another epoch says nothing of this epoch's steps, so it is ignored.
+    pub fn current_stage(&self, latch: Option<&Latch>, now_ms: u64) -> Option<CurrentStage> {
+        let (trial, schedule) = (self.trial()?, self.schedule()?);
+        let latch = latch.filter(|latch| latch.epoch == self.epoch());
         let InForce { share, step } = schedule.at(Some(Timestamp::from_unix_ms(now_ms)), latch);
         if step.is_none() && schedule.needs_time() {
             return None;
         }
         let number = step.and_then(|(index, _)| u32::try_from(index).ok()).unwrap_or(0);
-        let (epoch, fingerprint) = (self.guard().epoch(), trial.fingerprint());
+        let (epoch, fingerprint) = (self.epoch(), trial.fingerprint());
         let stage = StageId { epoch, step: number, fingerprint };
-        Some(Current { stage, share, since: step.map(|(_, since)| since) })
+        Some(CurrentStage { stage, share, since: step.map(|(_, since)| since) })
     }
 
     fn schedule(&self) -> Option<&Schedule> {
@@ -74,57 +73,10 @@ impl Rollout {
     }
 }
 
-/// Looks at a rollout: at what has been added to `tallies` since the last look, at `now_ms` since 1970.
-/// Changes the latch where something follows, and then gives the record of it; everybody who keeps the
-/// latch has to be told.
-pub fn look(
-    plan: &Plan,
-    id: RolloutId,
-    watch: &mut Watch,
-    tallies: Option<&Tallies>,
-    latch: &mut Latch,
-    now_ms: u64,
-) -> Option<Audit> {
-    let rollout = plan.rollout(id)?;
-    let trial = rollout.guard().trial()?;
-    latch.enter(rollout.guard().epoch());
-    if latch.stops(rollout.guard().epoch(), rollout.guard().cooldown_ms(), Some(now_ms)) {
-        return None;
-    }
-    let current = rollout.current(Some(latch), now_ms)?;
-    if watch.stage != current.stage || watch.groups.len() != trial.groups() {
-        *watch = Watch::new(current.stage, trial, now_ms);
-    }
-    let found = watch.look(trial, current.share, tallies, now_ms)?;
-    let step = current.stage.step;
-    let held = latch.held == Some(step);
-    match found.judgement.verdict {
-        Verdict::Abort => latch.abort(Abort {
-            epoch: current.stage.epoch,
-            at: now_ms,
-            digest: plan.digest().into(),
-            reason: found.reason(),
-        }),
-        Verdict::Pause if held => return None,
-        Verdict::Pause => latch.held = Some(step),
-        verdict => {
-            let ends = rollout.may_end(&current, verdict, held, now_ms);
-            if !held && !ends {
-                return None;
-            }
-            latch.held = None;
-            if ends {
-                latch.leave(step, now_ms);
-            }
-        }
-    }
-    Some(Audit::new(plan, rollout, &current, now_ms, found))
-}
-
 impl Rollout {
-    /// Whether a step that is not held any more ends by that: its time is over, and if it waits for the
-    /// gate, the gate has shown what it waits for.
-    fn may_end(&self, current: &Current, verdict: Verdict, held: bool, now_ms: u64) -> bool {
+    /// Whether a step that is no longer held ends now: its hold is over, and if the step waits for its
+    /// gate, the gate has said `promotable`.
+    fn may_end(&self, current: &CurrentStage, verdict: Verdict, held: bool, now_ms: u64) -> bool {
         let (Some(schedule), Some(since)) = (self.schedule(), current.since) else { return false };
         let step = usize::try_from(current.stage.step).unwrap_or(usize::MAX);
         let gated = schedule.is_gated(step);
@@ -133,27 +85,92 @@ impl Rollout {
     }
 }
 
-impl Watch {
-    fn new(stage: StageId, trial: &Trial, now_ms: u64) -> Watch {
-        Watch {
+impl Monitor {
+    /// The most groups of a trial: everybody, and 16 cohorts.
+    pub(super) const MAX_GROUPS: usize = MAX_COHORTS.saturating_add(1);
+    /// The fewest new requests worth an evaluation: a handful says little about its own share.
+    pub const MIN_REQUESTS: u64 = 100;
+    /// After this many ms without [`Monitor::MIN_REQUESTS`], the lack of traffic itself is judged.
+    pub const PATIENCE_MS: u64 = 60_000;
+
+    /// Evaluates what `tallies` have gained since the last evaluation, at `now_ms` since 1970.
+    ///
+    /// If something follows, the latch is changed and the audit record returned. Every host that keeps
+    /// the latch has to learn of the change.
+    pub fn evaluate(
+        &mut self,
+        plan: &Plan,
+        id: RolloutId,
+        tallies: Option<&Tallies>,
+        latch: &mut Latch,
+        now_ms: u64,
+    ) -> Option<Audit> {
+        let rollout = plan.rollout(id)?;
+        let trial = rollout.trial()?;
+        latch.enter_epoch(rollout.epoch());
+        if rollout.abort_in_force(Some(latch), Some(now_ms)).is_some() {
+            return None;
+        }
+        let current = rollout.current_stage(Some(latch), now_ms)?;
+        if self.stage != current.stage || self.groups.len() != trial.groups() {
+            *self = Monitor::new(current.stage, trial, now_ms);
+        }
+        let finding = self.find(trial, current.share, tallies, now_ms)?;
+        let step = current.stage.step;
+        let held = latch.held_step == Some(step);
+        match finding.judgement.verdict {
+            Verdict::Abort => latch.abort(Abort {
+                epoch: current.stage.epoch,
+                at: now_ms,
+                digest: plan.digest().into(),
+                reason: finding.reason(),
+            }),
+            Verdict::Pause if held => return None,
+            Verdict::Pause => latch.held_step = Some(step),
+            verdict => {
+                let ends = rollout.may_end(&current, verdict, held, now_ms);
+                if !held && !ends {
+                    return None;
+                }
+                latch.held_step = None;
+                if ends {
+                    latch.end_step(step, now_ms);
+                }
+            }
+        }
+        Some(Audit::new(plan, rollout, &current, now_ms, finding))
+    }
+
+    /// The stage that is being evaluated.
+    pub fn stage(&self) -> StageId {
+        self.stage
+    }
+
+    /// What the evaluations have come to so far, for everybody and then for each cohort of the trial.
+    pub fn evidence<'m>(&'m self, trial: &'m Trial) -> impl Iterator<Item = Evidence> + 'm {
+        self.groups.iter().map(|group| trial.gate().evidence(group))
+    }
+
+    fn new(stage: StageId, trial: &Trial, now_ms: u64) -> Monitor {
+        Monitor {
             stage,
-            looked: now_ms,
+            evaluated_at: now_ms,
             seen: Tallies::new(stage, trial),
-            groups: core::iter::repeat_with(Stage::default).take(trial.groups()).collect(),
+            groups: core::iter::repeat_with(StageEvidence::default).take(trial.groups()).collect(),
             shadow: Levels::default(),
         }
     }
 
-    /// Looks, if there is enough to look at; the first group that something follows from, or else
-    /// everybody.
-    fn look(
+    /// Evaluates if there are enough new requests. Returns the weightiest finding of all groups; among
+    /// equals the first, which is everybody's.
+    fn find(
         &mut self,
         trial: &Trial,
         share: Share,
         tallies: Option<&Tallies>,
         now_ms: u64,
     ) -> Option<Finding> {
-        let elapsed_ms = now_ms.saturating_sub(self.looked);
+        let elapsed_ms = now_ms.saturating_sub(self.evaluated_at);
         let tallies = tallies.filter(|tallies| tallies.stage == self.stage);
         let all = |tallies: &Tallies| {
             tallies.groups.first().map_or(0, |group| group.requests.exposures())
@@ -161,8 +178,8 @@ impl Watch {
         let added = tallies.map_or(0, all).saturating_sub(all(&self.seen));
         let shadowed = tallies.map_or(0, |tallies| tallies.shadow.exposures);
         let compared = shadowed.saturating_sub(self.seen.shadow.exposures);
-        if added < LEAST_REQUESTS && compared < LEAST_REQUESTS {
-            return (elapsed_ms >= PATIENCE_MS)
+        if added < Self::MIN_REQUESTS && compared < Self::MIN_REQUESTS {
+            return (elapsed_ms >= Self::PATIENCE_MS)
                 .then(|| Finding::silence(trial.gate().settings(), added, elapsed_ms));
         }
         let tallies = tallies?;
@@ -185,7 +202,7 @@ impl Watch {
         if let Some(finding) = self.shadow(trial, tallies.shadow) {
             worst = Some(finding);
         }
-        self.looked = now_ms;
+        self.evaluated_at = now_ms;
         self.seen = tallies.clone();
         worst
     }
@@ -202,11 +219,11 @@ impl Watch {
         Some(Finding::divergence(divergence, before, added, self.shadow))
     }
 
-    /// The memory as bytes, for [`Watch::from_bytes`].
+    /// The memory as bytes, for [`Monitor::from_bytes`].
     pub fn to_bytes(&self) -> Vec<u8> {
         let mut out = Bytes::default();
         self.stage.write(&mut out);
-        out.number(self.looked);
+        out.number(self.evaluated_at);
         self.seen.write(&mut out);
         out.count(self.groups.len());
         for stage in &self.groups {
@@ -216,38 +233,37 @@ impl Watch {
         out.into_vec()
     }
 
-    /// Reads bytes; `None` if they are none of [`Watch::to_bytes`].
-    pub fn from_bytes(bytes: &[u8]) -> Option<Watch> {
-        const MOST_GROUPS: usize = 17;
+    /// Reads bytes; `None` if they are none of [`Monitor::to_bytes`].
+    pub fn from_bytes(bytes: &[u8]) -> Option<Monitor> {
         let mut reader = Reader::new(bytes);
         let stage = StageId::read(&mut reader)?;
-        let looked = reader.number()?;
+        let evaluated_at = reader.number()?;
         let seen = Tallies::read(&mut reader)?;
-        let count = reader.count(MOST_GROUPS)?;
+        let count = reader.count(Self::MAX_GROUPS)?;
         let mut groups = Vec::with_capacity(count);
         for _ in 0..count {
-            groups.push(Stage::read(&mut reader)?);
+            groups.push(StageEvidence::read(&mut reader)?);
         }
         let shadow = Levels::read(&mut reader)?;
-        reader.is_at_end().then_some(Watch { stage, looked, seen, groups, shadow })
+        reader.is_at_end().then_some(Monitor { stage, evaluated_at, seen, groups, shadow })
     }
 }
 
 /// What a group has come to, before and now.
 struct Step<'a> {
-    now: &'a Group,
-    before: &'a Group,
+    now: &'a GroupTally,
+    before: &'a GroupTally,
     share: Share,
     elapsed_ms: u64,
 }
 
-fn observe(trial: &Trial, group: usize, stage: &mut Stage, step: Step<'_>) -> Finding {
+fn observe(trial: &Trial, group: usize, stage: &mut StageEvidence, step: Step<'_>) -> Finding {
     let Step { now, before, share, elapsed_ms } = step;
     let latency = [0, 1].map(|arm: usize| {
         let (now, before) = (now.latency.get(arm), before.latency.get(arm));
         now.zip(before).map(|(now, before)| now.since(before)).unwrap_or_default()
     });
-    let batch = Batch {
+    let batch = ObservationRecord {
         elapsed_ms,
         requests: now.requests.since(before.requests),
         buckets: now.errors.first_errors(&before.errors, share),
@@ -280,14 +296,14 @@ fn weigh(verdict: Verdict) -> u8 {
 
 impl Finding {
     /// Too few requests for a look, for too long.
-    fn silence(settings: &Settings, requests: u64, elapsed_ms: u64) -> Finding {
+    fn silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Finding {
         let judgement = judge_silence(settings, requests, elapsed_ms);
         Finding { judgement, quiet: Some([requests, elapsed_ms]), ..Finding::nothing() }
     }
 }
 
 /// Whether there were so few requests that the stage has to wait.
-pub(super) fn judge_silence(settings: &Settings, requests: u64, elapsed_ms: u64) -> Judgement {
+pub(super) fn judge_silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Judgement {
     if (Pace { elapsed_ms, requests }).is_below(settings.min_per_minute) {
         Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
     } else {
@@ -295,7 +311,7 @@ pub(super) fn judge_silence(settings: &Settings, requests: u64, elapsed_ms: u64)
     }
 }
 
-impl Stage {
+impl StageEvidence {
     fn write(&self, out: &mut Bytes) {
         out.number(self.elapsed_ms);
         for pace in [self.minute, self.since_minute] {
@@ -317,9 +333,9 @@ impl Stage {
         }
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Stage> {
+    fn read(reader: &mut Reader<'_>) -> Option<StageEvidence> {
         use super::counters::Counters;
-        let mut stage = Stage { elapsed_ms: reader.number()?, ..Stage::default() };
+        let mut stage = StageEvidence { elapsed_ms: reader.number()?, ..StageEvidence::default() };
         for pace in [&mut stage.minute, &mut stage.since_minute] {
             let [elapsed_ms, requests] = reader.numbers()?;
             *pace = Pace { elapsed_ms, requests };

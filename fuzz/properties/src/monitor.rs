@@ -1,4 +1,4 @@
-//! Whatever is counted, a watch comes to the same with its memory as bytes in between, an abort stays,
+//! Whatever is counted, a monitor comes to the same with its memory as bytes in between, an abort stays,
 //! and each record of what it did replays to the same; one that was changed does not.
 //!
 //! The bytes are choices: a rollout with gates, and what is counted before each look.
@@ -6,8 +6,8 @@
 use serde_json::{Value, json};
 use serin_conformance::random::{Random, START};
 use serin_core::gate::{
-    Audit, BucketSet, Group, LATENCY_COUNTS, Latch, LatencyCounts, StageId, Tallies, Verdict,
-    Watch, look, replay,
+    Audit, BucketSet, GroupTally, LATENCY_COUNTS, Latch, LatencyCounts, Monitor, StageId, Tallies,
+    Verdict, replay,
 };
 use serin_core::plan::{Rollout, RolloutId, Trial};
 use serin_core::{Bucket, Plan};
@@ -15,7 +15,7 @@ use serin_core::{Bucket, Plan};
 pub(crate) fn holds(bytes: &[u8]) {
     let mut random = Random::from_bytes(bytes);
     let guarded = guarded(&mut random);
-    let (mut watch, mut latch) = (Watch::default(), Latch::new("shop"));
+    let (mut monitor, mut latch) = (Monitor::default(), Latch::new("shop"));
     let mut tallies = guarded.nothing();
     let mut now = START;
     for _ in 0..24 {
@@ -23,18 +23,20 @@ pub(crate) fn holds(bytes: &[u8]) {
             return;
         }
         now += [1000, 1000, 60_000, 300_000, 0][random.below(5)];
-        let Some(current) = guarded.rollout().current(Some(&latch), now) else { continue };
+        let Some(current) = guarded.rollout().current_stage(Some(&latch), now) else { continue };
         if tallies.stage != current.stage {
             tallies = Tallies::new(current.stage, guarded.trial());
         }
         counted(&mut random, &mut tallies);
-        let (mut other, mut copy) =
-            (Watch::from_bytes(&watch.to_bytes()).expect("a watch's own bytes"), latch.clone());
+        let (mut other, mut copy) = (
+            Monitor::from_bytes(&monitor.to_bytes()).expect("a monitor's own bytes"),
+            latch.clone(),
+        );
         let stopped = latch.abort.clone();
         let given = random.percent(95).then_some(&tallies);
-        let audit = look(&guarded.plan, guarded.id, &mut watch, given, &mut latch, now);
-        let again = look(&guarded.plan, guarded.id, &mut other, given, &mut copy, now);
-        assert_eq!((&again, &other, &copy), (&audit, &watch, &latch));
+        let audit = monitor.evaluate(&guarded.plan, guarded.id, given, &mut latch, now);
+        let again = other.evaluate(&guarded.plan, guarded.id, given, &mut copy, now);
+        assert_eq!((&again, &other, &copy), (&audit, &monitor, &latch));
         assert!(stopped.is_none() || (stopped == latch.abort && audit.is_none()));
         if let Some(audit) = audit {
             assert_eq!(
@@ -82,7 +84,7 @@ fn change(record: &mut Value, random: &mut Random) -> bool {
     true
 }
 
-/// A rollout that gates watch.
+/// A rollout that gates monitor.
 pub(crate) struct Guarded {
     plan: Plan,
     id: RolloutId,
@@ -94,12 +96,12 @@ impl Guarded {
     }
 
     fn trial(&self) -> &Trial {
-        self.rollout().guard().trial().expect("it has gates")
+        self.rollout().trial().expect("it has gates")
     }
 
     /// Tallies of its first stage.
     pub(crate) fn nothing(&self) -> Tallies {
-        let current = self.rollout().current(None, START);
+        let current = self.rollout().current_stage(None, START);
         let stage = current.map_or_else(StageId::default, |current| current.stage);
         Tallies::new(stage, self.trial())
     }
@@ -144,7 +146,7 @@ pub(crate) fn guarded(random: &mut Random) -> Guarded {
 pub(crate) fn counted(random: &mut Random, tallies: &mut Tallies) {
     let add = |random: &mut Random, to: &mut u64| *to = to.saturating_add(number(random));
     for group in &mut tallies.groups {
-        let Group { requests, kpi, latency, errors } = group;
+        let GroupTally { requests, kpi, latency, errors } = group;
         for tally in [&mut requests.canary, &mut requests.baseline] {
             add(random, &mut tally.exposures);
             add(random, &mut tally.events);
