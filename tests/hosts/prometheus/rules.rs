@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use serin_conformance::envoy;
 use serin_conformance::random::{self, Random};
 use serin_core::Plan;
-use serin_core::gate::{Counters, Gate, Look, Stage, Tally, Verdict};
+use serin_core::gate::{Counters, Gate, Observation, StageEvidence, Tally, Verdict};
 use std::path::Path;
 use std::process::Command;
 
@@ -112,9 +112,12 @@ fn sums(seed: u64, errors: [u32; 2]) -> Vec<Counters> {
 /// counters can know.
 fn by_sums(gate: &Gate, sums: &[Counters]) -> Option<usize> {
     let aborts = |(minute, sum): (usize, &Counters)| {
-        let mut stage = Stage::default();
+        let mut stage = StageEvidence::default();
         let elapsed_ms = 60_000 * minute as u64;
-        gate.observe(&mut stage, &Look { elapsed_ms, requests: *sum, ..Look::default() });
+        gate.observe(
+            &mut stage,
+            &Observation { elapsed_ms, requests: *sum, ..Observation::default() },
+        );
         gate.judge(&stage).verdict == Verdict::Abort
     };
     sums.iter().enumerate().position(aborts)
@@ -122,10 +125,13 @@ fn by_sums(gate: &Gate, sums: &[Counters]) -> Option<usize> {
 
 /// The first minute in which the gate that looks every minute aborts: what a host does.
 fn by_minutes(gate: &Gate, sums: &[Counters]) -> Option<usize> {
-    let mut stage = Stage::default();
+    let mut stage = StageEvidence::default();
     let aborts = |pair: &[Counters]| {
         let requests = pair[1].since(pair[0]);
-        gate.observe(&mut stage, &Look { elapsed_ms: 60_000, requests, ..Look::default() });
+        gate.observe(
+            &mut stage,
+            &Observation { elapsed_ms: 60_000, requests, ..Observation::default() },
+        );
         gate.judge(&stage).verdict == Verdict::Abort
     };
     sums.windows(2).position(aborts).map(|index| index + 1)
