@@ -83,6 +83,7 @@ mod facts;
 pub mod gate;
 mod hash;
 pub mod headers;
+pub mod json;
 pub mod lint;
 mod name_map;
 pub mod overrides;
@@ -96,11 +97,6 @@ pub mod spec;
 mod split;
 mod structured_field;
 mod value;
-
-/// JSON as the core reads and writes it, for shells that would otherwise bring a second one along.
-pub mod json {
-    pub use crate::parse::node::{Node, write_json_text};
-}
 
 pub use attribute::Attribute;
 pub use condition::Operator;
