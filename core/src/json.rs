@@ -17,6 +17,11 @@ use alloc::string::String;
 
 pub use crate::parse::node::{Node, write_json_text};
 
+/// Parses a document; `None` if it is not JSON. The caller bounds its size.
+pub fn parse(json: &[u8]) -> Option<Node> {
+    serde_json::from_slice(json).ok()
+}
+
 /// Writes a document: an object with the members that `write` adds, in that order.
 pub fn object(write: impl FnOnce(&mut ObjectWriter<'_>)) -> String {
     let mut out = String::with_capacity(256);

@@ -64,6 +64,11 @@ macro_rules! id {
                 Self(u32::try_from(index).unwrap_or(u32::MAX))
             }
 
+            /// The id of a position in the plan's list: an id that the plan does not have finds nothing.
+            pub fn from_index(index: usize) -> Self {
+                Self::new(index)
+            }
+
             /// The position in the plan's list, from 0, in the order of names.
             pub fn index(self) -> usize {
                 usize::try_from(self.0).unwrap_or(usize::MAX)
