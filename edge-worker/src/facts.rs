@@ -1,7 +1,10 @@
 //! What the plan needs and only the host knows.
 
+use std::borrow::Cow;
+
+use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{Facts, Plan};
+use serin_core::{OverrideKeys, RequestHost};
 
 use crate::head::Head;
 use crate::jwt::Claims;
@@ -17,44 +20,40 @@ pub(crate) trait Platform {
     fn entropy(&self) -> Option<[u8; 16]>;
 }
 
-/// Everything that deciding this request may look at, and nothing more. `tokens`: testers' overrides are
-/// looked for.
-pub(crate) fn gather<'a>(
-    plan: &Plan,
-    head: &'a Head,
-    now: u64,
-    claims: &Claims,
-    tokens: bool,
-    platform: &impl Platform,
-) -> Facts<'a> {
-    let mut facts = Facts::gather_with_token(plan, tokens, head.pairs());
-    facts.set_now(now);
-    for input in plan.host_inputs(&facts) {
-        match input.kind {
-            Input::Ip => {
-                if let Some(address) = head.text(CLIENT_ADDRESS) {
-                    facts.set(input, address);
-                }
-            }
-            Input::Jwt(claim) => {
-                if let Some(text) = claims.text(claim) {
-                    facts.set(input, text);
-                }
-            }
-            kind => {
-                let field = cf_field(kind).and_then(|name| platform.client_field(name));
-                if let Some(value) = field {
-                    facts.set(input, value);
-                }
-            }
+/// The Worker that handles a request.
+pub(crate) struct Edge<'a, P> {
+    pub(crate) head: &'a Head,
+    pub(crate) now: u64,
+    pub(crate) claims: &'a Claims,
+    pub(crate) latches: Option<&'a ActiveLatches>,
+    pub(crate) override_keys: Option<&'a OverrideKeys>,
+    pub(crate) platform: &'a P,
+}
+
+impl<'a, P: Platform> RequestHost<'a> for Edge<'a, P> {
+    fn now(&self) -> Option<u64> {
+        Some(self.now)
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
+        match input {
+            Input::Ip => self.head.text(CLIENT_ADDRESS).map(Cow::Borrowed),
+            Input::Jwt(claim) => self.claims.text(claim).map(Cow::Owned),
+            _ => self.platform.client_field(cf_field(input)?).map(Cow::Owned),
         }
     }
-    for unit in plan.anonymous_units(&facts) {
-        if let Some(entropy) = platform.entropy() {
-            facts.mint(unit, entropy);
-        }
+
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        self.platform.entropy()
     }
-    facts
+
+    fn latches(&self) -> Option<&'a ActiveLatches> {
+        self.latches
+    }
+
+    fn override_keys(&self) -> Option<&'a OverrideKeys> {
+        self.override_keys
+    }
 }
 
 fn cf_field(input: &Input) -> Option<&'static str> {
@@ -71,7 +70,7 @@ fn cf_field(input: &Input) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serin_core::{Decision, decide};
+    use serin_core::{Decision, Facts, Plan, decide};
 
     struct Known;
 
@@ -97,7 +96,15 @@ mod tests {
         let arm = |address: &str| {
             let text = format!("GET\nhttps://shop.example/\ncf-connecting-ip\n{address}");
             let head = Head::new(text);
-            let facts = gather(&plan, &head, 0, &Claims::default(), false, &Known);
+            let mut edge = Edge {
+                head: &head,
+                now: 0,
+                claims: &Claims::default(),
+                latches: None,
+                override_keys: None,
+                platform: &Known,
+            };
+            let facts = Facts::of_request(&plan, head.pairs(), &mut edge);
             let mut decision = Decision::new(&plan);
             decide(&plan, &facts, &mut decision);
             let cookies = decision.set_cookies(&plan, &facts);
