@@ -84,7 +84,8 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     let active_latches = active.active_latches();
     let mut edge = Edge {
         head: &head,
-        now,
+        clock: &isolate.clock,
+        reading: now,
         claims: &claims,
         latches: active_latches.as_deref(),
         override_keys: isolate.settings.override_keys.as_ref(),

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{OverrideKeys, RequestHost};
+use serin_core::{MonotonicClock, OverrideKeys, RequestHost};
 
 use crate::head::Head;
 use crate::jwt::Claims;
@@ -23,7 +23,10 @@ pub(crate) trait Platform {
 /// The Worker that handles a request.
 pub(crate) struct Edge<'a, P> {
     pub(crate) head: &'a Head,
-    pub(crate) now: u64,
+    /// The isolate's, which outlives its plans.
+    pub(crate) clock: &'a MonotonicClock,
+    /// What the platform's clock said when the request came, ms since 1970.
+    pub(crate) reading: u64,
     pub(crate) claims: &'a Claims,
     pub(crate) latches: Option<&'a ActiveLatches>,
     pub(crate) override_keys: Option<&'a OverrideKeys>,
@@ -32,7 +35,7 @@ pub(crate) struct Edge<'a, P> {
 
 impl<'a, P: Platform> RequestHost<'a> for Edge<'a, P> {
     fn now(&self) -> Option<u64> {
-        Some(self.now)
+        self.clock.advance(Some(self.reading))
     }
 
     fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
@@ -98,7 +101,8 @@ mod tests {
             let head = Head::new(text);
             let mut edge = Edge {
                 head: &head,
-                now: 0,
+                clock: &MonotonicClock::default(),
+                reading: 0,
                 claims: &Claims::default(),
                 latches: None,
                 override_keys: None,
@@ -115,5 +119,45 @@ mod tests {
         assert!(cookies[0].starts_with("serin_id=07070707"), "{cookies:?}");
         assert!(cookies[0].ends_with("; Secure"), "{cookies:?}");
         assert_eq!(arm("198.51.100.1").0, "a");
+    }
+
+    #[test]
+    fn a_step_that_has_begun_does_not_end_when_the_clock_goes_back() {
+        const START: u64 = 1_795_251_600_000;
+        let spec = |revision: u64| {
+            format!(
+                r#"{{"formatVersion":1,"revision":{revision},
+                "units":{{"user":[{{"header":"x-user"}}]}},
+                "rollouts":{{"web":{{"unit":"user","arms":{{"a":{{"target":"a"}},"b":{{"target":"b"}}}},
+                    "baseline":"a","canary":{{"start":"2026-11-21T09:00:00Z",
+                    "steps":[{{"share":100}}]}}}}}}}}"#
+            )
+        };
+        let plans = [1, 2].map(|revision| Plan::from_json(spec(revision).as_bytes()).unwrap());
+        let clock = MonotonicClock::default();
+        let arm = |plan: &Plan, reading| {
+            let head = Head::new("GET\nhttps://shop.example/\nx-user\nada".to_owned());
+            let claims = Claims::default();
+            let mut edge = Edge {
+                head: &head,
+                clock: &clock,
+                reading,
+                claims: &claims,
+                latches: None,
+                override_keys: None,
+                platform: &Known,
+            };
+            let facts = Facts::of_request(plan, head.pairs(), &mut edge);
+            let mut decision = Decision::new(plan);
+            decide(plan, &facts, &mut decision);
+            decision.arm(plan).map(|(_, arm)| arm.to_owned()).unwrap()
+        };
+        let [first, second] = &plans;
+        assert_eq!(arm(first, START - 1), "a");
+        assert_eq!(arm(first, START), "b");
+        assert_eq!(arm(first, START - 1), "b");
+        // The next plan begins where the last one was.
+        assert_eq!(arm(second, START - 1), "b");
+        assert_eq!(arm(second, 0), "b");
     }
 }
