@@ -3,10 +3,15 @@
 use super::paint::{self, Tone};
 use super::{ExplainArgs, Failure, SPEC_ERRORS, latches, overrides, spec_file};
 use http::Uri;
+use serin_core::gate::ActiveLatches;
 use serin_core::headers::DECISION;
 use serin_core::overrides::HEADER;
 use serin_core::plan::Input;
-use serin_core::{Decision, Facts, Plan, Recorder, Timestamp, decide_with};
+use serin_core::{
+    Decision, Facts, OverrideError, OverrideKeys, Plan, Recorder, RequestHost, Timestamp,
+    decide_with,
+};
+use std::borrow::Cow;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// A request as the command line gives it.
@@ -99,27 +104,31 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
     let token = args.token.iter().map(|token| (HEADER, token.as_str()));
     let pairs = pseudo.into_iter().chain(token).chain(headers);
     let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-    let mut facts = Facts::gather_with_token(plan, true, pairs);
     let at = args.at.unwrap_or_else(now);
-    facts.set_now(at.unix_ms());
-    for input in plan.host_inputs(&facts) {
-        let name = fact_name(input.kind);
-        if let Some((_, value)) = args.facts.iter().find(|(given, _)| *given == name) {
-            facts.set(input, value.as_str());
-        }
-    }
-    for unit in plan.anonymous_units(&facts) {
-        let mut entropy = [0; 16];
-        getrandom::fill(&mut entropy)
-            .map_err(|error| Failure::trouble(format!("no randomness: {error}")))?;
-        facts.mint(unit, entropy);
-    }
     let latches = args.latches.as_deref().map(latches::read).transpose()?;
     let active_latches = latches.and_then(|latches| latches.for_plan(plan));
-    if let Some(active_latches) = &active_latches {
-        facts.set_latches(active_latches);
+    let (keys, keys_failure) = match overrides::keys_of_environment() {
+        Ok(keys) => (keys, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    // A token is looked for also without keys, so that the answer says why it is ignored.
+    let no_keys = OverrideKeys::default();
+    let mut host = DescribedHost {
+        at,
+        facts: &args.facts,
+        latches: active_latches.as_ref(),
+        override_keys: keys.as_ref().unwrap_or(&no_keys),
+        entropy_error: None,
+    };
+    let facts = Facts::of_request(plan, pairs, &mut host);
+    if let Some(error) = host.entropy_error {
+        return Err(Failure::trouble(format!("no randomness: {error}")));
     }
-    let token = take_override(plan, &mut facts)?;
+    let token = match (facts.override_outcome(), keys_failure) {
+        (None, _) => None,
+        (Some(_), Some(failure)) => return Err(failure),
+        (Some(outcome), None) => Some(in_words(outcome, keys.is_some())),
+    };
     let (mut decision, mut recorder) = (Decision::new(plan), Recorder::new());
     decide_with(plan, &facts, &mut decision, &mut recorder);
     let mut upstream = Vec::new();
@@ -129,22 +138,53 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
     Ok(Explained { at, token, recorder, told, upstream, cookies, record })
 }
 
-/// As a host does that has the environment's keys.
-fn take_override(
-    plan: &Plan,
-    facts: &mut Facts<'_>,
-) -> Result<Option<(&'static str, String)>, Failure> {
-    if !facts.has_token() {
-        return Ok(None);
-    }
-    let Some(keys) = overrides::keys_of_environment()? else {
-        let why = format!("there are no keys, {} is not set", overrides::KEYS);
-        return Ok(Some(("no_keys", format!("override ignored: {why}"))));
-    };
-    Ok(facts.take_override(plan, &keys).map(|taken| match taken {
+/// What became of a token: a word for tools, a sentence for people.
+fn in_words(outcome: Result<(), OverrideError>, has_keys: bool) -> (&'static str, String) {
+    match outcome {
+        _ if !has_keys => {
+            let why = format!("there are no keys, {} is not set", overrides::KEYS);
+            ("no_keys", format!("override ignored: {why}"))
+        }
         Ok(()) => ("applied", "override in force".to_owned()),
         Err(why) => (why.as_str(), format!("override ignored: {why}")),
-    }))
+    }
+}
+
+/// A host that knows what the command line says, and has the environment's keys.
+struct DescribedHost<'a> {
+    at: Timestamp,
+    facts: &'a [(String, String)],
+    latches: Option<&'a ActiveLatches>,
+    override_keys: &'a OverrideKeys,
+    /// Why there was no entropy for an anonymous id.
+    entropy_error: Option<getrandom::Error>,
+}
+
+impl<'a> RequestHost<'a> for DescribedHost<'a> {
+    fn now(&self) -> Option<u64> {
+        Some(self.at.unix_ms())
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
+        let name = fact_name(input);
+        let (_, value) = self.facts.iter().find(|(given, _)| *given == name)?;
+        Some(Cow::Borrowed(value))
+    }
+
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        let mut entropy = [0; 16];
+        let filled = getrandom::fill(&mut entropy);
+        self.entropy_error = self.entropy_error.or(filled.err());
+        filled.ok().map(|()| entropy)
+    }
+
+    fn latches(&self) -> Option<&'a ActiveLatches> {
+        self.latches
+    }
+
+    fn override_keys(&self) -> Option<&'a OverrideKeys> {
+        Some(self.override_keys)
+    }
 }
 
 pub(crate) fn now() -> Timestamp {

@@ -73,6 +73,7 @@ extern crate alloc;
 
 mod anonymous;
 mod attribute;
+mod clock;
 mod compile;
 mod condition;
 mod decide;
@@ -99,12 +100,13 @@ mod structured_field;
 mod value;
 
 pub use attribute::Attribute;
+pub use clock::MonotonicClock;
 pub use condition::Operator;
 pub use decide::{decide, decide_with, evaluate_cohort, evaluate_flag};
 pub use decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
 pub use error::{Error, ErrorKind, Errors};
 pub use explain::Recorder;
-pub use facts::Facts;
+pub use facts::{Facts, FixedHost, RequestHost};
 pub use hash::{Bucket, HASH_VERSION, Purpose, digest};
 pub use headers::is_reserved as is_reserved_header;
 pub use name_map::NameMap;

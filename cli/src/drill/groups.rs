@@ -4,9 +4,11 @@ use super::request::Request;
 use super::subject::Subject;
 use super::witness::{Witness, witness};
 use serde_json::{Value, json};
+use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
 use serin_core::spec::Rollout;
-use serin_core::{Decision, Facts, decide};
+use serin_core::{Decision, Facts, OverrideKeys, RequestHost, decide};
+use std::borrow::Cow;
 
 /// Everything that is in a gate's cohort, unless told; a ring is a tenth of that.
 const COHORT_PART: f64 = 0.1;
@@ -21,6 +23,41 @@ pub(super) struct Group {
     pub(super) witness: Witness,
     /// Whether a gate judges it, rather than a ring taking it in.
     pub(super) judged: bool,
+}
+
+/// The proxy that a simulated user's request comes to, right after the start. It knows of no abort.
+struct SimulatedHost<'r> {
+    request: &'r Request,
+    now: u64,
+}
+
+impl<'r> RequestHost<'r> for SimulatedHost<'r> {
+    fn now(&self) -> Option<u64> {
+        Some(self.now)
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'r, str>> {
+        match input {
+            Input::Ip => {
+                let (address, _) = self.request.address.as_ref()?.rsplit_once(':')?;
+                Some(Cow::Borrowed(address))
+            }
+            Input::Jwt(claim) => self.request.claims.get(&**claim)?.as_str().map(Cow::Borrowed),
+            _ => None,
+        }
+    }
+
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        None
+    }
+
+    fn latches(&self) -> Option<&'r ActiveLatches> {
+        None
+    }
+
+    fn override_keys(&self) -> Option<&'r OverrideKeys> {
+        None
+    }
 }
 
 impl Subject {
@@ -71,22 +108,8 @@ impl Subject {
         let request = Request::new(self, "somebody", &group.witness);
         let pairs: Vec<_> = request.pairs("GET", &self.path).collect();
         let pairs = pairs.iter().map(|(name, value)| (*name, &**value));
-        let mut facts = Facts::gather(&self.plan, pairs);
-        facts.set_now(self.start_ms.saturating_add(1));
-        for input in self.plan.host_inputs(&facts) {
-            let value = match input.kind {
-                Input::Ip => {
-                    request.address.clone().and_then(|ip| Some(ip.rsplit_once(':')?.0.to_owned()))
-                }
-                Input::Jwt(claim) => {
-                    request.claims.get(&**claim).and_then(|claim| Some(claim.as_str()?.to_owned()))
-                }
-                _ => None,
-            };
-            if let Some(value) = value {
-                facts.set(input, value);
-            }
-        }
+        let mut host = SimulatedHost { request: &request, now: self.start_ms.saturating_add(1) };
+        let facts = Facts::of_request(&self.plan, pairs, &mut host);
         let mut decision = Decision::new(&self.plan);
         decide(&self.plan, &facts, &mut decision);
         let Some(decided) = decision.rollout() else { return false };

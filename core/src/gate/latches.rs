@@ -110,7 +110,7 @@ impl Latches {
     }
 }
 
-/// The latches of a plan's rollouts. Every decision obeys them: see [`crate::Facts::set_latches`].
+/// The latches of a plan's rollouts. Every decision obeys them: see [`crate::RequestHost::latches`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveLatches {
     /// By position of the rollout.

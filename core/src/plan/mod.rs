@@ -15,8 +15,9 @@ use alloc::vec::Vec;
 pub use flag::{Flag, Variant};
 pub(crate) use flag::{Holdout, LayerRange, Rule, RuleAction};
 pub(crate) use id_set::IdSet;
+pub(crate) use input::HostInput;
 pub(crate) use input::Inputs;
-pub use input::{HostInput, Input, InputId};
+pub use input::{Input, InputId};
 pub(crate) use path_index::{PathIndex, PathIndexBuilder};
 pub use rollout::{Arm, Rollout, Shadow};
 pub(crate) use rollout::{Mode, Pin};
@@ -218,7 +219,7 @@ impl Plan {
 
     /// What this request's decision needs beyond its header block. A host fetches these and no
     /// others.
-    pub fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
+    pub(crate) fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
         if !self.inputs.any_from_host {
             return Vec::new();
         }
@@ -229,7 +230,7 @@ impl Plan {
 
     /// The units that this request's decision may need, that have no value yet and that may be given
     /// an anonymous id.
-    pub fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
+    pub(crate) fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
         if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
             return Vec::new();
         }
