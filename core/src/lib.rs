@@ -71,6 +71,11 @@
 
 extern crate alloc;
 
+/// The example of the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod anonymous;
 mod attribute;
 mod compile;

@@ -1,5 +1,11 @@
 //! The `serin` command: checks specs, serves them through the real filter, shows a demo.
 
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the command reads files, the environment and the clock, and talks to the network"
+)]
+
 mod cli;
 mod proxy;
 
