@@ -21,7 +21,7 @@ fn requests(canary: (u64, u64), baseline: (u64, u64)) -> Look<'static> {
 }
 
 #[track_caller]
-fn judged(settings: Settings, looks: &[Look]) -> Judgement {
+fn judged(settings: Settings, looks: &[Look<'_>]) -> Judgement {
     let gate = Gate::new(settings).expect("good settings");
     let mut stage = Stage::default();
     for look in looks {
@@ -33,7 +33,7 @@ fn judged(settings: Settings, looks: &[Look]) -> Judgement {
 }
 
 #[track_caller]
-fn says(settings: Settings, looks: &[Look], text: &str) {
+fn says(settings: Settings, looks: &[Look<'_>], text: &str) {
     assert_eq!(judged(settings, looks).to_string(), text);
 }
 
@@ -193,7 +193,7 @@ proptest! {
     fn the_same_looks_give_the_same_verdict(
         batches in proptest::collection::vec((tally(), tally(), 0_u64..600_000), 1..20),
     ) {
-        let looks: Vec<Look> = batches
+        let looks: Vec<Look<'_>> = batches
             .iter()
             .map(|(canary, baseline, elapsed_ms)| Look {
                 elapsed_ms: *elapsed_ms,

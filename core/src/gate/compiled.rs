@@ -84,7 +84,7 @@ impl Gate {
     }
 
     /// Adds a look to what has been seen in a stage.
-    pub fn observe(&self, stage: &mut Stage, look: &Look) {
+    pub fn observe(&self, stage: &mut Stage, look: &Look<'_>) {
         stage.count_pace(look.elapsed_ms, look.requests.exposures());
         stage.requests = stage.requests.merge(look.requests);
         self.observe_errors(stage, look);
@@ -97,7 +97,7 @@ impl Gate {
         }
     }
 
-    fn observe_errors(&self, stage: &mut Stage, look: &Look) {
+    fn observe_errors(&self, stage: &mut Stage, look: &Look<'_>) {
         let batch = match self.settings.unit {
             InferenceUnit::Bucket => look.buckets,
             InferenceUnit::Request => look.requests,
