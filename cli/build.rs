@@ -1,5 +1,7 @@
 //! Puts the filter into the `serin` command when the build is told where it is.
 
+#![allow(clippy::disallowed_methods, reason = "a build script reads its environment")]
+
 use std::path::{Path, PathBuf};
 
 fn main() {

@@ -33,7 +33,7 @@ use crate::hash::{Bucket, Purpose};
 use crate::spec::{Deploy, Spec};
 use crate::value::share::Share;
 
-/// What [`crate::decide`] works on: immutable, made from a [`Spec`] only.
+/// What [`crate::decide()`] works on: immutable, made from a [`Spec`] only.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) revision: u64,
