@@ -2,6 +2,7 @@
 
 mod context;
 pub(crate) mod cookie;
+mod needs;
 pub(crate) mod path;
 pub(crate) mod query;
 mod request;

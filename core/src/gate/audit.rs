@@ -7,9 +7,9 @@ use alloc::string::{String, ToString};
 use core::fmt::{self, Write};
 
 use super::counters::{Counters, Tally};
+use super::current_stage::CurrentStage;
 use super::divergence::Divergence;
 use super::latency::LatencyCounts;
-use super::monitor::CurrentStage;
 use super::nats::Nats;
 use super::process::Levels;
 use super::settings::{GateSettings, InferenceUnit};

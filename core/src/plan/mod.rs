@@ -10,7 +10,6 @@ mod trial;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
 pub use flag::{Flag, Variant};
 pub(crate) use flag::{Holdout, LayerRange, Rule, RuleAction};
@@ -27,12 +26,11 @@ pub(crate) use trial::{AbortPolicy, Kpi};
 use crate::attribute::Attribute;
 use crate::condition::Operator;
 use crate::error::Errors;
-use crate::facts::Facts;
 use crate::hash::{Bucket, Purpose};
-use crate::spec::{Deploy, Spec};
+use crate::spec::Deploy;
 use crate::value::share::Share;
 
-/// What [`crate::decide`] works on: immutable, made from a [`Spec`] only.
+/// What [`crate::decide`] works on: immutable, made from a [`Spec`](crate::Spec) only.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) revision: u64,
@@ -98,31 +96,11 @@ id!(
 );
 
 impl Plan {
-    /// Reads and compiles a JSON document.
-    ///
-    /// # Errors
-    /// Every mistake in the document, of reading and of meaning.
-    pub fn from_json(json: &[u8]) -> Result<Plan, Errors> {
-        let mut errors = Errors::new();
-        let spec = crate::parse::document::document(json, &mut errors);
-        crate::compile::compile_isolated(spec, errors)
-    }
-
     /// The mistakes in flags that are isolated; empty but for specs that ask for isolation. Such a flag
     /// has its default variant and the error code `PARSE_ERROR`, or is missing if its default can't be
     /// read.
     pub fn isolated(&self) -> &Errors {
         &self.isolated
-    }
-
-    /// Compiles a spec.
-    ///
-    /// # Errors
-    /// Every mistake in its meaning.
-    pub fn new(spec: &Spec) -> Result<Plan, Errors> {
-        let mut errors = Errors::new();
-        let plan = crate::compile::compile(spec, &mut errors);
-        if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 
     /// The spec's revision.
@@ -209,42 +187,6 @@ impl Plan {
     /// Whether any decision may look at a claim of a verified token.
     pub fn needs_claims(&self) -> bool {
         self.inputs.claims
-    }
-
-    /// What this request's decision needs beyond its header block. A host fetches these and no
-    /// others.
-    pub fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
-        if !self.inputs.any_from_host {
-            return Vec::new();
-        }
-        let mut ids = IdSet::default();
-        self.each_need(facts, |needs| ids.extend(&needs.host_inputs));
-        ids.iter().filter_map(|id| self.inputs.host_input(InputId(id))).collect()
-    }
-
-    /// The units that this request's decision may need, that have no value yet and that may be given
-    /// an anonymous id.
-    pub fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
-        if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
-            return Vec::new();
-        }
-        let mut ids = IdSet::default();
-        self.each_need(facts, |needs| ids.extend(&needs.anonymous));
-        let missing = |unit: &UnitId| facts.unit(self, *unit).is_none();
-        ids.iter().map(UnitId).filter(missing).collect()
-    }
-
-    /// Visits the needs of the request's rollout and of every flag its path delivers.
-    fn each_need(&self, facts: &Facts<'_>, mut visit: impl FnMut(&Needs)) {
-        let rollout = self.routes.find(facts.host(), facts.path());
-        if let Some(rollout) = rollout.and_then(|id| self.rollout(id)) {
-            visit(&rollout.needs);
-        }
-        self.deliveries.walk(facts.path(), |flags| {
-            for flag in flags.iter().filter_map(|id| self.flag(FlagId(*id))) {
-                visit(&flag.needs);
-            }
-        });
     }
 }
 
