@@ -83,7 +83,6 @@ mod facts;
 pub mod gate;
 mod hash;
 pub mod headers;
-pub mod lint;
 mod name_map;
 pub mod overrides;
 mod parse;
@@ -100,6 +99,12 @@ mod value;
 /// JSON as the core reads and writes it, for shells that would otherwise bring a second one along.
 pub mod json {
     pub use crate::parse::node::{Node, write_json_text};
+}
+
+/// What tools that report on a spec need and no host does: places in a document, as errors print
+/// them.
+pub mod inspect {
+    pub use crate::error::{Path, path_step, quoted};
 }
 
 pub use attribute::Attribute;

@@ -259,17 +259,20 @@ fn weigh(verdict: Verdict) -> u8 {
 impl Finding {
     /// Too few requests for a look, for too long.
     fn silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Finding {
-        let judgement = judge_silence(settings, requests, elapsed_ms);
+        let judgement = settings.judge_silence(requests, elapsed_ms);
         Finding { judgement, quiet: Some([requests, elapsed_ms]), ..Finding::nothing() }
     }
 }
 
-/// Whether there were so few requests that the stage has to wait.
-pub(super) fn judge_silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Judgement {
-    if (Pace { elapsed_ms, requests }).is_below(settings.min_per_minute) {
-        Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
-    } else {
-        Judgement { verdict: Verdict::Continue, cause: Cause::TooFewSamples }
+impl GateSettings {
+    /// Judges a stage that had too few requests for an evaluation: `requests` in `elapsed_ms`. Below
+    /// [`GateSettings::min_per_minute`] the stage has to wait.
+    pub fn judge_silence(&self, requests: u64, elapsed_ms: u64) -> Judgement {
+        if (Pace { elapsed_ms, requests }).is_below(self.min_per_minute) {
+            Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
+        } else {
+            Judgement { verdict: Verdict::Continue, cause: Cause::TooFewSamples }
+        }
     }
 }
 

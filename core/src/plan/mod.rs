@@ -1,5 +1,6 @@
 //! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
 
+mod allocation;
 mod flag;
 mod id_set;
 mod input;
@@ -11,8 +12,9 @@ mod trial;
 use alloc::boxed::Box;
 use alloc::string::String;
 
-pub use flag::{Flag, Variant};
-pub(crate) use flag::{Holdout, LayerRange, Rule, RuleAction};
+pub use allocation::Allocation;
+pub(crate) use flag::RuleAction;
+pub use flag::{Flag, Holdout, LayerRange, Rule, Variant};
 pub(crate) use id_set::IdSet;
 pub(crate) use input::Inputs;
 pub use input::{HostInput, Input, InputId};
@@ -127,6 +129,11 @@ impl Plan {
     /// The rollouts, in the order of names.
     pub fn rollouts(&self) -> &[Rollout] {
         &self.rollouts
+    }
+
+    /// The holdouts, in the order of names.
+    pub fn holdouts(&self) -> &[Holdout] {
+        &self.holdouts
     }
 
     /// The units, in the order of names.
@@ -270,15 +277,32 @@ pub(crate) enum Slot {
 
 /// Who is bucketed, for what, and with which salt.
 #[derive(Clone, Debug)]
-pub(crate) struct Bucketing {
+pub struct Bucketing {
     pub(crate) unit: UnitId,
     pub(crate) purpose: Purpose,
     pub(crate) salt: Box<str>,
 }
 
+impl Bucketing {
+    /// The unit that is bucketed.
+    pub fn unit(&self) -> UnitId {
+        self.unit
+    }
+
+    /// What the buckets are for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The salt of the hash.
+    pub fn salt(&self) -> &str {
+        &self.salt
+    }
+}
+
 /// Ranges of buckets that share out all 100,000, in order.
 #[derive(Clone, Debug)]
-pub(crate) struct Ranges<T> {
+pub struct Ranges<T> {
     pub(crate) list: Box<[Range<T>]>,
 }
 
@@ -293,6 +317,11 @@ pub(crate) struct Range<T> {
 }
 
 impl<T: Copy> Ranges<T> {
+    /// The buckets' numbers, 0 to 99,999 in order, and what each range of them gets.
+    pub fn iter(&self) -> impl Iterator<Item = (core::ops::Range<u32>, T)> {
+        self.list.iter().map(|range| (range.start..range.end, range.to))
+    }
+
     /// The range a bucket lies in.
     #[inline]
     pub(crate) fn find(&self, bucket: Bucket) -> Option<Range<T>> {
