@@ -1,10 +1,10 @@
 //! Flag debt: what each flag costs whoever looks after it, and which of them decide nothing any more.
 
-use serin_core::Share;
-use serin_core::Timestamp;
 use serin_core::spec::{Flag, FlagState, Progress, RuleAction, Spec};
+use serin_core::{Share, Timestamp};
 
 const DAY_MS: u64 = 86_400_000;
+
 /// How long a flag has until its expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {

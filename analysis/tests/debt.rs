@@ -3,6 +3,7 @@
 mod util;
 
 use serin_analysis::debt::{Expiry, debt};
+
 use util::{NOW, read, with};
 
 #[test]

@@ -4,6 +4,7 @@
 mod util;
 
 use serin_analysis::lint::{Lint, lint};
+
 use util::{NOW, read, with};
 
 /// Ids and paths, without what is said of units: no fragment uses them all.

@@ -4,6 +4,7 @@ mod util;
 
 use serin_analysis::moves::{Change, Moves, moves};
 use serin_core::{Plan, Spec};
+
 use util::{NOW, read, with};
 
 /// What `moves` says of a split, against asking both plans about many users.

@@ -103,6 +103,14 @@ pub mod json {
 
 /// What tools that report on a spec need and no host does: places in a document, as errors print
 /// them.
+///
+/// ```
+/// use serin_core::inspect::Path;
+///
+/// let flags = Path::Root.key("flags");
+/// let rules = flags.key("checkout").key("rules").index(1).to_string();
+/// assert_eq!(rules, "flags.checkout.rules[1]");
+/// ```
 pub mod inspect {
     pub use crate::error::{Path, path_step, quoted};
 }

@@ -2,11 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::finding::{Finding, Findings, Lint};
 use serin_core::Purpose;
 use serin_core::inspect::{Path, quoted};
 use serin_core::plan::{Bucketing, Plan};
 use serin_core::spec::{LayerRange, Spec};
+
+use super::finding::{Finding, Findings, Lint};
 
 pub(super) fn layers(spec: &Spec, findings: &mut Findings) {
     let section = Path::Root.key("flags");

@@ -1,11 +1,10 @@
 //! Rules, arms and flags that nothing ever gets to.
 
-use super::finding::{Findings, Lint};
-use serin_core::Plan;
-use serin_core::Share;
-use serin_core::Timestamp;
 use serin_core::inspect::Path;
 use serin_core::spec::{Bucketing, Flag, FlagState, Progress, Rule, RuleAction, Spec, UnitSource};
+use serin_core::{Plan, Share, Timestamp};
+
+use super::finding::{Findings, Lint};
 
 pub(super) fn rules(spec: &Spec, now: Timestamp, findings: &mut Findings) {
     let section = Path::Root.key("flags");

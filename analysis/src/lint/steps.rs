@@ -1,9 +1,10 @@
 //! Shares that are to grow and do not.
 
-use super::finding::{Findings, Lint};
 use serin_core::Share;
 use serin_core::inspect::Path;
 use serin_core::spec::{Hold, Mode, Progress, RuleAction, Spec};
+
+use super::finding::{Findings, Lint};
 
 pub(super) fn steps(spec: &Spec, findings: &mut Findings) {
     let section = Path::Root.key("flags");

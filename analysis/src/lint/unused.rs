@@ -2,12 +2,12 @@
 
 use std::collections::BTreeSet;
 
-use super::finding::{Findings, Lint};
-use super::reach::unit;
-use serin_core::Attribute;
-use serin_core::Share;
 use serin_core::inspect::Path;
 use serin_core::spec::{Bucketing, Condition, Flag, FlagKind, Mode, Progress, RuleAction, Spec};
+use serin_core::{Attribute, Share};
+
+use super::finding::{Findings, Lint};
+use super::reach::unit;
 
 #[derive(Default)]
 struct Used<'s> {

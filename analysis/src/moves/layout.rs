@@ -2,14 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use super::change::{Change, Move, Moves, unmoved};
-use serin_core::NameMap;
-use serin_core::Purpose;
-use serin_core::Share;
-use serin_core::Timestamp;
 use serin_core::inspect::Path;
 use serin_core::plan::{self, Allocation, Bucketing, Plan, Ranges};
 use serin_core::spec::{self, Spec, Weights};
+use serin_core::{NameMap, Purpose, Share, Timestamp};
+
+use super::change::{Change, Move, Moves, unmoved};
 
 /// A spec and what it compiles to.
 pub(super) type Both<'s> = (&'s Spec, &'s Plan);

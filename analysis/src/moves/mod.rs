@@ -5,13 +5,14 @@ mod layout;
 
 use std::collections::BTreeSet;
 
-use change::unmoved;
-pub use change::{Change, Move, Moves};
-use layout::{Both, Drawn, Layout, better_past, compared};
 use serin_core::Timestamp;
 use serin_core::inspect::{Path, quoted};
 use serin_core::plan::{self, Plan};
 use serin_core::spec::{self, RuleAction, Spec};
+
+use change::unmoved;
+pub use change::{Change, Move, Moves};
+use layout::{Both, Drawn, Layout, better_past, compared};
 
 /// Who moves with the edit from the spec `old` to the spec `new`, each beside what it compiles to, at
 /// `now`. What stays as it is, is left out.

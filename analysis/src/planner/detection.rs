@@ -1,9 +1,10 @@
-//! What becomes of a regression over the steps of a rollout.
+//! When a regression is seen over the steps of a rollout.
 
-use super::rates::Rates;
-use super::{Detection, Metric, StepForecast};
 use serin_core::Share;
 use serin_core::gate::Ratio;
+
+use super::forecast::{Detection, Metric, StepForecast};
+use super::rates::Rates;
 
 impl Rates<'_> {
     /// One for each regression that is asked of each metric.

@@ -54,7 +54,7 @@ pub fn replay(json: &str) -> Result<Replay, ReplayError> {
     let settings = settings(&record.object("gate")?)?;
     let mut differences = Vec::new();
     let (judgement, group) = if record.has("look") {
-        (looked(&record, &settings, &mut differences)?, record.text("cohort").ok())
+        (observed(&record, &settings, &mut differences)?, record.text("cohort").ok())
     } else if record.has("shadow") {
         (shadowed(&record.object("shadow")?, &settings, &mut differences)?, None)
     } else {
@@ -86,7 +86,7 @@ pub fn replay(json: &str) -> Result<Replay, ReplayError> {
     })
 }
 
-fn looked(
+fn observed(
     record: &Record<'_>,
     settings: &GateSettings,
     differences: &mut Vec<String>,

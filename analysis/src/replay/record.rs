@@ -10,6 +10,7 @@ use serin_core::{NameMap, Share};
 
 use super::error::{ReplayError, ReplayErrorKind};
 
+/// The gate's settings.
 pub(super) fn settings(record: &Record<'_>) -> Result<GateSettings, ReplayError> {
     let unit = match record.text("unit")? {
         "bucket" => InferenceUnit::Bucket,
@@ -57,6 +58,7 @@ fn latency_settings(record: &Record<'_>) -> Result<LatencySettings, ReplayError>
     Ok(LatencySettings { tolerance, edges })
 }
 
+/// The evidence before the observation.
 pub(super) fn stage(record: &Record<'_>) -> Result<StageEvidence, ReplayError> {
     let mut stage = StageEvidence {
         elapsed_ms: record.number("elapsed")?,
@@ -83,6 +85,7 @@ pub(super) fn stage(record: &Record<'_>) -> Result<StageEvidence, ReplayError> {
     Ok(stage)
 }
 
+/// The observation.
 pub(super) fn batch(record: &Record<'_>) -> Result<ObservationRecord, ReplayError> {
     let mut latency = [LatencyCounts::default(), LatencyCounts::default()];
     for (slot, node) in latency.iter_mut().zip(record.list("latency")?) {
