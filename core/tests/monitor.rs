@@ -138,7 +138,7 @@ impl Host {
         let audit =
             self.latches.update("shop", |latch| watch.evaluate(plan, id, tallies, latch, now));
         // Another worker, with what this one has written down, comes to the same.
-        assert_eq!(look(plan, id, &mut other, tallies, &mut copy, now), audit);
+        assert_eq!(other.evaluate(plan, id, tallies, &mut copy, now), audit);
         assert_eq!((&other, &copy), (&self.watch, &self.latch()));
         let json = self.latches.to_json();
         assert_eq!(Latches::from_json(json.as_bytes()).as_ref(), Some(&self.latches), "{json}");

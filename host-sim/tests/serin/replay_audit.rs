@@ -1,8 +1,8 @@
-//! `serin replay-audit` on records that the core's own watch has made.
+//! `serin replay-audit` on records that the core's own monitor has made.
 
 use crate::check::folder;
 use crate::command::{outcome, serin};
-use serin_core::gate::{Latch, Outcome, Probe, Tallies, Watch, look};
+use serin_core::gate::{Latch, Monitor, Outcome, Probe, Tallies};
 use serin_core::{Bucket, Plan};
 use std::io::Write;
 use std::process::Stdio;
@@ -22,10 +22,10 @@ fn records() -> [String; 2] {
     let rollout = plan.rollout(id).unwrap();
     let trial = rollout.trial().unwrap();
     let mut latch = Latch::new("shop");
-    let mut watch = Watch::default();
-    assert_eq!(look(&plan, id, &mut watch, None, &mut latch, START), None);
-    let quiet = look(&plan, id, &mut watch, None, &mut latch, START + 60_000).unwrap();
-    let current = rollout.current(Some(&latch), START + 61_000).unwrap();
+    let mut monitor = Monitor::default();
+    assert_eq!(monitor.evaluate(&plan, id, None, &mut latch, START), None);
+    let quiet = monitor.evaluate(&plan, id, None, &mut latch, START + 60_000).unwrap();
+    let current = rollout.current_stage(Some(&latch), START + 61_000).unwrap();
     let mut tallies = Tallies::new(current.stage, trial);
     for number in 0..2000 {
         let bucket = Bucket::from_number(number * 5).unwrap();
@@ -35,7 +35,7 @@ fn records() -> [String; 2] {
         let status = if canary { 503 } else { 200 };
         tallies.record(trial, &probe, &Outcome { status, ..Outcome::default() });
     }
-    let abort = look(&plan, id, &mut watch, Some(&tallies), &mut latch, START + 90_000).unwrap();
+    let abort = monitor.evaluate(&plan, id, Some(&tallies), &mut latch, START + 90_000).unwrap();
     [quiet.to_json(), abort.to_json()]
 }
 
