@@ -123,10 +123,10 @@ struct CheckArgs {
     rps: Vec<check::Pace>,
     /// With --rps: how many of the baseline's requests fail
     #[arg(long, value_name = "PERCENT", default_value = "0.1", value_parser = check::parse_rate)]
-    error_rate: serin_core::gate::planner::Rate,
+    error_rate: serin_analysis::planner::Rate,
     /// With --rps: how many of the baseline's requests are KPI events
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = check::parse_rate)]
-    kpi_rate: serin_core::gate::planner::Rate,
+    kpi_rate: serin_analysis::planner::Rate,
 }
 
 #[derive(Args)]
@@ -256,10 +256,10 @@ struct DrillArgs {
     cohorts: Vec<(String, f64)>,
     /// How many of the baseline's requests fail
     #[arg(long, value_name = "PERCENT", default_value = "0.1", value_parser = check::parse_rate)]
-    error_rate: serin_core::gate::planner::Rate,
+    error_rate: serin_analysis::planner::Rate,
     /// How many requests are KPI events
     #[arg(long, value_name = "PERCENT", default_value = "3", value_parser = check::parse_rate)]
-    kpi_rate: serin_core::gate::planner::Rate,
+    kpi_rate: serin_analysis::planner::Rate,
     /// Runs of each fault [default: 1, and 2 healthy ones]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u64).range(1..=10_000))]
     runs: Option<u64>,

@@ -4,7 +4,7 @@ use super::check::counted;
 use super::paint::{self, Tone};
 use super::{Failure, ReplayAuditArgs, SPEC_ERRORS, TROUBLE, spec_file};
 use serde_json::Value;
-use serin_core::gate::{Replay, replay};
+use serin_analysis::replay::{Replay, replay};
 use serin_core::spec::{Mode, Progress};
 use serin_core::{Share, Spec, Timestamp};
 
@@ -106,7 +106,10 @@ impl Iterator for Records<'_> {
             let (own, rest) = text.split_at(values.byte_offset());
             self.rest = rest;
             if value.get("audit").is_some() {
-                return Some(replay(own).map(|replayed| (value, replayed)));
+                return Some(match replay(own) {
+                    Ok(replayed) => Ok((value, replayed)),
+                    Err(error) => Err(error.to_string()),
+                });
             }
         }
     }

@@ -91,7 +91,6 @@ pub mod gate;
 mod hash;
 pub mod headers;
 pub mod json;
-pub mod lint;
 mod name_map;
 pub mod overrides;
 mod parse;
@@ -104,6 +103,20 @@ pub mod spec;
 mod split;
 mod structured_field;
 mod value;
+
+/// What tools that report on a spec need and no host does: places in a document, as errors print
+/// them.
+///
+/// ```
+/// use serin_core::inspect::Path;
+///
+/// let flags = Path::Root.key("flags");
+/// let rules = flags.key("checkout").key("rules").index(1).to_string();
+/// assert_eq!(rules, "flags.checkout.rules[1]");
+/// ```
+pub mod inspect {
+    pub use crate::error::{Path, path_step, quoted};
+}
 
 pub use attribute::Attribute;
 pub use clock::MonotonicClock;

@@ -1,7 +1,8 @@
 //! A rollout watched from its first request on: what gates say becomes the latch, and each record of it
 //! replays to the same.
 
-use serin_core::gate::{Audit, Latch, Latches, Monitor, Outcome, Tallies, replay};
+use serin_analysis::replay::replay;
+use serin_core::gate::{Audit, Latch, Latches, Monitor, Outcome, Tallies};
 use serin_core::plan::RolloutId;
 use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 

@@ -1,7 +1,7 @@
 //! Two documents, path by path.
 
 use serde_json::{Number, Value};
-use serin_core::lint::path_step;
+use serin_core::inspect::path_step;
 
 /// A place where two documents differ.
 #[derive(Clone, Debug, PartialEq)]

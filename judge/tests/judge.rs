@@ -95,7 +95,7 @@ fn none() -> Latches {
 
 #[test]
 fn an_abort_outlives_the_judge_and_waits_to_be_published() {
-    let (plan, memory) = (self::plan(&["web"], 3), Memory::default());
+    let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let batch = counted(&plan, 300, 500);
     assert_eq!(Judge::new(&memory).take_batch(&plan, &batch, &none(), NOW).unwrap().len(), 1);
     let judge = Judge::new(&memory);
@@ -113,7 +113,7 @@ fn an_abort_outlives_the_judge_and_waits_to_be_published() {
 
 #[test]
 fn the_status_has_the_tallies_and_the_records() {
-    let (plan, memory) = (self::plan(&["web"], 3), Memory::default());
+    let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let judge = Judge::new(&memory);
     judge.take_batch(&plan, &counted(&plan, 300, 500), &none(), NOW).unwrap();
     let status: serde_json::Value = serde_json::from_str(&judge.status(&plan)).unwrap();

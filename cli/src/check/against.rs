@@ -5,8 +5,8 @@ use super::{Format, load, print};
 use crate::paint::{self, Tone};
 use crate::{CheckArgs, Failure};
 use serde_json::{Value, json};
+use serin_analysis::moves::{Change, Move, Moves, moves};
 use serin_core::Timestamp;
-use serin_core::lint::{Change, Move, Moves, moves};
 use std::path::Path;
 
 /// Compares every spec with the old one; whether any of them is not good.
@@ -74,7 +74,7 @@ fn value(moves: &Moves) -> Value {
         "moves": moves.list.iter().map(of).collect::<Vec<_>>(),
         "leastPercent": moves.past.as_ref().map(|(least, _)| percent(*least)),
         "past": moves.past.as_ref().map(|(_, line)| line),
-        "also": moves.also,
+        "also": moves.notes,
     })
 }
 
@@ -98,8 +98,8 @@ fn print_moves(title: &str, found: &[Moves], at: Timestamp) {
         for moved in &moves.list {
             println!("    {:>9}  {} → {}", shown(moved.share), moved.from, moved.to);
         }
-        for also in &moves.also {
-            println!("    {also}");
+        for note in &moves.notes {
+            println!("    {note}");
         }
         if let Some((least, line)) = &moves.past {
             let (total, least) = (shown(moves.total()), shown(*least));

@@ -5,8 +5,8 @@ use super::{Format, counted, print};
 use crate::paint::{self, Tone};
 use crate::{CheckArgs, Failure};
 use serde_json::{Value, json};
+use serin_analysis::debt::{Debt, Expiry, debt};
 use serin_core::Timestamp;
-use serin_core::lint::{Debt, Expiry, debt};
 use serin_core::spec::FlagKind;
 
 /// Prints the flags of every good spec; whether any spec is not good.

@@ -1,8 +1,8 @@
 //! What is allowed and most likely not meant.
 
 use super::report::{Diagnostic, Report, Severity};
+use serin_analysis::lint::{Finding, Lint, lint};
 use serin_core::Timestamp;
-use serin_core::lint::{Finding, Lint, lint};
 
 /// A bare word that YAML 1.1 takes for a boolean; the only finding that is about the text itself.
 pub(crate) const OLD_BOOLEAN: &str = "yaml-1-1-boolean";

@@ -2,8 +2,7 @@
 
 use super::report::Report;
 use crate::{CheckArgs, Failure};
-use serin_core::gate::planner::Rate;
-use serin_core::lint::Traffic;
+use serin_analysis::planner::{Rate, Traffic};
 
 /// Requests a minute, of one rollout or of each.
 #[derive(Clone, Debug, PartialEq, Eq)]

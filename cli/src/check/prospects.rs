@@ -7,16 +7,16 @@ use crate::CheckArgs;
 use crate::figures::{grouped, large, percent, span};
 use crate::paint::{self, Tone};
 use serde_json::{Value, json};
-use serin_core::gate::Ratio;
-use serin_core::lint::{
-    Course, Evidence, GateProspect, Obstacle, Prospects, StepProspect, Traffic, decorative,
-    prospects,
+use serin_analysis::lint::decorative;
+use serin_analysis::planner::{
+    Detection, GateForecast, Metric, Obstacle, RolloutForecast, StepForecast, Traffic, forecast,
 };
+use serin_core::gate::Ratio;
 
 /// Adds what the gates of a good spec can show, with a warning where that is too little.
 pub(super) fn add(report: &mut Report, args: &CheckArgs) {
     let Some((spec, plan)) = &report.good else { return };
-    let found = prospects(spec, plan, |rollout| pace::of(args, rollout));
+    let found = forecast(spec, plan, |rollout| pace::of(args, rollout));
     let warnings = decorative(&found).into_iter();
     let warnings: Vec<_> = warnings
         .map(|finding| lints::diagnostic(finding, report))
@@ -27,7 +27,7 @@ pub(super) fn add(report: &mut Report, args: &CheckArgs) {
 }
 
 /// All of it for people; empty if nothing was asked.
-pub(super) fn rendered(found: &[Prospects]) -> String {
+pub(super) fn rendered(found: &[RolloutForecast]) -> String {
     let mut text: String = found.iter().map(of_rollout).collect();
     if !found.is_empty() {
         text.push_str(
@@ -39,7 +39,7 @@ pub(super) fn rendered(found: &[Prospects]) -> String {
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn of_rollout(found: &Prospects) -> String {
+fn of_rollout(found: &RolloutForecast) -> String {
     let traffic = found.traffic;
     let mut text = format!(
         "{} at {} requests a second, {} of the baseline's failing\n\n",
@@ -52,8 +52,8 @@ fn of_rollout(found: &Prospects) -> String {
     }
     text.push_str(&table(found));
     text.push_str("\n  A regression that is there from the first step on:\n");
-    for course in &found.courses {
-        let what = regression(course.evidence, course.ratio);
+    for course in &found.detections {
+        let what = regression(course.metric, course.ratio);
         text.push_str(&format!("    {what:<14}  {}\n", course_in_words(course, found)));
     }
     if let Some(requests) = found.slight_drop {
@@ -92,7 +92,7 @@ fn in_the_way(obstacle: Obstacle, traffic: Traffic) -> String {
 
 const HEAD: [&str; 6] = ["STEP", "GATE", "NEEDS", "BRINGS", "SEES", "SEEN AFTER, HAVING EXPOSED"];
 
-fn table(found: &Prospects) -> String {
+fn table(found: &RolloutForecast) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
     for step in &found.steps {
         let mut name = step_name(step);
@@ -107,7 +107,7 @@ fn table(found: &Prospects) -> String {
             for (ratio, needed) in &gate.needed {
                 rows.push([
                     std::mem::take(&mut name),
-                    regression(gate.evidence, *ratio),
+                    regression(gate.metric, *ratio),
                     needed.map_or("-".to_owned(), grouped),
                     std::mem::take(&mut brings),
                     std::mem::take(&mut sees),
@@ -136,7 +136,7 @@ fn table(found: &Prospects) -> String {
     text
 }
 
-fn step_name(step: &StepProspect) -> String {
+fn step_name(step: &StepForecast) -> String {
     let share = step.share;
     match (step.hold_ms, step.promotable) {
         (Some(hold), Some(_)) => format!("{share} for {} and the gate", span(hold)),
@@ -146,15 +146,20 @@ fn step_name(step: &StepProspect) -> String {
 }
 
 /// The smallest regression that the hold shows.
-fn sees(step: &StepProspect, gate: &GateProspect) -> String {
+fn sees(step: &StepForecast, gate: &GateForecast) -> String {
     match (step.expected, gate.smallest) {
         (None, _) => String::new(),
         (Some(_), None) => "nothing".to_owned(),
-        (Some(_), Some(ratio)) => format!("from {}", amount(gate.evidence, ratio)),
+        (Some(_), Some(ratio)) => format!("from {}", amount(gate.metric, ratio)),
     }
 }
 
-fn exposed(found: &Prospects, step: &StepProspect, gate: &GateProspect, ratio: Ratio) -> String {
+fn exposed(
+    found: &RolloutForecast,
+    step: &StepForecast,
+    gate: &GateForecast,
+    ratio: Ratio,
+) -> String {
     let Some(needed) = gate.needed(ratio) else { return "tolerated".to_owned() };
     if !gate.sees(ratio) {
         return paint::out(Tone::Bad, "not in this step");
@@ -164,13 +169,13 @@ fn exposed(found: &Prospects, step: &StepProspect, gate: &GateProspect, ratio: R
 }
 
 /// How many ms so many canary requests take.
-fn time(found: &Prospects, step: &StepProspect, requests: u64) -> u64 {
+fn time(found: &RolloutForecast, step: &StepForecast, requests: u64) -> u64 {
     let wanted = u128::from(requests) * 60_000 * 100_000;
     let pace = u128::from(found.traffic.per_minute) * u128::from(step.share.millipercent());
     u64::try_from(wanted / pace.max(1)).unwrap_or(u64::MAX)
 }
 
-fn course_in_words(course: &Course, found: &Prospects) -> String {
+fn course_in_words(course: &Detection, found: &RolloutForecast) -> String {
     let Some(step) = course.seen_in else {
         return paint::out(Tone::Bad, "is never seen: everybody gets it");
     };
@@ -187,20 +192,20 @@ fn course_in_words(course: &Course, found: &Prospects) -> String {
 }
 
 /// `errors × 2`, `p95 × 2`, `KPI -10 %`.
-fn regression(evidence: Evidence, ratio: Ratio) -> String {
-    let name = match evidence {
-        Evidence::Errors => "errors",
-        Evidence::SlowTail => "beyond p95",
-        Evidence::SlowestTail => "beyond p99",
-        Evidence::Kpi => "KPI",
+fn regression(metric: Metric, ratio: Ratio) -> String {
+    let name = match metric {
+        Metric::Errors => "errors",
+        Metric::SlowTail => "beyond p95",
+        Metric::SlowestTail => "beyond p99",
+        Metric::Kpi => "KPI",
     };
-    format!("{name} {}", amount(evidence, ratio))
+    format!("{name} {}", amount(metric, ratio))
 }
 
-fn amount(evidence: Evidence, ratio: Ratio) -> String {
+fn amount(metric: Metric, ratio: Ratio) -> String {
     let thousandths = f64::from(ratio.thousandths());
-    match evidence {
-        Evidence::Kpi => format!("-{}", percent(1.0 - thousandths / 1e3)),
+    match metric {
+        Metric::Kpi => format!("-{}", percent(1.0 - thousandths / 1e3)),
         _ if thousandths < 1010.0 => format!("× {}", thousandths / 1e3),
         _ if thousandths >= 10_000.0 => format!("× {:.0}", thousandths / 1e3),
         _ => format!("× {}", (thousandths / 10.0).round() / 100.0),
@@ -208,7 +213,7 @@ fn amount(evidence: Evidence, ratio: Ratio) -> String {
 }
 
 /// The same for tools.
-pub(super) fn value(found: &Prospects) -> Value {
+pub(super) fn value(found: &RolloutForecast) -> Value {
     let traffic = found.traffic;
     json!({
         "path": found.path,
@@ -217,13 +222,13 @@ pub(super) fn value(found: &Prospects) -> Value {
         "kpiPercent": f64::from(traffic.kpi.ppm()) / 1e4,
         "endsNoStep": found.obstacle.is_some_and(Obstacle::holds_steps),
         "steps": found.steps.iter().map(step_value).collect::<Vec<_>>(),
-        "fromTheStart": found.courses.iter().map(course_value).collect::<Vec<_>>(),
+        "fromTheStart": found.detections.iter().map(course_value).collect::<Vec<_>>(),
         "requestsForKpiDropOf0.3Percent": found.slight_drop,
     })
 }
 
-fn step_value(step: &StepProspect) -> Value {
-    let gate = |gate: &GateProspect| {
+fn step_value(step: &StepForecast) -> Value {
+    let gate = |gate: &GateForecast| {
         let regressions = gate.needed.iter().map(|(ratio, needed)| {
             json!({
                 "times": times(*ratio),
@@ -232,7 +237,7 @@ fn step_value(step: &StepProspect) -> Value {
             })
         });
         json!({
-            "evidence": evidence_name(gate.evidence),
+            "evidence": evidence_name(gate.metric),
             "smallestTimes": gate.smallest.map(times),
             "regressions": regressions.collect::<Vec<_>>(),
         })
@@ -247,9 +252,9 @@ fn step_value(step: &StepProspect) -> Value {
     })
 }
 
-fn course_value(course: &Course) -> Value {
+fn course_value(course: &Detection) -> Value {
     json!({
-        "evidence": evidence_name(course.evidence),
+        "evidence": evidence_name(course.metric),
         "times": times(course.ratio),
         "seenInStep": course.seen_in,
         "afterMs": course.after_ms,
@@ -262,11 +267,11 @@ fn times(ratio: Ratio) -> f64 {
     f64::from(ratio.thousandths()) / 1e3
 }
 
-fn evidence_name(evidence: Evidence) -> &'static str {
-    match evidence {
-        Evidence::Errors => "errors",
-        Evidence::SlowTail => "p95",
-        Evidence::SlowestTail => "p99",
-        Evidence::Kpi => "kpi",
+fn evidence_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Errors => "errors",
+        Metric::SlowTail => "p95",
+        Metric::SlowestTail => "p99",
+        Metric::Kpi => "kpi",
     }
 }

@@ -2,7 +2,7 @@
 
 use super::source::{Found, Source};
 use crate::spec_file::{self, Unreadable};
-use serin_core::lint::Prospects;
+use serin_analysis::planner::RolloutForecast;
 use serin_core::{Error, ErrorKind, Errors, Plan, Spec};
 use std::ops::Range;
 use std::path::Path;
@@ -46,7 +46,7 @@ pub(crate) struct Report {
     /// Whether hosts take it all the same, without the flags that the errors are in.
     pub(crate) isolated: bool,
     /// What its gates will be able to show, if that was asked.
-    pub(crate) prospects: Vec<Prospects>,
+    pub(crate) prospects: Vec<RolloutForecast>,
 }
 
 impl Report {

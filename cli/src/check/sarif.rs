@@ -5,7 +5,7 @@ use super::lints;
 use super::report::{Diagnostic, ERRORS, Report};
 use super::source::Source;
 use serde_json::{Value, json};
-use serin_core::lint::Lint;
+use serin_analysis::lint::Lint;
 
 /// A log with one run. `complete` says whether every file could be read.
 pub(crate) fn document(reports: &[Report], complete: bool) -> Value {

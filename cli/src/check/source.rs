@@ -151,7 +151,7 @@ impl Spot {
                 let path = path.strip_prefix('.').unwrap_or(path);
                 // The last of equal keys is the one that is read.
                 entries.iter().rev().find_map(|entry| {
-                    let rest = path.strip_prefix(&*serin_core::lint::path_step(&entry.key))?;
+                    let rest = path.strip_prefix(&*serin_core::inspect::path_step(&entry.key))?;
                     let ends = rest.is_empty() || rest.starts_with(['.', '[']);
                     ends.then_some((&*entry.value, Some(entry), rest))
                 })

@@ -3,6 +3,7 @@
 mod context;
 pub(crate) mod cookie;
 mod host;
+mod needs;
 pub(crate) mod path;
 pub(crate) mod query;
 mod request;

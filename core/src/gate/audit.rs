@@ -6,9 +6,9 @@ use alloc::format;
 use alloc::string::{String, ToString};
 
 use super::counters::{Counters, Tally};
+use super::current_stage::CurrentStage;
 use super::divergence::Divergence;
 use super::latency::LatencyCounts;
-use super::monitor::CurrentStage;
 use super::nats::Nats;
 use super::process::Levels;
 use super::settings::{GateSettings, InferenceUnit};

@@ -7,8 +7,8 @@
 use alloc::vec::Vec;
 
 use super::audit::{Audit, Finding, ObservationRecord};
-
 use super::counters::Tally;
+use super::current_stage::CurrentStage;
 use super::latch::{Abort, Latch};
 use super::outcome::StageId;
 use super::process::Levels;
@@ -18,10 +18,8 @@ use super::tallies::{GroupTally, Tallies};
 use super::verdict::{Cause, Evidence, Judgement, Verdict};
 use super::wire::Wire;
 use crate::parse::gates::MAX_COHORTS;
-use crate::plan::{Mode, Plan, Rollout, RolloutId, Trial};
-use crate::schedule::{InForce, Schedule};
+use crate::plan::{Plan, Rollout, RolloutId, Trial};
 use crate::value::share::Share;
-use crate::value::timestamp::Timestamp;
 
 /// The memory of a rollout's judge: what it has evaluated so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -34,42 +32,6 @@ pub struct Monitor {
     /// The evidence of each group.
     pub(super) groups: Vec<StageEvidence>,
     pub(super) shadow: Levels,
-}
-
-/// The stage that a rollout is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CurrentStage {
-    /// The stage's id.
-    pub stage: StageId,
-    /// The share of units on the canary.
-    pub share: Share,
-    /// When the step began; `None` for a fixed share.
-    pub since: Option<Timestamp>,
-}
-
-impl Rollout {
-    /// The stage in force at `now_ms` since 1970; `None` without a trial, or before the first step.
-    ///
-    /// A latch of another epoch says nothing of this epoch's steps, so it is ignored.
-    pub fn current_stage(&self, latch: Option<&Latch>, now_ms: u64) -> Option<CurrentStage> {
-        let (trial, schedule) = (self.trial()?, self.schedule()?);
-        let latch = latch.filter(|latch| latch.epoch == self.epoch());
-        let InForce { share, step } = schedule.at(Some(Timestamp::from_unix_ms(now_ms)), latch);
-        if step.is_none() && schedule.needs_time() {
-            return None;
-        }
-        let number = step.and_then(|(index, _)| u32::try_from(index).ok()).unwrap_or(0);
-        let (epoch, fingerprint) = (self.epoch(), trial.fingerprint());
-        let stage = StageId { epoch, step: number, fingerprint };
-        Some(CurrentStage { stage, share, since: step.map(|(_, since)| since) })
-    }
-
-    fn schedule(&self) -> Option<&Schedule> {
-        match &self.mode {
-            Mode::Canary { schedule, .. } => Some(schedule),
-            _ => None,
-        }
-    }
 }
 
 impl Rollout {
@@ -277,16 +239,19 @@ fn weigh(verdict: Verdict) -> u8 {
 impl Finding {
     /// Too few requests for a look, for too long.
     fn silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Finding {
-        let judgement = judge_silence(settings, requests, elapsed_ms);
+        let judgement = settings.judge_silence(requests, elapsed_ms);
         Finding { judgement, quiet: Some([requests, elapsed_ms]), ..Finding::nothing() }
     }
 }
 
-/// Whether there were so few requests that the stage has to wait.
-pub(super) fn judge_silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Judgement {
-    if (Pace { elapsed_ms, requests }).is_below(settings.min_per_minute) {
-        Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
-    } else {
-        Judgement { verdict: Verdict::Continue, cause: Cause::TooFewSamples }
+impl GateSettings {
+    /// Judges a stage that had too few requests for an evaluation: `requests` in `elapsed_ms`. Below
+    /// [`GateSettings::min_per_minute`] the stage has to wait.
+    pub fn judge_silence(&self, requests: u64, elapsed_ms: u64) -> Judgement {
+        if (Pace { elapsed_ms, requests }).is_below(self.min_per_minute) {
+            Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
+        } else {
+            Judgement { verdict: Verdict::Continue, cause: Cause::TooFewSamples }
+        }
     }
 }

@@ -29,7 +29,7 @@ pub enum Node {
 
 impl Node {
     /// The value's type in the words of an error message.
-    pub(crate) fn kind(&self) -> &'static str {
+    pub fn kind(&self) -> &'static str {
         match self {
             Node::Null => "null",
             Node::Bool(_) => "a boolean",

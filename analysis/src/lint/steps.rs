@@ -1,14 +1,13 @@
 //! Shares that are to grow and do not.
 
-use alloc::format;
+use serin_core::Share;
+use serin_core::inspect::Path;
+use serin_core::spec::{Hold, Mode, Progress, RuleAction, Spec};
 
-use super::{Findings, Lint, ROOT};
-use crate::error::Path;
-use crate::spec::{Hold, Mode, Progress, RuleAction, Spec};
-use crate::value::share::Share;
+use super::finding::{Findings, Lint};
 
 pub(super) fn steps(spec: &Spec, findings: &mut Findings) {
-    let section = ROOT.key("flags");
+    let section = Path::Root.key("flags");
     for (name, flag) in &spec.flags {
         let path = section.key(name);
         let rules = path.key("rules");
@@ -18,7 +17,7 @@ pub(super) fn steps(spec: &Spec, findings: &mut Findings) {
             }
         }
     }
-    let section = ROOT.key("rollouts");
+    let section = Path::Root.key("rollouts");
     for (name, rollout) in &spec.rollouts {
         if let Mode::Canary { progress, .. } = &rollout.mode {
             of_progress(progress, &section.key(name).key("canary"), findings);

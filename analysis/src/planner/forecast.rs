@@ -1,23 +1,11 @@
-//! What a rollout's gates will be able to show, at the traffic one expects.
-//!
-//! Estimates of means, see [`crate::gate::planner`]. What a hold cannot show on average, its gate is
-//! there for in vain.
+//! What the gates of a rollout will be able to show.
 
-mod courses;
-mod rates;
+use serin_core::Share;
+use serin_core::gate::Ratio;
 
-use alloc::string::String;
-use alloc::vec::Vec;
+use super::requests::Rate;
 
-use super::ROOT;
-use crate::gate::Ratio;
-use crate::gate::planner::Rate;
-use crate::plan::Plan;
-use crate::spec::{Mode, Spec};
-use crate::value::share::Share;
-use rates::Rates;
-
-/// The traffic one expects.
+/// The traffic that one expects of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traffic {
     /// Requests a minute of a rollout, both arms together.
@@ -28,19 +16,20 @@ pub struct Traffic {
     pub kpi: Rate,
 }
 
-/// A rollout whose canary is on trial.
+/// What the gates of a rollout will be able to show.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Prospects {
+#[non_exhaustive]
+pub struct RolloutForecast {
     /// Such as `rollouts.shop`.
     pub path: String,
-    /// What was assumed of it.
+    /// The traffic that is assumed.
     pub traffic: Traffic,
     /// What keeps its gates from letting steps end, or from judging at all.
     pub obstacle: Option<Obstacle>,
     /// Its steps in order; a fixed share is one step without a hold.
-    pub steps: Vec<StepProspect>,
-    /// What becomes of a regression that is there from the first step on.
-    pub courses: Vec<Course>,
+    pub steps: Vec<StepForecast>,
+    /// When regressions that are there from the first step on are seen.
+    pub detections: Vec<Detection>,
     /// Requests of both arms that it takes to see a KPI drop of 0.3 %, at the step where it takes the
     /// fewest; `None` without a KPI gate or where such a drop is tolerated.
     pub slight_drop: Option<u64>,
@@ -70,41 +59,43 @@ impl Obstacle {
     }
 }
 
-/// One step.
+/// What the gates can show in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct StepProspect {
+#[non_exhaustive]
+pub struct StepForecast {
     /// Such as `rollouts.shop.canary.steps[1]`.
     pub path: String,
-    /// Of how many units.
+    /// The share of units on the canary.
     pub share: Share,
-    /// For how many ms, at the least; `None` is until the spec changes.
+    /// How long it is held at least, in ms; `None` is until the spec changes.
     pub hold_ms: Option<u64>,
     /// Canary requests that the hold brings.
     pub expected: Option<u64>,
     /// For a step that waits for its gate: canary requests until that says promotable, if the canary is
     /// as good as the baseline.
     pub promotable: Option<u64>,
-    /// What is compared; nothing where everybody or nobody has the canary.
-    pub gates: Vec<GateProspect>,
+    /// What is compared; empty if every unit or none has the canary.
+    pub gates: Vec<GateForecast>,
 }
 
-/// One kind of evidence in one step.
+/// What one metric can show in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct GateProspect {
-    /// Which kind.
-    pub evidence: Evidence,
+#[non_exhaustive]
+pub struct GateForecast {
+    /// The metric.
+    pub metric: Metric,
     /// Regressions, with the canary requests that showing each takes; `None` is never. The first is the
     /// one that the gate has to show in its hold.
     pub needed: Vec<(Ratio, Option<u64>)>,
     /// The smallest regression that the hold can show; `None` if it can show none, or has no end.
     pub smallest: Option<Ratio>,
-    /// Canary requests by which it has to be seen; `None` is no end.
-    within: Option<u64>,
+    /// Canary requests by which a regression has to be seen; `None` is no end.
+    pub(super) within: Option<u64>,
 }
 
-/// What a gate looks at.
+/// What a gate compares between canary and baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Evidence {
+pub enum Metric {
     /// Requests that fail.
     Errors,
     /// Requests that take longer than 95 of 100 of the baseline's.
@@ -115,11 +106,12 @@ pub enum Evidence {
     Kpi,
 }
 
-/// What becomes of a regression that is there from the first step on.
+/// When a regression that is there from the first step on is seen.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Course {
-    /// What shows it.
-    pub evidence: Evidence,
+#[non_exhaustive]
+pub struct Detection {
+    /// The metric that shows it.
+    pub metric: Metric,
     /// How large it is.
     pub ratio: Ratio,
     /// The step in which it is seen, by position; `None` is never.
@@ -132,28 +124,7 @@ pub struct Course {
     pub share: Share,
 }
 
-/// What the gates of every rollout that has some can show. `traffic` is asked by the rollout's name;
-/// where it gives `None`, nothing is said.
-pub fn prospects(
-    spec: &Spec,
-    plan: &Plan,
-    traffic: impl Fn(&str) -> Option<Traffic>,
-) -> Vec<Prospects> {
-    let section = ROOT.key("rollouts");
-    let mut found = Vec::new();
-    for (name, rollout) in &spec.rollouts {
-        let Mode::Canary { progress, .. } = &rollout.mode else { continue };
-        let compiled = plan.rollouts().iter().find(|compiled| compiled.name() == &**name);
-        let trial = compiled.and_then(|compiled| compiled.trial());
-        if let (Some(trial), Some(traffic)) = (trial, traffic(name)) {
-            let path = section.key(name);
-            found.push(Rates { gate: trial.gate(), traffic }.rollout(progress, &path));
-        }
-    }
-    found
-}
-
-impl GateProspect {
+impl GateForecast {
     /// Canary requests until this regression is seen.
     pub fn needed(&self, ratio: Ratio) -> Option<u64> {
         self.needed.iter().find(|(known, _)| *known == ratio)?.1
@@ -166,12 +137,11 @@ impl GateProspect {
     }
 
     /// The regression that it has to show and cannot, with what it will see and what it needs.
-    pub(super) fn decorative(&self) -> Option<(Ratio, u64, u64)> {
+    pub(crate) fn decorative(&self) -> Option<(Ratio, u64, u64)> {
         // What is tolerated nobody asks of it.
         let (ratio, needed) =
             self.needed.iter().find_map(|(ratio, needed)| Some((*ratio, (*needed)?)))?;
         let within = self.within?;
-        (needed > within && self.evidence != Evidence::SlowestTail)
-            .then_some((ratio, needed, within))
+        (needed > within && self.metric != Metric::SlowestTail).then_some((ratio, needed, within))
     }
 }

@@ -1,8 +1,8 @@
 //! What gates will be able to show: beside floats, and where they are there for nothing.
 
+use serin_analysis::lint::{Lint, decorative};
+use serin_analysis::planner::{Metric, Obstacle, Rate, RolloutForecast, Traffic, forecast};
 use serin_core::gate::Ratio;
-use serin_core::gate::planner::Rate;
-use serin_core::lint::{Evidence, Lint, Obstacle, Prospects, Traffic, decorative, prospects};
 use serin_core::{Plan, Spec};
 
 fn traffic(per_second: u64) -> Traffic {
@@ -10,7 +10,7 @@ fn traffic(per_second: u64) -> Traffic {
     Traffic { per_minute: per_second * 60, errors: rate(1000), kpi: rate(30_000) }
 }
 
-fn of(canary: &str, gates: &str, traffic: Traffic) -> Prospects {
+fn of(canary: &str, gates: &str, traffic: Traffic) -> RolloutForecast {
     let text = format!(
         r#"{{ "formatVersion": 1, "units": {{ "user": [ {{ "header": "x-user" }} ] }}, "rollouts": {{
              "shop": {{ "arms": {{ "a": {{ "target": "a" }}, "b": {{ "target": "b" }} }}, "baseline": "a",
@@ -19,9 +19,9 @@ fn of(canary: &str, gates: &str, traffic: Traffic) -> Prospects {
     );
     let plan = Plan::from_json(text.as_bytes()).unwrap_or_else(|errors| panic!("{errors}"));
     let spec = Spec::from_json(text.as_bytes()).unwrap();
-    let mut found = prospects(&spec, &plan, |name| (name == "shop").then_some(traffic));
+    let mut found = forecast(&spec, &plan, |name| (name == "shop").then_some(traffic));
     assert_eq!(found.len(), 1, "of the rollout with gates alone");
-    assert_eq!(prospects(&spec, &plan, |_| None), []);
+    assert_eq!(forecast(&spec, &plan, |_| None), []);
     found.remove(0)
 }
 
@@ -33,7 +33,7 @@ fn ratio(thousandths: u32) -> Ratio {
     Ratio::from_thousandths(thousandths).unwrap()
 }
 
-fn warnings(found: &Prospects) -> Vec<String> {
+fn warnings(found: &RolloutForecast) -> Vec<String> {
     let findings = decorative(std::slice::from_ref(found));
     assert!(findings.iter().all(|finding| finding.lint == Lint::DecorativeGate));
     findings.into_iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect()
@@ -58,18 +58,18 @@ fn requests_are_what_floats_say() {
     let list = r#"{ "share": 5, "hold": "10m" }, { "share": 25, "hold": "1h" }, { "share": 100 }"#;
     let gates = r#""errors": { "tolerate": 1.2 }, "latency": { "tolerate": 0 }, "kpi": { "methods": [ "POST" ], "tolerate": 0.95 }"#;
     let found = of(&steps(list), gates, traffic(200));
-    // Three steps, three kinds of evidence.
+    // Three steps, three kinds of metric.
     let shares = 9.0;
     for (step, w) in found.steps.iter().zip([0.05, 0.25]) {
-        let needed = |evidence, thousandths| {
-            let gate = step.gates.iter().find(|gate| gate.evidence == evidence).unwrap();
+        let needed = |metric, thousandths| {
+            let gate = step.gates.iter().find(|gate| gate.metric == metric).unwrap();
             gate.needed(ratio(thousandths))
         };
-        near(needed(Evidence::Errors, 2000), exact(w, 0.001, 2.0, 1.2, 5.0 * shares));
-        near(needed(Evidence::Errors, 5000), exact(w, 0.001, 5.0, 1.2, 5.0 * shares));
-        near(needed(Evidence::SlowTail, 2000), exact(w, 0.05, 2.0, 1.0, 80.0 * shares));
-        near(needed(Evidence::SlowestTail, 2000), exact(w, 0.01, 2.0, 1.0, 80.0 * shares));
-        near(needed(Evidence::Kpi, 500), exact(w, 0.03, 0.5, 0.95, 5.0 * shares));
+        near(needed(Metric::Errors, 2000), exact(w, 0.001, 2.0, 1.2, 5.0 * shares));
+        near(needed(Metric::Errors, 5000), exact(w, 0.001, 5.0, 1.2, 5.0 * shares));
+        near(needed(Metric::SlowTail, 2000), exact(w, 0.05, 2.0, 1.0, 80.0 * shares));
+        near(needed(Metric::SlowestTail, 2000), exact(w, 0.01, 2.0, 1.0, 80.0 * shares));
+        near(needed(Metric::Kpi, 500), exact(w, 0.03, 0.5, 0.95, 5.0 * shares));
         assert_eq!(step.expected, Some((200.0 * w) as u64 * step.hold_ms.unwrap() / 1000));
     }
     assert_eq!(found.steps[2].gates, [], "nobody is left to compare with");
@@ -79,7 +79,7 @@ fn requests_are_what_floats_say() {
 #[test]
 fn a_slight_drop_is_called_what_it_is() {
     // As in docs/gates-method.md: 2.35·10⁹ requests at w = 2 %, where the KPI is the second kind of
-    // evidence.
+    // metric.
     let found = of(r#""share": 2"#, r#""kpi": { "methods": [ "POST" ] }"#, traffic(200));
     near(found.slight_drop, exact(0.02, 0.03, 0.997, 1.0, 10.0) / 0.02);
     assert!(found.slight_drop.unwrap() > 2_350_000_000);
@@ -102,7 +102,7 @@ fn a_hold_that_is_too_short_is_decorative() {
     // What the hold can just show takes what it brings.
     let smallest = found.steps[0].gates[0].smallest.unwrap();
     assert!((6000..8000).contains(&smallest.thousandths()), "{smallest}");
-    let seen = found.courses.iter().find(|course| course.ratio == ratio(2000)).unwrap();
+    let seen = found.detections.iter().find(|detection| detection.ratio == ratio(2000)).unwrap();
     assert_eq!((seen.seen_in, seen.share.millipercent()), (Some(1), 25_000));
     assert!(seen.requests > 1200 && seen.after_ms > 600_000, "{seen:?}");
     // A step without an end, or one that waits for the gate, sees it in time.
@@ -116,7 +116,7 @@ fn a_hold_that_is_too_short_is_decorative() {
 fn what_is_never_seen_is_said() {
     let list = r#"{ "share": 1, "hold": "1m" }, { "share": 100 }"#;
     let found = of(&steps(list), "", traffic(10));
-    assert!(found.courses.iter().all(|course| course.seen_in.is_none()));
+    assert!(found.detections.iter().all(|detection| detection.seen_in.is_none()));
     // The guards keep the gate from acting on what is small.
     let guarded = r#""errors": { "minDifference": 0.2 }"#;
     let found = of(r#""share": 5"#, guarded, traffic(200));

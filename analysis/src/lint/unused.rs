@@ -1,13 +1,13 @@
 //! What is defined and not used.
 
-use alloc::collections::BTreeSet;
-use alloc::vec::Vec;
+use std::collections::BTreeSet;
 
+use serin_core::inspect::Path;
+use serin_core::spec::{Bucketing, Condition, Flag, FlagKind, Mode, Progress, RuleAction, Spec};
+use serin_core::{Attribute, Share};
+
+use super::finding::{Findings, Lint};
 use super::reach::unit;
-use super::{Findings, Lint, ROOT};
-use crate::attribute::Attribute;
-use crate::spec::{Bucketing, Condition, Flag, FlagKind, Mode, Progress, RuleAction, Spec};
-use crate::value::share::Share;
 
 #[derive(Default)]
 struct Used<'s> {
@@ -27,12 +27,12 @@ pub(super) fn unused(spec: &Spec, findings: &mut Findings) {
         ("layers", Lint::UnusedLayer, missing(spec.layers.names(), &used.layers)),
     ];
     for (section, lint, names) in sections {
-        let section = ROOT.key(section);
+        let section = Path::Root.key(section);
         for name in names {
             findings.add(lint, &section.key(name), &"is used nowhere", remove);
         }
     }
-    let section = ROOT.key("holdouts");
+    let section = Path::Root.key("holdouts");
     for (name, holdout) in &spec.holdouts {
         if held_out && holdout.share > Share::ZERO {
             continue;

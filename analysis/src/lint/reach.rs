@@ -1,16 +1,13 @@
 //! Rules, arms and flags that nothing ever gets to.
 
-use alloc::format;
+use serin_core::inspect::Path;
+use serin_core::spec::{Bucketing, Flag, FlagState, Progress, Rule, RuleAction, Spec, UnitSource};
+use serin_core::{Plan, Share, Timestamp};
 
-use super::{Findings, Lint, ROOT};
-use crate::plan::{Mode, Plan};
-use crate::schedule::Schedule;
-use crate::spec::{Bucketing, Flag, FlagState, Progress, Rule, RuleAction, Spec, UnitSource};
-use crate::value::share::Share;
-use crate::value::timestamp::Timestamp;
+use super::finding::{Findings, Lint};
 
 pub(super) fn rules(spec: &Spec, now: Timestamp, findings: &mut Findings) {
-    let section = ROOT.key("flags");
+    let section = Path::Root.key("flags");
     for (name, flag) in &spec.flags {
         let path = section.key(name);
         if flag.state == FlagState::Disabled && !flag.rules.is_empty() {
@@ -35,7 +32,7 @@ pub(super) fn rules(spec: &Spec, now: Timestamp, findings: &mut Findings) {
     }
 }
 
-fn rule_name(flag: &Flag, at: usize) -> alloc::string::String {
+fn rule_name(flag: &Flag, at: usize) -> String {
     match flag.rules.get(at).and_then(|rule| rule.name.as_ref()) {
         Some(name) => format!("rules[{at}] ({name})"),
         None => format!("rules[{at}]"),
@@ -70,7 +67,7 @@ fn is_everybody(progress: &Progress, now: Timestamp) -> bool {
         Progress::Fixed(share) => *share,
         Progress::Steps { steps, .. } => steps.last().map(|step| step.share).unwrap_or_default(),
     };
-    last == Share::ALL && Schedule::new(progress).at(Some(now), None).share == Share::ALL
+    last == Share::ALL && progress.share_at(now) == Share::ALL
 }
 
 /// The unit's name; the only one where none is named.
@@ -88,26 +85,18 @@ fn always_there(unit: Option<&str>, spec: &Spec) -> bool {
 }
 
 pub(super) fn arms(spec: &Spec, plan: &Plan, findings: &mut Findings) {
-    let section = ROOT.key("rollouts");
+    let section = Path::Root.key("rollouts");
     for rollout in plan.rollouts() {
         let path = section.key(rollout.name());
         let list = path.key("arms");
         let weights = spec.rollouts.get(rollout.name()).map(|rollout| &rollout.mode);
-        for (arm, at) in rollout.arms().iter().zip(0_u32..) {
-            let is = |id: crate::plan::ArmId| id.0 == at;
-            let used = is(rollout.baseline)
-                || rollout.shadow.as_ref().is_some_and(|shadow| is(shadow.arm))
-                || match &rollout.mode {
-                    Mode::Fixed(id) | Mode::Pinned { active: id, .. } => is(*id),
-                    Mode::Canary { arm, .. } => is(*arm),
-                    Mode::Split { ranges, .. } => ranges.list.iter().any(|range| is(range.to)),
-                };
-            if used {
+        for (at, arm) in rollout.arms().iter().enumerate() {
+            if rollout.reachable_arms().any(|id| id.index() == at) {
                 continue;
             }
             let message = "no request can reach this arm";
             let help = match weights {
-                Some(crate::spec::Mode::Split(_)) => "give it a weight in split, or remove it",
+                Some(serin_core::spec::Mode::Split(_)) => "give it a weight in split, or remove it",
                 _ => "name it in canary, split, blueGreen or shadow, or remove it",
             };
             findings.add(Lint::UnreachableArm, &list.key(arm.name()), &message, help);
@@ -117,7 +106,7 @@ pub(super) fn arms(spec: &Spec, plan: &Plan, findings: &mut Findings) {
 
 /// A flag travels wherever its paths are, with a rollout or without; only an empty list is nowhere.
 pub(super) fn deliveries(spec: &Spec, findings: &mut Findings) {
-    let section = ROOT.key("flags");
+    let section = Path::Root.key("flags");
     for (name, flag) in &spec.flags {
         let required =
             spec.flags.values().any(|other| other.requires.iter().any(|(to, _)| to == name));

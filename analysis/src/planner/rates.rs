@@ -1,21 +1,19 @@
 //! What it takes to see a regression with a gate, under some traffic.
 
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use serin_core::Share;
+use serin_core::gate::{Gate, GateSettings, Ratio};
+use serin_core::spec::Hold;
 
-use super::{Evidence, GateProspect, Obstacle, Prospects, StepProspect, Traffic};
-use crate::error::Path;
-use crate::gate::planner::{Rate, requests_needed, requests_to_promote};
-use crate::gate::{Gate, GateSettings, Ratio};
-use crate::spec::{Hold, Progress};
-use crate::value::share::Share;
+use super::forecast::{GateForecast, Metric, StepForecast, Traffic};
+use super::requests::{Rate, requests_needed, requests_to_promote};
 
 /// Twice as many requests beyond a percentile.
 const DOUBLE: Ratio = thousandths(2000);
 const FIVE_TIMES: Ratio = thousandths(5000);
 const A_TENTH_LESS: Ratio = thousandths(900);
 const HALF: Ratio = thousandths(500);
-const SLIGHT_DROP: Ratio = thousandths(997);
+/// A KPI that is 0.3 % lower.
+pub(super) const SLIGHT_DROP: Ratio = thousandths(997);
 /// A regression beyond that is a failure, which everything shows.
 const LARGEST: Ratio = thousandths(1_000_000);
 const SMALLEST: Ratio = thousandths(1);
@@ -35,56 +33,11 @@ pub(super) struct Rates<'g> {
 }
 
 impl Rates<'_> {
-    /// What is to be expected of a rollout.
-    pub(super) fn rollout(self, progress: &Progress, path: &Path<'_>) -> Prospects {
-        let canary = path.key("canary");
-        let steps: Vec<StepProspect> = match progress {
-            Progress::Fixed(share) => {
-                let path = canary.key("share").to_string();
-                [self.step(path, *share, Hold::Last, false)].into()
-            }
-            Progress::Steps { steps, .. } => {
-                let list = canary.key("steps");
-                let step = |(index, step): (usize, &crate::spec::Step)| {
-                    self.step(list.index(index).to_string(), step.share, step.hold, step.gated)
-                };
-                steps.iter().enumerate().map(step).collect()
-            }
-        };
-        let slight = |step: &StepProspect| {
-            let needed = self.needed(Evidence::Kpi, step.share, SLIGHT_DROP)?;
-            let all = u128::from(needed).saturating_mul(100_000);
-            let all = all.checked_div(step.share.millipercent().into())?;
-            Some(u64::try_from(all).unwrap_or(u64::MAX))
-        };
-        Prospects {
-            path: path.to_string(),
-            traffic: self.traffic,
-            obstacle: self.obstacle(&steps),
-            courses: self.courses(&steps),
-            slight_drop: steps.iter().filter_map(slight).min(),
-            steps,
-        }
-    }
-
-    fn settings(&self) -> &GateSettings {
+    pub(super) fn settings(&self) -> &GateSettings {
         self.gate.settings()
     }
 
-    fn obstacle(&self, steps: &[StepProspect]) -> Option<Obstacle> {
-        let wanted = self.settings().min_per_minute;
-        if self.traffic.per_minute < wanted {
-            return Some(Obstacle::TooLittleTraffic { wanted });
-        }
-        let allowed = self.settings().max_baseline_errors;
-        if u64::from(self.traffic.errors.ppm()) > u64::from(allowed).saturating_mul(10) {
-            let allowed = Share::from_millipercent(allowed).unwrap_or(Share::ALL);
-            return Some(Obstacle::BaselineUnwell { allowed });
-        }
-        steps.iter().all(|step| step.gates.is_empty()).then_some(Obstacle::NobodyToCompareWith)
-    }
-
-    fn step(self, path: String, share: Share, hold: Hold, gated: bool) -> StepProspect {
+    pub(super) fn step(self, path: String, share: Share, hold: Hold, gated: bool) -> StepForecast {
         let hold_ms = if let Hold::For(ms) = hold { Some(ms) } else { None };
         let expected = hold_ms.map(|ms| self.in_time(share, ms));
         let promotion = self.gate.thresholds().promotion;
@@ -94,18 +47,18 @@ impl Rates<'_> {
         });
         let promotable = promotable.flatten();
         let compared = share > Share::ZERO && share < Share::ALL;
-        let kinds = self.evidence().into_iter().filter(|_| compared);
-        let gate = |evidence| {
+        let kinds = self.metrics().into_iter().filter(|_| compared);
+        let gate = |metric| {
             // A step that waits does so for as long as a canary as bad as what is excluded is not ruled out.
-            let within = match evidence {
-                Evidence::Errors if gated => None,
+            let within = match metric {
+                Metric::Errors if gated => None,
                 _ if gated => expected.map(|expected| expected.max(promotable.unwrap_or(u64::MAX))),
                 _ => expected,
             };
-            self.gate_in(evidence, share, expected, within)
+            self.gate_in(metric, share, expected, within)
         };
         let gates = kinds.map(gate).collect();
-        StepProspect { path, share, hold_ms, expected, promotable, gates }
+        StepForecast { path, share, hold_ms, expected, promotable, gates }
     }
 
     /// Canary requests in so many ms.
@@ -122,24 +75,24 @@ impl Rates<'_> {
         u64::try_from(wanted.checked_div(pace).unwrap_or(u128::MAX)).unwrap_or(u64::MAX)
     }
 
-    pub(super) fn evidence(&self) -> Vec<Evidence> {
-        let mut kinds = Vec::from([Evidence::Errors]);
+    pub(super) fn metrics(&self) -> Vec<Metric> {
+        let mut kinds = Vec::from([Metric::Errors]);
         if self.settings().latency.is_some() {
-            kinds.extend([Evidence::SlowTail, Evidence::SlowestTail]);
+            kinds.extend([Metric::SlowTail, Metric::SlowestTail]);
         }
         if self.settings().kpi.is_some() {
-            kinds.push(Evidence::Kpi);
+            kinds.push(Metric::Kpi);
         }
         kinds
     }
 
-    /// What is asked of each kind of evidence, the decisive first: what the spec itself excludes before
+    /// What is asked of each metric, the decisive first: what the spec itself excludes before
     /// it promotes.
-    pub(super) fn regressions(&self, evidence: Evidence) -> Vec<Ratio> {
-        let mut ratios = match evidence {
-            Evidence::Errors => Vec::from([self.settings().excluded, DOUBLE, FIVE_TIMES]),
-            Evidence::SlowTail | Evidence::SlowestTail => Vec::from([DOUBLE]),
-            Evidence::Kpi => Vec::from([A_TENTH_LESS, HALF]),
+    pub(super) fn regressions(&self, metric: Metric) -> Vec<Ratio> {
+        let mut ratios = match metric {
+            Metric::Errors => Vec::from([self.settings().excluded, DOUBLE, FIVE_TIMES]),
+            Metric::SlowTail | Metric::SlowestTail => Vec::from([DOUBLE]),
+            Metric::Kpi => Vec::from([A_TENTH_LESS, HALF]),
         };
         ratios.dedup();
         ratios
@@ -147,28 +100,28 @@ impl Rates<'_> {
 
     fn gate_in(
         &self,
-        evidence: Evidence,
+        metric: Metric,
         share: Share,
         expected: Option<u64>,
         within: Option<u64>,
-    ) -> GateProspect {
-        let needed = |ratio| (ratio, self.needed(evidence, share, ratio));
-        let needed = self.regressions(evidence).into_iter().map(needed).collect();
-        let smallest = expected.and_then(|expected| self.smallest(evidence, share, expected));
-        GateProspect { evidence, needed, smallest, within }
+    ) -> GateForecast {
+        let needed = |ratio| (ratio, self.needed(metric, share, ratio));
+        let needed = self.regressions(metric).into_iter().map(needed).collect();
+        let smallest = expected.and_then(|expected| self.smallest(metric, share, expected));
+        GateForecast { metric, needed, smallest, within }
     }
 
     /// Canary requests until a regression is seen; `None` is never.
-    fn needed(&self, evidence: Evidence, share: Share, ratio: Ratio) -> Option<u64> {
+    pub(super) fn needed(&self, metric: Metric, share: Share, ratio: Ratio) -> Option<u64> {
         let (settings, thresholds) = (self.settings(), self.gate.thresholds());
-        let (rate, tolerated, threshold) = match evidence {
-            Evidence::Errors => (self.traffic.errors, settings.tolerated, thresholds.errors),
-            Evidence::SlowTail => (Rate::from_ppm(50_000)?, Ratio::ONE, thresholds.latency),
-            Evidence::SlowestTail => (Rate::from_ppm(10_000)?, Ratio::ONE, thresholds.latency),
-            Evidence::Kpi => (self.traffic.kpi, settings.kpi?, thresholds.kpi),
+        let (rate, tolerated, threshold) = match metric {
+            Metric::Errors => (self.traffic.errors, settings.tolerated, thresholds.errors),
+            Metric::SlowTail => (Rate::from_ppm(50_000)?, Ratio::ONE, thresholds.latency),
+            Metric::SlowestTail => (Rate::from_ppm(10_000)?, Ratio::ONE, thresholds.latency),
+            Metric::Kpi => (self.traffic.kpi, settings.kpi?, thresholds.kpi),
         };
-        let worse = if evidence == Evidence::Kpi { ratio < tolerated } else { ratio > tolerated };
-        if !worse || (evidence == Evidence::Errors && !self.acts_on(ratio)) {
+        let worse = if metric == Metric::Kpi { ratio < tolerated } else { ratio > tolerated };
+        if !worse || (metric == Metric::Errors && !self.acts_on(ratio)) {
             return None;
         }
         // Against a tolerated ratio it is the same test, of a canary with so many more events.
@@ -189,12 +142,12 @@ impl Rates<'_> {
     }
 
     /// The smallest regression that shows within so many canary requests.
-    fn smallest(&self, evidence: Evidence, share: Share, requests: u64) -> Option<Ratio> {
+    fn smallest(&self, metric: Metric, share: Share, requests: u64) -> Option<Ratio> {
         let visible = |thousandths: u32| {
             let ratio = Ratio::from_thousandths(thousandths)?;
-            self.needed(evidence, share, ratio).filter(|needed| *needed <= requests)
+            self.needed(metric, share, ratio).filter(|needed| *needed <= requests)
         };
-        let far = if evidence == Evidence::Kpi { SMALLEST } else { LARGEST };
+        let far = if metric == Metric::Kpi { SMALLEST } else { LARGEST };
         visible(far.thousandths())?;
         let (mut unseen, mut seen) = (Ratio::ONE.thousandths(), far.thousandths());
         while seen.abs_diff(unseen) > 1 {

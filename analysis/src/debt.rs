@@ -1,31 +1,24 @@
-//! Flags that are to go away.
+//! Flag debt: what each flag costs whoever looks after it, and which of them decide nothing any more.
 
-use alloc::format;
-use alloc::vec::Vec;
-
-use super::{Findings, Lint, ROOT};
-use crate::schedule::Schedule;
-use crate::spec::{Flag, FlagState, Progress, RuleAction, Spec};
-use crate::value::share::Share;
-use crate::value::timestamp::Timestamp;
+use serin_core::spec::{Flag, FlagState, Progress, RuleAction, Spec};
+use serin_core::{Share, Timestamp};
 
 const DAY_MS: u64 = 86_400_000;
-/// How long before its expiry a flag is told of.
-const SOON_DAYS: u64 = 14;
 
-/// Where a flag is on its way out.
+/// How long a flag has until its expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// Nobody has said when it is to go.
+    /// The spec does not say when.
     Never,
-    /// It goes in so many days, counted up.
+    /// It goes in this many days, rounded up.
     In(u64),
-    /// It should have been gone for so many days, counted up.
+    /// It should have been gone for this many days, rounded up.
     Past(u64),
 }
 
-/// What a flag costs whoever looks after it.
+/// A flag, and how far it is on its way out.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Debt<'s> {
     /// The flag's name.
     pub name: &'s str,
@@ -39,7 +32,7 @@ pub struct Debt<'s> {
     pub begun: Option<Timestamp>,
 }
 
-/// Every flag, in the order of names.
+/// Every flag at `now`, in the order of names.
 pub fn debt(spec: &Spec, now: Timestamp) -> Vec<Debt<'_>> {
     spec.flags
         .iter()
@@ -53,8 +46,8 @@ pub fn debt(spec: &Spec, now: Timestamp) -> Vec<Debt<'_>> {
         .collect()
 }
 
-/// A plain date counts to its end in UTC, a moment to itself.
-fn expiry_of(flag: &Flag, now: Timestamp) -> Expiry {
+/// A plain date counts to its end in UTC, a timestamp to itself.
+pub(crate) fn expiry_of(flag: &Flag, now: Timestamp) -> Expiry {
     let Some(text) = flag.expires.as_deref() else { return Expiry::Never };
     let Some(moment) = Timestamp::parse(text) else { return Expiry::Never };
     let whole_day = if text.contains(['T', 't']) { 0 } else { DAY_MS };
@@ -64,31 +57,6 @@ fn expiry_of(flag: &Flag, now: Timestamp) -> Expiry {
         return Expiry::In(days(end.saturating_sub(now.unix_ms())));
     }
     Expiry::Past(days(now.unix_ms().saturating_sub(end)).max(1))
-}
-
-pub(super) fn expiry(spec: &Spec, now: Timestamp, findings: &mut Findings) {
-    let section = ROOT.key("flags");
-    for (name, flag) in &spec.flags {
-        let path = section.key(name);
-        let place = path.key("expires");
-        let remove =
-            "remove the flag and the code behind it, or agree on a later date with its owner";
-        match expiry_of(flag, now) {
-            Expiry::Past(days) => {
-                let message = format!("has expired {} ago", counted(days));
-                findings.add(Lint::Expired, &place, &message, remove);
-            }
-            Expiry::In(days) if days <= SOON_DAYS => {
-                let message = format!("expires in {}", counted(days));
-                findings.add(Lint::ExpiresSoon, &place, &message, remove);
-            }
-            Expiry::In(_) | Expiry::Never => {}
-        }
-    }
-}
-
-fn counted(days: u64) -> alloc::string::String {
-    format!("{days} day{}", if days == 1 { "" } else { "s" })
 }
 
 /// The variant that everybody has: without rules the default, else what the first rule gives if
@@ -103,7 +71,7 @@ fn decided(flag: &Flag, now: Timestamp) -> Option<&str> {
         let (variant, everybody) = match &rule.action {
             RuleAction::Serve(variant) => (variant.as_str(), true),
             RuleAction::Ramp { variant, progress, .. } => {
-                let share = Schedule::new(progress).at(Some(now), None).share;
+                let share = progress.share_at(now);
                 (variant.as_str(), share == Share::ALL)
             }
             RuleAction::Split { weights, .. } => {

@@ -1,30 +1,8 @@
-//! What is allowed and most likely not meant, what an edit would move, and what is overdue. Hosts
-//! never look at this: it is for whoever edits a spec. Pure functions of specs and a moment.
+//! What a finding is, and the lints by name.
 
-mod decorative;
-mod groups;
-mod housekeeping;
-mod moves;
-mod prospects;
-mod reach;
-mod steps;
-mod unused;
+use std::fmt;
 
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
-use core::fmt;
-
-use crate::error::Path;
-use crate::plan::Plan;
-use crate::spec::Spec;
-use crate::value::timestamp::Timestamp;
-
-pub use decorative::decorative;
-pub use housekeeping::{Debt, Expiry, debt};
-pub use moves::{Change, Move, Moves, moves};
-pub use prospects::{
-    Course, Evidence, GateProspect, Obstacle, Prospects, StepProspect, Traffic, prospects,
-};
+use serin_core::inspect::Path;
 
 macro_rules! lints {
     ($($(#[doc = $about:literal])+ $name:ident => $id:literal,)+) => {
@@ -85,6 +63,7 @@ lints! {
 
 /// Something that is most likely not meant.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// What it is about.
     pub lint: Lint,
@@ -96,35 +75,19 @@ pub struct Finding {
     pub help: Option<String>,
 }
 
-/// Everything that is found in a spec at a moment. `plan` is what the spec compiles to.
-pub fn lint(spec: &Spec, plan: &Plan, now: Timestamp) -> Vec<Finding> {
-    let mut findings = Findings::default();
-    reach::rules(spec, now, &mut findings);
-    reach::arms(spec, plan, &mut findings);
-    reach::deliveries(spec, &mut findings);
-    groups::layers(spec, &mut findings);
-    groups::salts(plan, &mut findings);
-    unused::unused(spec, &mut findings);
-    steps::steps(spec, &mut findings);
-    housekeeping::expiry(spec, now, &mut findings);
-    findings.0
-}
-
-/// One key as the paths of errors and findings write it: `key`, or `["a key"]` where it is not
-/// plain.
-pub fn path_step(key: &str) -> String {
-    Path::Root.key(key).to_string()
-}
-
 #[derive(Default)]
-struct Findings(Vec<Finding>);
+pub(super) struct Findings(pub(super) Vec<Finding>);
 
 impl Findings {
-    fn add(&mut self, lint: Lint, path: &Path<'_>, message: &dyn fmt::Display, help: &str) {
+    pub(super) fn add(
+        &mut self,
+        lint: Lint,
+        path: &Path<'_>,
+        message: &dyn fmt::Display,
+        help: &str,
+    ) {
         let help = (!help.is_empty()).then(|| help.into());
         let (path, message) = (path.to_string(), message.to_string());
         self.0.push(Finding { lint, path, message, help });
     }
 }
-
-const ROOT: Path<'static> = Path::Root;

@@ -1,18 +1,16 @@
 //! Gates that cannot see what they are there for.
 
-use alloc::format;
-use alloc::string::String;
-use alloc::vec::Vec;
-use core::fmt;
+use std::fmt;
 
-use super::prospects::{Evidence, GateProspect, Obstacle, Prospects, StepProspect};
-use super::{Finding, Lint};
-use crate::gate::Ratio;
+use serin_core::gate::Ratio;
 
-/// What of these prospects is most likely not meant.
-pub fn decorative(prospects: &[Prospects]) -> Vec<Finding> {
+use super::finding::{Finding, Lint};
+use crate::planner::{GateForecast, Metric, Obstacle, RolloutForecast, StepForecast};
+
+/// The gates that cannot see what they are there for, at the traffic of these forecasts.
+pub fn decorative(forecasts: &[RolloutForecast]) -> Vec<Finding> {
     let mut findings = Vec::new();
-    for rollout in prospects {
+    for rollout in forecasts {
         if let Some(obstacle) = rollout.obstacle {
             findings.push(of_rollout(rollout, obstacle));
             continue;
@@ -24,7 +22,7 @@ pub fn decorative(prospects: &[Prospects]) -> Vec<Finding> {
     findings
 }
 
-fn of_rollout(rollout: &Prospects, obstacle: Obstacle) -> Finding {
+fn of_rollout(rollout: &RolloutForecast, obstacle: Obstacle) -> Finding {
     let seen = rollout.traffic.per_minute;
     let (message, help) = match obstacle {
         Obstacle::TooLittleTraffic { wanted } => (
@@ -45,9 +43,9 @@ fn of_rollout(rollout: &Prospects, obstacle: Obstacle) -> Finding {
     finding(format!("{}.gates", rollout.path), message, help.into())
 }
 
-fn of_gate(rollout: &Prospects, step: &StepProspect, gate: &GateProspect) -> Option<Finding> {
+fn of_gate(rollout: &RolloutForecast, step: &StepForecast, gate: &GateForecast) -> Option<Finding> {
     let (ratio, needed, seen) = gate.decorative()?;
-    let what = Regression { evidence: gate.evidence, ratio };
+    let what = Regression { metric: gate.metric, ratio };
     let message = format!(
         "this gate is decorative: to see {what} it needs {} requests of the canary and will see {}",
         Grouped(needed),
@@ -59,13 +57,12 @@ fn of_gate(rollout: &Prospects, step: &StepProspect, gate: &GateProspect) -> Opt
     let hold = Minutes(u64::try_from(minutes).unwrap_or(u64::MAX));
     let sees = match gate.smallest {
         Some(ratio) => {
-            let ratio = rounded(gate.evidence, ratio);
-            format!("it sees no less than {}", Regression { evidence: gate.evidence, ratio })
+            let ratio = rounded(gate.metric, ratio);
+            format!("it sees no less than {}", Regression { metric: gate.metric, ratio })
         }
         None => "it sees nothing".into(),
     };
-    let waits =
-        if gate.evidence == Evidence::Errors { ", or wait for it with mode: gate" } else { "" };
+    let waits = if gate.metric == Metric::Errors { ", or wait for it with mode: gate" } else { "" };
     let help = format!("{sees}; hold the step for {hold}, or give it a larger share{waits}");
     Some(finding(step.path.clone(), message, help))
 }
@@ -76,20 +73,20 @@ fn finding(path: String, message: String, help: String) -> Finding {
 
 /// A regression in words.
 struct Regression {
-    evidence: Evidence,
+    metric: Metric,
     ratio: Ratio,
 }
 
 impl fmt::Display for Regression {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let ratio = self.ratio;
-        match self.evidence {
-            Evidence::Errors => write!(f, "{ratio} times the errors"),
-            Evidence::SlowTail => write!(f, "{ratio} times the requests beyond the baseline's p95"),
-            Evidence::SlowestTail => {
+        match self.metric {
+            Metric::Errors => write!(f, "{ratio} times the errors"),
+            Metric::SlowTail => write!(f, "{ratio} times the requests beyond the baseline's p95"),
+            Metric::SlowestTail => {
                 write!(f, "{ratio} times the requests beyond the baseline's p99")
             }
-            Evidence::Kpi => {
+            Metric::Kpi => {
                 let less = 1000_u32.saturating_sub(ratio.thousandths());
                 let (whole, tenth) = (less.checked_div(10), less.checked_rem(10));
                 let (whole, tenth) = (whole.unwrap_or(0), tenth.unwrap_or(0));
@@ -103,10 +100,10 @@ impl fmt::Display for Regression {
 }
 
 /// To tenths and per cents, away from one: more would be a figure that no run keeps to.
-fn rounded(evidence: Evidence, ratio: Ratio) -> Ratio {
+fn rounded(metric: Metric, ratio: Ratio) -> Ratio {
     let thousandths = ratio.thousandths();
-    let rounded = match evidence {
-        Evidence::Kpi => thousandths.checked_div(10).unwrap_or(0).saturating_mul(10),
+    let rounded = match metric {
+        Metric::Kpi => thousandths.checked_div(10).unwrap_or(0).saturating_mul(10),
         _ => thousandths.div_ceil(100).saturating_mul(100),
     };
     Ratio::from_thousandths(rounded).unwrap_or(ratio)

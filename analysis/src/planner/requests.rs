@@ -1,11 +1,7 @@
-//! Before a rollout: how many requests a gate needs, and what it can see in the time it has.
-//!
-//! Estimates of means, in whole numbers; runs differ by a factor of two and more either way.
+//! How many requests of the canary a gate needs on average, in whole numbers.
 
-use super::ln::ln;
-use super::nats::Nats;
-use super::ratio::Ratio;
-use crate::value::share::Share;
+use serin_core::Share;
+use serin_core::gate::{Nats, Ratio, ln_estimate};
 
 /// How often something happens: events per million requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -20,25 +16,6 @@ impl Rate {
     /// The rate in millionths.
     pub const fn ppm(self) -> u32 {
         self.0
-    }
-}
-
-/// What a stage's hold is good for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Outlook {
-    /// Canary requests needed to see the regression, on average; `None` if it can't be seen.
-    pub needed: Option<u64>,
-    /// Canary requests that the hold will bring.
-    pub expected: u64,
-    /// The smallest regression that the hold can show, on average; `None` if it can show none up to
-    /// 1,000 times.
-    pub smallest: Option<Ratio>,
-}
-
-impl Outlook {
-    /// A gate that can't see in time what it is there for is decorative.
-    pub fn is_decorative(&self) -> bool {
-        self.needed.is_none_or(|needed| needed > self.expected)
     }
 }
 
@@ -87,42 +64,6 @@ pub fn requests_to_promote(
     u64::try_from(needed.checked_add(1)?).ok()
 }
 
-/// The smallest regression that so many canary requests can show, on average.
-pub fn smallest_visible(share: Share, rate: Rate, requests: u64, threshold: Nats) -> Option<Ratio> {
-    const LARGEST: u32 = 1_000_000;
-    let visible = |thousandths: u32| {
-        let ratio = Ratio::from_thousandths(thousandths)?;
-        requests_needed(share, rate, ratio, threshold).filter(|needed| *needed <= requests)
-    };
-    visible(LARGEST)?;
-    let (mut unseen, mut seen) = (Ratio::ONE.thousandths(), LARGEST);
-    while seen.saturating_sub(unseen) > 1 {
-        let middle = unseen.midpoint(seen);
-        if visible(middle).is_some() { seen = middle } else { unseen = middle }
-    }
-    Ratio::from_thousandths(seen)
-}
-
-/// What a hold of so many ms is good for, at so many requests a minute of both arms together.
-pub fn outlook(
-    share: Share,
-    rate: Rate,
-    ratio: Ratio,
-    threshold: Nats,
-    per_minute: u64,
-    hold_ms: u64,
-) -> Outlook {
-    let all = u128::from(per_minute).saturating_mul(hold_ms.into());
-    let canary = all.saturating_mul(share.millipercent().into());
-    let expected = canary.checked_div(60_000 * 100_000).unwrap_or(0);
-    let expected = u64::try_from(expected).unwrap_or(u64::MAX);
-    Outlook {
-        needed: requests_needed(share, rate, ratio, threshold),
-        expected,
-        smallest: smallest_visible(share, rate, expected, threshold),
-    }
-}
-
 /// One, as shares times ratios have it: 100,000 × 1,000.
 const WHOLE: i128 = 100_000_000;
 
@@ -142,13 +83,13 @@ fn information(share: Share, ratio: Ratio) -> i128 {
 }
 
 fn log(above: u128, below: u128) -> i128 {
-    ln(above).middle().saturating_sub(ln(below).middle())
+    ln_estimate(above).saturating_sub(ln_estimate(below))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::gate::{Gate, GateSettings};
+    use serin_core::gate::{Gate, GateSettings};
 
     fn share(millipercent: u32) -> Share {
         Share::from_millipercent(millipercent).unwrap()
@@ -206,18 +147,5 @@ mod tests {
             let given = requests_needed(share(w), rate, ratio(theta), threshold);
             assert_eq!(given, None, "{w} {theta}");
         }
-    }
-
-    #[test]
-    fn a_short_hold_is_decorative() {
-        let (rate, threshold) = (Rate::from_ppm(1000).unwrap(), Nats::from_raw(407_308));
-        let at = |hold_ms| outlook(share(5000), rate, ratio(2000), threshold, 12_000, hold_ms);
-        let short = at(10 * 60_000);
-        assert_eq!(short.expected, 6000);
-        assert!(short.is_decorative());
-        let smallest = short.smallest.unwrap().thousandths();
-        assert!((2500..4000).contains(&smallest), "{smallest}");
-        assert!(!at(60 * 60_000).is_decorative());
-        assert_eq!(at(1).smallest, None);
     }
 }

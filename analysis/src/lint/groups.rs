@@ -1,17 +1,16 @@
 //! Who shares users with whom.
 
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
 
-use super::{Finding, Findings, Lint, ROOT};
-use crate::error::{Path, quoted};
-use crate::plan::{Bucketing, Mode, Plan, RuleAction};
-use crate::spec::{LayerRange, Spec};
+use serin_core::Purpose;
+use serin_core::inspect::{Path, quoted};
+use serin_core::plan::{Bucketing, Plan};
+use serin_core::spec::{LayerRange, Spec};
+
+use super::finding::{Finding, Findings, Lint};
 
 pub(super) fn layers(spec: &Spec, findings: &mut Findings) {
-    let section = ROOT.key("flags");
+    let section = Path::Root.key("flags");
     let mut claims: Vec<(&str, usize, &LayerRange)> = Vec::new();
     for (name, flag) in &spec.flags {
         for (index, rule) in flag.rules.iter().enumerate() {
@@ -56,15 +55,15 @@ struct Bucketed<'p> {
 
 pub(super) fn salts(plan: &Plan, findings: &mut Findings) {
     // Who was first with each.
-    let mut first: BTreeMap<(&str, u32, u64), (&str, &str)> = BTreeMap::new();
+    let mut first: BTreeMap<(&str, usize, u64), (&str, &str)> = BTreeMap::new();
     for bucketed in all(plan) {
         let by = bucketed.by;
-        let key = (&*by.salt, by.unit.0, by.purpose.seed());
+        let key = (by.salt(), by.unit().index(), by.purpose().seed());
         let owner = *first.entry(key).or_insert(bucketed.owner);
         if owner == bucketed.owner {
             continue;
         }
-        let ((section, name), salt) = (owner, quoted(&by.salt));
+        let ((section, name), salt) = (owner, quoted(by.salt()));
         let message =
             format!("{section}.{name} has the salt {salt} too: both take the same users first");
         let help = "where that is not meant, give one of them a salt of its own";
@@ -79,27 +78,25 @@ pub(super) fn salts(plan: &Plan, findings: &mut Findings) {
 
 fn all(plan: &Plan) -> Vec<Bucketed<'_>> {
     let mut all = Vec::new();
-    let section = ROOT.key("flags");
+    let section = Path::Root.key("flags");
     for flag in plan.flags() {
         let path = section.key(flag.name());
         let rules = path.key("rules");
-        for (index, rule) in flag.rules.iter().enumerate() {
+        for (index, rule) in flag.rules().iter().enumerate() {
+            let Some(by) = rule.bucketing() else { continue };
             let rule_path = rules.index(index);
-            let (by, place): (_, Path<'_>) = match &rule.action {
-                RuleAction::Serve(_) => continue,
-                RuleAction::Ramp { bucketing, .. } => (bucketing, rule_path.key("ramp")),
-                RuleAction::Split { bucketing, .. } => (bucketing, rule_path),
+            // A split's salt is beside its weights, a ramp's inside.
+            let place = match by.purpose() {
+                Purpose::Ramp => rule_path.key("ramp"),
+                _ => rule_path,
             };
             let place = place.key("salt").to_string();
             all.push(Bucketed { owner: ("flags", flag.name()), by, place });
         }
     }
-    let section = ROOT.key("rollouts");
+    let section = Path::Root.key("rollouts");
     for rollout in plan.rollouts() {
-        let by = match &rollout.mode {
-            Mode::Canary { bucketing: Some(by), .. } | Mode::Split { bucketing: by, .. } => by,
-            _ => continue,
-        };
+        let Some(by) = rollout.bucketing() else { continue };
         let place = section.key(rollout.name()).key("salt").to_string();
         all.push(Bucketed { owner: ("rollouts", rollout.name()), by, place });
     }

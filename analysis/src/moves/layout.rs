@@ -1,18 +1,16 @@
 //! What each bucket gets, before and after.
 
-use alloc::collections::BTreeMap;
-use alloc::format;
-use alloc::string::{String, ToString};
-use alloc::vec::Vec;
+use std::collections::BTreeMap;
 
-use super::{Both, Change, Move, Moves, unmoved};
-use crate::error::Path;
-use crate::hash::Purpose;
-use crate::name_map::NameMap;
-use crate::plan::{self, ArmId, Bucketing, Mode, Plan, Ranges, RuleAction, VariantId};
-use crate::spec::{self, Spec, Weights};
-use crate::value::share::Share;
-use crate::value::timestamp::Timestamp;
+use serin_core::inspect::Path;
+use serin_core::plan::{self, Allocation, Bucketing, Plan, Ranges};
+use serin_core::spec::{self, Spec, Weights};
+use serin_core::{NameMap, Purpose, Share, Timestamp};
+
+use super::change::{Change, Move, Moves, unmoved};
+
+/// A spec and what it compiles to.
+pub(super) type Both<'s> = (&'s Spec, &'s Plan);
 
 /// By what buckets are drawn. Whatever differs here, differs for everybody.
 #[derive(Clone, PartialEq)]
@@ -25,9 +23,9 @@ pub(super) struct Drawn {
 
 impl Drawn {
     pub(super) fn new(spec: &Spec, plan: &Plan, by: &Bucketing) -> Drawn {
-        let unit = plan.unit(by.unit).map(|unit| unit.name().to_string()).unwrap_or_default();
+        let unit = plan.unit(by.unit()).map(|unit| unit.name().to_string()).unwrap_or_default();
         let sources = spec.units.get(&unit).cloned().unwrap_or_default();
-        Drawn { unit, sources, salt: by.salt.to_string(), purpose: by.purpose }
+        Drawn { unit, sources, salt: by.salt().to_string(), purpose: by.purpose() }
     }
 }
 
@@ -42,7 +40,7 @@ pub(super) struct Layout {
 
 impl Layout {
     fn everybody(what: &str) -> Layout {
-        Layout { drawn: None, parts: alloc::vec![(Share::ALL.millipercent(), what.into())] }
+        Layout { drawn: None, parts: vec![(Share::ALL.millipercent(), what.into())] }
     }
 
     pub(super) fn share(drawn: Drawn, share: Share, inside: &str, outside: &str) -> Layout {
@@ -52,7 +50,7 @@ impl Layout {
     }
 
     fn ranges<T: Copy>(drawn: Drawn, ranges: &Ranges<T>, name: impl Fn(T) -> String) -> Layout {
-        let parts = ranges.list.iter().map(|range| (range.end, name(range.to)));
+        let parts = ranges.iter().map(|(buckets, to)| (buckets.end, name(to)));
         Layout { drawn: Some(drawn), parts: parts.collect() }
     }
 
@@ -62,31 +60,16 @@ impl Layout {
         rule: &plan::Rule,
         now: Timestamp,
     ) -> Layout {
-        let name = |id: VariantId| {
-            flag.variant(id).map(|variant| variant.name().to_string()).unwrap_or_default()
-        };
-        match &rule.action {
-            RuleAction::Serve(variant) => Layout::everybody(&name(*variant)),
-            RuleAction::Ramp { variant, schedule, bucketing } => {
-                let share = schedule.at(Some(now), None).share;
-                Layout::share(
-                    Drawn::new(spec, plan, bucketing),
-                    share,
-                    &name(*variant),
-                    "the next rule",
-                )
-            }
-            RuleAction::Split { ranges, bucketing } => {
-                Layout::ranges(Drawn::new(spec, plan, bucketing), ranges, name)
-            }
-        }
+        let name =
+            |id| flag.variant(id).map(|variant| variant.name().to_string()).unwrap_or_default();
+        Layout::allocation((spec, plan), rule.allocation(now), name, "the next rule")
     }
 
     pub(super) fn layer((spec, plan): Both<'_>, rule: &plan::Rule) -> Option<Layout> {
-        let layer = rule.layer.as_ref()?;
-        let parts = [(layer.from, "outside"), (layer.to, "inside"), (Share::ALL, "outside")];
+        let layer = rule.layer()?;
+        let parts = [(layer.from(), "outside"), (layer.to(), "inside"), (Share::ALL, "outside")];
         let parts = parts.into_iter().map(|(end, what)| (end.millipercent(), what.into()));
-        let drawn = Some(Drawn::new(spec, plan, &layer.bucketing));
+        let drawn = Some(Drawn::new(spec, plan, layer.bucketing()));
         Some(Layout { drawn, parts: parts.collect() })
     }
 
@@ -95,17 +78,24 @@ impl Layout {
         rollout: &plan::Rollout,
         now: Timestamp,
     ) -> Layout {
-        let name =
-            |id: ArmId| rollout.arm(id).map(|arm| arm.name().to_string()).unwrap_or_default();
-        let baseline = name(rollout.baseline);
-        match &rollout.mode {
-            Mode::Fixed(arm) | Mode::Pinned { active: arm, .. } => Layout::everybody(&name(*arm)),
-            Mode::Canary { bucketing: None, .. } => Layout::everybody(&baseline),
-            Mode::Canary { arm, schedule, bucketing: Some(by), .. } => {
-                let share = schedule.at(Some(now), None).share;
-                Layout::share(Drawn::new(spec, plan, by), share, &name(*arm), &baseline)
+        let name = |id| rollout.arm(id).map(|arm| arm.name().to_string()).unwrap_or_default();
+        let baseline = name(rollout.baseline());
+        Layout::allocation((spec, plan), rollout.allocation(now), name, &baseline)
+    }
+
+    /// `others` is what the buckets outside a share get.
+    fn allocation<T: Copy>(
+        (spec, plan): Both<'_>,
+        allocation: Allocation<'_, T>,
+        name: impl Fn(T) -> String,
+        others: &str,
+    ) -> Layout {
+        match allocation {
+            Allocation::Everyone(to) => Layout::everybody(&name(to)),
+            Allocation::Share { to, share, bucketing } => {
+                Layout::share(Drawn::new(spec, plan, bucketing), share, &name(to), others)
             }
-            Mode::Split { ranges, bucketing } => {
+            Allocation::Split { ranges, bucketing } => {
                 Layout::ranges(Drawn::new(spec, plan, bucketing), ranges, name)
             }
         }
