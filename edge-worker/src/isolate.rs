@@ -10,7 +10,7 @@ use crate::active::Active;
 use crate::config::{Config, Offered, Source};
 use crate::counters::Counters;
 use crate::host;
-use crate::known::{Known, Learned};
+use crate::latch_cache::{LatchCache, Merged};
 use crate::settings::Settings;
 
 pub(crate) const KV: &str = "SERIN_KV";
@@ -25,7 +25,7 @@ pub(crate) struct Isolate {
     pub(crate) started: u64,
     /// The time that decisions go by, under every plan.
     pub(crate) clock: MonotonicClock,
-    pub(crate) known: Known,
+    pub(crate) latches: LatchCache,
     /// Whether there is an object that judges.
     pub(crate) has_judge: bool,
     /// From when on a plan that the object does not know has it read KV again, ms since 1970.
@@ -50,7 +50,7 @@ impl Isolate {
             counters: Counters::default(),
             started: now,
             clock: MonotonicClock::default(),
-            known: Known::default(),
+            latches: LatchCache::default(),
             has_judge: !host::binding(env, GATES).is_undefined(),
             reread: Cell::new(0),
         }
@@ -116,18 +116,18 @@ impl Isolate {
         self.config.active()
     }
 
-    /// Takes in what a text says of latches.
-    pub(crate) fn learn(&self, text: &str) {
-        match self.known.learn(text) {
-            Learned::Nothing => {}
-            Learned::Something => self.stand(),
-            Learned::Refused => host::log("error", "serin: latches refused: not a document"),
+    /// Merges a latch document, given as JSON, and decides by it.
+    pub(crate) fn merge_latches(&self, text: &str) {
+        match self.latches.merge(text) {
+            Merged::Unchanged => {}
+            Merged::Changed => self.apply_latches(),
+            Merged::Refused => host::log("error", "serin: latches refused: not a document"),
         }
     }
 
-    fn stand(&self) {
+    fn apply_latches(&self) {
         if let Some(active) = self.config.active() {
-            active.stand(&self.known.latches());
+            active.set_latches(&self.latches.latches());
         }
     }
 
@@ -166,7 +166,7 @@ impl Isolate {
         let spec = host::Reading::new(namespace, key, KV_CACHE_TTL);
         let latches = host::Reading::new(namespace, &self.settings.latches_key, KV_CACHE_TTL);
         match latches.text().await {
-            Ok(Some(text)) => self.learn(&text),
+            Ok(Some(text)) => self.merge_latches(&text),
             Ok(None) => {}
             Err(thrown) => {
                 let why = host::why(&thrown);
@@ -201,7 +201,7 @@ impl Isolate {
             Offered::Same => self.config.problem().is_empty(),
             Offered::Activated => {
                 self.counters.activated.increment();
-                self.stand();
+                self.apply_latches();
                 if let Some(active) = self.config.active() {
                     let (plan, source) = (&active.plan, source.as_str());
                     let (revision, digest) = (plan.revision(), plan.digest());

@@ -1,4 +1,4 @@
-//! The paths that the Worker answers by itself.
+//! The paths that the Worker answers by itself: status and flag evaluation.
 
 use serin_ofrep::LARGEST_BODY;
 use worker::Env;
@@ -6,8 +6,8 @@ use worker::Env;
 use crate::active::Active;
 use crate::head::Head;
 use crate::host::{self, Request, Response};
-use crate::refresh::Isolate;
-use crate::status::{self, Judge};
+use crate::isolate::Isolate;
+use crate::status::{self, JudgeState};
 
 /// The status page and the flag evaluation; `None` for every other path.
 pub(crate) async fn answer(
@@ -64,11 +64,11 @@ async fn status_page(isolate: &Isolate, env: &Env, head: &Head, now: u64) -> Res
     line(&mut fields, "content-type", "application/json; charset=utf-8");
     let has_gates = isolate.config.active().is_some_and(|active| active.has_trials);
     let judge = match (has_gates, isolate.has_judge) {
-        (false, _) => Judge::Needless,
-        (true, false) => Judge::Missing,
-        (true, true) => Judge::of(isolate.judge_state(env).await),
+        (false, _) => JudgeState::Needless,
+        (true, false) => JudgeState::Missing,
+        (true, true) => JudgeState::of(isolate.judge_state(env).await),
     };
-    let latches = isolate.known.document();
+    let latches = isolate.latches.latches();
     let view = status::View {
         judge: &judge,
         latches: &latches,
