@@ -1,11 +1,11 @@
-//! Requests that the filter sends itself, and what becomes of them.
+//! The filter's own HTTP requests, and their answers.
 
 use core::cell::RefCell;
 
 use crate::host;
 
-/// Requests that may be open at once in a VM.
-const MOST_OPEN: usize = 256;
+/// How many requests may be open at once in a VM.
+const MAX_OPEN: usize = 256;
 
 /// An answer.
 pub(crate) struct Answer {
@@ -15,12 +15,12 @@ pub(crate) struct Answer {
 type Done = Box<dyn FnOnce(Option<Answer>)>;
 
 thread_local! {
-    /// What to do with each answer, by the host's number for it. A VM has one thread.
+    /// The callback of each open request, by the host's token for it. A VM has one thread.
     static OPEN: RefCell<Vec<(u32, Done)>> = const { RefCell::new(Vec::new()) };
 }
 
-/// Sends a request; `done` is called with the answer, or `None` if there is none. Says whether the host
-/// has taken the request; if not, `done` is never called.
+/// Sends a request. `done` is called with the answer, or `None` if there is none. Returns whether the
+/// host has accepted the request; if not, `done` is never called.
 pub(crate) fn send(
     cluster: &str,
     headers: &[(&[u8], &[u8])],
@@ -30,7 +30,7 @@ pub(crate) fn send(
 ) -> bool {
     OPEN.with(|open| {
         let Ok(mut open) = open.try_borrow_mut() else { return false };
-        if open.len() >= MOST_OPEN {
+        if open.len() >= MAX_OPEN {
             return false;
         }
         let Some(token) = host::call(cluster, headers, body, timeout_ms) else { return false };
@@ -39,8 +39,8 @@ pub(crate) fn send(
     })
 }
 
-/// The host has an answer: no headers mean that there is none. Goes out as `proxy_on_http_call_response`, in
-/// place of the SDK's.
+/// Handles an answer; no headers mean that there is none. The build exports this function as
+/// `proxy_on_http_call_response`, in place of the SDK's.
 #[unsafe(no_mangle)]
 #[allow(unsafe_code)]
 pub(crate) extern "C" fn serin_on_http_call_response(
