@@ -5,7 +5,7 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{ActiveLatches, Latches, Probe, Tally};
+use serin_core::gate::{ActiveLatches, KnownLatches, Latches, Probe, Tally};
 use serin_core::plan::RolloutId;
 
 use crate::active::Active;
@@ -70,7 +70,7 @@ impl Gates {
         if trials.is_empty() && settings.state.is_none() {
             return None;
         }
-        let latches = Rc::new(SharedLatches::new(format!("{prefix}latches"), settings.waits));
+        let latches = Rc::new(SharedLatches::new(KnownLatches::key(&prefix), settings.waits));
         let gates = Gates {
             settings: Rc::clone(settings),
             number: host::random(),
@@ -131,7 +131,7 @@ impl Gates {
         }
         self.state.tick(&self.settings, &active.plan, &self.latches, now);
         let judged = || self.guarded.iter().filter(|guarded| self.judges(guarded));
-        for guarded in judged().filter(|_| reading.known) {
+        for guarded in judged().filter(|_| reading.is_complete) {
             self.look(&active.plan, guarded, now);
         }
         let latches = self.latches.read().latches;
@@ -183,7 +183,6 @@ impl Drop for Gates {
 /// Begins every key: hosts share data among all plugins of all versions that run in VMs of one id.
 fn prefix() -> String {
     let text = |name| host::property(&[name]).and_then(|name| String::from_utf8(name).ok());
-    let (plugin, root) = (text("plugin_name"), text("plugin_root_id"));
-    let version = env!("CARGO_PKG_VERSION");
-    format!("serin/{version}/{}/{}/", plugin.unwrap_or_default(), root.unwrap_or_default())
+    let (plugin, root_id) = (text("plugin_name"), text("plugin_root_id"));
+    KnownLatches::key_prefix(&plugin.unwrap_or_default(), &root_id.unwrap_or_default())
 }

@@ -5,13 +5,10 @@ use core::cell::RefCell;
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{ActiveLatches, Latches};
+use serin_core::gate::{ActiveLatches, KnownLatches, Latches};
 
 use crate::host::{self, Level};
 
-/// The first byte of the shared value: whether earlier aborts are known. The document follows.
-const UNKNOWN: u8 = b'?';
-const KNOWN: u8 = b'!';
 /// Writing is tried so often; somebody who writes in between is somebody who got through.
 const TRIES: u32 = 32;
 
@@ -27,19 +24,13 @@ struct Seen {
     active: Option<Rc<ActiveLatches>>,
 }
 
-/// What the VMs have to go by.
-pub(crate) struct Reading {
-    pub(crate) latches: Latches,
-    /// Whether earlier aborts are known.
-    pub(crate) known: bool,
-}
-
 impl SharedLatches {
     /// The latches under a key. If no VM has them yet, they are begun: `waits` says that earlier aborts
     /// are still to be read.
     pub(crate) fn new(key: String, waits: bool) -> SharedLatches {
         if host::shared(&key).is_none() {
-            host::set_shared(&key, &[if waits { UNKNOWN } else { KNOWN }], 0);
+            let begun = KnownLatches { is_complete: !waits, ..KnownLatches::default() };
+            host::set_shared(&key, &begun.to_bytes(), 0);
             let text = if waits {
                 "gates: guarded rollouts are on their baseline until earlier aborts are read"
             } else {
@@ -56,43 +47,33 @@ impl SharedLatches {
         if let Some((bytes, cas)) = host::shared(&self.key)
             && cas != seen.cas
         {
-            *seen = Seen { cas, active: active(plan, &bytes).map(Rc::new) };
+            let active = KnownLatches::from_bytes(&bytes).for_plan(plan);
+            *seen = Seen { cas, active: active.map(Rc::new) };
         }
         seen.active.clone()
     }
 
     /// All of them as they are now.
-    pub(crate) fn read(&self) -> Reading {
+    pub(crate) fn read(&self) -> KnownLatches {
         let (bytes, _) = host::shared(&self.key).unwrap_or_default();
-        reading(&bytes)
+        KnownLatches::from_bytes(&bytes)
     }
 
     /// Changes them for all VMs, and says that earlier aborts are known.
     pub(crate) fn change(&self, change: impl Fn(&mut Latches)) {
         for rest in (0..TRIES).rev() {
             let (bytes, cas) = host::shared(&self.key).unwrap_or_default();
-            let before = reading(&bytes);
+            let before = KnownLatches::from_bytes(&bytes);
             let mut latches = before.latches.clone();
             change(&mut latches);
-            if before.known && latches == before.latches {
+            if before.is_complete && latches == before.latches {
                 return;
             }
-            let mut value = vec![KNOWN];
-            value.extend_from_slice(latches.to_json().as_bytes());
+            let value = KnownLatches { latches, is_complete: true }.to_bytes();
             // At last without asking: an abort must not be lost.
             if host::set_shared(&self.key, &value, if rest == 0 { 0 } else { cas }) {
                 return;
             }
         }
     }
-}
-
-fn reading(bytes: &[u8]) -> Reading {
-    let (first, json) = bytes.split_first().unwrap_or((&KNOWN, &[]));
-    Reading { latches: Latches::from_json(json).unwrap_or_default(), known: *first != UNKNOWN }
-}
-
-fn active(plan: &Plan, bytes: &[u8]) -> Option<ActiveLatches> {
-    let Reading { latches, known } = reading(bytes);
-    if known { latches.for_plan(plan) } else { Some(latches.while_waiting(plan)) }
 }
