@@ -5,6 +5,7 @@ use crate::proxy::{Proxy, Settings, Table, Upstream};
 use serin_host_sim::{
     Entropy, FailPolicy, LogLevel, LogLine, Module, Plugin, PluginBuilder, SystemClock,
 };
+use serin_judge::KnownLatches;
 use std::collections::HashMap;
 use std::path::Path;
 use std::sync::Arc;
@@ -15,6 +16,9 @@ use tokio::net::TcpListener;
 const LOOK: Duration = Duration::from_millis(500);
 /// How many workers there are unless someone says so: more help nobody on a laptop.
 const MAX_WORKERS: usize = 8;
+
+/// The plugin's name, its root id, and the id of its VMs.
+const NAME: &str = "serin";
 
 /// What the filter's gates read from the environment.
 const GATES: [&str; 7] = [
@@ -88,14 +92,22 @@ pub(crate) fn plugin(wasm: &[u8], json: Vec<u8>, workers: usize) -> Result<Plugi
     let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
     Ok(Plugin::of_module(&module)
         .configuration(json)
-        .name("serin")
-        .root_id("serin")
-        .vm_id("serin")
+        .name(NAME)
+        .root_id(NAME)
+        .vm_id(NAME)
         .workers(workers)
         .clock(SystemClock)
         .entropy(Entropy::System)
         .fail_policy(FailPolicy::reload())
         .log_level(LogLevel::Info))
+}
+
+/// What the filter's VMs know of latches; `None` while they share none, for example because nothing in
+/// the spec can abort.
+pub(crate) fn known_latches(plugin: &Plugin) -> Option<KnownLatches> {
+    let key = KnownLatches::key(&KnownLatches::key_prefix(NAME, NAME));
+    let (bytes, _) = plugin.shared().data(NAME, key)?;
+    Some(KnownLatches::from_bytes(&bytes))
 }
 
 /// Everything that takes care of connections.

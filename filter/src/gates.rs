@@ -132,9 +132,9 @@ impl Gates {
     /// Adds up what this VM has counted, and judges if this VM is elected.
     pub(crate) fn tick(&self, active: &Active, now: u64) {
         let plan = &active.plan;
-        let reading = self.latches.read(plan);
+        let known = self.latches.read(plan);
         for rollout in &self.rollouts {
-            self.flush(active, rollout, &reading.latches, now);
+            self.flush(active, rollout, &known.latches, now);
         }
         webhook::tick(self.settings.webhook.as_ref(), now);
         let vm = VM.with(|vm| *vm);
@@ -143,7 +143,7 @@ impl Gates {
         }
         self.source.tick(&self.settings, plan, &self.latches, now);
         let judged = || self.rollouts.iter().filter(|rollout| self.is_judge_of(rollout));
-        if !reading.is_waiting {
+        if known.is_complete {
             judged().for_each(|rollout| self.evaluate(plan, rollout, now));
         }
         let latches = &self.latches.read(plan).latches;
@@ -179,8 +179,8 @@ impl Gates {
             return;
         }
         gated.evaluated.set((version, now));
-        let reading = self.latches.read(plan);
-        let mut latch = reading.latches.get(name).cloned().unwrap_or_else(|| Latch::new(name));
+        let known = self.latches.read(plan);
+        let mut latch = known.latches.get(name).cloned().unwrap_or_else(|| Latch::new(name));
         let audit = self.judge.evaluate(plan, gated.id, tallies.as_ref(), &mut latch, now);
         // On a conflict another VM has evaluated these tallies.
         let Ok(Some(audit)) = audit else { return };

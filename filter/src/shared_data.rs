@@ -1,6 +1,6 @@
 //! Envoy's shared data: values that all VMs of a process see.
 
-use serin_judge::{Conflict, Store};
+use serin_judge::{Conflict, KnownLatches, Store};
 
 use crate::host;
 
@@ -15,10 +15,15 @@ impl SharedData {
     /// The shared data of the plugin that runs.
     pub(crate) fn of_plugin() -> SharedData {
         let text = |name| host::property(&[name]).and_then(|name| String::from_utf8(name).ok());
-        let (plugin, root) = (text("plugin_name"), text("plugin_root_id"));
-        let version = env!("CARGO_PKG_VERSION");
-        let (plugin, root) = (plugin.unwrap_or_default(), root.unwrap_or_default());
-        SharedData { prefix: format!("serin/{version}/{plugin}/{root}/") }
+        let (plugin, root_id) = (text("plugin_name"), text("plugin_root_id"));
+        let prefix =
+            KnownLatches::key_prefix(&plugin.unwrap_or_default(), &root_id.unwrap_or_default());
+        SharedData { prefix }
+    }
+
+    /// The prefix of every key.
+    pub(crate) fn prefix(&self) -> &str {
+        &self.prefix
     }
 
     /// The host's name of a key.

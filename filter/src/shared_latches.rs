@@ -6,13 +6,11 @@ use std::rc::Rc;
 
 use serin_core::Plan;
 use serin_core::gate::{ActiveLatches, Latches};
+use serin_judge::KnownLatches;
 
 use crate::host::{self, Level};
 use crate::shared_data::SharedData;
 
-/// The first byte of the shared value; the document follows.
-const WAITING: u8 = b'?';
-const KNOWN: u8 = b'!';
 /// How often a change is tried. Each conflict means that another VM has succeeded.
 const MAX_TRIES: u32 = 32;
 
@@ -25,46 +23,18 @@ pub(crate) struct SharedLatches {
 #[derive(Default)]
 struct Cached {
     cas: u32,
-    reading: Rc<Reading>,
+    known: Rc<KnownLatches>,
     active: Option<Rc<ActiveLatches>>,
-}
-
-/// The shared latches.
-pub(crate) struct Reading {
-    pub(crate) latches: Latches,
-    /// Whether earlier aborts are still to be read from the latch source: until then rollouts with gates
-    /// wait on their baseline.
-    pub(crate) is_waiting: bool,
-}
-
-impl Default for Reading {
-    fn default() -> Reading {
-        Reading::parse(&[])
-    }
-}
-
-impl Reading {
-    fn parse(bytes: &[u8]) -> Reading {
-        let (first, json) = bytes.split_first().unwrap_or((&KNOWN, &[]));
-        let latches = Latches::from_json(json).unwrap_or_default();
-        Reading { latches, is_waiting: *first == WAITING }
-    }
-
-    fn active(&self, plan: &Plan) -> Option<ActiveLatches> {
-        if self.is_waiting {
-            return Some(self.latches.while_waiting(plan));
-        }
-        self.latches.for_plan(plan)
-    }
 }
 
 impl SharedLatches {
     /// The shared latches. The first VM creates them; `is_waiting` says that earlier aborts are still to be
     /// read.
     pub(crate) fn new(shared: &SharedData, is_waiting: bool) -> SharedLatches {
-        let key = shared.key("latches");
+        let key = KnownLatches::key(shared.prefix());
         if host::shared(&key).is_none() {
-            host::set_shared(&key, &[if is_waiting { WAITING } else { KNOWN }], 0);
+            let initial = KnownLatches { is_complete: !is_waiting, ..KnownLatches::default() };
+            host::set_shared(&key, &initial.to_bytes(), 0);
             let text = if is_waiting {
                 "gates: rollouts with gates stay on their baseline until earlier aborts are read"
             } else {
@@ -83,24 +53,23 @@ impl SharedLatches {
     }
 
     /// All latches. They are parsed only when they have changed.
-    pub(crate) fn read(&self, plan: &Plan) -> Rc<Reading> {
+    pub(crate) fn read(&self, plan: &Plan) -> Rc<KnownLatches> {
         let Ok(mut cached) = self.cached.try_borrow_mut() else { return Rc::default() };
         cached.refresh(&self.key, plan);
-        Rc::clone(&cached.reading)
+        Rc::clone(&cached.known)
     }
 
     /// Changes the latches for all VMs, and ends the waiting for earlier aborts.
     pub(crate) fn change(&self, change: impl Fn(&mut Latches)) {
         for remaining in (0..MAX_TRIES).rev() {
             let (bytes, cas) = host::shared(&self.key).unwrap_or_default();
-            let stored = Reading::parse(&bytes);
+            let stored = KnownLatches::from_bytes(&bytes);
             let mut latches = stored.latches.clone();
             change(&mut latches);
-            if !stored.is_waiting && latches == stored.latches {
+            if stored.is_complete && latches == stored.latches {
                 return;
             }
-            let mut value = vec![KNOWN];
-            value.extend_from_slice(latches.to_json().as_bytes());
+            let value = KnownLatches { latches, is_complete: true }.to_bytes();
             // The last try overwrites: an abort must not be lost.
             if host::set_shared(&self.key, &value, if remaining == 0 { 0 } else { cas }) {
                 return;
@@ -114,8 +83,8 @@ impl Cached {
         let Some((bytes, cas)) = host::shared(key).filter(|(_, cas)| *cas != self.cas) else {
             return;
         };
-        let reading = Reading::parse(&bytes);
-        let active = reading.active(plan).map(Rc::new);
-        *self = Cached { cas, reading: Rc::new(reading), active };
+        let known = KnownLatches::from_bytes(&bytes);
+        let active = known.for_plan(plan).map(Rc::new);
+        *self = Cached { cas, known: Rc::new(known), active };
     }
 }

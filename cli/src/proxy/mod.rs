@@ -21,13 +21,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto;
 use hyper_util::server::graceful::GracefulShutdown;
+use serin_core::MonotonicClock;
 use serin_host_sim::Plugin;
 use std::collections::HashMap;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 use tokio::net::TcpListener;
 
 /// Whatever breaks a body off.
@@ -58,6 +59,8 @@ pub(crate) struct Proxy {
     calls: Calls,
     timeout: Duration,
     ofrep: Option<serin_ofrep::Settings>,
+    /// The time that flag evaluation goes by, as the filter's own.
+    clock: Mutex<MonotonicClock>,
 }
 
 impl Proxy {
@@ -76,7 +79,16 @@ impl Proxy {
             client,
             timeout: settings.timeout,
             ofrep: settings.ofrep,
+            clock: Mutex::default(),
         })
+    }
+
+    /// The time that flag evaluation goes by, in ms since 1970.
+    fn now(&self) -> u64 {
+        let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let reading = u64::try_from(since.as_millis()).unwrap_or(u64::MAX);
+        let clock = self.clock.lock().unwrap_or_else(PoisonError::into_inner);
+        clock.advance(Some(reading)).unwrap_or(reading)
     }
 
     /// The table as it is now.
