@@ -39,7 +39,7 @@ fn warnings(found: &RolloutForecast) -> Vec<String> {
     findings.into_iter().map(|finding| format!("{}: {}", finding.path, finding.message)).collect()
 }
 
-/// The formula of `docs/gates.md` in floats, against a tolerated ratio.
+/// The formula of `docs/gates-method.md` in floats, against a tolerated ratio.
 fn exact(w: f64, p: f64, theta: f64, tolerated: f64, tests: f64) -> f64 {
     let sum = |theta: f64| 1.0 - w + w * theta;
     let gained = w * theta * (theta / tolerated).ln();
@@ -78,7 +78,8 @@ fn requests_are_what_floats_say() {
 
 #[test]
 fn a_slight_drop_is_called_what_it_is() {
-    // As in docs/gates.md: 2.35·10⁹ requests at w = 2 %, where the KPI is the second kind of metric.
+    // As in docs/gates-method.md: 2.35·10⁹ requests at w = 2 %, where the KPI is the second kind of
+    // metric.
     let found = of(r#""share": 2"#, r#""kpi": { "methods": [ "POST" ] }"#, traffic(200));
     near(found.slight_drop, exact(0.02, 0.03, 0.997, 1.0, 10.0) / 0.02);
     assert!(found.slight_drop.unwrap() > 2_350_000_000);

@@ -24,7 +24,7 @@ pub use figure::{Figure, Interval, Source};
 /// A group of figures: its title, and what measures them.
 pub type Table = (&'static str, fn(&Bench) -> Vec<Figure>);
 
-/// Every table, in the order of `docs/gates.md`.
+/// Every table, in the order of `docs/gates-method.md`.
 pub const TABLES: [Table; 10] = [
     ("healthy canaries, 200,000 errors, α = 1 %", errors::false_aborts),
     ("canary requests until abort, w = 5 %", errors::detection),

@@ -8,7 +8,7 @@ use crate::plan::{FlagId, HostInput, IdSet, InputId, Needs, Plan, UnitId};
 impl Plan {
     /// What this request's decision needs beyond its header block. A host fetches these and no
     /// others.
-    pub fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
+    pub(crate) fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
         if !self.inputs.any_from_host {
             return Vec::new();
         }
@@ -19,7 +19,7 @@ impl Plan {
 
     /// The units that this request's decision may need, that have no value yet and that may be given
     /// an anonymous id.
-    pub fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
+    pub(crate) fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
         if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
             return Vec::new();
         }

@@ -1,7 +1,7 @@
 //! Gates: continue, pause, abort or promotable, from counters.
 //!
 //! A gate compares a canary with a baseline that runs at the same time, by tests that stay valid
-//! however often they look. `docs/gates.md` has the method, its sources and its figures.
+//! however often they look. `docs/gates-method.md` has the method, its sources and its figures.
 //!
 //! ```text
 //! GateSettings ──Gate::new──▶ Gate                                   once per rollout

@@ -5,7 +5,8 @@
 //! being the canary's share of exposures, and with probability rθ / (1 + r(θ−1)) when the canary's
 //! rate is θ times as high. The logarithm of their ratio adds up over events to a process that, by
 //! Ville's inequality, is ever above ln(1/α) with probability at most α: it may be looked at after
-//! every batch. All events of a batch share its r, which stays valid: `docs/gates.md` has the proof.
+//! every batch. All events of a batch share its r, which stays valid: `docs/gates-method.md` has the
+//! proof.
 
 use super::counters::{Counters, Tally};
 use super::ln::ln;

@@ -16,8 +16,9 @@ pub use allocation::Allocation;
 pub(crate) use flag::RuleAction;
 pub use flag::{Flag, Holdout, LayerRange, Rule, Variant};
 pub(crate) use id_set::IdSet;
+pub(crate) use input::HostInput;
 pub(crate) use input::Inputs;
-pub use input::{HostInput, Input, InputId};
+pub use input::{Input, InputId};
 pub(crate) use path_index::{PathIndex, PathIndexBuilder};
 pub use rollout::{Arm, Rollout, Shadow};
 pub(crate) use rollout::{Mode, Pin};
@@ -32,7 +33,7 @@ use crate::hash::{Bucket, Purpose};
 use crate::spec::Deploy;
 use crate::value::share::Share;
 
-/// What [`crate::decide`] works on: immutable, made from a [`Spec`](crate::Spec) only.
+/// What [`crate::decide()`] works on: immutable, made from a [`Spec`](crate::Spec) only.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) revision: u64,
@@ -62,6 +63,11 @@ macro_rules! id {
             /// From a position; plans are bounded far below `u32::MAX` parts.
             pub(crate) fn new(index: usize) -> Self {
                 Self(u32::try_from(index).unwrap_or(u32::MAX))
+            }
+
+            /// The id of a position in the plan's list: an id that the plan does not have finds nothing.
+            pub fn from_index(index: usize) -> Self {
+                Self::new(index)
             }
 
             /// The position in the plan's list, from 0, in the order of names.

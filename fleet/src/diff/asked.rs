@@ -1,9 +1,14 @@
 //! Who is asked, and about whom: a host with its plan, and a unit at a place.
 
+use super::access_log::Request;
 use super::places::Place;
 use super::profile::Profile;
 use serin_core::gate::ActiveLatches;
-use serin_core::{Decision, Facts, NameMap, Plan, RolloutDecision, Spec, Timestamp, decide};
+use serin_core::plan::Input;
+use serin_core::{
+    Decision, Facts, NameMap, OverrideKeys, Plan, RequestHost, RolloutDecision, Spec, Timestamp,
+    decide,
+};
 use std::borrow::Cow;
 
 /// Who is asked: a host with a plan, and with what it holds of latches.
@@ -11,6 +16,41 @@ use std::borrow::Cow;
 pub(super) struct Host<'c> {
     pub(super) plan: &'c Plan,
     pub(super) active_latches: Option<&'c ActiveLatches>,
+}
+
+/// The host of a recorded request.
+pub(super) struct Recorded<'c> {
+    pub(super) host: Host<'c>,
+    pub(super) request: &'c Request,
+    /// The request's place in the log.
+    pub(super) number: usize,
+    pub(super) at: Timestamp,
+}
+
+impl<'c> RequestHost<'c> for Recorded<'c> {
+    fn now(&self) -> Option<u64> {
+        Some(self.at.unix_ms())
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'c, str>> {
+        self.request.fact(input).map(Cow::Borrowed)
+    }
+
+    /// Made of the request's number, so that both plans see the same id.
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        let number = u64::try_from(self.number).unwrap_or(u64::MAX).to_be_bytes();
+        let mut entropy = [0; 16];
+        entropy.iter_mut().zip(number.into_iter().cycle()).for_each(|(to, from)| *to = from);
+        Some(entropy)
+    }
+
+    fn latches(&self) -> Option<&'c ActiveLatches> {
+        self.host.active_latches
+    }
+
+    fn override_keys(&self) -> Option<&'c OverrideKeys> {
+        None
+    }
 }
 
 /// A unit that is asked about.
@@ -39,28 +79,13 @@ impl<'u> Asked<'u> {
             attributes.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
         let of_place = place.attributes();
         // What comes later counts: flags may be asked about elsewhere, rollouts are where they are.
-        let mut facts = if place.flags.is_some() {
-            Facts::from_context(
-                host.plan,
-                method.into_iter().chain(of_place).chain(ids).chain(attributes),
-            )
+        let (now, latches) = (Some(self.at.unix_ms()), host.active_latches);
+        if place.flags.is_some() {
+            let context = method.into_iter().chain(of_place).chain(ids).chain(attributes);
+            Facts::from_context(host.plan, context, now, latches)
         } else {
-            Facts::from_context(
-                host.plan,
-                method.into_iter().chain(ids).chain(attributes).chain(of_place),
-            )
-        };
-        host.tell(&mut facts, self.at);
-        facts
-    }
-}
-
-impl<'c> Host<'c> {
-    /// The clock, and what the host holds.
-    pub(super) fn tell(self, facts: &mut Facts<'c>, at: Timestamp) {
-        facts.set_now(at.unix_ms());
-        if let Some(active_latches) = self.active_latches {
-            facts.set_latches(active_latches);
+            let context = method.into_iter().chain(ids).chain(attributes).chain(of_place);
+            Facts::from_context(host.plan, context, now, latches)
         }
     }
 }

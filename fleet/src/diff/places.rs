@@ -160,8 +160,7 @@ fn method(spec: &Spec, rollout: &Option<String>) -> Option<String> {
 }
 
 fn rollout_at(plan: &Plan, place: &Place, at: Timestamp) -> Option<String> {
-    let mut facts = Facts::from_context(plan, place.attributes());
-    facts.set_now(at.unix_ms());
+    let facts = Facts::from_context(plan, place.attributes(), Some(at.unix_ms()), None);
     let mut decision = Decision::default();
     decide(plan, &facts, &mut decision);
     decision.arm(plan).map(|(rollout, _)| rollout.to_owned())

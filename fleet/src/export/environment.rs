@@ -26,6 +26,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "compares with files of the repository")]
     fn exports_name_what_the_filter_reads_and_the_example_has() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
