@@ -1,6 +1,8 @@
 //! Flags for apps: the requests that are answered here and go through no filter.
 
-use super::{Body, BoxError, Proxy, replies};
+use super::body::{Body, BoxError};
+use super::replies;
+use super::state::Proxy;
 use http::header::{AUTHORIZATION, IF_NONE_MATCH, ORIGIN};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
