@@ -89,7 +89,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     let plugin = builder.no_other_clusters().build();
     let plugin = plugin.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
-    runtime::tokio()?.block_on(async {
+    runtime::threads()?.block_on(async {
         let listener = TcpListener::bind(args.listen).await;
         let listener = listener.map_err(|error| {
             Failure::trouble(format!("{} cannot be listened on: {error}", args.listen))

@@ -76,7 +76,7 @@ pub(crate) struct DemoArgs {
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let wasm = filter::bytes(args.filter.as_deref())?;
     let spec = spec_file::parse(Path::new("demo/spec.yaml"), SPEC.as_bytes())?;
-    runtime::tokio()?.block_on(async {
+    runtime::threads()?.block_on(async {
         let trouble = |error: std::io::Error| Failure::trouble(format!("the demo: {error}"));
         let v1 = upstream::start("shop-v1").await.map_err(trouble)?;
         let v2 = upstream::start("shop-v2").await.map_err(trouble)?;

@@ -11,8 +11,8 @@ mod observer;
 mod proxy;
 mod request;
 mod run;
+mod run_config;
 mod sample_attributes;
-mod setting;
 mod step_record;
 mod subject;
 mod summary;
@@ -26,8 +26,8 @@ use crate::failure::Failure;
 use crate::{filter, spec_file};
 pub(crate) use args::DrillArgs;
 use fault::Fault;
+use run_config::{Load, RunConfig};
 use serin_host_sim::Module;
-use setting::{Pace, Setting};
 use std::fs::File;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
@@ -180,7 +180,7 @@ fn one(
     let most_ms = MOST_REQUESTS / args.rps * 1000.0;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let longest_ms = args.length.unwrap_or(most_ms as u64);
-    let pace = Pace {
+    let load = Load {
         per_second: args.rps,
         workers: usize::from(args.workers),
         kpi: f64::from(args.kpi_rate.ppm()) / 1e6,
@@ -190,7 +190,7 @@ fn one(
     let model = UpstreamModel { subject, fault, errors, start_ms: subject.start_ms };
     let random = users::random(args.seed, &fault.label, place.run);
     let seed = args.seed.wrapping_add(place.run);
-    run::run(Setting { module, model, users: &users, pace, random, seed })
+    run::run(RunConfig { module, model, users: &users, load, random, seed })
 }
 
 /// A line that is written over, on terminals.

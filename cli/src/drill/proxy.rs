@@ -1,7 +1,7 @@
 //! The proxy of a run: the real filter in several VMs that share data, on a virtual clock.
 
 use super::request::Request;
-use super::setting::Setting;
+use super::run_config::RunConfig;
 use super::upstream_model::UpstreamResponse;
 use serin_host_sim::{
     Action, Clock, Entropy, FailPolicy, HttpResponse, Limits, Plugin, PluginBuilder, Stream,
@@ -25,14 +25,14 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Starts it at the beginning of the rollout.
-    pub(super) fn start(setting: &Setting<'_>) -> Result<Proxy, String> {
-        let clock = VirtualClock::at_millis(setting.model.start_ms);
+    pub(super) fn start(config: &RunConfig<'_>) -> Result<Proxy, String> {
+        let clock = VirtualClock::at_millis(config.model.start_ms);
         let audits = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&audits);
-        let plugin = Plugin::of_module(setting.module)
-            .configuration(setting.model.subject.json.clone())
+        let plugin = Plugin::of_module(config.module)
+            .configuration(config.model.subject.json.clone())
             .clock(clock.clone())
-            .entropy(Entropy::Seeded(setting.seed))
+            .entropy(Entropy::Seeded(config.seed))
             .limits(limits())
             .fail_policy(FailPolicy::FailClosed)
             .on_log(move |line| {
@@ -41,7 +41,7 @@ impl Proxy {
                     kept.lock().unwrap_or_else(PoisonError::into_inner).push(record);
                 }
             });
-        let plugin = shadow(plugin, setting, &clock).like_envoy(setting.pace.workers).build();
+        let plugin = shadow(plugin, config, &clock).like_envoy(config.load.workers).build();
         let plugin = plugin.map_err(|error| format!("the filter: {error}"))?;
         let sees_body = plugin.sees_response_body();
         Ok(Proxy { plugin, clock, audits, usual: StreamInfo::new(), sees_body })
@@ -121,11 +121,11 @@ fn limits() -> Limits {
 }
 
 /// Answers the filter's own calls, which compare a shadow's answers.
-fn shadow(plugin: PluginBuilder, setting: &Setting<'_>, clock: &VirtualClock) -> PluginBuilder {
-    let fault = setting.model.fault;
-    let struck_ms = setting.model.start_ms + fault.onset_ms;
+fn shadow(plugin: PluginBuilder, config: &RunConfig<'_>, clock: &VirtualClock) -> PluginBuilder {
+    let fault = config.model.fault;
+    let struck_ms = config.model.start_ms + fault.onset_ms;
     let differs = fault.shadow;
-    let random = Mutex::new(super::users::random(setting.seed, "shadow", 0));
+    let random = Mutex::new(super::users::random(config.seed, "shadow", 0));
     let clock = clock.clone();
     plugin.on_http_call(move |_| {
         let now_ms = clock.now_nanos() / MILLISECOND;

@@ -3,7 +3,7 @@
 use super::decision_record::Decided;
 use super::observer::{Observer, Seen};
 use super::proxy::{MILLISECOND, Proxy};
-use super::setting::Setting;
+use super::run_config::RunConfig;
 use super::timeline::{Tick, Timeline};
 use super::upstream_model::UpstreamResponse;
 use rand::RngExt;
@@ -30,7 +30,7 @@ struct Open {
 
 /// The state of a run.
 struct Run<'a> {
-    setting: Setting<'a>,
+    config: RunConfig<'a>,
     proxy: Proxy,
     open: Vec<Option<Open>>,
     free: Vec<usize>,
@@ -45,10 +45,10 @@ struct Run<'a> {
 }
 
 /// Runs it.
-pub(super) fn run(setting: Setting<'_>) -> Result<Timeline, String> {
-    let mut run = Run::new(setting)?;
+pub(super) fn run(config: RunConfig<'_>) -> Result<Timeline, String> {
+    let mut run = Run::new(config)?;
     run.until_over();
-    run.timeline.close(run.proxy.now_ms(), &run.setting.users.list);
+    run.timeline.close(run.proxy.now_ms(), &run.config.users.list);
     match run.proxy.failure() {
         Some(error) => Err(format!("the filter failed in the run {}: {error}", run.timeline.label)),
         None => Ok(run.timeline),
@@ -56,20 +56,20 @@ pub(super) fn run(setting: Setting<'_>) -> Result<Timeline, String> {
 }
 
 impl<'a> Run<'a> {
-    fn new(setting: Setting<'a>) -> Result<Run<'a>, String> {
-        let (subject, fault) = (setting.model.subject, setting.model.fault);
-        let proxy = Proxy::start(&setting)?;
-        let mut timeline = Timeline::new(subject, fault, setting.users.list.len());
+    fn new(config: RunConfig<'a>) -> Result<Run<'a>, String> {
+        let (subject, fault) = (config.model.subject, config.model.fault);
+        let proxy = Proxy::start(&config)?;
+        let mut timeline = Timeline::new(subject, fault, config.users.list.len());
         // Without a canary's share nothing changes by itself.
         let settled = subject.fixed.map(|share| {
-            timeline.enter(share, setting.model.start_ms);
+            timeline.enter(share, config.model.start_ms);
             proxy.now_nanos() + OPEN_STEP_MS * MILLISECOND
         });
         let bit = |name: &str| subject.judged_place(name).map_or(0, |place| 1 << place);
         Ok(Run {
             observer: Observer::new(subject),
             judged: subject.groups.iter().map(|group| bit(&group.name)).collect(),
-            setting,
+            config,
             proxy,
             open: Vec::new(),
             free: Vec::new(),
@@ -81,7 +81,7 @@ impl<'a> Run<'a> {
 
     fn until_over(&mut self) {
         let start = self.proxy.now_nanos();
-        let longest = self.setting.pace.longest_ms.saturating_mul(MILLISECOND);
+        let longest = self.config.load.longest_ms.saturating_mul(MILLISECOND);
         let end = start.saturating_add(longest);
         let mut next_request = start + self.gap();
         let mut next_second = start + SECOND;
@@ -111,17 +111,17 @@ impl<'a> Run<'a> {
     /// Ns until the next request.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn gap(&mut self) -> u64 {
-        let gap: f64 = Exp1.sample(&mut self.setting.random);
-        (gap / self.setting.pace.per_second * 1e9) as u64 + 1
+        let gap: f64 = Exp1.sample(&mut self.config.random);
+        (gap / self.config.load.per_second * 1e9) as u64 + 1
     }
 
     fn request(&mut self) {
-        let setting = &mut self.setting;
-        let (model, pace) = (setting.model, setting.pace);
-        let index = setting.users.next(&mut setting.random);
-        let user = &setting.users.list[index];
-        let worker = setting.random.random_range(0..pace.workers);
-        let asks = setting.random.random::<f64>() < pace.kpi;
+        let config = &mut self.config;
+        let (model, load) = (config.model, config.load);
+        let index = config.users.next(&mut config.random);
+        let user = &config.users.list[index];
+        let worker = config.random.random_range(0..load.workers);
+        let asks = config.random.random::<f64>() < load.kpi;
         let event = model.subject.kpi.as_ref().filter(|_| asks);
         let (method, path) = event.map_or(("GET", model.subject.path.as_str()), |event| {
             (event.method.as_str(), event.path.as_str())
@@ -132,7 +132,7 @@ impl<'a> Run<'a> {
         let decided = decided.filter(|decided| decided.rollout == model.subject.rollout);
         let now_ms = self.proxy.now_ms();
         let new = decided.as_ref().is_some_and(|decided| decided.arm == model.subject.arm);
-        let response = model.respond(user, new, asks, now_ms, &mut setting.random);
+        let response = model.respond(user, new, asks, now_ms, &mut config.random);
         if !passed {
             self.timeline.unanswered += 1;
             return;
@@ -166,7 +166,7 @@ impl<'a> Run<'a> {
 
     /// Which of the gates' cohorts a user is in.
     fn cohorts(&self, user: usize) -> u32 {
-        let groups = self.setting.users.list[user].groups;
+        let groups = self.config.users.list[user].groups;
         let judged = self.judged.iter().enumerate();
         judged
             .filter(|(bit, _)| groups & 1 << (*bit).min(31) != 0)
@@ -175,7 +175,7 @@ impl<'a> Run<'a> {
 
     /// Another share means another step.
     fn follow(&mut self, share: Option<Share>, now_ms: u64) {
-        let fixed = self.setting.model.subject.fixed.is_some();
+        let fixed = self.config.model.subject.fixed.is_some();
         let changed = |share: &Share| !fixed && Some(*share) != self.timeline.share();
         let Some(share) = share.filter(changed) else { return };
         let step = self.timeline.enter(share, now_ms);
@@ -185,7 +185,7 @@ impl<'a> Run<'a> {
         if self.timeline.aborted().is_some() {
             return;
         }
-        let subject = self.setting.model.subject;
+        let subject = self.config.model.subject;
         let held = subject.steps.get(step).map(|step| step.hold_ms);
         let last = step + 1 >= subject.steps.len();
         let rest = match held {
@@ -201,7 +201,7 @@ impl<'a> Run<'a> {
         let Some(Reverse((_, place))) = self.due.pop() else { return };
         let Some(open) = self.open[place].take() else { return };
         self.free.push(place);
-        let event = self.setting.model.subject.kpi.as_ref();
+        let event = self.config.model.subject.kpi.as_ref();
         let event = event.and_then(|event| event.header.as_deref()).filter(|_| open.response.kpi);
         self.proxy.answer(open.stream, &open.response, event);
         let failed = open.response.status >= 500;
@@ -222,7 +222,7 @@ impl<'a> Run<'a> {
     fn second(&mut self) {
         let now_ms = self.proxy.now_ms();
         for audit in self.proxy.take_audits() {
-            let aborts = self.timeline.audit(audit, &self.setting.model.subject.rollout);
+            let aborts = self.timeline.audit(audit, &self.config.model.subject.rollout);
             if aborts {
                 self.settled = Some(self.proxy.now_nanos() + AFTERWARDS_MS * MILLISECOND);
             }

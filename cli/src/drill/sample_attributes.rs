@@ -1,4 +1,4 @@
-//! What a request has to have to be in a cohort.
+//! Sample attributes: values that put a request into a cohort.
 
 use serde_json::Value;
 

@@ -1,4 +1,4 @@
-//! A step as it came about, and who was on which side of its share.
+//! The record of a step in a run: when it began, and which users were on which side of its share.
 
 use super::subject::Subject;
 use super::users::User;
@@ -15,7 +15,7 @@ pub(super) struct Mix {
     pub(super) busiest: u64,
 }
 
-/// A step, as it came about.
+/// The record of a step in a run.
 #[derive(Clone, Debug)]
 pub(super) struct StepRecord {
     pub(super) step: usize,

@@ -1,4 +1,4 @@
-//! What happened in a run: counted as it goes, so that a run of a million requests fits.
+//! The timeline of a run: counters that are updated as it goes, so that a run of a million requests fits.
 
 use super::fault::Fault;
 use super::step_record::StepRecord;
@@ -10,7 +10,7 @@ use serin_core::Share;
 /// The width of a column of the plots, in ms.
 pub(super) const COLUMN_MS: u64 = 10_000;
 
-/// What is known once a second.
+/// The likelihoods, evaluated once a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tick {
     /// The largest likelihood against the new version, as a part of its threshold.
@@ -26,7 +26,7 @@ pub(super) struct Count {
     pub(super) failed: u64,
 }
 
-/// Ten seconds.
+/// The counters of ten seconds: one column of the plots.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Column {
     pub(super) new: Count,
@@ -46,7 +46,7 @@ pub(super) struct Aborted {
     pub(super) record: String,
 }
 
-/// What happened in a run. Times are in ms since the rollout began.
+/// The timeline of a run. Times are in ms since the rollout began.
 #[derive(Clone, Debug)]
 pub(super) struct Timeline {
     pub(super) label: String,

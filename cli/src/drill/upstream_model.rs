@@ -1,4 +1,4 @@
-//! What becomes of a request behind the filter.
+//! The model of the upstreams: status, latency and KPI event of each response.
 
 use super::fault::{Errors, Fault};
 use super::subject::Subject;
@@ -14,7 +14,7 @@ const NO_CONNECTION: i64 = 0x20;
 /// A part of the shadow's answers that differ while that is the fault.
 const DIFFERENT: f64 = 0.2;
 
-/// How the services behind the filter behave.
+/// The upstreams behind the filter, with the fault that strikes them.
 #[derive(Clone, Copy)]
 pub(super) struct UpstreamModel<'a> {
     pub(super) subject: &'a Subject,
@@ -25,7 +25,7 @@ pub(super) struct UpstreamModel<'a> {
     pub(super) start_ms: u64,
 }
 
-/// What becomes of a request.
+/// The response of an upstream.
 pub(super) struct UpstreamResponse {
     pub(super) status: u16,
     pub(super) micros: u64,

@@ -23,8 +23,8 @@ pub(crate) fn plugin(wasm: &[u8], json: Vec<u8>, workers: usize) -> Result<Plugi
 }
 
 /// The threads that connections are served on.
-pub(crate) fn tokio() -> Result<::tokio::runtime::Runtime, Failure> {
-    ::tokio::runtime::Builder::new_multi_thread()
+pub(crate) fn threads() -> Result<tokio::runtime::Runtime, Failure> {
+    tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
         .map_err(|error| Failure::trouble(format!("no threads to run on: {error}")))
@@ -39,17 +39,17 @@ pub(crate) fn default_workers() -> usize {
 pub(crate) async fn stop() {
     #[cfg(unix)]
     {
-        use ::tokio::signal::unix::{SignalKind, signal};
+        use tokio::signal::unix::{SignalKind, signal};
         if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            ::tokio::select! {
-                _ = ::tokio::signal::ctrl_c() => {}
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
                 _ = terminate.recv() => {}
             }
             return;
         }
     }
     // Without signals there is nobody to ask.
-    if ::tokio::signal::ctrl_c().await.is_err() {
+    if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }
 }
