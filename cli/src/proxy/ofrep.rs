@@ -1,7 +1,9 @@
 //! Flags for apps: the requests that are answered here and go through no filter.
 
-use super::{Body, BoxError, Proxy, replies};
-use crate::serve;
+use super::body::{Body, BoxError};
+use super::replies;
+use super::runtime::known_latches;
+use super::state::Proxy;
 use http::header::{AUTHORIZATION, IF_NONE_MATCH, ORIGIN};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
@@ -14,7 +16,7 @@ pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Respons
     let (head, body) = request.into_parts();
     let body = read(body).await;
     let table = proxy.table();
-    let known = serve::known_latches(&proxy.plugin);
+    let known = known_latches(&proxy.plugin);
     let latches = known.and_then(|known| known.for_plan(table.plan()));
     let field = |name: &http::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
     let asked = serin_ofrep::Request {

@@ -11,10 +11,10 @@ use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
 /// Names the upstream in its response.
-pub(crate) const UPSTREAM: &str = "x-demo-upstream";
+pub(super) const UPSTREAM: &str = "x-demo-upstream";
 
 /// Serves on a port of its own until the program ends.
-pub(crate) async fn start(name: &'static str) -> std::io::Result<SocketAddr> {
+pub(super) async fn start(name: &'static str) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
     tokio::spawn(async move {

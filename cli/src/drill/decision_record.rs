@@ -1,4 +1,4 @@
-//! What the filter decided, from the record that it leaves for the access log.
+//! The decision record that the filter leaves for the access log, as far as a drill reads it.
 
 use serde::Deserialize;
 use serin_core::{Bucket, Share};

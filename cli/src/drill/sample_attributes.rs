@@ -1,34 +1,34 @@
-//! What a request has to have to be in a cohort.
+//! Sample attributes: values that put a request into a cohort.
 
 use serde_json::Value;
 
 /// Attributes with values, such as `header.x-plan` and `enterprise`.
-pub(super) type Witness = Vec<(String, String)>;
+pub(super) type SampleAttributes = Vec<(String, String)>;
 
 /// Cohorts may name cohorts; what compiles is not deeper.
 const DEEPEST: usize = 64;
 
 /// Attributes that make a condition true; `None` if they cannot be found by looking at it. Whoever uses
 /// them has to try whether they do.
-pub(super) fn witness(cohorts: &Value, condition: &Value) -> Option<Witness> {
+pub(super) fn find(cohorts: &Value, condition: &Value) -> Option<SampleAttributes> {
     within(cohorts, condition, DEEPEST)
 }
 
-fn within(cohorts: &Value, condition: &Value, depth: usize) -> Option<Witness> {
+fn within(cohorts: &Value, condition: &Value, depth: usize) -> Option<SampleAttributes> {
     let depth = depth.checked_sub(1)?;
     if let Some(name) = condition["cohort"].as_str() {
         return within(cohorts, cohorts.get(name)?, depth);
     }
     if let Some(all) = condition["all"].as_array() {
         let parts = all.iter().map(|part| within(cohorts, part, depth));
-        return Some(parts.collect::<Option<Vec<Witness>>>()?.concat());
+        return Some(parts.collect::<Option<Vec<SampleAttributes>>>()?.concat());
     }
     if let Some(any) = condition["any"].as_array() {
         return any.iter().find_map(|part| within(cohorts, part, depth));
     }
     if condition.get("not").is_some() {
         // Whatever it is that must not be there: nobody brings it along unasked.
-        return Some(Witness::new());
+        return Some(SampleAttributes::new());
     }
     let attribute = condition["attribute"].as_str()?;
     let sent = ["header.", "cookie.", "query.", "jwt."];
@@ -65,7 +65,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_witness_is_found_where_one_can_be_sent() {
+    fn attributes_are_found_where_they_can_be_sent() {
         let cohorts = json!({
             "pro": { "attribute": "header.x-plan", "in": [ "pro", "max" ] },
             "corp": { "any": [
@@ -75,13 +75,13 @@ mod tests {
             "both": { "all": [ { "cohort": "pro" }, { "cohort": "corp" }, { "not": { "cohort": "pro" } } ] },
             "loop": { "cohort": "loop" },
         });
-        let found = |name: &str| witness(&cohorts, &json!({ "cohort": name }));
+        let found = |name: &str| find(&cohorts, &json!({ "cohort": name }));
         let pair = |name: &str, value: &str| (name.to_owned(), value.to_owned());
         assert_eq!(found("pro"), Some(vec![pair("header.x-plan", "pro")]));
         assert_eq!(found("corp"), Some(vec![pair("header.x-email", "drill@corp.example")]));
         assert_eq!(found("both").map(|both| both.len()), Some(2));
         assert_eq!((found("loop"), found("none")), (None, None));
         let office = json!({ "attribute": "ip", "cidr": [ "10.0.0.0/8" ] });
-        assert_eq!(witness(&cohorts, &office), Some(vec![pair("ip", "10.0.0.0")]));
+        assert_eq!(find(&cohorts, &office), Some(vec![pair("ip", "10.0.0.0")]));
     }
 }

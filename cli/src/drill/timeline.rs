@@ -1,7 +1,7 @@
-//! What happened in a run: counted as it goes, so that a run of a million requests fits.
+//! The timeline of a run: counters that are updated as it goes, so that a run of a million requests fits.
 
 use super::fault::Fault;
-use super::stay::Stay;
+use super::step_record::StepRecord;
 use super::subject::{Step, Subject};
 use super::users::User;
 use serde_json::Value;
@@ -10,7 +10,7 @@ use serin_core::Share;
 /// The width of a column of the plots, in ms.
 pub(super) const COLUMN_MS: u64 = 10_000;
 
-/// What is known once a second.
+/// The likelihoods, evaluated once a second.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Tick {
     /// The largest likelihood against the new version, as a part of its threshold.
@@ -26,7 +26,7 @@ pub(super) struct Count {
     pub(super) failed: u64,
 }
 
-/// Ten seconds.
+/// The counters of ten seconds: one column of the plots.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Column {
     pub(super) new: Count,
@@ -46,9 +46,9 @@ pub(super) struct Aborted {
     pub(super) record: String,
 }
 
-/// What happened in a run. Times are in ms since the rollout began.
+/// The timeline of a run. Times are in ms since the rollout began.
 #[derive(Clone, Debug)]
-pub(super) struct Story {
+pub(super) struct Timeline {
     pub(super) label: String,
     pub(super) start_ms: u64,
     pub(super) onset_ms: u64,
@@ -56,7 +56,7 @@ pub(super) struct Story {
     steps: Vec<Step>,
     groups: usize,
     pub(super) columns: Vec<Column>,
-    pub(super) stays: Vec<Stay>,
+    pub(super) step_records: Vec<StepRecord>,
     abort: Option<Aborted>,
     /// How often a gate held a step, and why the first time.
     pub(super) pauses: Vec<String>,
@@ -80,9 +80,9 @@ pub(super) struct Story {
     pub(super) users_exposed: u64,
 }
 
-impl Story {
-    pub(super) fn new(subject: &Subject, fault: &Fault, users: usize) -> Story {
-        Story {
+impl Timeline {
+    pub(super) fn new(subject: &Subject, fault: &Fault, users: usize) -> Timeline {
+        Timeline {
             label: fault.label.clone(),
             start_ms: subject.start_ms,
             onset_ms: fault.onset_ms,
@@ -90,7 +90,7 @@ impl Story {
             steps: subject.steps.clone(),
             groups: subject.groups.len(),
             columns: Vec::new(),
-            stays: Vec::new(),
+            step_records: Vec::new(),
             abort: None,
             pauses: Vec::new(),
             records: 0,
@@ -123,7 +123,7 @@ impl Story {
 
     /// The share in force.
     pub(super) fn share(&self) -> Option<Share> {
-        self.stays.last().map(|stay| stay.share)
+        self.step_records.last().map(|step_record| step_record.share)
     }
 
     pub(super) fn aborted(&self) -> Option<&Aborted> {
@@ -151,8 +151,8 @@ impl Story {
                 self.requests_until_last = self.requests_since;
             }
         }
-        if let Some(stay) = self.stays.last_mut().filter(|_| by_share) {
-            stay.count(index, user, new);
+        if let Some(step_record) = self.step_records.last_mut().filter(|_| by_share) {
+            step_record.count(index, user, new);
         }
     }
 
@@ -171,12 +171,18 @@ impl Story {
 
     /// Another share is in force; the step that it belongs to.
     pub(super) fn enter(&mut self, share: Share, now_ms: u64) -> usize {
-        let from = self.stays.last().map_or(0, |stay| stay.step + 1);
+        let from = self.step_records.last().map_or(0, |step_record| step_record.step + 1);
         let later = self.steps.iter().enumerate().skip(from);
         let found = later.into_iter().find(|(_, step)| step.share == share);
         let step = found.map_or(from.min(self.steps.len().saturating_sub(1)), |(index, _)| index);
         let from_ms = self.since_start(now_ms);
-        self.stays.push(Stay::new(step, share, from_ms, self.groups, self.users.len()));
+        self.step_records.push(StepRecord::new(
+            step,
+            share,
+            from_ms,
+            self.groups,
+            self.users.len(),
+        ));
         step
     }
 
@@ -223,8 +229,8 @@ impl Story {
         self.end_ms = self.since_start(now_ms);
         let count = |bit: u8| self.users.iter().filter(|user| **user & bit != 0).count() as u64;
         (self.users_seen, self.users_exposed) = (count(1), count(2));
-        for stay in &mut self.stays {
-            stay.close(users);
+        for step_record in &mut self.step_records {
+            step_record.close(users);
         }
         self.users = Vec::new();
     }
@@ -236,8 +242,8 @@ impl Story {
 
     /// Whether the run ended while the rollout had more steps to come, with nothing that stopped it.
     pub(super) fn was_cut(&self, subject: &Subject) -> bool {
-        let Some(stay) = self.stays.last() else { return self.abort.is_none() };
-        let open = subject.steps.get(stay.step).is_some_and(|step| step.hold_ms.is_none());
+        let Some(step_record) = self.step_records.last() else { return self.abort.is_none() };
+        let open = subject.steps.get(step_record.step).is_some_and(|step| step.hold_ms.is_none());
         self.abort.is_none() && subject.fixed.is_none() && !open && !self.is_promoted()
     }
 

@@ -1,9 +1,12 @@
 //! `serin demo`.
 
-use super::demo_upstream::{self, UPSTREAM};
-use super::paint::{self, Tone};
-use super::{DemoArgs, Failure, arms, filter, serve, spec_file};
-use crate::proxy::{Proxy, Settings};
+mod upstream;
+
+use crate::failure::Failure;
+use crate::proxy::{Proxy, Settings, arms, runtime};
+use crate::style::{self, Tone};
+use crate::{filter, proxy, spec_file};
+use clap::Args;
 use http::Request;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::Bytes;
@@ -13,13 +16,14 @@ use hyper_util::rt::TokioExecutor;
 use serin_core::{Decision, Facts, Plan, Recorder, decide, decide_with};
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 use tokio::sync::oneshot;
+use upstream::UPSTREAM;
 
-const SPEC: &str = include_str!("../demo/spec.yaml");
+const SPEC: &str = include_str!("../../demo/spec.yaml");
 const HOST: &str = "shop.example.com";
 const PATH: &str = "/checkout";
 
@@ -59,17 +63,27 @@ struct Answer {
 
 type Http = Client<HttpConnector, Empty<Bytes>>;
 
+#[derive(Args)]
+pub(crate) struct DemoArgs {
+    /// Keep running, to try requests by hand
+    #[arg(long)]
+    stay: bool,
+    /// The filter to run, in place of the one inside
+    #[arg(long, value_name = "FILE")]
+    filter: Option<PathBuf>,
+}
+
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let wasm = filter::bytes(args.filter.as_deref())?;
     let spec = spec_file::parse(Path::new("demo/spec.yaml"), SPEC.as_bytes())?;
-    serve::runtime()?.block_on(async {
+    runtime::threads()?.block_on(async {
         let trouble = |error: std::io::Error| Failure::trouble(format!("the demo: {error}"));
-        let v1 = demo_upstream::start("shop-v1").await.map_err(trouble)?;
-        let v2 = demo_upstream::start("shop-v2").await.map_err(trouble)?;
+        let v1 = upstream::start("shop-v1").await.map_err(trouble)?;
+        let v2 = upstream::start("shop-v2").await.map_err(trouble)?;
         let named = [format!("shop-v1=http://{v1}"), format!("shop-v2=http://{v2}")];
         let named: Vec<_> = named.iter().flat_map(|arm| arms::parse(arm)).collect();
         let table = arms::table(&spec.plan, &named, None).map_err(Failure::trouble)?;
-        let plugin = serve::plugin(&wasm, spec.json.clone(), serve::default_workers())?.build();
+        let plugin = runtime::plugin(&wasm, spec.json.clone(), runtime::default_workers())?.build();
         let plugin = plugin.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(trouble)?;
         let address = listener.local_addr().map_err(trouble)?;
@@ -79,14 +93,14 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let stop = async {
             let _ = ended.await;
         };
-        let serving = tokio::spawn(Proxy::new(settings).serve(listener, stop));
+        let serving = tokio::spawn(proxy::serve(Proxy::new(settings), listener, stop));
         introduce(address, v1, v2);
         let requests = show(&spec.plan, address).await?;
         explain(&spec.plan);
         println!(
             "{}: {requests} requests went through the filter, and every one was answered by the \
              upstream that native decide names, with the flags it names",
-            paint::out(Tone::Good, "demo")
+            style::out(Tone::Good, "demo")
         );
         if args.stay {
             stay(address).await;
@@ -112,10 +126,10 @@ async fn show(plan: &Plan, proxy: SocketAddr) -> Result<usize, Failure> {
         "{:<14} {:>6} {:>8} {:>8}   {:>16}   {:>22}",
         "cohort", "users", "shop-v1", "shop-v2", "shop-v2 share", "new-checkout on"
     );
-    println!("{}", paint::out(Tone::Strong, &heading));
+    println!("{}", style::out(Tone::Strong, &heading));
     let shares =
         format!("{:>41} {:>7} {:>8}   {:>13} {:>8}", "", "wanted", "seen", "wanted", "seen");
-    println!("{}", paint::out(Tone::Quiet, &shares));
+    println!("{}", style::out(Tone::Quiet, &shares));
     let mut sent = 0;
     for group in &GROUPS {
         let (mut canary, mut checkout) = (0, 0);
@@ -226,7 +240,7 @@ fn explain(plan: &Plan) {
         let mut recorder = Recorder::default();
         let mut decision = Decision::new(plan);
         decide_with(plan, &facts, &mut decision, &mut recorder);
-        println!("{}", paint::out(Tone::Strong, &format!("Why {user} got what they got")));
+        println!("{}", style::out(Tone::Strong, &format!("Why {user} got what they got")));
         for line in recorder.to_text().lines() {
             println!("  {line}");
         }
@@ -240,5 +254,5 @@ async fn stay(proxy: SocketAddr) {
     println!(
         "  curl -si http://{proxy}{PATH} -H 'host: {HOST}'   # a new user gets an id as a cookie"
     );
-    serve::stop().await;
+    runtime::stop().await;
 }

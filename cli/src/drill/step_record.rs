@@ -1,4 +1,4 @@
-//! A step as it came about, and who was on which side of its share.
+//! The record of a step in a run: when it began, and which users were on which side of its share.
 
 use super::subject::Subject;
 use super::users::User;
@@ -15,9 +15,9 @@ pub(super) struct Mix {
     pub(super) busiest: u64,
 }
 
-/// A step, as it came about.
+/// The record of a step in a run.
 #[derive(Clone, Debug)]
-pub(super) struct Stay {
+pub(super) struct StepRecord {
     pub(super) step: usize,
     pub(super) share: Share,
     /// In ms since the rollout began.
@@ -28,7 +28,7 @@ pub(super) struct Stay {
     seen: Vec<u8>,
 }
 
-impl Stay {
+impl StepRecord {
     /// A step begins, with so many groups and users that may be met in it.
     pub(super) fn new(
         step: usize,
@@ -36,9 +36,9 @@ impl Stay {
         from_ms: u64,
         groups: usize,
         users: usize,
-    ) -> Stay {
+    ) -> StepRecord {
         let mix = || Mix { groups: vec![0; groups], ..Mix::default() };
-        Stay { step, share, from_ms, new: mix(), baseline: mix(), seen: vec![0; users] }
+        StepRecord { step, share, from_ms, new: mix(), baseline: mix(), seen: vec![0; users] }
     }
 
     /// Whether its gate keeps the rollout in it beyond its time.

@@ -1,7 +1,7 @@
 //! Everything that is to be said about one file.
 
 use super::source::{Found, Source};
-use crate::spec_file::{self, Unreadable};
+use crate::document::{self, Unreadable};
 use serin_analysis::planner::RolloutForecast;
 use serin_core::{Error, ErrorKind, Errors, Plan, Spec};
 use std::ops::Range;
@@ -56,7 +56,7 @@ impl Report {
             Ok(text) => text,
             Err(error) => return Report::not_utf8(name, &error),
         };
-        let json = spec_file::is_json(path, text.as_bytes());
+        let json = document::is_json(path, text.as_bytes());
         let source = Source::new(name, text);
         let mut report = Report::of(source, Vec::new());
         report.compile(json);
@@ -86,7 +86,7 @@ impl Report {
                 ..Diagnostic::syntax(format!("the key {:?} is given twice", doubled.key))
             });
         }
-        let read = spec_file::to_json_for_check(&self.source.text, json);
+        let read = document::to_json_for_check(&self.source.text, json);
         let text = match (read, &self.source.broken) {
             (Ok(text), _) => text,
             // The parser's own words are plainer than those of what is built on it.
@@ -261,35 +261,4 @@ pub(crate) fn kind_id(kind: ErrorKind) -> &'static str {
         _ => 0,
     };
     ERRORS[index].0
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    /// Whatever someone types, there is a report, and it can be printed.
-    #[test]
-    fn any_text_is_reported_on() {
-        let good = include_str!("../../tests/serin/findings/warnings.yaml");
-        let typed = [
-            "", "\t", "\r\n", "\"", "{", "]", "ä\u{1b}", "\0", ": ", "- ", "<<: *a\n", "&a ",
-            "*a ", "---\n", "!x ",
-        ];
-        let mut refused = 0;
-        for (at, insert) in (0..good.len()).step_by(5).zip(typed.iter().cycle()) {
-            for gone in [0, 1, 40] {
-                let end = (at + gone).min(good.len());
-                let text = format!("{}{insert}{}", &good[..at], &good[end..]);
-                let report = Report::new(Path::new("-"), "-".into(), text.into_bytes());
-                let printed = crate::check::text::plain(&report);
-                assert_eq!(report.good.is_none(), printed.starts_with("error"), "{printed}");
-                refused += usize::from(report.good.is_none());
-                for diagnostic in report.diagnostics {
-                    let place = diagnostic.place.unwrap_or_default();
-                    assert!(report.source.text.get(place.clone()).is_some(), "{place:?}");
-                }
-            }
-        }
-        assert!(refused > 500, "{refused}");
-    }
 }

@@ -1,6 +1,7 @@
 //! Latches as files: what a host knows of aborts and of steps that gates let end.
 
-use super::{Failure, spec_file};
+use crate::failure::Failure;
+use crate::input;
 use serde_json::Value;
 use serin_core::gate::Latches;
 use std::path::Path;
@@ -12,7 +13,7 @@ const SHAPE: &str =
 pub(crate) fn read(path: &Path) -> Result<Latches, Failure> {
     let shown = path.display();
     let trouble = |why: String| Failure::trouble(format!("{shown} {why}, they look like {SHAPE}"));
-    let text = spec_file::read(path)?;
+    let text = input::read(path)?;
     let latches = Latches::from_json(&text).ok_or_else(|| trouble("holds no latches".into()))?;
     // Hosts pass over an abort that is not whole; whoever has written it wants to know.
     let document: Value = serde_json::from_slice(&text).unwrap_or_default();

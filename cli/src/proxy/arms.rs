@@ -1,6 +1,6 @@
 //! Which upstream each arm's requests go to.
 
-use crate::proxy::{Table, Upstream};
+use super::table::{Table, Upstream};
 use serin_core::Plan;
 use std::collections::HashMap;
 use std::sync::Arc;

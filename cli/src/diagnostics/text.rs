@@ -2,13 +2,13 @@
 
 use super::report::{Diagnostic, Report, Severity};
 use super::source::Source;
-use crate::paint;
+use crate::style;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 
 /// Every diagnostic of a file, each with the line it is about.
 pub(crate) fn rendered(report: &Report) -> String {
-    with(report, &if paint::is_coloured() { Renderer::styled() } else { Renderer::plain() })
+    with(report, &if style::is_coloured() { Renderer::styled() } else { Renderer::plain() })
 }
 
 /// The same without colours.
@@ -68,4 +68,36 @@ fn place<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Element<'s> {
         snippet = snippet.annotation(AnnotationKind::Context.span(within(other)).label(*label));
     }
     snippet.into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::path::Path;
+
+    /// Whatever someone types, there is a report, and it can be printed.
+    #[test]
+    fn any_text_is_reported_on() {
+        let good = include_str!("../../tests/serin/findings/warnings.yaml");
+        let typed = [
+            "", "\t", "\r\n", "\"", "{", "]", "ä\u{1b}", "\0", ": ", "- ", "<<: *a\n", "&a ",
+            "*a ", "---\n", "!x ",
+        ];
+        let mut refused = 0;
+        for (at, insert) in (0..good.len()).step_by(5).zip(typed.iter().cycle()) {
+            for gone in [0, 1, 40] {
+                let end = (at + gone).min(good.len());
+                let text = format!("{}{insert}{}", &good[..at], &good[end..]);
+                let report = Report::new(Path::new("-"), "-".into(), text.into_bytes());
+                let printed = plain(&report);
+                assert_eq!(report.good.is_none(), printed.starts_with("error"), "{printed}");
+                refused += usize::from(report.good.is_none());
+                for diagnostic in report.diagnostics {
+                    let place = diagnostic.place.unwrap_or_default();
+                    assert!(report.source.text.get(place.clone()).is_some(), "{place:?}");
+                }
+            }
+        }
+        assert!(refused > 500, "{refused}");
+    }
 }

@@ -1,4 +1,4 @@
-//! Numbers as people read them.
+//! Numbers, counts and durations as people read them.
 
 /// `12,345`.
 pub(crate) fn grouped(number: u64) -> String {
@@ -62,8 +62,13 @@ pub(crate) fn percent(part: f64) -> String {
     format!("{} %", short(part * 100.0))
 }
 
-/// Ms as specs write them, in the two largest units: `2m 5s`, `1h 30m`, `136d`.
-pub(crate) fn span(ms: u64) -> String {
+/// `1 flag`, `2 flags`.
+pub(crate) fn counted(number: usize, noun: &str) -> String {
+    format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
+}
+
+/// Milliseconds as specs write them, in the two largest units: `2m 5s`, `1h 30m`, `136d`.
+pub(crate) fn duration(ms: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
     if ms < 1000 {
@@ -95,8 +100,9 @@ mod tests {
     }
 
     #[test]
-    fn spans_have_two_units() {
-        let texts = [0, 20, 1000, 61_000, 600_000, 5_400_000, 90_000_000, 12_000_000_000].map(span);
+    fn durations_have_two_units() {
+        let texts =
+            [0, 20, 1000, 61_000, 600_000, 5_400_000, 90_000_000, 12_000_000_000].map(duration);
         assert_eq!(texts, ["0s", "20ms", "1s", "1m 1s", "10m", "1h 30m", "1d 1h", "138d"]);
     }
 }

@@ -1,6 +1,5 @@
 //! A text's parser, YAML's for JSON too, and what it tells of places.
 
-use super::source::{Doubled, Entry, Kind, Spot};
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
@@ -13,6 +12,31 @@ pub(super) struct Read {
     pub(super) doubled: Vec<Doubled>,
     pub(super) words: Vec<Range<usize>>,
     pub(super) broken: Option<Broken>,
+}
+
+/// A key that is given once more.
+pub(crate) struct Doubled {
+    pub(crate) key: String,
+    pub(crate) first: Range<usize>,
+    pub(crate) again: Range<usize>,
+}
+
+/// A value and its place.
+pub(super) struct Spot {
+    pub(super) span: Range<usize>,
+    pub(super) kind: Kind,
+}
+
+pub(super) enum Kind {
+    Scalar(String),
+    List(Vec<Rc<Spot>>),
+    Object(Vec<Entry>),
+}
+
+pub(super) struct Entry {
+    pub(super) key: String,
+    pub(super) at: Range<usize>,
+    pub(super) value: Rc<Spot>,
 }
 
 /// A mistake of syntax.

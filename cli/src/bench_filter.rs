@@ -1,10 +1,37 @@
 //! `serin bench-filter`: exact numbers, the same in every run.
 
-use super::{Failure, MeasureArgs, filter, spec_file};
+use crate::failure::Failure;
+use crate::{filter, spec_file};
+use clap::Args;
 use serin_host_sim::{Plugin, StreamInfo};
+use std::path::PathBuf;
 use std::time::Instant;
 
-pub(crate) fn run(args: &MeasureArgs) -> Result<(), Failure> {
+#[derive(Args)]
+pub(crate) struct BenchFilterArgs {
+    /// The spec the filter is configured with
+    spec: PathBuf,
+    /// The filter to run, in place of the one inside
+    #[arg(long, value_name = "FILE")]
+    filter: Option<PathBuf>,
+    /// The request's host
+    #[arg(long, default_value = "shop.example.com")]
+    host: String,
+    /// The request's path
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// Headers of the request
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// How many requests to average over
+    #[arg(long, default_value = "1000")]
+    requests: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &BenchFilterArgs) -> Result<(), Failure> {
     let wasm = filter::bytes(args.filter.as_deref())?;
     let spec = spec_file::load(&args.spec)?;
     let headers = headers(args)?;
@@ -58,7 +85,7 @@ pub(crate) fn run(args: &MeasureArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-fn headers(args: &MeasureArgs) -> Result<Vec<(String, String)>, Failure> {
+fn headers(args: &BenchFilterArgs) -> Result<Vec<(String, String)>, Failure> {
     let mut headers = vec![
         (":method".to_owned(), "GET".to_owned()),
         (":scheme".to_owned(), "http".to_owned()),

@@ -1,7 +1,7 @@
 //! A document's text with the place of everything in it. YAML and JSON are read alike here: this
-//! only finds places, what the document says is read by `spec_file`.
+//! only finds places, what the document says is read by `document`.
 
-use super::reader::{self, Broken, Read};
+use super::reader::{self, Broken, Doubled, Entry, Kind, Read, Spot};
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -19,31 +19,6 @@ pub(crate) struct Source {
     pub(crate) words: Vec<Range<usize>>,
     /// Why the text could not be read to its end.
     pub(crate) broken: Option<Broken>,
-}
-
-/// A key that is given once more.
-pub(crate) struct Doubled {
-    pub(crate) key: String,
-    pub(crate) first: Range<usize>,
-    pub(crate) again: Range<usize>,
-}
-
-/// A value and its place.
-pub(super) struct Spot {
-    pub(super) span: Range<usize>,
-    pub(super) kind: Kind,
-}
-
-pub(super) enum Kind {
-    Scalar(String),
-    List(Vec<Rc<Spot>>),
-    Object(Vec<Entry>),
-}
-
-pub(super) struct Entry {
-    pub(super) key: String,
-    pub(super) at: Range<usize>,
-    pub(super) value: Rc<Spot>,
 }
 
 /// What a path leads to.

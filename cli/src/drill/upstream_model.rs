@@ -1,4 +1,4 @@
-//! What becomes of a request behind the filter.
+//! The model of the upstreams: status, latency and KPI event of each response.
 
 use super::fault::{Errors, Fault};
 use super::subject::Subject;
@@ -14,9 +14,9 @@ const NO_CONNECTION: i64 = 0x20;
 /// A part of the shadow's answers that differ while that is the fault.
 const DIFFERENT: f64 = 0.2;
 
-/// How the services behind the filter behave.
+/// The upstreams behind the filter, with the fault that strikes them.
 #[derive(Clone, Copy)]
-pub(super) struct World<'a> {
+pub(super) struct UpstreamModel<'a> {
     pub(super) subject: &'a Subject,
     pub(super) fault: &'a Fault,
     /// How many of the baseline's requests fail, 0 to 1: half of them by chance, the other half
@@ -25,8 +25,8 @@ pub(super) struct World<'a> {
     pub(super) start_ms: u64,
 }
 
-/// What becomes of a request.
-pub(super) struct Fate {
+/// The response of an upstream.
+pub(super) struct UpstreamResponse {
     pub(super) status: u16,
     pub(super) micros: u64,
     /// Envoy's response flags.
@@ -34,7 +34,7 @@ pub(super) struct Fate {
     pub(super) kpi: bool,
 }
 
-impl World<'_> {
+impl UpstreamModel<'_> {
     /// Whether the fault is there.
     pub(super) fn struck(&self, now_ms: u64) -> bool {
         now_ms >= self.start_ms.saturating_add(self.fault.onset_ms)
@@ -42,18 +42,23 @@ impl World<'_> {
 
     /// `new` is whether it went to the new version, `asks` whether it may be a KPI event.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    pub(super) fn fate(
+    pub(super) fn respond(
         &self,
         user: &User,
         new: bool,
         asks: bool,
         now_ms: u64,
         random: &mut Random,
-    ) -> Fate {
+    ) -> UpstreamResponse {
         let hit = new && self.struck(now_ms) && self.is_meant(user);
         let fault = self.fault;
         if hit && fault.down {
-            return Fate { status: 503, micros: 2000, flags: NO_CONNECTION, kpi: false };
+            return UpstreamResponse {
+                status: 503,
+                micros: 2000,
+                flags: NO_CONNECTION,
+                kpi: false,
+            };
         }
         let chance: f64 = random.random();
         let half = self.errors / 2.0;
@@ -77,7 +82,7 @@ impl World<'_> {
             None => 200,
         };
         let kpi = event.is_some() && !failed && !lost;
-        Fate { status, micros: (ms * 1000.0) as u64, flags: 0, kpi }
+        UpstreamResponse { status, micros: (ms * 1000.0) as u64, flags: 0, kpi }
     }
 
     fn is_meant(&self, user: &User) -> bool {
