@@ -1,7 +1,7 @@
 //! What was found on the hosts, for people and for tools.
 
 use super::{Host, Running, Verdict, Wanted, exit_code};
-use crate::compare::shown;
+use crate::compare::short_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
@@ -45,7 +45,7 @@ fn details(verdict: &Verdict) -> String {
     for (place, differences) in &verdict.differences {
         let _ = writeln!(text, "  {}: git → host", plain(place));
         for it in differences.iter().take(LONGEST_LIST) {
-            let (old, new) = (shown(it.old.as_ref()), shown(it.new.as_ref()));
+            let (old, new) = (short_json(it.old.as_ref()), short_json(it.new.as_ref()));
             let _ = writeln!(text, "    {}: {old} → {new}", it.path);
         }
         let more = differences.len().saturating_sub(LONGEST_LIST);

@@ -1,32 +1,32 @@
-//! Who is asked, and about whom: a host with its plan, and a unit at a place.
+//! A probe: the request of a unit at a probe point, and the host that evaluates it.
 
-use super::places::Place;
-use super::profile::Profile;
+use super::attribute_profile::AttributeProfile;
+use super::probe_points::ProbePoint;
 use serin_core::gate::ActiveLatches;
 use serin_core::{Decision, Facts, NameMap, Plan, RolloutDecision, Spec, Timestamp, decide};
 use std::borrow::Cow;
 
-/// Who is asked: a host with a plan, and with what it holds of latches.
+/// A host: a plan, and the latches in force on it.
 #[derive(Clone, Copy)]
 pub(super) struct Host<'c> {
     pub(super) plan: &'c Plan,
     pub(super) active_latches: Option<&'c ActiveLatches>,
 }
 
-/// A unit that is asked about.
-pub(super) struct Asked<'u> {
+/// A unit whose requests are evaluated.
+pub(super) struct Probe<'u> {
     pub(super) id: &'u str,
     pub(super) sources: &'u [String],
-    pub(super) profile: &'u Profile,
+    pub(super) profile: &'u AttributeProfile,
     pub(super) at: Timestamp,
 }
 
-impl<'u> Asked<'u> {
-    /// What a host knows of it at a place; `method` in place of `GET`.
+impl<'u> Probe<'u> {
+    /// The facts of the unit's request at a probe point. The method is `GET` unless `method` names another.
     pub(super) fn facts<'f>(
         &self,
         host: Host<'f>,
-        place: &'f Place,
+        point: &'f ProbePoint,
         method: Option<&'f str>,
     ) -> Facts<'f>
     where
@@ -37,17 +37,18 @@ impl<'u> Asked<'u> {
         let attributes = self.profile.attributes.iter();
         let attributes =
             attributes.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
-        let of_place = place.attributes();
-        // What comes later counts: flags may be asked about elsewhere, rollouts are where they are.
-        let mut facts = if place.flags.is_some() {
+        let of_point = point.attributes();
+        // The last value of an attribute wins: a profile may move a flag's request to another host or path,
+        // but not a rollout's.
+        let mut facts = if point.flags.is_some() {
             Facts::from_context(
                 host.plan,
-                method.into_iter().chain(of_place).chain(ids).chain(attributes),
+                method.into_iter().chain(of_point).chain(ids).chain(attributes),
             )
         } else {
             Facts::from_context(
                 host.plan,
-                method.into_iter().chain(ids).chain(attributes).chain(of_place),
+                method.into_iter().chain(ids).chain(attributes).chain(of_point),
             )
         };
         host.tell(&mut facts, self.at);
@@ -56,7 +57,7 @@ impl<'u> Asked<'u> {
 }
 
 impl<'c> Host<'c> {
-    /// The clock, and what the host holds.
+    /// Sets the time and the latches, which do not come from the request.
     pub(super) fn tell(self, facts: &mut Facts<'c>, at: Timestamp) {
         facts.set_now(at.unix_ms());
         if let Some(active_latches) = self.active_latches {
@@ -65,8 +66,8 @@ impl<'c> Host<'c> {
     }
 }
 
-/// A spec with its rollouts alone.
-pub(super) fn bare(spec: &Spec) -> Spec {
+/// The spec without its flags.
+pub(super) fn without_flags(spec: &Spec) -> Spec {
     let mut rollouts = NameMap::new();
     for (name, rollout) in &spec.rollouts {
         let mut rollout = rollout.clone();
@@ -76,8 +77,8 @@ pub(super) fn bare(spec: &Spec) -> Spec {
     Spec { flags: NameMap::new(), rollouts, ..spec.clone() }
 }
 
-/// The arm that a request goes to.
-pub(super) fn arm(host: Host<'_>, facts: &Facts<'_>) -> Option<RolloutDecision> {
+/// The rollout and the arm that a request goes to.
+pub(super) fn decide_rollout(host: Host<'_>, facts: &Facts<'_>) -> Option<RolloutDecision> {
     let mut decision = Decision::default();
     decide(host.plan, facts, &mut decision);
     decision.rollout().copied()
