@@ -2,7 +2,7 @@
 
 use super::Failure;
 use serin_core::Plan;
-use serin_fleet::yaml::{self, DoubledKeys};
+use serin_fleet::yaml::{self, DuplicateKeys};
 use std::io::Read;
 use std::path::Path;
 
@@ -79,7 +79,7 @@ fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    let value = yaml::read(text, DoubledKeys::Refused)
+    let value = yaml::read(text, DuplicateKeys::Refuse)
         .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
     serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
 }
@@ -89,7 +89,7 @@ pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, Unrea
     let value = if json {
         serde_json::from_str::<serde_json::Value>(text).map_err(|error| Unreadable::json(&error))
     } else {
-        yaml::read(text, DoubledKeys::LastCounts).map_err(|error| Unreadable::yaml(&error))
+        yaml::read(text, DuplicateKeys::LastWins).map_err(|error| Unreadable::yaml(&error))
     }?;
     let unwritable = |error: serde_json::Error| Unreadable::json(&error);
     serde_json::to_vec(&value).map_err(unwritable)
