@@ -1,4 +1,4 @@
-//! Facts → answers, in the words of the protocol's OpenAPI document.
+//! Evaluation of flags: facts → responses, in the format of the protocol's OpenAPI document.
 
 use serin_core::plan::{Flag, FlagId};
 use serin_core::{ErrorCode, Facts, Plan, evaluate_flag};
@@ -7,7 +7,7 @@ use xxhash_rust::xxh3::xxh3_64;
 use crate::context::Context;
 use crate::{Request, Response};
 
-/// Why there is no value.
+/// The reason that a flag has no value, or that a request is refused.
 pub(crate) struct Failure {
     code: &'static str,
     details: String,
@@ -22,7 +22,7 @@ impl Failure {
         Failure::new("GENERAL", details.to_owned())
     }
 
-    /// The failure as an answer, of one flag if there is a key.
+    /// The failure as a response; with a key, as the response for that flag.
     pub(crate) fn response(&self, status: u16, key: Option<&str>) -> Response {
         json(status, self.to_json(key))
     }
@@ -34,8 +34,8 @@ impl Failure {
     }
 }
 
-/// One flag.
-pub(crate) fn one(
+/// Evaluates one flag.
+pub(crate) fn evaluate_one(
     plan: Option<&Plan>,
     context: &Context,
     request: &Request<'_>,
@@ -49,15 +49,18 @@ pub(crate) fn one(
         let details = format!("there is no flag {key}");
         return Failure::new("FLAG_NOT_FOUND", details).response(404, Some(key));
     };
-    match evaluated(plan, &context.facts(plan, request), id, flag) {
+    match evaluate(plan, &context.facts(plan, request), id, flag) {
         Ok(text) => json(200, text),
         Err(failure) => failure.response(400, Some(key)),
     }
 }
 
-/// All flags. The entity tag is of the answer itself: it changes when a value does, and with nothing
-/// else.
-pub(crate) fn all(plan: Option<&Plan>, context: &Context, request: &Request<'_>) -> Response {
+/// Evaluates all flags. The entity tag is a hash of the response, so it changes exactly when a value does.
+pub(crate) fn evaluate_all(
+    plan: Option<&Plan>,
+    context: &Context,
+    request: &Request<'_>,
+) -> Response {
     let mut body = String::from("{\"flags\":[");
     if let Some(plan) = plan {
         let facts = context.facts(plan, request);
@@ -66,7 +69,7 @@ pub(crate) fn all(plan: Option<&Plan>, context: &Context, request: &Request<'_>)
             if !body.ends_with('[') {
                 body.push(',');
             }
-            body.push_str(&match evaluated(plan, &facts, id, flag) {
+            body.push_str(&match evaluate(plan, &facts, id, flag) {
                 Ok(text) => text,
                 Err(failure) => failure.to_json(Some(flag.name())),
             });
@@ -84,14 +87,14 @@ pub(crate) fn all(plan: Option<&Plan>, context: &Context, request: &Request<'_>)
     response
 }
 
-fn evaluated(plan: &Plan, facts: &Facts<'_>, id: FlagId, flag: &Flag) -> Result<String, Failure> {
+fn evaluate(plan: &Plan, facts: &Facts<'_>, id: FlagId, flag: &Flag) -> Result<String, Failure> {
     let decided = evaluate_flag(plan, facts, id);
     if let Some(code) = decided.error {
         let details = match code {
             ErrorCode::TargetingKeyMissing => {
-                "the context names nobody to choose a variant for: set targetingKey"
+                "the context has no unit to choose a variant for: set targetingKey"
             }
-            ErrorCode::ParseError => "the flag has a mistake in the spec and is isolated",
+            ErrorCode::ParseError => "the flag has an error in the spec and is isolated",
         };
         return Err(Failure::new(code.as_str(), details.to_owned()));
     }
@@ -113,6 +116,7 @@ fn json(status: u16, body: String) -> Response {
     response
 }
 
+/// The text as a JSON string.
 fn quoted(text: &str) -> String {
     let mut json = String::new();
     serin_core::json::write_json_text(text, &mut json);

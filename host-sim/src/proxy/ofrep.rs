@@ -5,7 +5,7 @@ use http::header::{AUTHORIZATION, IF_NONE_MATCH, ORIGIN};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
-use serin_ofrep::LARGEST_BODY;
+use serin_ofrep::MAX_BODY;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Answers a request of the protocol.
@@ -34,7 +34,7 @@ async fn read(mut body: Incoming) -> Option<Vec<u8>> {
         if let Ok(data) = frame.ok()?.into_data() {
             bytes.extend_from_slice(&data);
         }
-        if bytes.len() > LARGEST_BODY {
+        if bytes.len() > MAX_BODY {
             return None;
         }
     }

@@ -11,7 +11,7 @@ mod worker;
 use super::{Failure, SPEC_ERRORS, check, spec_file};
 use clap::{Args, Subcommand};
 use serin_core::Spec;
-use serin_fleet::export::{Problem, Source, mark};
+use serin_fleet::export::{Cause, Problem, Source, mark};
 use std::path::PathBuf;
 
 /// What `serin export --help` ends with.
@@ -112,9 +112,9 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
 fn problem(name: &str, problems: &[Problem]) -> Failure {
     let lines: Vec<String> = problems
         .iter()
-        .map(|Problem(why)| {
-            // What is wrong with an option is not in the spec.
-            if why.starts_with("--") { why.clone() } else { format!("{name}: {why}") }
+        .map(|problem| match problem.cause {
+            Cause::Options(_) => problem.to_string(),
+            Cause::Spec(_) => format!("{name}: {problem}"),
         })
         .collect();
     Failure { code: SPEC_ERRORS, message: lines.join("\n       ") }
