@@ -2,9 +2,9 @@
 
 use crate::figure::{Figure, Source};
 use crate::traffic::{bare, compiled};
+use serin_analysis::planner::{Rate, requests_needed};
 use serin_core::Share;
 use serin_core::gate::Ratio;
-use serin_core::gate::planner::{Rate, requests_needed};
 
 /// Share and rate, ratio in thousandths, the formula's result.
 const CELLS: [(u32, u32, u32, f64); 5] = [

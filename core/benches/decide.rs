@@ -1,6 +1,8 @@
 //! What a decision costs, natively. `cargo bench -p serin-core`; the figures of interest are ns per
 //! decide for one flag, and that they don't grow with flags that a request doesn't use.
 
+#![expect(clippy::disallowed_macros, reason = "`cargo xtask bench` reads lines of its output")]
+
 #[path = "../tests/counting/mod.rs"]
 mod counting;
 #[path = "../tests/scale/spec.rs"]

@@ -113,7 +113,7 @@ pub struct FlagDecision {
     pub assignment: Option<Assignment>,
 }
 
-/// One request's decision. Reuse it: [`crate::decide`] clears it first and then does not allocate.
+/// One request's decision. Reuse it: [`crate::decide()`] clears it first and then does not allocate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     pub(crate) rollout: Option<RolloutDecision>,

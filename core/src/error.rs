@@ -152,20 +152,26 @@ impl fmt::Display for Errors {
 
 impl core::error::Error for Errors {}
 
-/// A place in the document, as a chain of borrowed steps: cheap until an error prints it.
-#[derive(Clone, Copy)]
-pub(crate) enum Path<'p> {
+/// A place in a document, as a chain of borrowed steps: cheap until it is printed, such as
+/// `flags.new-checkout.rules[1]`.
+#[derive(Clone, Copy, Debug)]
+pub enum Path<'p> {
+    /// The document itself; printed as the empty string.
     Root,
+    /// A field of an object.
     Key(&'p Path<'p>, &'p str),
+    /// An item of a list, by its position from 0.
     Index(&'p Path<'p>, usize),
 }
 
 impl<'p> Path<'p> {
-    pub(crate) fn key(&'p self, key: &'p str) -> Path<'p> {
+    /// The field `key` of the object here.
+    pub fn key(&'p self, key: &'p str) -> Path<'p> {
         Path::Key(self, key)
     }
 
-    pub(crate) fn index(&'p self, index: usize) -> Path<'p> {
+    /// The item at the position `index`, from 0, of the list here.
+    pub fn index(&'p self, index: usize) -> Path<'p> {
         Path::Index(self, index)
     }
 
@@ -204,8 +210,14 @@ fn is_plain(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// A piece of the user's text for an error: quoted, escaped, and cut when it is long.
-pub(crate) fn quoted(text: &str) -> String {
+/// One key as a [`Path`] prints it: `key`, or `["a key"]` if it has other characters than ASCII letters,
+/// digits, `-` and `_`.
+pub fn path_step(key: &str) -> String {
+    Path::Root.key(key).to_string()
+}
+
+/// A string of the user's for a message: quoted, escaped, and cut after 60 characters.
+pub fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     let mut shown = String::new();
     for c in text.chars().take(SHOWN) {

@@ -52,6 +52,7 @@
 //! ```
 #![no_std]
 #![forbid(unsafe_code)]
+#![warn(missing_debug_implementations)]
 #![cfg_attr(
     not(test),
     deny(
@@ -71,8 +72,14 @@
 
 extern crate alloc;
 
+/// The example of the README, compiled and run as a test.
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+pub struct Readme;
+
 mod anonymous;
 mod attribute;
+mod clock;
 mod compile;
 mod condition;
 mod decide;
@@ -83,7 +90,7 @@ mod facts;
 pub mod gate;
 mod hash;
 pub mod headers;
-pub mod lint;
+pub mod json;
 mod name_map;
 pub mod overrides;
 mod parse;
@@ -97,18 +104,28 @@ mod split;
 mod structured_field;
 mod value;
 
-/// JSON as the core reads and writes it, for shells that would otherwise bring a second one along.
-pub mod json {
-    pub use crate::parse::node::{Node, write_json_text};
+/// What tools that report on a spec need and no host does: places in a document, as errors print
+/// them.
+///
+/// ```
+/// use serin_core::inspect::Path;
+///
+/// let flags = Path::Root.key("flags");
+/// let rules = flags.key("checkout").key("rules").index(1).to_string();
+/// assert_eq!(rules, "flags.checkout.rules[1]");
+/// ```
+pub mod inspect {
+    pub use crate::error::{Path, path_step, quoted};
 }
 
 pub use attribute::Attribute;
+pub use clock::MonotonicClock;
 pub use condition::Operator;
 pub use decide::{decide, decide_with, evaluate_cohort, evaluate_flag};
 pub use decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
 pub use error::{Error, ErrorKind, Errors};
 pub use explain::Recorder;
-pub use facts::Facts;
+pub use facts::{Facts, FixedHost, RequestHost};
 pub use hash::{Bucket, HASH_VERSION, Purpose, digest};
 pub use headers::is_reserved as is_reserved_header;
 pub use name_map::NameMap;

@@ -1,9 +1,9 @@
 //! A decision as one line of JSON: what logs keep, and what hosts are compared by.
 
 use alloc::string::String;
-use core::fmt::{self, Write};
 
 use crate::decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason};
+use crate::json::{self, ObjectWriter};
 use crate::plan::{Plan, Rule};
 
 impl Decision {
@@ -16,70 +16,61 @@ impl Decision {
     ///  "flags":{"new-checkout":{"variant":"on","reason":"TARGETING_MATCH","rule":"dogfood"}}}
     /// ```
     pub fn record(&self, plan: &Plan) -> String {
-        let mut out = String::with_capacity(256);
-        // Writing to a String cannot fail.
-        let _ = self.write_record(plan, &mut out);
-        out
+        json::object(|object| self.write_record(plan, object))
     }
 
-    fn write_record(&self, plan: &Plan, out: &mut String) -> fmt::Result {
-        write!(out, "{{\"revision\":{},\"digest\":\"{}\"", plan.revision(), plan.digest())?;
+    fn write_record(&self, plan: &Plan, object: &mut ObjectWriter<'_>) {
+        object.number("revision", plan.revision());
+        object.string("digest", plan.digest());
         if let Some(key) = self.forced_by() {
-            write!(out, ",\"override\":\"{key}\"")?;
+            object.string("override", key);
         }
         if let (Some(decided), Some((rollout, arm))) = (&self.rollout, self.arm(plan)) {
-            write!(out, ",\"rollout\":{{\"name\":\"{rollout}\",\"arm\":\"{arm}\"")?;
-            reason(decided.reason, decided.error, out)?;
-            assignment(plan, decided.assignment, out)?;
-            if let Some(shadow) = self.shadow(plan) {
-                write!(out, ",\"shadow\":\"{}\"", shadow.name())?;
-            }
-            out.push('}');
-        }
-        for (index, decided) in self.flags.iter().enumerate() {
-            out.push_str(if index == 0 { ",\"flags\":{" } else { "," });
-            flag(plan, decided, out)?;
+            object.object("rollout", |object| {
+                object.string("name", rollout);
+                object.string("arm", arm);
+                reason(object, decided.reason, decided.error);
+                assignment(object, plan, decided.assignment);
+                if let Some(shadow) = self.shadow(plan) {
+                    object.string("shadow", shadow.name());
+                }
+            });
         }
         if !self.flags.is_empty() {
-            out.push('}');
+            object.object("flags", |object| {
+                self.flags.iter().for_each(|decided| flag(object, plan, decided));
+            });
         }
-        out.push('}');
-        Ok(())
     }
 }
 
-fn flag(plan: &Plan, decided: &FlagDecision, out: &mut String) -> fmt::Result {
-    let Some(flag) = plan.flag(decided.flag) else {
-        return Ok(());
-    };
-    let variant = flag.variant(decided.variant).map_or("", |variant| variant.name());
-    write!(out, "\"{}\":{{\"variant\":\"{variant}\"", flag.name())?;
-    reason(decided.reason, decided.error, out)?;
-    let rule: Option<&Rule> = decided.rule.and_then(|index| flag.rules.get(index));
-    if let Some(rule) = rule {
-        write!(out, ",\"rule\":\"{}\"", rule.name)?;
-    }
-    if let Some(holdout) = decided.holdout.and_then(|index| plan.holdouts.get(index)) {
-        write!(out, ",\"holdout\":\"{}\"", holdout.name)?;
-    }
-    assignment(plan, decided.assignment, out)?;
-    out.push('}');
-    Ok(())
+fn flag(object: &mut ObjectWriter<'_>, plan: &Plan, decided: &FlagDecision) {
+    let Some(flag) = plan.flag(decided.flag) else { return };
+    object.object(flag.name(), |object| {
+        let variant = flag.variant(decided.variant).map_or("", |variant| variant.name());
+        object.string("variant", variant);
+        reason(object, decided.reason, decided.error);
+        let rule: Option<&Rule> = decided.rule.and_then(|index| flag.rules.get(index));
+        if let Some(rule) = rule {
+            object.string("rule", &rule.name);
+        }
+        if let Some(holdout) = decided.holdout.and_then(|index| plan.holdouts.get(index)) {
+            object.string("holdout", &holdout.name);
+        }
+        assignment(object, plan, decided.assignment);
+    });
 }
 
-fn reason(reason: Reason, error: Option<ErrorCode>, out: &mut String) -> fmt::Result {
-    write!(out, ",\"reason\":\"{}\"", reason.as_str())?;
-    match error {
-        Some(error) => write!(out, ",\"errorCode\":\"{}\"", error.as_str()),
-        None => Ok(()),
+fn reason(object: &mut ObjectWriter<'_>, reason: Reason, error: Option<ErrorCode>) {
+    object.string("reason", reason.as_str());
+    if let Some(error) = error {
+        object.string("errorCode", error.as_str());
     }
 }
 
-fn assignment(plan: &Plan, assignment: Option<Assignment>, out: &mut String) -> fmt::Result {
-    let Some(assignment) = assignment else {
-        return Ok(());
-    };
-    let unit = plan.unit(assignment.unit).map_or("", |unit| unit.name());
-    let (bucket, share) = (assignment.bucket.number(), assignment.share.millipercent());
-    write!(out, ",\"unit\":\"{unit}\",\"bucket\":{bucket},\"share\":{share}")
+fn assignment(object: &mut ObjectWriter<'_>, plan: &Plan, assignment: Option<Assignment>) {
+    let Some(assignment) = assignment else { return };
+    object.string("unit", plan.unit(assignment.unit).map_or("", |unit| unit.name()));
+    object.number("bucket", assignment.bucket.number());
+    object.number("share", assignment.share.millipercent());
 }

@@ -49,6 +49,13 @@ pub(crate) struct InForce {
     pub(crate) step: Option<(usize, Timestamp)>,
 }
 
+impl Progress {
+    /// The share that the clock alone gives at `now`, if no gate holds a step.
+    pub fn share_at(&self, now: Timestamp) -> Share {
+        Schedule::new(self).at(Some(now), None).share
+    }
+}
+
 impl Schedule {
     /// Lays the steps out. Steps behind a manual hold wait for a change of the spec.
     pub(crate) fn new(progress: &Progress) -> Schedule {

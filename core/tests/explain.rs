@@ -1,6 +1,6 @@
 //! What a recorded decision reads like.
 
-use serin_core::{Decision, Facts, OverrideKeys, Plan, Recorder, decide, decide_with};
+use serin_core::{Decision, Facts, FixedHost, OverrideKeys, Plan, Recorder, decide, decide_with};
 
 const SPEC: &[u8] = br#"{
   "formatVersion": 1,
@@ -35,6 +35,9 @@ const REQUEST: [(&[u8], &[u8]); 5] = [
     (b"x-plan", b"pro"),
 ];
 
+/// 2026-11-21T10:00:00Z.
+const NOW: u64 = 1_795_255_200_000;
+
 const TEXT: &str = "\
 rollout shop matches host \"shop.example.com\" path \"/feed/hot\"
   rings[0]
@@ -68,8 +71,7 @@ flag theme
 
 fn decided() -> (Plan, Decision, Recorder) {
     let plan = Plan::from_json(SPEC).expect("the spec above is good");
-    let mut facts = Facts::gather(&plan, REQUEST);
-    facts.set_now(1_795_255_200_000);
+    let facts = Facts::of_request(&plan, REQUEST, &mut FixedHost::at(NOW));
     let mut decision = Decision::new(&plan);
     decide(&plan, &facts, &mut decision);
     let (mut observed, mut recorder) = (Decision::new(&plan), Recorder::new());
@@ -132,9 +134,9 @@ fn an_override_stands_where_it_decides() {
     let plan = Plan::from_json(SPEC).expect("the spec above is good");
     let keys = OverrideKeys::from_json(KEYS).expect("good keys");
     let headers = REQUEST.into_iter().chain([(&b"X-Serin-Override"[..], TOKEN)]);
-    let mut facts = Facts::gather_with_token(&plan, true, headers);
-    facts.set_now(1_795_255_200_000);
-    assert_eq!(facts.take_override(&plan, &keys), Some(Ok(())));
+    let mut host = FixedHost { override_keys: Some(&keys), ..FixedHost::at(NOW) };
+    let facts = Facts::of_request(&plan, headers, &mut host);
+    assert_eq!(facts.override_outcome(), Some(Ok(())));
     let (mut decision, mut recorder) = (Decision::new(&plan), Recorder::new());
     decide_with(&plan, &facts, &mut decision, &mut recorder);
     let text = recorder.to_text();

@@ -2,7 +2,7 @@
 //! later version decide the same. What stands in `format-1/` is never changed; a new format gets a folder
 //! of its own.
 
-use serin_core::{Decision, Facts, Plan, decide};
+use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 
 const SPEC: &[u8] = include_bytes!("format-1/spec.json");
 const RECORDS: &str = include_str!("format-1/records.txt");
@@ -55,8 +55,7 @@ fn every_version_decides_the_same() {
     for n in 0..96 {
         let (pairs, now) = request(n);
         let pairs = pairs.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let mut facts = Facts::gather(&plan, pairs);
-        facts.set_now(now);
+        let facts = Facts::of_request(&plan, pairs, &mut FixedHost::at(now));
         decide(&plan, &facts, &mut decision);
         records.push_str(&decision.record(&plan));
         decision.request_headers(&plan, |name, value| {

@@ -25,7 +25,7 @@ fn requests(canary: (u64, u64), baseline: (u64, u64)) -> Observation<'static> {
 }
 
 #[track_caller]
-fn judged(settings: GateSettings, looks: &[Observation]) -> Judgement {
+fn judged(settings: GateSettings, looks: &[Observation<'_>]) -> Judgement {
     let gate = Gate::new(settings).expect("good settings");
     let mut stage = StageEvidence::default();
     for look in looks {
@@ -37,7 +37,7 @@ fn judged(settings: GateSettings, looks: &[Observation]) -> Judgement {
 }
 
 #[track_caller]
-fn says(settings: GateSettings, looks: &[Observation], text: &str) {
+fn says(settings: GateSettings, looks: &[Observation<'_>], text: &str) {
     assert_eq!(judged(settings, looks).to_string(), text);
 }
 
@@ -201,7 +201,7 @@ proptest! {
     fn the_same_looks_give_the_same_verdict(
         batches in proptest::collection::vec((tally(), tally(), 0_u64..600_000), 1..20),
     ) {
-        let looks: Vec<Observation> = batches
+        let looks: Vec<Observation<'_>> = batches
             .iter()
             .map(|(canary, baseline, elapsed_ms)| Observation {
                 elapsed_ms: *elapsed_ms,

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Value, json};
-use serin_core::{Decision, Facts, Plan, decide};
+use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 
 const START: u64 = 1_795_251_600_000; // 2026-11-21T09:00:00Z
 const MINUTE: u64 = 60_000;
@@ -31,11 +31,8 @@ fn refused(mut spec: Value) -> String {
 fn record(plan: &Plan, user: &str, now: u64, more: &[(&str, &str)]) -> (Value, Vec<String>) {
     let mut headers = vec![(":path", "/"), (":scheme", "https"), ("x-user", user)];
     headers.extend(more);
-    let mut facts = Facts::gather(
-        plan,
-        headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())),
-    );
-    facts.set_now(now);
+    let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let facts = Facts::of_request(plan, headers, &mut FixedHost::at(now));
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let record = serde_json::from_str(&decision.record(plan)).expect("a record is JSON");

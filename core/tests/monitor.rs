@@ -1,9 +1,10 @@
 //! A rollout watched from its first request on: what gates say becomes the latch, and each record of it
 //! replays to the same.
 
-use serin_core::gate::{Audit, Latch, Latches, Monitor, Outcome, Tallies, replay};
+use serin_analysis::replay::replay;
+use serin_core::gate::{Audit, Latch, Latches, Monitor, Outcome, Tallies};
 use serin_core::plan::RolloutId;
-use serin_core::{Decision, Facts, Plan, decide};
+use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 
 const MINUTE: u64 = 60_000;
 /// 2026-11-21T09:00:00Z.
@@ -78,11 +79,8 @@ impl Host {
             (b"x-user-id", user.as_bytes()),
             (b"x-plan", plan_header.as_bytes()),
         ];
-        let mut facts = Facts::gather(&self.plan, headers);
-        facts.set_now(self.now);
-        if let Some(active_latches) = &active_latches {
-            facts.set_latches(active_latches);
-        }
+        let mut host = FixedHost { latches: active_latches.as_ref(), ..FixedHost::at(self.now) };
+        let facts = Facts::of_request(&self.plan, headers, &mut host);
         let mut decision = Decision::new(&self.plan);
         decide(&self.plan, &facts, &mut decision);
         let (_, arm) = decision.arm(&self.plan).expect("the rollout's");
@@ -204,8 +202,7 @@ fn a_failing_canary_is_cut_off_and_its_flag_with_it() {
     host.replayed();
 
     let active_latches = host.latches.for_plan(&host.plan).expect("known");
-    let mut facts = Facts::gather(&host.plan, []);
-    facts.set_latches(&active_latches);
+    let facts = Facts::from_context(&host.plan, [], None, Some(&active_latches));
     let cart = host.plan.flag_named("cart").expect("there");
     let decided = serin_core::evaluate_flag(&host.plan, &facts, cart);
     assert_eq!(decided.reason.as_str(), "DISABLED");

@@ -4,16 +4,17 @@ use std::cell::RefCell;
 use std::convert::Infallible;
 use std::rc::Rc;
 
-use serin_core::{decide, headers};
+use serin_core::{Facts, decide, headers};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsValue, handler};
 use worker::{Context, Env, event, worker_sys};
 
+use crate::facts::Edge;
 use crate::head::Head;
 use crate::host::{self, Request, Response};
 use crate::proxy::{self, Decided, Exchange};
 use crate::refresh::Isolate;
-use crate::{cache, facts, own};
+use crate::{cache, own};
 
 thread_local! {
     static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
@@ -80,15 +81,18 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     };
     let claims = isolate.claims(&active, &head, now).await;
     let plan = &active.plan;
-    let keys = isolate.settings.override_keys.as_ref();
     let active_latches = active.active_latches();
-    let mut facts = facts::gather(plan, &head, now, &claims, keys.is_some(), request);
-    if let Some(active_latches) = &active_latches {
-        facts.set_latches(active_latches);
-    }
-    if let Some(keys) = keys {
-        isolate.counters.overrides.apply(keys, plan, &mut facts);
-    }
+    let mut edge = Edge {
+        head: &head,
+        clock: &isolate.clock,
+        reading: now,
+        claims: &claims,
+        latches: active_latches.as_deref(),
+        override_keys: isolate.settings.override_keys.as_ref(),
+        platform: request,
+    };
+    let facts = Facts::of_request(plan, head.pairs(), &mut edge);
+    isolate.counters.overrides.count(facts.override_outcome());
     // Not kept across a wait: other requests of this isolate decide meanwhile.
     let decision = match active.decision.try_borrow_mut() {
         Ok(mut decision) => {

@@ -1,7 +1,10 @@
 //! What the plan needs and only the host knows.
 
+use std::borrow::Cow;
+
+use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{Facts, Plan};
+use serin_core::{MonotonicClock, OverrideKeys, RequestHost};
 
 use crate::head::Head;
 use crate::jwt::Claims;
@@ -17,44 +20,43 @@ pub(crate) trait Platform {
     fn entropy(&self) -> Option<[u8; 16]>;
 }
 
-/// Everything that deciding this request may look at, and nothing more. `tokens`: testers' overrides are
-/// looked for.
-pub(crate) fn gather<'a>(
-    plan: &Plan,
-    head: &'a Head,
-    now: u64,
-    claims: &Claims,
-    tokens: bool,
-    platform: &impl Platform,
-) -> Facts<'a> {
-    let mut facts = Facts::gather_with_token(plan, tokens, head.pairs());
-    facts.set_now(now);
-    for input in plan.host_inputs(&facts) {
-        match input.kind {
-            Input::Ip => {
-                if let Some(address) = head.text(CLIENT_ADDRESS) {
-                    facts.set(input, address);
-                }
-            }
-            Input::Jwt(claim) => {
-                if let Some(text) = claims.text(claim) {
-                    facts.set(input, text);
-                }
-            }
-            kind => {
-                let field = cf_field(kind).and_then(|name| platform.client_field(name));
-                if let Some(value) = field {
-                    facts.set(input, value);
-                }
-            }
+/// The Worker that handles a request.
+pub(crate) struct Edge<'a, P> {
+    pub(crate) head: &'a Head,
+    /// The isolate's, which outlives its plans.
+    pub(crate) clock: &'a MonotonicClock,
+    /// What the platform's clock said when the request came, ms since 1970.
+    pub(crate) reading: u64,
+    pub(crate) claims: &'a Claims,
+    pub(crate) latches: Option<&'a ActiveLatches>,
+    pub(crate) override_keys: Option<&'a OverrideKeys>,
+    pub(crate) platform: &'a P,
+}
+
+impl<'a, P: Platform> RequestHost<'a> for Edge<'a, P> {
+    fn now(&self) -> Option<u64> {
+        self.clock.advance(Some(self.reading))
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
+        match input {
+            Input::Ip => self.head.text(CLIENT_ADDRESS).map(Cow::Borrowed),
+            Input::Jwt(claim) => self.claims.text(claim).map(Cow::Owned),
+            _ => self.platform.client_field(cf_field(input)?).map(Cow::Owned),
         }
     }
-    for unit in plan.anonymous_units(&facts) {
-        if let Some(entropy) = platform.entropy() {
-            facts.mint(unit, entropy);
-        }
+
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        self.platform.entropy()
     }
-    facts
+
+    fn latches(&self) -> Option<&'a ActiveLatches> {
+        self.latches
+    }
+
+    fn override_keys(&self) -> Option<&'a OverrideKeys> {
+        self.override_keys
+    }
 }
 
 fn cf_field(input: &Input) -> Option<&'static str> {
@@ -71,7 +73,7 @@ fn cf_field(input: &Input) -> Option<&'static str> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use serin_core::{Decision, decide};
+    use serin_core::{Decision, Facts, Plan, decide};
 
     struct Known;
 
@@ -97,7 +99,16 @@ mod tests {
         let arm = |address: &str| {
             let text = format!("GET\nhttps://shop.example/\ncf-connecting-ip\n{address}");
             let head = Head::new(text);
-            let facts = gather(&plan, &head, 0, &Claims::default(), false, &Known);
+            let mut edge = Edge {
+                head: &head,
+                clock: &MonotonicClock::default(),
+                reading: 0,
+                claims: &Claims::default(),
+                latches: None,
+                override_keys: None,
+                platform: &Known,
+            };
+            let facts = Facts::of_request(&plan, head.pairs(), &mut edge);
             let mut decision = Decision::new(&plan);
             decide(&plan, &facts, &mut decision);
             let cookies = decision.set_cookies(&plan, &facts);
@@ -108,5 +119,45 @@ mod tests {
         assert!(cookies[0].starts_with("serin_id=07070707"), "{cookies:?}");
         assert!(cookies[0].ends_with("; Secure"), "{cookies:?}");
         assert_eq!(arm("198.51.100.1").0, "a");
+    }
+
+    #[test]
+    fn a_step_that_has_begun_does_not_end_when_the_clock_goes_back() {
+        const START: u64 = 1_795_251_600_000;
+        let spec = |revision: u64| {
+            format!(
+                r#"{{"formatVersion":1,"revision":{revision},
+                "units":{{"user":[{{"header":"x-user"}}]}},
+                "rollouts":{{"web":{{"unit":"user","arms":{{"a":{{"target":"a"}},"b":{{"target":"b"}}}},
+                    "baseline":"a","canary":{{"start":"2026-11-21T09:00:00Z",
+                    "steps":[{{"share":100}}]}}}}}}}}"#
+            )
+        };
+        let plans = [1, 2].map(|revision| Plan::from_json(spec(revision).as_bytes()).unwrap());
+        let clock = MonotonicClock::default();
+        let arm = |plan: &Plan, reading| {
+            let head = Head::new("GET\nhttps://shop.example/\nx-user\nada".to_owned());
+            let claims = Claims::default();
+            let mut edge = Edge {
+                head: &head,
+                clock: &clock,
+                reading,
+                claims: &claims,
+                latches: None,
+                override_keys: None,
+                platform: &Known,
+            };
+            let facts = Facts::of_request(plan, head.pairs(), &mut edge);
+            let mut decision = Decision::new(plan);
+            decide(plan, &facts, &mut decision);
+            decision.arm(plan).map(|(_, arm)| arm.to_owned()).unwrap()
+        };
+        let [first, second] = &plans;
+        assert_eq!(arm(first, START - 1), "a");
+        assert_eq!(arm(first, START), "b");
+        assert_eq!(arm(first, START - 1), "b");
+        // The next plan begins where the last one was.
+        assert_eq!(arm(second, START - 1), "b");
+        assert_eq!(arm(second, 0), "b");
     }
 }

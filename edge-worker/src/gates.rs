@@ -89,7 +89,8 @@ impl Isolate {
         rollout: RolloutId,
         differs: bool,
     ) -> Option<Flush> {
-        let counted = self.has_judge && active.record_shadow(rollout, differs, host::now_ms());
+        let now = self.clock.advance(Some(host::now_ms()))?;
+        let counted = self.has_judge && active.record_shadow(rollout, differs, now);
         if counted { Flush::claim(self, env, active) } else { None }
     }
 

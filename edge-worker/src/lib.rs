@@ -10,7 +10,7 @@
 //! config    which spec is in force: KV, var, bundled; the last good one stays
 //! refresh   reading it, at the first request and then in the background
 //! head      the request's header block
-//! facts     what the plan needs and only the host knows
+//! facts     what the plan needs and only the host knows: the core's `RequestHost`
 //! jwt       which tokens count, and their claims
 //! claims    asking the host whether a token is good
 //! overrides what became of testers' tokens

@@ -1,6 +1,6 @@
 //! Testers' tokens: what became of them, counted.
 
-use serin_core::{Facts, OverrideError, OverrideKeys, Plan};
+use serin_core::OverrideError;
 
 use crate::counters::Counter;
 
@@ -18,9 +18,9 @@ impl OverrideCounters {
         OverrideError::ALL.iter().map(|why| why.as_str()).zip(&self.ignored)
     }
 
-    /// Forces what a request's token asks for, if it carries a valid one.
-    pub(crate) fn apply(&self, keys: &OverrideKeys, plan: &Plan, facts: &mut Facts<'_>) {
-        let counter = match facts.take_override(plan, keys) {
+    /// Counts what became of a request's token.
+    pub(crate) fn count(&self, outcome: Option<Result<(), OverrideError>>) {
+        let counter = match outcome {
             None => return,
             Some(Ok(())) => Some(&self.applied),
             Some(Err(why)) => self.ignored.get(why as usize),

@@ -42,7 +42,7 @@ pub(crate) async fn answer(
         api_key: head.text("x-api-key"),
         if_none_match: head.text("if-none-match"),
         origin: head.text("origin"),
-        now,
+        now: isolate.clock.advance(Some(now)).unwrap_or(now),
         latches: active_latches.as_deref(),
     };
     let response = serin_ofrep::respond(ofrep, active.map(|active| &active.plan), asked)?;

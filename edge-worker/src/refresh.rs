@@ -3,6 +3,7 @@
 use std::cell::Cell;
 use std::rc::Rc;
 
+use serin_core::MonotonicClock;
 use worker::{Context, Env};
 
 use crate::active::Active;
@@ -22,6 +23,8 @@ pub(crate) struct Isolate {
     pub(crate) config: Config,
     pub(crate) counters: Counters,
     pub(crate) started: u64,
+    /// The time that decisions go by, under every plan.
+    pub(crate) clock: MonotonicClock,
     pub(crate) known: Known,
     /// Whether there is an object that judges.
     pub(crate) has_judge: bool,
@@ -46,6 +49,7 @@ impl Isolate {
             config,
             counters: Counters::default(),
             started: now,
+            clock: MonotonicClock::default(),
             known: Known::default(),
             has_judge: !host::binding(env, GATES).is_undefined(),
             reread: Cell::new(0),

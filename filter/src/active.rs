@@ -1,10 +1,10 @@
 //! A plan in force, with the counters that belong to it.
 
-use core::cell::{Cell, RefCell};
+use core::cell::RefCell;
 
 use std::rc::Rc;
 
-use serin_core::{Decision, Plan, RolloutDecision};
+use serin_core::{Decision, MonotonicClock, Plan, RolloutDecision};
 
 use crate::gates::Gates;
 use crate::host::{self, Metric};
@@ -21,8 +21,7 @@ pub(crate) struct Active {
     pub(crate) shadows: Shadows,
     /// Reused, so that deciding allocates nothing.
     pub(crate) decision: RefCell<Decision>,
-    /// The latest moment seen, in ms since 1970.
-    now: Cell<u64>,
+    clock: MonotonicClock,
     /// A counter for each arm of each rollout, by position.
     requests: Vec<Vec<Option<Metric>>>,
 }
@@ -47,17 +46,14 @@ impl Active {
             gates,
             shadows: Shadows::new(&plan),
             decision: RefCell::new(Decision::new(&plan)),
-            now: Cell::new(before.map_or(0, |before| before.now.get())),
+            clock: before.map(|before| before.clock.clone()).unwrap_or_default(),
             plan,
         }
     }
 
-    /// The host's clock, in ms since 1970. It never goes back, and stands while the host has none:
-    /// a step that has begun must not end because a clock fails.
+    /// The time that decisions and gates go by, in ms since 1970.
     pub(crate) fn now(&self) -> Option<u64> {
-        let now = self.now.get().max(host::now_ms().unwrap_or(0));
-        self.now.set(now);
-        (now > 0).then_some(now)
+        self.clock.advance(host::now_ms())
     }
 
     /// Counts a request for its arm.

@@ -1,37 +1,57 @@
 //! What the plan needs and only the host knows.
 
-use serin_core::Facts;
+use std::borrow::Cow;
+
+use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
+use serin_core::{Facts, OverrideKeys, RequestHost};
 
 use crate::active::Active;
 use crate::host::{self, HeaderBlock};
+use crate::overrides::Overrides;
 
 /// Where Envoy's `jwt_authn` filter keeps a verified token, with `payload_in_metadata: payload`.
 const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload"];
 
 /// Everything that deciding this request may look at, and nothing more.
-pub(crate) fn gather<'a>(active: &Active, headers: &'a HeaderBlock) -> Facts<'a> {
-    let plan = &active.plan;
-    let overrides = active.overrides.as_deref();
-    let mut facts = Facts::gather_with_token(plan, overrides.is_some(), headers.pairs());
-    let needs_time = plan.needs_time() || facts.has_token();
-    if let Some(now) = needs_time.then(|| active.now()).flatten() {
-        facts.set_now(now);
-    }
-    for input in plan.host_inputs(&facts) {
-        if let Some(value) = fetch(input.kind) {
-            facts.set(input, value);
-        }
-    }
-    for unit in plan.anonymous_units(&facts) {
-        if let Some(entropy) = host::entropy() {
-            facts.mint(unit, entropy);
-        }
-    }
-    if let Some(overrides) = overrides {
-        overrides.apply(plan, &mut facts);
+pub(crate) fn gather<'a>(
+    active: &'a Active,
+    headers: &'a HeaderBlock,
+    latches: Option<&'a ActiveLatches>,
+) -> Facts<'a> {
+    let facts = Facts::of_request(&active.plan, headers.pairs(), &mut Envoy { active, latches });
+    if let Some(overrides) = &active.overrides {
+        overrides.count(facts.override_outcome());
     }
     facts
+}
+
+/// The proxy that handles the request.
+struct Envoy<'a> {
+    active: &'a Active,
+    latches: Option<&'a ActiveLatches>,
+}
+
+impl<'a> RequestHost<'a> for Envoy<'a> {
+    fn now(&self) -> Option<u64> {
+        self.active.now()
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
+        fetch(input).map(Cow::Owned)
+    }
+
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        host::entropy()
+    }
+
+    fn latches(&self) -> Option<&'a ActiveLatches> {
+        self.latches
+    }
+
+    fn override_keys(&self) -> Option<&'a OverrideKeys> {
+        self.active.overrides.as_deref().map(Overrides::keys)
+    }
 }
 
 /// Envoy knows the address and the token. Where the client is, it does not know: a spec for Envoy

@@ -49,10 +49,7 @@ impl HttpContext for Http {
         };
         let active_latches =
             active.gates.as_ref().and_then(|gates| gates.active_latches(&active.plan));
-        let mut facts = facts::gather(active, &block);
-        if let Some(active_latches) = &active_latches {
-            facts.set_latches(active_latches);
-        }
+        let facts = facts::gather(active, &block, active_latches.as_deref());
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
             actions::strip(&block, |_| false);
             return Action::Continue;

@@ -7,7 +7,7 @@
 //! ```text
 //! root   configure: spec → plan, keep the last good one
 //! http   a request's callbacks: facts → decide → actions
-//! facts  what the plan needs and only the host knows
+//! facts  what the plan needs and only the host knows: the core's `RequestHost`
 //! overrides  the keys for testers' tokens
 //! actions  a decision as header changes, filter state and counters
 //! gates  guarded rollouts: outcome → tallies → watch → latches, which the next request obeys

@@ -1,6 +1,6 @@
 //! The keys that testers sign overrides with, and what became of their tokens.
 
-use serin_core::{Facts, OverrideError, OverrideKeys, Plan};
+use serin_core::{OverrideError, OverrideKeys};
 
 use crate::host::{self, Level, Metric};
 
@@ -37,9 +37,14 @@ impl Overrides {
         }
     }
 
-    /// Forces what a request's token asks for, if it carries a valid one.
-    pub(crate) fn apply(&self, plan: &Plan, facts: &mut Facts<'_>) {
-        let counter = match facts.take_override(plan, &self.keys) {
+    /// The keys.
+    pub(crate) fn keys(&self) -> &OverrideKeys {
+        &self.keys
+    }
+
+    /// Counts what became of a request's token.
+    pub(crate) fn count(&self, outcome: Option<Result<(), OverrideError>>) {
+        let counter = match outcome {
             None => return,
             Some(Ok(())) => self.applied,
             Some(Err(why)) => self.ignored.get(why as usize).copied().flatten(),

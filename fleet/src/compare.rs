@@ -13,7 +13,7 @@
 //! ```
 
 use serde_json::{Number, Value};
-use serin_core::lint::path_step;
+use serin_core::inspect::path_step;
 
 /// A difference between two documents at one path.
 #[derive(Clone, Debug, PartialEq)]

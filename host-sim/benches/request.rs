@@ -4,6 +4,7 @@
 //! cost is measured.
 
 #![allow(missing_docs, clippy::expect_used)]
+#![expect(clippy::disallowed_methods, reason = "the bench reads the filter that it is told")]
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use serin_host_sim::{Plugin, StreamInfo};

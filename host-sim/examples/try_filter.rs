@@ -4,6 +4,8 @@
 //! cargo run -p serin-host-sim --example try_filter -- FILTER.wasm [ROOT_ID] [CONFIGURATION]
 //! ```
 
+#![expect(clippy::disallowed_methods, reason = "the filter is a file")]
+
 use serin_host_sim::{Action, HeaderMap, Plugin, StreamInfo};
 use std::error::Error;
 

@@ -2,6 +2,11 @@
 //! time and a wasm target, so the test runs only when it is asked for: `cargo test -- --ignored`.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the test has cargo build guests"
+)]
 
 use serin_host_sim::{Action, HttpResponse, Plugin, StreamInfo, VirtualClock};
 use std::path::PathBuf;

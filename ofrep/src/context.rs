@@ -41,12 +41,7 @@ impl Context {
     /// and null count as missing.
     pub(crate) fn facts<'a>(&'a self, plan: &Plan, request: &Request<'a>) -> Facts<'a> {
         let pairs = self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value)?)));
-        let mut facts = Facts::from_context(plan, pairs);
-        facts.set_now(request.now);
-        if let Some(latches) = request.latches {
-            facts.set_latches(latches);
-        }
-        facts
+        Facts::from_context(plan, pairs, Some(request.now), request.latches)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Evaluation of flags: facts → responses, in the format of the protocol's OpenAPI document.
 
+use serin_core::json;
 use serin_core::plan::{Flag, FlagId};
 use serin_core::{ErrorCode, Facts, Plan, evaluate_flag};
 use xxhash_rust::xxh3::xxh3_64;
@@ -24,13 +25,17 @@ impl Failure {
 
     /// The failure as a response; with a key, as the response for that flag.
     pub(crate) fn response(&self, status: u16, key: Option<&str>) -> Response {
-        json(status, self.to_json(key))
+        json_response(status, self.to_json(key))
     }
 
     fn to_json(&self, key: Option<&str>) -> String {
-        let key = key.map(|key| format!("\"key\":{},", quoted(key))).unwrap_or_default();
-        let (code, details) = (self.code, quoted(&self.details));
-        format!("{{{key}\"errorCode\":\"{code}\",\"errorDetails\":{details}}}")
+        json::object(|object| {
+            if let Some(key) = key {
+                object.string("key", key);
+            }
+            object.string("errorCode", self.code);
+            object.string("errorDetails", &self.details);
+        })
     }
 }
 
@@ -50,7 +55,7 @@ pub(crate) fn evaluate_one(
         return Failure::new("FLAG_NOT_FOUND", details).response(404, Some(key));
     };
     match evaluate(plan, &context.facts(plan, request), id, flag) {
-        Ok(text) => json(200, text),
+        Ok(text) => json_response(200, text),
         Err(failure) => failure.response(400, Some(key)),
     }
 }
@@ -61,27 +66,23 @@ pub(crate) fn evaluate_all(
     context: &Context,
     request: &Request<'_>,
 ) -> Response {
-    let mut body = String::from("{\"flags\":[");
-    if let Some(plan) = plan {
-        let facts = context.facts(plan, request);
-        for flag in plan.flags() {
-            let Some(id) = plan.flag_named(flag.name()) else { continue };
-            if !body.ends_with('[') {
-                body.push(',');
+    let body = json::object(|object| {
+        object.list("flags", |list| {
+            let Some(plan) = plan else { return };
+            let facts = context.facts(plan, request);
+            for flag in plan.flags() {
+                let Some(id) = plan.flag_named(flag.name()) else { continue };
+                let evaluated = evaluate(plan, &facts, id, flag);
+                list.raw(&evaluated.unwrap_or_else(|failure| failure.to_json(Some(flag.name()))));
             }
-            body.push_str(&match evaluate(plan, &facts, id, flag) {
-                Ok(text) => text,
-                Err(failure) => failure.to_json(Some(flag.name())),
-            });
-        }
-    }
-    body.push_str("]}");
+        });
+    });
     let tag = format!("\"{:016x}\"", xxh3_64(body.as_bytes()));
     let is_known = |known: &str| known.trim().trim_start_matches("W/") == tag;
     let mut response = if request.if_none_match.is_some_and(|tags| tags.split(',').any(is_known)) {
         Response { status: 304, fields: Vec::new(), body: String::new() }
     } else {
-        json(200, body)
+        json_response(200, body)
     };
     response.field("etag", &tag);
     response
@@ -101,24 +102,19 @@ fn evaluate(plan: &Plan, facts: &Facts<'_>, id: FlagId, flag: &Flag) -> Result<S
     let Some(variant) = flag.variant(decided.variant) else {
         return Err(Failure::general("the flag has no such variant"));
     };
-    let (key, name) = (quoted(flag.name()), quoted(variant.name()));
-    let (reason, value, revision) = (decided.reason.as_str(), variant.json(), plan.revision());
-    Ok(format!(
-        "{{\"key\":{key},\"reason\":\"{reason}\",\"variant\":{name},\"value\":{value},\
-         \"metadata\":{{\"revision\":{revision}}}}}"
-    ))
+    Ok(json::object(|object| {
+        object.string("key", flag.name());
+        object.string("reason", decided.reason.as_str());
+        object.string("variant", variant.name());
+        object.raw("value", variant.json());
+        object.object("metadata", |metadata| metadata.number("revision", plan.revision()));
+    }))
 }
 
-fn json(status: u16, body: String) -> Response {
+/// A response with a JSON body.
+fn json_response(status: u16, body: String) -> Response {
     let mut response = Response { status, fields: Vec::new(), body };
     response.field("content-type", "application/json; charset=utf-8");
     response.field("cache-control", "no-store");
     response
-}
-
-/// The text as a JSON string.
-fn quoted(text: &str) -> String {
-    let mut json = String::new();
-    serin_core::json::write_json_text(text, &mut json);
-    json
 }

@@ -1,9 +1,9 @@
 //! `serin drill` through the real filter: what it finds, and that it finds the same each time.
 
 use serde_json::Value;
+use serin_analysis::replay::replay;
 use serin_conformance::envoy::{self, path_from};
 use serin_conformance::report::Report;
-use serin_core::gate::replay;
 use std::path::Path;
 use std::process::{Command, ExitCode};
 
@@ -112,7 +112,8 @@ impl Drill {
 
     fn records(&self) -> Result<(), String> {
         for (fault, label) in FAULTS.iter().enumerate().skip(1) {
-            let replayed = replay(&self.first(fault)["abort"]["record"].to_string())?;
+            let replayed = replay(&self.first(fault)["abort"]["record"].to_string())
+                .map_err(|error| error.to_string())?;
             if replayed.judgement.verdict.as_str() != "abort" || !replayed.differences.is_empty() {
                 return Err(format!("{label}: {:?}", replayed.differences));
             }

@@ -125,7 +125,7 @@ fn flagger() -> Result<(), String> {
 fn owners(target: &str, options: &[&str]) -> Result<(), String> {
     let folder = folder(&format!("kubernetes-{target}"))?;
     let mut specs = specs(&folder)?;
-    specs.push(root().join("host-sim/tests/serin/guarded/spec.yaml"));
+    specs.push(root().join("cli/tests/serin/guarded/spec.yaml"));
     specs.extend(owned(&folder)?);
     let (mut exported, mut refused) = (0, 0);
     for spec in specs {
@@ -265,7 +265,7 @@ fn bad_manifests() -> Result<(), String> {
 fn exported_canary() -> Result<String, String> {
     let mut serin = Command::new(path_from("SERIN_BIN")?);
     serin.args(["export", "flagger", "--only", "checkout.yaml"]);
-    serin.arg(root().join("host-sim/tests/serin/guarded/spec.yaml"));
+    serin.arg(root().join("cli/tests/serin/guarded/spec.yaml"));
     let output = serin.stdin(Stdio::null()).output();
     let output = output.map_err(|error| format!("serin did not start: {error}"))?;
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())

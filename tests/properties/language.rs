@@ -4,9 +4,10 @@
 use super::totality::mutate;
 use proptest::prelude::*;
 use serde_json::{Map, Value};
+use serin_conformance::native::{self, CaseHost};
+use serin_conformance::protobuf;
 use serin_conformance::random::{self, Random};
 use serin_conformance::totality::{check_decision, compile};
-use serin_conformance::{native, protobuf};
 use serin_core::{Decision, Plan, Recorder, decide, decide_with, evaluate_flag};
 
 /// A good spec by chance, and its plan.
@@ -179,7 +180,8 @@ proptest! {
         for _ in 0..10 {
             let case = random::request(&mut random);
             let fields = case.request.fields();
-            let facts = native::facts(&plan, &case, &fields, false, |_| case.entropy());
+            let mut host = CaseHost::new(&case, |_| case.entropy());
+            let facts = native::facts(&plan, &fields, &mut host);
             let (mut silent, mut watched) = (Decision::new(&plan), Decision::new(&plan));
             let mut recorder = Recorder::new();
             decide(&plan, &facts, &mut silent);

@@ -4,7 +4,7 @@ use super::{flag, plan, spec_with};
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use serin_conformance::random::{START, percent};
-use serin_core::{Bucket, Decision, Facts, Plan, Purpose, decide};
+use serin_core::{Bucket, Decision, Facts, FixedHost, Plan, Purpose, decide};
 
 /// Share and for how many ms it holds; `None` is a manual hold.
 type Steps = Vec<(u32, Option<u32>)>;
@@ -59,8 +59,8 @@ fn moments(steps: &Steps, others: &[u32]) -> Vec<u64> {
 }
 
 fn is_in(plan: &Plan, unit: &str, now: u64) -> bool {
-    let mut facts = Facts::gather(plan, [(&b":path"[..], &b"/"[..]), (b"u", unit.as_bytes())]);
-    facts.set_now(now);
+    let pairs = [(&b":path"[..], &b"/"[..]), (b"u", unit.as_bytes())];
+    let facts = Facts::of_request(plan, pairs, &mut FixedHost::at(now));
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     decision.flags()[0].rule.is_some()

@@ -4,7 +4,7 @@ use super::totality::plans;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use serin_conformance::token::{keys, token};
-use serin_core::{Decision, Facts, OverrideKeys, Plan, Timestamp, decide};
+use serin_core::{Decision, Facts, FixedHost, OverrideKeys, Plan, Timestamp, decide};
 
 const HOST: &str = "shop.example.com";
 
@@ -30,12 +30,12 @@ fn decided(plan: &Plan, unit: &str, token: Option<(&OverrideKeys, &str)>) -> (De
         (b"x-user-id", unit.as_bytes()),
     ];
     pairs.extend(token.map(|(_, token)| (&b"x-serin-override"[..], token.as_bytes())));
-    let mut facts = Facts::gather_with_token(plan, true, pairs);
-    facts.set_now(now().unix_ms());
-    let taken = token.and_then(|(keys, _)| facts.take_override(plan, keys));
+    let override_keys = token.map(|(keys, _)| keys);
+    let mut host = FixedHost { override_keys, ..FixedHost::at(now().unix_ms()) };
+    let facts = Facts::of_request(plan, pairs, &mut host);
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
-    (decision, taken == Some(Ok(())))
+    (decision, facts.override_outcome() == Some(Ok(())))
 }
 
 proptest! {

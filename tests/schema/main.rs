@@ -72,7 +72,7 @@ fn good_specs() -> Vec<(String, Value)> {
         "examples/envoy/spec.yaml",
         "examples/envoy/spec.json",
         "examples/worker/spec.json",
-        "host-sim/demo/spec.yaml",
+        "cli/demo/spec.yaml",
     ];
     for file in files {
         specs.push((file.to_owned(), document(&std::fs::read_to_string(root.join(file)).unwrap())));

@@ -6,7 +6,10 @@ use crate::vector::{Case, Expect, Suite};
 use serde_json::Value;
 use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::plan::Input;
-use serin_core::{Decision, Facts, OverrideError, OverrideKeys, Plan, decide, is_reserved_header};
+use serin_core::{
+    Decision, Facts, OverrideError, OverrideKeys, Plan, RequestHost, decide, is_reserved_header,
+};
+use std::borrow::Cow;
 
 /// The suite's spec, compiled; every error in one text if it is refused.
 pub fn plan(suite: &Suite) -> Result<Plan, String> {
@@ -25,21 +28,19 @@ pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
 }
 
 /// Decides a case; `entropy` has the bytes for the first id that is minted, the second, and so on.
-pub fn decide_minting(
-    plan: &Plan,
-    case: &Case,
-    mut entropy: impl FnMut(usize) -> [u8; 16],
-) -> Seen {
+pub fn decide_minting(plan: &Plan, case: &Case, entropy: impl FnMut(usize) -> [u8; 16]) -> Seen {
     let fields = case.request.fields();
     let keys = case.override_keys.as_ref();
     let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
     let active_latches = active_latches(plan, case);
-    let mut facts = facts(plan, case, &fields, keys.is_some(), &mut entropy);
-    let taken = keys.as_ref().and_then(|keys| facts.take_override(plan, keys));
-    let overrides = taken.map(|taken| taken.err().map_or("applied", OverrideError::as_str));
-    if let Some(active_latches) = &active_latches {
-        facts.set_latches(active_latches);
-    }
+    let mut host = CaseHost {
+        latches: active_latches.as_ref(),
+        override_keys: keys.as_ref(),
+        ..CaseHost::new(case, entropy)
+    };
+    let facts = facts(plan, &fields, &mut host);
+    let outcome = facts.override_outcome();
+    let overrides = outcome.map(|outcome| outcome.err().map_or("applied", OverrideError::as_str));
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let kept = fields.iter().filter(|(name, _)| !is_reserved_header(name.as_bytes()));
@@ -81,16 +82,55 @@ pub fn expect(plan: &Plan, case: &mut Case) {
     };
 }
 
-/// What a host knows of a case: `fields` are those of its request, `tokens` says whether overrides are
-/// looked for.
+/// The host of a case.
+pub struct CaseHost<'a, E> {
+    case: &'a Case,
+    latches: Option<&'a ActiveLatches>,
+    override_keys: Option<&'a OverrideKeys>,
+    entropy: E,
+    /// How many anonymous ids there are so far.
+    minted: usize,
+}
+
+impl<'a, E: FnMut(usize) -> [u8; 16]> CaseHost<'a, E> {
+    /// Without latches and keys. `entropy` has the random bytes of the first anonymous id, of the
+    /// second, and so on.
+    pub fn new(case: &'a Case, entropy: E) -> Self {
+        CaseHost { case, latches: None, override_keys: None, entropy, minted: 0 }
+    }
+}
+
+impl<'a, E: FnMut(usize) -> [u8; 16]> RequestHost<'a> for CaseHost<'a, E> {
+    fn now(&self) -> Option<u64> {
+        Some(self.case.now.unwrap_or_else(now))
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
+        value(self.case, input).map(Cow::Owned)
+    }
+
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        let entropy = (self.entropy)(self.minted);
+        self.minted += 1;
+        Some(entropy)
+    }
+
+    fn latches(&self) -> Option<&'a ActiveLatches> {
+        self.latches
+    }
+
+    fn override_keys(&self) -> Option<&'a OverrideKeys> {
+        self.override_keys
+    }
+}
+
+/// The facts of a case; `fields` are those of its request.
 pub fn facts<'a>(
     plan: &Plan,
-    case: &'a Case,
     fields: &'a [(String, Vec<u8>)],
-    tokens: bool,
-    mut entropy: impl FnMut(usize) -> [u8; 16],
+    host: &mut CaseHost<'a, impl FnMut(usize) -> [u8; 16]>,
 ) -> Facts<'a> {
-    let request = &case.request;
+    let request = &host.case.request;
     let pseudo = [
         (&b":method"[..], request.method.as_bytes()),
         (b":scheme", request.scheme.as_bytes()),
@@ -99,17 +139,7 @@ pub fn facts<'a>(
     ];
     let pairs = fields.iter().map(|(name, value)| (name.as_bytes(), value.as_slice()));
     let pairs = pseudo.into_iter().chain(pairs);
-    let mut facts = Facts::gather_with_token(plan, tokens, pairs);
-    facts.set_now(case.now.unwrap_or_else(now));
-    for input in plan.host_inputs(&facts) {
-        if let Some(value) = value(case, input.kind) {
-            facts.set(input, value);
-        }
-    }
-    for (at, unit) in plan.anonymous_units(&facts).into_iter().enumerate() {
-        facts.mint(unit, entropy(at));
-    }
-    facts
+    Facts::of_request(plan, pairs, host)
 }
 
 /// What the host knows beside the request's fields.

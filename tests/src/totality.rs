@@ -2,7 +2,7 @@
 //! Each function panics where it does not.
 
 use serde_json::Value;
-use serin_core::{Decision, Facts, Plan, decide};
+use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 
 /// Compiles; a refusal says something, a plan decides.
 pub fn compile(json: &[u8]) {
@@ -17,11 +17,8 @@ pub fn compile(json: &[u8]) {
 
 /// Decides, and checks that what comes out is one of the things that can.
 pub fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])> + Clone) {
-    let mut facts = Facts::gather(plan, pairs);
-    facts.set_now(1_795_251_600_000);
-    for unit in plan.anonymous_units(&facts) {
-        facts.mint(unit, [7; 16]);
-    }
+    let mut host = FixedHost { entropy: Some([7; 16]), ..FixedHost::at(1_795_251_600_000) };
+    let facts = Facts::of_request(plan, pairs, &mut host);
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let text = decision.record(plan);

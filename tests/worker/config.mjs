@@ -1,4 +1,5 @@
 // Which spec is in force, and what the Worker says about it.
+import { readFileSync } from "node:fs";
 import { assert, check, pause, until } from "./check.mjs";
 import { CANARY, ask, named, spec, worker } from "./world.mjs";
 
@@ -11,7 +12,46 @@ function all(arm, revision) {
 
 const USER = { "x-user-id": "ada" };
 
+/** The module that lets a request set the isolate's clock. */
+const timed = {
+  type: "ESModule", path: "entry.js",
+  contents: readFileSync(new URL("./entry.mjs", import.meta.url)).toString(),
+};
+
 export async function config() {
+  await check("a clock that goes back holds the step, in the next spec and for OFREP too", async () => {
+    const start = Date.parse("2026-11-21T09:00:00Z");
+    const stable = await named("stable");
+    const canary = await named("canary");
+    const steps = { start: "2026-11-21T09:00:00Z", steps: [{ share: 100 }] };
+    const flags = {
+      cart: { kind: "ops", variants: { on: true, off: false }, defaultVariant: "off", rules: [{ ramp: { variant: "on", ...steps } }] },
+    };
+    const stepped = (revision) => spec({ canary: steps }, { revision, flags });
+    const serin = await worker({
+      entry: timed, kv: true, targets: { stable: stable.origin, canary: canary.origin },
+      variables: { ...QUICK, SERIN_OFREP_PREFIX: "/flags" },
+    });
+    const store = await serin.kv();
+    await store.put("spec", JSON.stringify(stepped(1)));
+    const at = (now) => ({ "mf-cf-blob": JSON.stringify({ test: { now } }) });
+    const arm = async (now) => (await serin.ask("/", { headers: { ...USER, ...at(now) } })).text;
+    const cart = async (now) => {
+      const body = JSON.stringify({ context: { targetingKey: "ada" } });
+      const answer = await serin.ask("/flags/ofrep/v1/evaluate/flags/cart", { method: "POST", body, headers: at(now) });
+      return JSON.parse(answer.text).variant;
+    };
+    assert.deepEqual([await arm(start - 1), await cart(start - 1)], ["stable", "off"]);
+    assert.deepEqual([await arm(start), await cart(start)], ["canary", "on"]);
+    assert.deepEqual([await arm(start - 1), await cart(start - 1)], ["canary", "on"]);
+    await store.put("spec", JSON.stringify(stepped(2)));
+    await until("the next spec is in force", async () => {
+      await serin.ask("/", { headers: { ...USER, ...at(start + 60_000) } });
+      return (await serin.status()).spec.revision === 2;
+    });
+    assert.deepEqual([await arm(start - 1), await cart(start - 1)], ["canary", "on"]);
+  });
+
   await check("KV comes before the variable, the variable before what is bundled", async () => {
     const stable = await named("stable");
     const canary = await named("canary");

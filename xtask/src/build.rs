@@ -70,7 +70,7 @@ pub(crate) fn filter() -> Outcome<PathBuf> {
 pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
     println!("build: the serin command");
     let mut cargo =
-        shell::cargo(&["build", "--release", "--package", "serin-host-sim", "--bin", "serin"]);
+        shell::cargo(&["build", "--release", "--package", "serin-cli", "--bin", "serin"]);
     shell::run(cargo.env("SERIN_FILTER_WASM", filter))?;
     let serin = dist("serin")?;
     let built = shell::target_dir().join("release/serin");

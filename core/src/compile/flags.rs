@@ -4,11 +4,12 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::scope::{Scope, Uses, unknown};
-use super::{ROOT, order};
+use super::cost::Uses;
+use super::lookup::position;
+use super::order;
+use super::scope::Scope;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::Purpose;
-use crate::name_map::NameMap;
 use crate::plan::{Flag, PathIndex, Rule, RuleAction, Variant, VariantId};
 use crate::plan::{FlagId, Holdout, LayerRange, Needs, PathIndexBuilder};
 use crate::schedule::Schedule;
@@ -21,7 +22,7 @@ pub(crate) fn flags(
     holdouts: &[(Holdout, Uses)],
     errors: &mut Errors,
 ) -> (Box<[Flag]>, PathIndex) {
-    let section = ROOT.key("flags");
+    let section = Path::Root.key("flags");
     let everywhere = [PathMatch::Prefix("/".into())];
     let mut deliveries = PathIndexBuilder::default();
     let mut flags = Vec::with_capacity(spec.flags.len());
@@ -52,7 +53,7 @@ fn prerequisites(spec: &Spec, flags: &mut [Flag], uses: &mut [Uses], errors: &mu
     /// How many flags evaluating one may mean, and in how long a chain.
     const MAX_FLAGS: usize = 1000;
     const MAX_CHAIN: usize = 32;
-    let section = ROOT.key("flags");
+    let section = Path::Root.key("flags");
     let required = |at: usize| -> Vec<usize> {
         let requires = flags.get(at).map(|flag| &*flag.requires).unwrap_or_default();
         requires.iter().map(|(flag, _)| flag.index()).collect()
@@ -239,20 +240,4 @@ fn ungated(progress: &Progress, path: &Path<'_>, errors: &mut Errors) {
         let here = section.index(index);
         errors.add(&here.key("mode"), ErrorKind::Conflict, &"gate goes with a rollout's canary");
     }
-}
-
-/// A name's position in a sorted map; reports an unknown one.
-pub(crate) fn position<T>(
-    map: &NameMap<T>,
-    what: &str,
-    name: &str,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) -> Option<usize> {
-    let found = map.position(name);
-    if found.is_none() && !name.is_empty() {
-        let known: Vec<&str> = map.names().collect();
-        unknown(what, name, &known, path, errors);
-    }
-    found
 }

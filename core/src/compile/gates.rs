@@ -4,8 +4,9 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::flags::position;
-use super::scope::{Scope, Uses};
+use super::cost::Uses;
+use super::lookup::position;
+use super::scope::Scope;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::gate::{Divergence, Gate, GateSettings};
 use crate::plan::{AbortPolicy, CohortId, Condition, FlagId, Kpi, Mode, PathIndexBuilder, Trial};

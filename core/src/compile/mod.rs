@@ -1,8 +1,11 @@
 //! [`Spec`] → [`Plan`]: resolves every name and reports every one that leads nowhere.
 
 mod cohorts;
+mod condition;
+mod cost;
 mod flags;
 mod gates;
+mod lookup;
 mod names;
 mod order;
 mod rollouts;
@@ -14,14 +17,38 @@ use alloc::vec::Vec;
 
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::Purpose;
+use crate::parse::document::document;
 use crate::plan::{Bucketing, Flag, Holdout, Inputs, Plan, Rollout, Source, Unit};
 use crate::spec::{self, FlagState, Isolation, Spec, UnitSource};
+use cost::Uses;
 use names::Names;
-use scope::{Scope, Uses};
+use scope::Scope;
+
+impl Plan {
+    /// Reads and compiles a JSON document.
+    ///
+    /// # Errors
+    /// Every mistake in the document, of reading and of meaning.
+    pub fn from_json(json: &[u8]) -> Result<Plan, Errors> {
+        let mut errors = Errors::new();
+        let spec = document(json, &mut errors);
+        compile_isolated(spec, errors)
+    }
+
+    /// Compiles a spec.
+    ///
+    /// # Errors
+    /// Every mistake in its meaning.
+    pub fn new(spec: &Spec) -> Result<Plan, Errors> {
+        let mut errors = Errors::new();
+        let plan = compile(spec, &mut errors);
+        if errors.is_empty() { Ok(plan) } else { Err(errors) }
+    }
+}
 
 /// Compiles what was read, mistakes included. A spec that asks for isolation loses the flags with mistakes and
 /// nothing else.
-pub(crate) fn compile_isolated(mut spec: Spec, mut errors: Errors) -> Result<Plan, Errors> {
+fn compile_isolated(mut spec: Spec, mut errors: Errors) -> Result<Plan, Errors> {
     /// A flag that requires one that is gone goes in the next round.
     const ROUNDS: usize = 8;
     let mut plan = compile(&spec, &mut errors);
@@ -60,7 +87,7 @@ fn isolate(flag: &mut spec::Flag) -> bool {
 }
 
 /// Compiles what was read. With any error the plan is not to be used; callers drop it.
-pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
+fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
     let names = Names::new(spec);
     let cohorts = cohorts::cohorts(spec, &names, errors);
     let scope = Scope { names: &names, cohorts: &cohorts, layers: &[] };
@@ -93,7 +120,7 @@ pub(crate) fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
 
 /// By position; `None` where a layer has no good unit, which is reported.
 fn layers(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<Option<Bucketing>> {
-    let section = ROOT.key("layers");
+    let section = Path::Root.key("layers");
     let mut layers = Vec::with_capacity(spec.layers.len());
     for (name, layer) in &spec.layers {
         let (path, mut uses) = (section.key(name), Uses::default());
@@ -105,7 +132,7 @@ fn layers(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<Option<Buc
 fn holdouts(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<(Holdout, Uses)> {
     /// Each one costs every flag a bucket.
     const MAX_HOLDOUTS: usize = 16;
-    let section = ROOT.key("holdouts");
+    let section = Path::Root.key("holdouts");
     if spec.holdouts.len() > MAX_HOLDOUTS {
         let count = spec.holdouts.len();
         let message = format_args!("has {count} holdouts, at most {MAX_HOLDOUTS} are allowed");
@@ -150,6 +177,3 @@ impl Default for Plan {
         compile(&Spec::default(), &mut Errors::new())
     }
 }
-
-/// The document's root, for paths.
-const ROOT: Path<'static> = Path::Root;

@@ -4,10 +4,10 @@ use alloc::boxed::Box;
 use alloc::format;
 use alloc::vec::Vec;
 
-use super::ROOT;
-use super::flags::position;
+use super::cost::Uses;
 use super::gates::GatesCompiler;
-use super::scope::{Scope, Uses};
+use super::lookup::position;
+use super::scope::Scope;
 use crate::error::{ErrorKind, Errors, Path, one_of};
 use crate::hash::Purpose;
 use crate::pin;
@@ -25,7 +25,7 @@ pub(crate) fn rollouts(
     scope: &Scope<'_>,
     errors: &mut Errors,
 ) -> (Box<[Rollout]>, RouteIndex) {
-    let section = ROOT.key("rollouts");
+    let section = Path::Root.key("rollouts");
     let mut routes = Routes::default();
     let mut rollouts = Vec::with_capacity(spec.rollouts.len());
     for ((name, rollout), number) in spec.rollouts.iter().zip(0_u32..) {

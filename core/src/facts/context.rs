@@ -4,7 +4,9 @@ use alloc::borrow::Cow;
 
 use super::{Facts, path};
 use crate::attribute::Attribute;
+use crate::gate::ActiveLatches;
 use crate::plan::{Input, Plan};
+use crate::value::timestamp::Timestamp;
 
 /// OpenFeature's name for who the evaluation is about.
 const TARGETING_KEY: &str = "targetingKey";
@@ -16,11 +18,17 @@ impl<'a> Facts<'a> {
     /// `unit.NAME` is the unit's value whatever its sources say; `targetingKey` is the value of every
     /// unit that nothing else gives one. Other keys, and attributes that no decision looks at, are
     /// passed over.
+    ///
+    /// `now` is the time of the decision in ms since 1970-01-01T00:00:00Z, `latches` are those in
+    /// force; `None` where the caller knows none.
     pub fn from_context(
         plan: &Plan,
         context: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
+        now: Option<u64>,
+        latches: Option<&'a ActiveLatches>,
     ) -> Facts<'a> {
-        let mut facts = Facts::default();
+        let now = now.map(Timestamp::from_unix_ms);
+        let mut facts = Facts { now, latches, ..Facts::default() };
         for (key, value) in context {
             if key == TARGETING_KEY {
                 facts.targeting_key = Some(value);
@@ -63,7 +71,7 @@ mod tests {
         let plan = Plan::from_json(spec).unwrap();
         let value = |context: &[(&'static str, &'static str)], unit| {
             let pairs = context.iter().map(|(key, value)| (*key, Cow::Borrowed(*value)));
-            let facts = Facts::from_context(&plan, pairs);
+            let facts = Facts::from_context(&plan, pairs, None, None);
             facts.unit(&plan, plan.unit_named(unit).unwrap()).map(alloc::string::String::from)
         };
         let all = [("targetingKey", "k"), ("header.X-User", "h"), ("unit.user", "u")];

@@ -1,7 +1,9 @@
-//! What a host knows of a request, in the slots that the plan asks for.
+//! What a host knows about a request, in the slots that the plan asks for.
 
 mod context;
 pub(crate) mod cookie;
+mod host;
+mod needs;
 pub(crate) mod path;
 pub(crate) mod query;
 mod request;
@@ -14,17 +16,18 @@ use alloc::vec::Vec;
 
 use crate::anonymous;
 use crate::gate::ActiveLatches;
-use crate::overrides::Forced;
+use crate::overrides::{Forced, OverrideError};
 use crate::plan::{HostInput, Input, InputId, Plan, Source, UnitId};
 use crate::value::cidr::parse_address;
 use crate::value::timestamp::Timestamp;
 
+pub use host::{FixedHost, RequestHost};
+
 /// The facts of one request, borrowed from the host where possible. They belong to the plan they
 /// were gathered for.
 ///
-/// A host fills them in this order: [`Facts::gather`], [`Facts::set_now`], [`Facts::set`] for each of
-/// [`Plan::host_inputs`], [`Facts::mint`] for each of [`Plan::anonymous_units`]. One that has keys for
-/// overrides begins with [`Facts::gather_with_token`] and ends with [`Facts::take_override`].
+/// A host makes them with one call: [`Facts::of_request`] for a request that it routes,
+/// [`Facts::from_context`] for a question about flags alone.
 #[derive(Clone, Debug, Default)]
 pub struct Facts<'a> {
     method: Cow<'a, str>,
@@ -42,27 +45,17 @@ pub struct Facts<'a> {
     token: Option<(token::Place, Cow<'a, [u8]>)>,
     pub(crate) forced: Option<Box<Forced>>,
     latches: Option<&'a ActiveLatches>,
+    override_outcome: Option<Result<(), OverrideError>>,
 }
 
 impl<'a> Facts<'a> {
-    /// Sets the moment of the decision, in ms since 1970-01-01T00:00:00Z.
-    pub fn set_now(&mut self, unix_ms: u64) {
-        self.now = Some(Timestamp::from_unix_ms(unix_ms));
-    }
-
-    /// Sets the latches in force; see [`crate::gate::Latches::for_plan`].
-    pub fn set_latches(&mut self, latches: &'a ActiveLatches) {
-        self.latches = Some(latches);
-    }
-
     pub(crate) fn latches(&self) -> Option<&'a ActiveLatches> {
         self.latches
     }
 
     /// Sets what the host knows for an input. An address may carry a port; one that can't be read
     /// counts as missing, as does an empty value.
-    pub fn set(&mut self, input: HostInput<'_>, value: impl Into<Cow<'a, str>>) {
-        let value = value.into();
+    fn set(&mut self, input: HostInput<'_>, value: Cow<'a, str>) {
         let value = match input.kind {
             Input::Ip => {
                 parse_address(&value).map(|address| Cow::Owned(alloc::format!("{address}")))
@@ -75,7 +68,7 @@ impl<'a> Facts<'a> {
 
     /// Gives a unit that has no value a new id, from 16 bytes of the host's entropy. The id counts
     /// for this very decision; [`crate::Decision::set_cookies`] makes it last.
-    pub fn mint(&mut self, unit: UnitId, entropy: [u8; 16]) {
+    fn mint(&mut self, unit: UnitId, entropy: [u8; 16]) {
         self.minted.push((unit, anonymous::id(entropy)));
     }
 
@@ -107,7 +100,7 @@ impl<'a> Facts<'a> {
         self.secure
     }
 
-    /// The moment of the decision.
+    /// The time of the decision, if the plan needs it and the host has a clock.
     pub fn now(&self) -> Option<Timestamp> {
         self.now
     }

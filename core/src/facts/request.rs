@@ -10,21 +10,18 @@ use crate::overrides;
 use crate::plan::{InputId, Plan};
 
 impl<'a> Facts<'a> {
-    /// Reads a request's header block: pairs of name and value as the host has them, with the
-    /// pseudo-headers `:method`, `:scheme`, `:authority` and `:path`.
-    ///
-    /// Lines of one name are joined by `, `. A value that is not UTF-8 counts as missing.
+    /// What a request's header block says by itself, without a host: [`Facts::of_request`] where
+    /// nothing else is known.
     pub fn gather(
         plan: &Plan,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
     ) -> Facts<'a> {
-        Facts::gather_with_token(plan, false, headers)
+        Facts::of_headers(plan, false, headers)
     }
 
-    /// [`Facts::gather`]; where `token` says that there are keys for overrides, a token is found on
-    /// the way: of [`overrides::HEADER`], [`overrides::COOKIE`] and [`overrides::QUERY`] the first
-    /// that is there.
-    pub fn gather_with_token(
+    /// Reads a header block in one pass. If `token` is set, an override token is found on the way: of
+    /// [`overrides::HEADER`], [`overrides::COOKIE`] and [`overrides::QUERY`] the first that is there.
+    pub(super) fn of_headers(
         plan: &Plan,
         token: bool,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,

@@ -13,12 +13,7 @@ pub(super) enum Place {
 }
 
 impl<'a> Facts<'a> {
-    /// Whether [`Facts::gather_with_token`] found a token, valid or not.
-    pub fn has_token(&self) -> bool {
-        self.token.is_some()
-    }
-
-    /// The token that the request carries.
+    /// The token that the request carries, valid or not, if it was looked for.
     pub(crate) fn token(&self) -> Option<&[u8]> {
         self.token.as_ref().map(|(_, token)| &**token)
     }

@@ -4,18 +4,17 @@
 use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
-use core::fmt::{self, Write};
 
 use super::counters::{Counters, Tally};
+use super::current_stage::CurrentStage;
 use super::divergence::Divergence;
 use super::latency::LatencyCounts;
-use super::monitor::CurrentStage;
 use super::nats::Nats;
 use super::process::Levels;
 use super::settings::{GateSettings, InferenceUnit};
 use super::stage::{Observation, StageEvidence};
-use super::verdict::{Cause, Evidence, Judgement, Process, Verdict};
-use crate::parse::node::write_json_text;
+use super::verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};
+use crate::json::{self, ObjectWriter};
 use crate::plan::{Plan, Rollout};
 use crate::value::share::Share;
 
@@ -171,192 +170,152 @@ impl Audit {
     /// canary's exposures and events, then the baseline's. Likelihoods are nats × 65,536. Moments and
     /// spans are ms, shares 0.001 %, ratios thousandths, chances millionths.
     pub fn to_json(&self) -> String {
-        let mut out = String::with_capacity(2048);
-        // Writing to a String cannot fail.
-        let _ = self.write(&mut out);
-        out
+        json::object(|object| self.write(object))
     }
 
-    fn write(&self, out: &mut String) -> fmt::Result {
+    /// Adds the members of [`Audit::to_json`] to an object.
+    pub fn write(&self, object: &mut ObjectWriter<'_>) {
         let finding = &self.finding;
-        write!(out, "{{\"audit\":1,\"at\":{},\"rollout\":\"{}\"", self.at, self.rollout)?;
-        write!(out, ",\"epoch\":{},\"step\":{}", self.epoch, self.step)?;
-        write!(out, ",\"share\":{}", self.share.millipercent())?;
+        object.number("audit", 1_u64);
+        object.number("at", self.at);
+        object.string("rollout", &self.rollout);
+        object.number("epoch", self.epoch);
+        object.number("step", self.step);
+        object.number("share", self.share.millipercent());
         if let Some(group) = &finding.group {
-            out.push_str(",\"cohort\":");
-            write_json_text(group, out);
+            object.string("cohort", group);
         }
-        write!(out, ",\"verdict\":\"{}\",\"reason\":", finding.judgement.verdict.as_str())?;
-        write_json_text(&finding.reason(), out);
-        write!(out, ",\"revision\":{},\"digest\":\"{}\"", self.revision, self.digest)?;
-        settings(&self.settings, out)?;
-        if let Some(batch) = &finding.batch {
-            stage(&finding.before, out)?;
-            batch.write(out)?;
+        object.string("verdict", finding.judgement.verdict.as_str());
+        object.string("reason", &finding.reason());
+        object.number("revision", self.revision);
+        object.string("digest", &self.digest);
+        object.object("gate", |object| self.settings.write(object));
+        if let Some(record) = &finding.batch {
+            object.object("before", |object| finding.before.write_json(object));
+            object.object("look", |object| record.write(object));
         }
         if let Some(evidence) = &finding.evidence {
-            likelihoods(evidence, out)?;
+            object.list("likelihoods", |list| {
+                evidence.levels.iter().for_each(|level| list.object(|object| level.write(object)));
+            });
         }
         if let Some(shadow) = &finding.shadow {
-            shadow.write(out)?;
+            object.object("shadow", |object| shadow.write(object));
         }
         if let Some([requests, elapsed]) = finding.quiet {
-            write!(out, ",\"quiet\":{{\"requests\":{requests},\"elapsed\":{elapsed}}}")?;
+            object.object("quiet", |object| {
+                object.number("requests", requests);
+                object.number("elapsed", elapsed);
+            });
         }
-        out.push('}');
-        Ok(())
     }
 }
 
 impl ShadowFinding {
-    fn write(&self, out: &mut String) -> fmt::Result {
-        let (tolerated, Tally { exposures, events }) = (self.tolerated, self.compared);
-        write!(out, ",\"shadow\":{{\"tolerated\":{}", tolerated.millipercent())?;
-        write!(out, ",\"threshold\":{}", self.threshold.raw())?;
-        write!(out, ",\"compared\":[{exposures},{events}]")?;
-        levels("before", &self.before, out)?;
-        levels("after", &self.after, out)?;
-        out.push('}');
-        Ok(())
+    fn write(&self, object: &mut ObjectWriter<'_>) {
+        object.number("tolerated", self.tolerated.millipercent());
+        object.signed("threshold", self.threshold.raw());
+        object.numbers("compared", [self.compared.exposures, self.compared.events]);
+        levels(object, "before", &self.before);
+        levels(object, "after", &self.after);
     }
 }
 
 impl ObservationRecord {
-    fn write(&self, out: &mut String) -> fmt::Result {
-        write!(out, ",\"look\":{{\"elapsed\":{}", self.elapsed_ms)?;
-        counters("requests", self.requests, out)?;
-        counters("buckets", self.buckets, out)?;
-        counters("kpi", self.kpi, out)?;
-        out.push_str(",\"latency\":[");
-        for (arm, counts) in self.latency.iter().enumerate() {
-            out.push_str(if arm == 0 { "{" } else { ",{" });
-            let there = counts.counts().iter().enumerate().filter(|(_, count)| **count > 0);
-            for (place, (number, count)) in there.enumerate() {
-                let comma = if place == 0 { "" } else { "," };
-                write!(out, "{comma}\"{number}\":{count}")?;
-            }
-            out.push('}');
-        }
-        out.push_str("]}");
-        Ok(())
+    fn write(&self, object: &mut ObjectWriter<'_>) {
+        object.number("elapsed", self.elapsed_ms);
+        counters(object, "requests", self.requests);
+        counters(object, "buckets", self.buckets);
+        counters(object, "kpi", self.kpi);
+        object.list("latency", |list| {
+            self.latency.iter().for_each(|counts| list.object(|object| latency(object, counts)));
+        });
     }
 }
 
-fn settings(settings: &GateSettings, out: &mut String) -> fmt::Result {
-    let unit = match settings.unit {
-        InferenceUnit::Bucket => "bucket",
-        InferenceUnit::Request => "request",
-    };
-    write!(out, ",\"gate\":{{\"unit\":\"{unit}\"")?;
-    let numbers: [(&str, u64); 11] = [
-        ("alpha", settings.alpha_ppm.into()),
-        ("stages", settings.stages.into()),
-        ("tolerated", settings.tolerated.thousandths().into()),
-        ("minDifference", settings.min_difference.into()),
-        ("minRatio", settings.min_ratio.thousandths().into()),
-        ("minSamples", settings.min_samples),
-        ("minRate", settings.min_per_minute),
-        ("maxBaselineErrorRate", settings.max_baseline_errors.into()),
-        ("lateFaultErrors", settings.late_fault_errors),
-        ("excluded", settings.excluded.thousandths().into()),
-        ("promotionAlpha", settings.promotion_alpha_ppm.into()),
-    ];
-    for (name, number) in numbers {
-        write!(out, ",\"{name}\":{number}")?;
-    }
-    if let Some(kpi) = settings.kpi {
-        write!(out, ",\"kpi\":{}", kpi.thousandths())?;
-    }
-    if let Some(latency) = &settings.latency {
-        write!(out, ",\"tolerance\":{},\"edges\":[", latency.tolerance)?;
-        for (index, edge) in latency.edges.iter().enumerate() {
-            let comma = if index == 0 { "" } else { "," };
-            write!(out, "{comma}{}", edge.number())?;
-        }
-        out.push(']');
-    }
-    out.push('}');
-    Ok(())
-}
-
-fn stage(stage: &StageEvidence, out: &mut String) -> fmt::Result {
-    write!(out, ",\"before\":{{\"elapsed\":{}", stage.elapsed_ms)?;
-    for (name, pace) in [("minute", stage.minute), ("sinceMinute", stage.since_minute)] {
-        write!(out, ",\"{name}\":[{},{}]", pace.elapsed_ms, pace.requests)?;
-    }
-    counters("requests", stage.requests, out)?;
-    counters("errors", stage.errors, out)?;
-    counters("kpi", stage.kpi, out)?;
-    levels("errorLevels", &stage.error_levels, out)?;
-    out.push_str(",\"late\":[");
-    for (index, detector) in stage.late.iter().enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        write!(out, "{comma}{{\"level\":{}", detector.level.raw())?;
-        counters("since", detector.since, out)?;
-        out.push('}');
-    }
-    write!(out, "],\"promotion\":{}", stage.promotion.raw())?;
-    levels("kpiLevels", &stage.kpi_levels, out)?;
-    out.push_str(",\"latency\":[");
-    let seen = stage.latency.iter().filter(|edge| edge.counters.exposures() > 0);
-    for (index, edge) in seen.enumerate() {
-        let comma = if index == 0 { "{" } else { ",{" };
-        out.push_str(comma);
-        levels("levels", &edge.levels, out)?;
-        counters("counters", edge.counters, out)?;
-        out.push('}');
-    }
-    out.push_str("]}");
-    Ok(())
-}
-
-/// What every process has come to, beside its threshold.
-fn likelihoods(evidence: &Evidence, out: &mut String) -> fmt::Result {
-    out.push_str(",\"likelihoods\":[");
-    for (index, level) in evidence.levels.iter().enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        let (process, edge) = match level.process {
-            Process::Errors => ("errors", None),
-            Process::LateErrors => ("late errors", None),
-            Process::Kpi => ("kpi", None),
-            Process::Latency(edge) => ("latency", Some(edge.number())),
-            Process::Promotion => ("promotion", None),
+impl GateSettings {
+    fn write(&self, object: &mut ObjectWriter<'_>) {
+        let unit = match self.unit {
+            InferenceUnit::Bucket => "bucket",
+            InferenceUnit::Request => "request",
         };
-        write!(out, "{comma}{{\"process\":\"{process}\"")?;
-        if let Some(edge) = edge {
-            write!(out, ",\"edge\":{edge}")?;
+        object.string("unit", unit);
+        object.number("alpha", self.alpha_ppm);
+        object.number("stages", self.stages);
+        object.number("tolerated", self.tolerated.thousandths());
+        object.number("minDifference", self.min_difference);
+        object.number("minRatio", self.min_ratio.thousandths());
+        object.number("minSamples", self.min_samples);
+        object.number("minRate", self.min_per_minute);
+        object.number("maxBaselineErrorRate", self.max_baseline_errors);
+        object.number("lateFaultErrors", self.late_fault_errors);
+        object.number("excluded", self.excluded.thousandths());
+        object.number("promotionAlpha", self.promotion_alpha_ppm);
+        if let Some(kpi) = self.kpi {
+            object.number("kpi", kpi.thousandths());
         }
-        let (ratio, raw) = (level.alternative.thousandths(), level.level.raw());
-        write!(
-            out,
-            ",\"ratio\":{ratio},\"level\":{raw},\"threshold\":{}}}",
-            level.threshold.raw()
-        )?;
+        if let Some(latency) = &self.latency {
+            object.number("tolerance", latency.tolerance);
+            object.numbers("edges", latency.edges.iter().map(|edge| edge.number().into()));
+        }
     }
-    out.push(']');
-    Ok(())
 }
 
-fn counters(name: &str, counters: Counters, out: &mut String) -> fmt::Result {
-    separator(out);
+impl StageEvidence {
+    fn write_json(&self, object: &mut ObjectWriter<'_>) {
+        object.number("elapsed", self.elapsed_ms);
+        for (name, pace) in [("minute", self.minute), ("sinceMinute", self.since_minute)] {
+            object.numbers(name, [pace.elapsed_ms, pace.requests]);
+        }
+        counters(object, "requests", self.requests);
+        counters(object, "errors", self.errors);
+        counters(object, "kpi", self.kpi);
+        levels(object, "errorLevels", &self.error_levels);
+        object.list("late", |list| {
+            for detector in &self.late {
+                list.object(|object| {
+                    object.signed("level", detector.level.raw());
+                    counters(object, "since", detector.since);
+                });
+            }
+        });
+        object.signed("promotion", self.promotion.raw());
+        levels(object, "kpiLevels", &self.kpi_levels);
+        object.list("latency", |list| {
+            for edge in self.latency.iter().filter(|edge| edge.counters.exposures() > 0) {
+                list.object(|object| {
+                    levels(object, "levels", &edge.levels);
+                    counters(object, "counters", edge.counters);
+                });
+            }
+        });
+    }
+}
+
+impl Level {
+    fn write(&self, object: &mut ObjectWriter<'_>) {
+        object.string("process", self.process.as_str());
+        if let Process::Latency(edge) = self.process {
+            object.number("edge", edge.number());
+        }
+        object.number("ratio", self.alternative.thousandths());
+        object.signed("level", self.level.raw());
+        object.signed("threshold", self.threshold.raw());
+    }
+}
+
+/// Only the counts that are not 0, by their position.
+fn latency(object: &mut ObjectWriter<'_>, counts: &LatencyCounts) {
+    for (index, count) in counts.counts().iter().enumerate().filter(|(_, count)| **count > 0) {
+        object.number(&index.to_string(), *count);
+    }
+}
+
+fn counters(object: &mut ObjectWriter<'_>, name: &str, counters: Counters) {
     let Counters { canary, baseline } = counters;
-    write!(out, "\"{name}\":[{},{}", canary.exposures, canary.events)?;
-    write!(out, ",{},{}]", baseline.exposures, baseline.events)
+    object.numbers(name, [canary.exposures, canary.events, baseline.exposures, baseline.events]);
 }
 
-fn levels(name: &str, levels: &Levels, out: &mut String) -> fmt::Result {
-    separator(out);
-    write!(out, "\"{name}\":[")?;
-    for (index, level) in levels.0.iter().enumerate() {
-        let comma = if index == 0 { "" } else { "," };
-        write!(out, "{comma}{}", level.raw())?;
-    }
-    out.push(']');
-    Ok(())
-}
-
-fn separator(out: &mut String) {
-    if !out.ends_with('{') {
-        out.push(',');
-    }
+fn levels(object: &mut ObjectWriter<'_>, name: &str, levels: &Levels) {
+    object.list(name, |list| levels.0.iter().for_each(|level| list.signed(level.raw())));
 }

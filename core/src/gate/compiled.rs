@@ -84,7 +84,7 @@ impl Gate {
     }
 
     /// Adds a look to what has been seen in a stage.
-    pub fn observe(&self, stage: &mut StageEvidence, look: &Observation) {
+    pub fn observe(&self, stage: &mut StageEvidence, look: &Observation<'_>) {
         stage.count_pace(look.elapsed_ms, look.requests.exposures());
         stage.requests = stage.requests.merge(look.requests);
         self.observe_errors(stage, look);
@@ -97,7 +97,7 @@ impl Gate {
         }
     }
 
-    fn observe_errors(&self, stage: &mut StageEvidence, look: &Observation) {
+    fn observe_errors(&self, stage: &mut StageEvidence, look: &Observation<'_>) {
         let batch = match self.settings.unit {
             InferenceUnit::Bucket => look.buckets,
             InferenceUnit::Request => look.requests,

@@ -25,8 +25,9 @@ pub struct Divergence {
 
 impl Divergence {
     /// A test with a chance of `alpha_ppm` millionths, shared out over `stages`, to abort a shadow that
-    /// differs no more often than tolerated. The share is more than none and less than all.
-    pub(crate) fn new(tolerated: Share, alpha_ppm: u32, stages: u32) -> Divergence {
+    /// differs no more often than `tolerated`. The tolerated share counts as at least 10⁻⁸ and at
+    /// most a half.
+    pub fn new(tolerated: Share, alpha_ppm: u32, stages: u32) -> Divergence {
         let null = u128::from(tolerated.millipercent()).saturating_mul(1000).clamp(1, WHOLE / 2);
         let steps = RISES.map(|times| {
             let risen = null.saturating_mul(times.into()).checked_div(1000).unwrap_or(null);

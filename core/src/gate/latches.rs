@@ -1,12 +1,10 @@
 //! The latches of all rollouts: as a document between hosts, and by position for `decide`.
 
-use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::fmt::Write;
 
 use super::latch::{Abort, Latch};
-use crate::parse::node::{Node, write_json_text};
+use crate::json::{self, Node, ObjectWriter};
 use crate::parse::progress::MAX_STEPS;
 use crate::plan::{Plan, Rollout, RolloutId};
 
@@ -41,34 +39,16 @@ impl Latches {
         Some(latches)
     }
 
-    /// The document.
+    /// The document as JSON.
     pub fn to_json(&self) -> String {
-        let mut out = String::from("{\"latches\":[");
-        for (index, latch) in self.list.iter().enumerate() {
-            out.push_str(if index == 0 { "{\"rollout\":" } else { ",{\"rollout\":" });
-            write_json_text(&latch.rollout, &mut out);
-            // Writing to a String cannot fail.
-            let _ = write!(out, ",\"epoch\":{}", latch.epoch);
-            if let Some(abort) = &latch.abort {
-                let _ = write!(out, ",\"abort\":{{\"epoch\":{},\"at\":{}", abort.epoch, abort.at);
-                out.push_str(",\"digest\":");
-                write_json_text(&abort.digest, &mut out);
-                out.push_str(",\"reason\":");
-                write_json_text(&abort.reason, &mut out);
-                out.push('}');
-            }
-            if !latch.ended_steps.is_empty() {
-                let left: Vec<String> =
-                    latch.ended_steps.iter().map(|(step, at)| format!("[{step},{at}]")).collect();
-                let _ = write!(out, ",\"left\":[{}]", left.join(","));
-            }
-            if let Some(held) = latch.held_step {
-                let _ = write!(out, ",\"held\":{held}");
-            }
-            out.push('}');
-        }
-        out.push_str("]}");
-        out
+        json::object(|object| self.write(object))
+    }
+
+    /// Adds the member `latches` of [`Latches::to_json`] to an object.
+    pub fn write(&self, object: &mut ObjectWriter<'_>) {
+        object.list("latches", |list| {
+            self.list.iter().for_each(|latch| list.object(|object| latch.write(object)));
+        });
     }
 
     /// All latches, by rollout.
@@ -130,7 +110,7 @@ impl Latches {
     }
 }
 
-/// The latches of a plan's rollouts. Every decision obeys them: see [`crate::Facts::set_latches`].
+/// The latches of a plan's rollouts. Every decision obeys them: see [`crate::RequestHost::latches`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveLatches {
     /// By position of the rollout.
@@ -150,6 +130,34 @@ impl ActiveLatches {
     }
 }
 
+impl Latch {
+    fn write(&self, object: &mut ObjectWriter<'_>) {
+        object.string("rollout", &self.rollout);
+        object.number("epoch", self.epoch);
+        if let Some(abort) = &self.abort {
+            object.object("abort", |object| {
+                object.number("epoch", abort.epoch);
+                object.number("at", abort.at);
+                object.string("digest", &abort.digest);
+                object.string("reason", &abort.reason);
+            });
+        }
+        if !self.ended_steps.is_empty() {
+            object.list("left", |list| {
+                for (step, at) in &self.ended_steps {
+                    list.list(|pair| {
+                        [u64::from(*step), *at].into_iter().for_each(|n| pair.number(n))
+                    });
+                }
+            });
+        }
+        if let Some(held) = self.held_step {
+            object.number("held", held);
+        }
+    }
+}
+
+/// The reader of what [`Latch::write`] writes.
 fn latch(node: &Node) -> Option<Latch> {
     let Node::Object(fields) = node else { return None };
     let abort = fields.get("abort").and_then(|abort| {

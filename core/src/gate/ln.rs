@@ -22,13 +22,6 @@ pub(super) struct Bounds {
     pub(super) high: i128,
 }
 
-impl Bounds {
-    /// The middle of the bounds, for estimates.
-    pub(super) fn middle(self) -> i128 {
-        self.low.saturating_add(self.high) >> 1
-    }
-}
-
 /// ln of a whole number; 0 counts as 1.
 pub(super) fn ln(value: u128) -> Bounds {
     let log2 = log2(value);
@@ -37,6 +30,13 @@ pub(super) fn ln(value: u128) -> Bounds {
     // Squaring loses less than a unit of the logarithm's last bit; the rest is another unit.
     let high = log2.saturating_add(2).saturating_mul(LN_2.saturating_add(1)) >> shift;
     Bounds { low: signed(low), high: signed(high).saturating_add(1) }
+}
+
+/// An estimate of ln(value) in nats with 48 fractional bits: the middle of the bounds that gates
+/// calculate with. 0 counts as 1.
+pub fn ln_estimate(value: u128) -> i128 {
+    let Bounds { low, high } = ln(value);
+    low.saturating_add(high) >> 1
 }
 
 /// log2, rounded down, and short of the truth by less than two units of its last bit.

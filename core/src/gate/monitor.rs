@@ -7,70 +7,31 @@
 use alloc::vec::Vec;
 
 use super::audit::{Audit, Finding, ObservationRecord};
-
 use super::counters::Tally;
+use super::current_stage::CurrentStage;
 use super::latch::{Abort, Latch};
-use super::nats::Nats;
 use super::outcome::StageId;
-use super::process::{Detector, Levels};
+use super::process::Levels;
 use super::settings::GateSettings;
-use super::stage::{EdgeState, Pace, StageEvidence};
+use super::stage::{Pace, StageEvidence};
 use super::tallies::{GroupTally, Tallies};
 use super::verdict::{Cause, Evidence, Judgement, Verdict};
-use super::wire::{Bytes, Reader};
+use super::wire::Wire;
 use crate::parse::gates::MAX_COHORTS;
-use crate::plan::{Mode, Plan, Rollout, RolloutId, Trial};
-use crate::schedule::{InForce, Schedule};
+use crate::plan::{Plan, Rollout, RolloutId, Trial};
 use crate::value::share::Share;
-use crate::value::timestamp::Timestamp;
 
 /// The memory of a rollout's judge: what it has evaluated so far.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Monitor {
-    stage: StageId,
+    pub(super) stage: StageId,
     /// When it evaluated last, in ms since 1970; at first, when the stage began.
-    evaluated_at: u64,
+    pub(super) evaluated_at: u64,
     /// The tallies that are evaluated already.
-    seen: Tallies,
+    pub(super) seen: Tallies,
     /// The evidence of each group.
-    groups: Vec<StageEvidence>,
-    shadow: Levels,
-}
-
-/// The stage that a rollout is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct CurrentStage {
-    /// The stage's id.
-    pub stage: StageId,
-    /// The share of units on the canary.
-    pub share: Share,
-    /// When the step began; `None` for a fixed share.
-    pub since: Option<Timestamp>,
-}
-
-impl Rollout {
-    /// The stage in force at `now_ms` since 1970; `None` without a trial, or before the first step.
-    ///
-    /// A latch of another epoch says nothing of this epoch's steps, so it is ignored.
-    pub fn current_stage(&self, latch: Option<&Latch>, now_ms: u64) -> Option<CurrentStage> {
-        let (trial, schedule) = (self.trial()?, self.schedule()?);
-        let latch = latch.filter(|latch| latch.epoch == self.epoch());
-        let InForce { share, step } = schedule.at(Some(Timestamp::from_unix_ms(now_ms)), latch);
-        if step.is_none() && schedule.needs_time() {
-            return None;
-        }
-        let number = step.and_then(|(index, _)| u32::try_from(index).ok()).unwrap_or(0);
-        let (epoch, fingerprint) = (self.epoch(), trial.fingerprint());
-        let stage = StageId { epoch, step: number, fingerprint };
-        Some(CurrentStage { stage, share, since: step.map(|(_, since)| since) })
-    }
-
-    fn schedule(&self) -> Option<&Schedule> {
-        match &self.mode {
-            Mode::Canary { schedule, .. } => Some(schedule),
-            _ => None,
-        }
-    }
+    pub(super) groups: Vec<StageEvidence>,
+    pub(super) shadow: Levels,
 }
 
 impl Rollout {
@@ -221,31 +182,12 @@ impl Monitor {
 
     /// The memory as bytes, for [`Monitor::from_bytes`].
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Bytes::default();
-        self.stage.write(&mut out);
-        out.number(self.evaluated_at);
-        self.seen.write(&mut out);
-        out.count(self.groups.len());
-        for stage in &self.groups {
-            stage.write(&mut out);
-        }
-        self.shadow.write(&mut out);
-        out.into_vec()
+        self.encode()
     }
 
-    /// Reads bytes; `None` if they are none of [`Monitor::to_bytes`].
+    /// Reads what [`Monitor::to_bytes`] has written; `None` for other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Monitor> {
-        let mut reader = Reader::new(bytes);
-        let stage = StageId::read(&mut reader)?;
-        let evaluated_at = reader.number()?;
-        let seen = Tallies::read(&mut reader)?;
-        let count = reader.count(Self::MAX_GROUPS)?;
-        let mut groups = Vec::with_capacity(count);
-        for _ in 0..count {
-            groups.push(StageEvidence::read(&mut reader)?);
-        }
-        let shadow = Levels::read(&mut reader)?;
-        reader.is_at_end().then_some(Monitor { stage, evaluated_at, seen, groups, shadow })
+        Monitor::decode(bytes)
     }
 }
 
@@ -297,76 +239,19 @@ fn weigh(verdict: Verdict) -> u8 {
 impl Finding {
     /// Too few requests for a look, for too long.
     fn silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Finding {
-        let judgement = judge_silence(settings, requests, elapsed_ms);
+        let judgement = settings.judge_silence(requests, elapsed_ms);
         Finding { judgement, quiet: Some([requests, elapsed_ms]), ..Finding::nothing() }
     }
 }
 
-/// Whether there were so few requests that the stage has to wait.
-pub(super) fn judge_silence(settings: &GateSettings, requests: u64, elapsed_ms: u64) -> Judgement {
-    if (Pace { elapsed_ms, requests }).is_below(settings.min_per_minute) {
-        Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
-    } else {
-        Judgement { verdict: Verdict::Continue, cause: Cause::TooFewSamples }
-    }
-}
-
-impl StageEvidence {
-    fn write(&self, out: &mut Bytes) {
-        out.number(self.elapsed_ms);
-        for pace in [self.minute, self.since_minute] {
-            out.numbers([pace.elapsed_ms, pace.requests]);
+impl GateSettings {
+    /// Judges a stage that had too few requests for an evaluation: `requests` in `elapsed_ms`. Below
+    /// [`GateSettings::min_per_minute`] the stage has to wait.
+    pub fn judge_silence(&self, requests: u64, elapsed_ms: u64) -> Judgement {
+        if (Pace { elapsed_ms, requests }).is_below(self.min_per_minute) {
+            Judgement { verdict: Verdict::Pause, cause: Cause::TooLittleTraffic }
+        } else {
+            Judgement { verdict: Verdict::Continue, cause: Cause::TooFewSamples }
         }
-        for counters in [self.requests, self.errors, self.kpi] {
-            counters.write(out);
-        }
-        self.error_levels.write(out);
-        for detector in &self.late {
-            out.signed(detector.level.raw());
-            detector.since.write(out);
-        }
-        out.signed(self.promotion.raw());
-        self.kpi_levels.write(out);
-        for edge in &self.latency {
-            edge.counters.write(out);
-            edge.levels.write(out);
-        }
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Option<StageEvidence> {
-        use super::counters::Counters;
-        let mut stage = StageEvidence { elapsed_ms: reader.number()?, ..StageEvidence::default() };
-        for pace in [&mut stage.minute, &mut stage.since_minute] {
-            let [elapsed_ms, requests] = reader.numbers()?;
-            *pace = Pace { elapsed_ms, requests };
-        }
-        stage.requests = Counters::read(reader)?;
-        stage.errors = Counters::read(reader)?;
-        stage.kpi = Counters::read(reader)?;
-        stage.error_levels = Levels::read(reader)?;
-        for detector in &mut stage.late {
-            let level = Nats::from_raw(reader.signed()?);
-            *detector = Detector { level, since: Counters::read(reader)? };
-        }
-        stage.promotion = Nats::from_raw(reader.signed()?);
-        stage.kpi_levels = Levels::read(reader)?;
-        for edge in &mut stage.latency {
-            *edge = EdgeState { counters: Counters::read(reader)?, levels: Levels::read(reader)? };
-        }
-        Some(stage)
-    }
-}
-
-impl Levels {
-    fn write(&self, out: &mut Bytes) {
-        self.0.iter().for_each(|level| out.signed(level.raw()));
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Option<Levels> {
-        let mut levels = Levels::default();
-        for level in &mut levels.0 {
-            *level = Nats::from_raw(reader.signed()?);
-        }
-        Some(levels)
     }
 }

@@ -4,9 +4,9 @@ use alloc::vec::Vec;
 
 use super::bucket_set::BucketSet;
 use super::counters::{Counters, Tally};
-use super::latency::{LATENCY_COUNTS, LatencyCounts};
+use super::latency::LatencyCounts;
 use super::outcome::{Outcome, Probe, StageId};
-use super::wire::{Bytes, Reader};
+use super::wire::Wire;
 use crate::plan::Trial;
 
 /// One group of units: everybody, or a cohort.
@@ -91,63 +91,12 @@ impl Tallies {
 
     /// The counters as bytes, for [`Tallies::from_bytes`] on any host.
     pub fn to_bytes(&self) -> Vec<u8> {
-        let mut out = Bytes::default();
-        self.write(&mut out);
-        out.into_vec()
+        self.encode()
     }
 
-    /// Reads bytes; `None` if they are none of [`Tallies::to_bytes`].
+    /// Reads what [`Tallies::to_bytes`] has written; `None` for other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<Tallies> {
-        let mut reader = Reader::new(bytes);
-        let tallies = Tallies::read(&mut reader)?;
-        reader.is_at_end().then_some(tallies)
-    }
-
-    pub(super) fn write(&self, out: &mut Bytes) {
-        self.stage.write(out);
-        out.numbers([self.shadow.exposures, self.shadow.events]);
-        out.count(self.groups.len());
-        for group in &self.groups {
-            group.requests.write(out);
-            out.numbers(group.kpi);
-            for counts in &group.latency {
-                out.sparse(counts.counts().iter().map(|count| u64::from(*count)));
-            }
-            out.sparse(group.errors.words().iter().copied());
-        }
-    }
-
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Tallies> {
-        let stage = StageId::read(reader)?;
-        let [exposures, events] = reader.numbers()?;
-        let count = reader.count(super::Monitor::MAX_GROUPS)?;
-        let mut groups = Vec::with_capacity(count);
-        for _ in 0..count {
-            let (requests, kpi) = (Counters::read(reader)?, reader.numbers()?);
-            let mut latency = [LatencyCounts::default(), LatencyCounts::default()];
-            for counts in &mut latency {
-                let mut list = [0_u32; LATENCY_COUNTS];
-                reader.sparse(LATENCY_COUNTS, |index, value| {
-                    let slot = list.get_mut(index)?;
-                    *slot = u32::try_from(value).ok()?;
-                    Some(())
-                })?;
-                *counts = LatencyCounts::from_counts(list);
-            }
-            let empty = BucketSet::new();
-            let mut words = empty.words().to_vec();
-            reader.sparse(words.len(), |index, value| {
-                *words.get_mut(index)? = value;
-                Some(())
-            })?;
-            groups.push(GroupTally {
-                requests,
-                kpi,
-                latency,
-                errors: BucketSet::from_words(&words),
-            });
-        }
-        Some(Tallies { stage, groups, shadow: Tally { exposures, events } })
+        Tallies::decode(bytes)
     }
 }
 
@@ -189,29 +138,5 @@ impl GroupTally {
             canary: tally(self.requests.canary, canary),
             baseline: tally(self.requests.baseline, baseline),
         }
-    }
-}
-
-impl StageId {
-    pub(super) fn write(&self, out: &mut Bytes) {
-        out.numbers([self.epoch, self.step.into(), self.fingerprint]);
-    }
-
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<StageId> {
-        let [epoch, step, fingerprint] = reader.numbers()?;
-        Some(StageId { epoch, step: u32::try_from(step).ok()?, fingerprint })
-    }
-}
-
-impl Counters {
-    pub(super) fn write(&self, out: &mut Bytes) {
-        for tally in [self.canary, self.baseline] {
-            out.numbers([tally.exposures, tally.events]);
-        }
-    }
-
-    pub(super) fn read(reader: &mut Reader<'_>) -> Option<Counters> {
-        let mut tally = || reader.numbers().map(|[exposures, events]| Tally { exposures, events });
-        Some(Counters { canary: tally()?, baseline: tally()? })
     }
 }

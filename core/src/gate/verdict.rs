@@ -51,6 +51,19 @@ pub enum Process {
     Promotion,
 }
 
+impl Process {
+    /// The process's name in audit records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Process::Errors => "errors",
+            Process::LateErrors => "late errors",
+            Process::Kpi => "kpi",
+            Process::Latency(_) => "latency",
+            Process::Promotion => "promotion",
+        }
+    }
+}
+
 /// A likelihood beside what it is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Level {

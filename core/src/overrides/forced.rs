@@ -40,9 +40,9 @@ impl Forced {
 }
 
 impl Facts<'_> {
-    /// Verifies the token that [`Facts::gather_with_token`] found, for the request's host at the
-    /// moment of [`Facts::set_now`], and forces what it asks for. `None` without a token.
-    pub fn take_override(
+    /// Verifies the token that was found, for the request's host at the time of the decision, and
+    /// forces what it asks for. `None` without a token.
+    pub(crate) fn take_override(
         &mut self,
         plan: &Plan,
         keys: &OverrideKeys,

@@ -19,7 +19,9 @@ const MAX_ID: usize = 32;
 /// What an object that describes a key may hold.
 const FIELDS: [&str; 4] = ["secret", "rollouts", "flags", "decision"];
 
-/// The keys that tokens may be signed with, parsed once.
+/// The keys that tokens may be signed with, parsed once. By default there is none, and every token is
+/// refused.
+#[derive(Default)]
 pub struct OverrideKeys(Vec<Key>);
 
 pub(super) struct Key {

@@ -5,12 +5,13 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use super::condition::condition;
-use super::flag::{bucketing, flag};
+use super::flag::flag;
 use super::name;
 use super::node::Node;
 use super::protobuf;
 use super::reader::{Object, entries, list, share, text, whole, word};
 use super::rollout::rollout;
+use super::split::bucketing;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
 use crate::name_map::NameMap;

@@ -5,19 +5,16 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::condition::condition;
+use super::matches::path_matches;
 use super::name;
 use super::node::Node;
 use super::progress::progress;
 use super::reader::{Object, entries, list, share, text, word, wrong_type};
-use super::rollout::path_matches;
+use super::split::{bucketing, weights_with_past};
 use crate::error::{ErrorKind, Errors, Path};
 use crate::name_map::NameMap;
-use crate::spec::{
-    Bucketing, Flag, FlagKind, FlagState, LayerRange, Rule, RuleAction, Variant, Weights,
-};
+use crate::spec::{Flag, FlagKind, FlagState, LayerRange, Rule, RuleAction, Variant};
 use crate::structured_field;
-use crate::value::decimal::Decimal;
-use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
 const FLAG: [&str; 10] = [
@@ -236,54 +233,4 @@ fn requires(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<(String, S
         required.extend(flag.zip(variant));
     }
     required
-}
-
-/// `split` and the `past` beside it.
-pub(crate) fn weights_with_past(
-    split: &Node,
-    object: &Object<'_>,
-    path: &Path<'_>,
-    errors: &mut Errors,
-) -> Weights {
-    const MAX_PAST: usize = 100;
-    let now = weights(split, &path.key("split"), errors);
-    let here = path.key("past");
-    let past = object.get("past").and_then(|node| list(node, &here, errors)).unwrap_or(&[]);
-    if past.len() > MAX_PAST {
-        let count = past.len();
-        let message = format_args!("has {count} entries, at most {MAX_PAST} are allowed");
-        errors.add(&here, ErrorKind::Limit, &message);
-    }
-    let read = |(index, item)| weights(item, &here.index(index), errors);
-    Weights { now, past: past.iter().enumerate().map(read).collect() }
-}
-
-/// `unit` and `salt` of anything that buckets.
-pub(crate) fn bucketing(object: &Object<'_>, errors: &mut Errors) -> Bucketing {
-    Bucketing { unit: object.text("unit", errors), salt: object.text("salt", errors) }
-}
-
-/// NameMap weights in per cent that sum to 100.
-fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> {
-    let Some(given) = entries(node, path, errors) else {
-        return NameMap::new();
-    };
-    let mut weights = NameMap::new();
-    for (name, value) in given {
-        let weight = share(value, &path.key(name), errors).unwrap_or_default();
-        weights.insert(name.clone(), weight);
-    }
-    let all_numbers = given.values().all(|value| matches!(value, Node::Number(_)));
-    let sum = weights
-        .values()
-        .fold(0_u64, |sum, weight| sum.saturating_add(weight.millipercent().into()));
-    if all_numbers && sum != u64::from(Share::ALL.millipercent()) {
-        let sum = Decimal::from_thousandths(sum.into());
-        errors.add(
-            path,
-            ErrorKind::Value,
-            &format_args!("the weights sum to {sum}, they must sum to 100"),
-        );
-    }
-    weights
 }

@@ -3,10 +3,10 @@
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::matches::{self, path_matches};
 use super::node::Node;
 use super::progress::duration_ms;
 use super::reader::{Object, decimal, list, share, text, texts, whole, word};
-use super::rollout::path_matches;
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::gate::{Edge, GateSettings, InferenceUnit, LatencySettings, Ratio};
 use crate::spec::{AbortPolicy, Gates, KpiEvent, Statuses};
@@ -167,7 +167,7 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
     let known = ["methods", "paths", "status", "header", "tolerate"];
     let object = Object::open(node, path, &known, errors)?;
     let methods = object.get("methods");
-    let methods = methods.map(|node| super::rollout::methods(node, &path.key("methods"), errors));
+    let methods = methods.map(|node| matches::methods(node, &path.key("methods"), errors));
     let paths = object.get("paths").map(|node| path_matches(node, &path.key("paths"), errors));
     if matches!(object.get("paths"), Some(Node::List(items)) if items.is_empty()) {
         let message = "is an empty list and would match nothing, leave paths out to match all";

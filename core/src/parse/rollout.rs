@@ -1,20 +1,20 @@
 //! Reads rollouts and what they match.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::condition::condition;
-use super::flag::{bucketing, weights_with_past};
 use super::gates::abort_policy;
+use super::matches::{host_matches, methods, path_matches};
 use super::name;
 use super::node::Node;
 use super::progress::{duration_ms, progress};
-use super::reader::{Object, entries, list, share, text, texts, whole, word, wrong_type};
-use crate::error::{ErrorKind, Errors, Path, quoted};
-use crate::facts::path::normalise;
+use super::reader::{Object, entries, list, share, whole, word};
+use super::split::{bucketing, weights_with_past};
+use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
 use crate::name_map::NameMap;
-use crate::spec::{Arm, Compare, HostMatch, Mode, PathMatch, Rollout, RouteMatch, Shadow};
+use crate::spec::{Arm, Compare, Mode, Rollout, RouteMatch, Shadow};
 
 const ROLLOUT: [&str; 15] = [
     "match",
@@ -34,9 +34,6 @@ const ROLLOUT: [&str; 15] = [
     "onAbort",
 ];
 const MODES: [&str; 3] = ["canary", "blueGreen", "split"];
-/// The most hosts and the most paths one rollout may match.
-const MAX_MATCHES: usize = 1000;
-
 pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Rollout {
     let Some(object) = Object::open(node, path, &ROLLOUT, errors) else {
         return Rollout::default();
@@ -91,21 +88,6 @@ fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
         compare,
         max_in_flight: in_flight.unwrap_or(IN_FLIGHT),
     })
-}
-
-pub(crate) fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
-    let given = texts(node, path, errors);
-    for method in &given {
-        let plain = method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
-        if method.is_empty() || !plain {
-            errors.add(
-                path,
-                ErrorKind::Value,
-                &format_args!("{} is no method, write GET", quoted(method)),
-            );
-        }
-    }
-    given.into_iter().map(String::from).collect()
 }
 
 fn in_flight(node: &Node, path: &Path<'_>, errors: &mut Errors) -> u32 {
@@ -217,93 +199,4 @@ fn route_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> RouteMatch 
         }
     }
     RouteMatch { hosts: hosts.unwrap_or_default(), paths: paths.unwrap_or_default() }
-}
-
-fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<HostMatch> {
-    let Some(items) = list(node, path, errors) else {
-        return Vec::new();
-    };
-    bounded(items.len(), path, errors);
-    let mut hosts = Vec::with_capacity(items.len());
-    for (index, item) in items.iter().enumerate() {
-        let here = path.index(index);
-        let Some(given) = text(item, &here, errors) else {
-            continue;
-        };
-        match host_match(given) {
-            Some(host) => hosts.push(host),
-            None => {
-                errors.add(&here, ErrorKind::Value, &format_args!(
-                    "{} is no host, write shop.example.com or *.example.com, without scheme, port or path",
-                    quoted(given)
-                ));
-            }
-        }
-    }
-    hosts
-}
-
-fn host_match(text: &str) -> Option<HostMatch> {
-    let lower = text.to_ascii_lowercase();
-    let (below, name) = match lower.strip_prefix("*.") {
-        Some(name) => (true, name),
-        None => (false, lower.as_str()),
-    };
-    let address = name.starts_with('[') && name.ends_with(']') && !below;
-    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
-    if name.is_empty() || (!address && !name.bytes().all(plain)) {
-        return None;
-    }
-    let name = name.to_string();
-    Some(if below { HostMatch::Below(name) } else { HostMatch::Exact(name) })
-}
-
-/// A list of paths: `"/feed"` and `{ prefix: /feed }` are one, `{ exact: /feed }` the other kind.
-pub(crate) fn path_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<PathMatch> {
-    let Some(items) = list(node, path, errors) else {
-        return Vec::new();
-    };
-    bounded(items.len(), path, errors);
-    let read = |(index, item)| path_match(item, &path.index(index), errors);
-    items.iter().enumerate().filter_map(read).collect()
-}
-
-fn path_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<PathMatch> {
-    match node {
-        Node::Text(text) => Some(PathMatch::Prefix(pattern(text, path, errors)?)),
-        Node::Object(_) => {
-            let object = Object::open(node, path, &["prefix", "exact"], errors)?;
-            let (kind, value) = object.only(&["prefix", "exact"], errors)?;
-            let here = path.key(kind);
-            let pattern = pattern(text(value, &here, errors)?, &here, errors)?;
-            Some(if kind == "exact" {
-                PathMatch::Exact(pattern)
-            } else {
-                PathMatch::Prefix(pattern)
-            })
-        }
-        other => wrong_type(other, "a path, { prefix: PATH } or { exact: PATH }", path, errors),
-    }
-}
-
-fn pattern(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<String> {
-    const LONGEST: usize = 2048;
-    if !given.starts_with('/') || given.contains(['?', '#', '*']) || given.len() > LONGEST {
-        errors.add(path, ErrorKind::Value, &format_args!(
-            "{} is no path, write /feed: it begins with /, has no ?, # or * and at most {LONGEST} bytes",
-            quoted(given)
-        ));
-        return None;
-    }
-    Some(normalise(given.as_bytes()).into_owned())
-}
-
-fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
-    if count > MAX_MATCHES {
-        errors.add(
-            path,
-            ErrorKind::Limit,
-            &format_args!("has {count} items, at most {MAX_MATCHES} are allowed"),
-        );
-    }
 }

@@ -25,18 +25,52 @@ pub struct Flag {
 
 /// A group that flags for release and experiment leave alone.
 #[derive(Clone, Debug)]
-pub(crate) struct Holdout {
+pub struct Holdout {
     pub(crate) name: Box<str>,
     pub(crate) bucketing: Bucketing,
     pub(crate) share: Share,
 }
 
+impl Holdout {
+    /// The holdout's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// Who is bucketed.
+    pub fn bucketing(&self) -> &Bucketing {
+        &self.bucketing
+    }
+
+    /// The share of units that is held out.
+    pub fn share(&self) -> Share {
+        self.share
+    }
+}
+
 /// A part of a layer.
 #[derive(Clone, Debug)]
-pub(crate) struct LayerRange {
+pub struct LayerRange {
     pub(crate) bucketing: Bucketing,
     pub(crate) from: Share,
     pub(crate) to: Share,
+}
+
+impl LayerRange {
+    /// Who is bucketed.
+    pub fn bucketing(&self) -> &Bucketing {
+        &self.bucketing
+    }
+
+    /// Where the part begins, as the share of units before it.
+    pub fn from(&self) -> Share {
+        self.from
+    }
+
+    /// Where the part ends, as the share of units up to there.
+    pub fn to(&self) -> Share {
+        self.to
+    }
 }
 
 impl Flag {
@@ -55,6 +89,11 @@ impl Flag {
             RuleAction::Ramp { schedule, .. } => schedule.needs_time(),
             _ => false,
         })
+    }
+
+    /// The rules, in the order in which they are tried.
+    pub fn rules(&self) -> &[Rule] {
+        &self.rules
     }
 
     /// A variant by its id.
@@ -86,11 +125,33 @@ impl Variant {
 
 /// A rule of a flag.
 #[derive(Clone, Debug)]
-pub(crate) struct Rule {
+pub struct Rule {
     pub(crate) name: Box<str>,
     pub(crate) when: Option<Condition>,
     pub(crate) layer: Option<LayerRange>,
     pub(crate) action: RuleAction,
+}
+
+impl Rule {
+    /// The rule's name.
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The part of a layer that the rule is for, if it is in one.
+    pub fn layer(&self) -> Option<&LayerRange> {
+        self.layer.as_ref()
+    }
+
+    /// Who is bucketed; `None` if the rule serves one variant to everyone.
+    pub fn bucketing(&self) -> Option<&Bucketing> {
+        match &self.action {
+            RuleAction::Serve(_) => None,
+            RuleAction::Ramp { bucketing, .. } | RuleAction::Split { bucketing, .. } => {
+                Some(bucketing)
+            }
+        }
+    }
 }
 
 /// What a rule serves.

@@ -58,7 +58,7 @@ impl Input {
         })
     }
 
-    /// Whether [`crate::Facts::gather`] finds it in the header block.
+    /// Whether [`crate::Facts::of_request`] finds it in the header block.
     pub(crate) fn is_in_headers(&self) -> bool {
         matches!(self, Input::Header(_) | Input::Cookie(_) | Input::Query(_))
     }
@@ -66,10 +66,10 @@ impl Input {
 
 /// An input that the host fetches by its own means.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct HostInput<'p> {
+pub(crate) struct HostInput<'p> {
     pub(crate) id: InputId,
     /// What it is.
-    pub kind: &'p Input,
+    pub(crate) kind: &'p Input,
 }
 
 /// A plan's inputs, indexed for reading a header block in one pass.

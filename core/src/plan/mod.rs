@@ -1,5 +1,6 @@
 //! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
 
+mod allocation;
 mod flag;
 mod id_set;
 mod input;
@@ -10,13 +11,14 @@ mod trial;
 
 use alloc::boxed::Box;
 use alloc::string::String;
-use alloc::vec::Vec;
 
-pub use flag::{Flag, Variant};
-pub(crate) use flag::{Holdout, LayerRange, Rule, RuleAction};
+pub use allocation::Allocation;
+pub(crate) use flag::RuleAction;
+pub use flag::{Flag, Holdout, LayerRange, Rule, Variant};
 pub(crate) use id_set::IdSet;
+pub(crate) use input::HostInput;
 pub(crate) use input::Inputs;
-pub use input::{HostInput, Input, InputId};
+pub use input::{Input, InputId};
 pub(crate) use path_index::{PathIndex, PathIndexBuilder};
 pub use rollout::{Arm, Rollout, Shadow};
 pub(crate) use rollout::{Mode, Pin};
@@ -27,12 +29,11 @@ pub(crate) use trial::{AbortPolicy, Kpi};
 use crate::attribute::Attribute;
 use crate::condition::Operator;
 use crate::error::Errors;
-use crate::facts::Facts;
 use crate::hash::{Bucket, Purpose};
-use crate::spec::{Deploy, Spec};
+use crate::spec::Deploy;
 use crate::value::share::Share;
 
-/// What [`crate::decide`] works on: immutable, made from a [`Spec`] only.
+/// What [`crate::decide()`] works on: immutable, made from a [`Spec`](crate::Spec) only.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) revision: u64,
@@ -62,6 +63,11 @@ macro_rules! id {
             /// From a position; plans are bounded far below `u32::MAX` parts.
             pub(crate) fn new(index: usize) -> Self {
                 Self(u32::try_from(index).unwrap_or(u32::MAX))
+            }
+
+            /// The id of a position in the plan's list: an id that the plan does not have finds nothing.
+            pub fn from_index(index: usize) -> Self {
+                Self::new(index)
             }
 
             /// The position in the plan's list, from 0, in the order of names.
@@ -98,31 +104,11 @@ id!(
 );
 
 impl Plan {
-    /// Reads and compiles a JSON document.
-    ///
-    /// # Errors
-    /// Every mistake in the document, of reading and of meaning.
-    pub fn from_json(json: &[u8]) -> Result<Plan, Errors> {
-        let mut errors = Errors::new();
-        let spec = crate::parse::document::document(json, &mut errors);
-        crate::compile::compile_isolated(spec, errors)
-    }
-
     /// The mistakes in flags that are isolated; empty but for specs that ask for isolation. Such a flag
     /// has its default variant and the error code `PARSE_ERROR`, or is missing if its default can't be
     /// read.
     pub fn isolated(&self) -> &Errors {
         &self.isolated
-    }
-
-    /// Compiles a spec.
-    ///
-    /// # Errors
-    /// Every mistake in its meaning.
-    pub fn new(spec: &Spec) -> Result<Plan, Errors> {
-        let mut errors = Errors::new();
-        let plan = crate::compile::compile(spec, &mut errors);
-        if errors.is_empty() { Ok(plan) } else { Err(errors) }
     }
 
     /// The spec's revision.
@@ -149,6 +135,11 @@ impl Plan {
     /// The rollouts, in the order of names.
     pub fn rollouts(&self) -> &[Rollout] {
         &self.rollouts
+    }
+
+    /// The holdouts, in the order of names.
+    pub fn holdouts(&self) -> &[Holdout] {
+        &self.holdouts
     }
 
     /// The units, in the order of names.
@@ -209,42 +200,6 @@ impl Plan {
     /// Whether any decision may look at a claim of a verified token.
     pub fn needs_claims(&self) -> bool {
         self.inputs.claims
-    }
-
-    /// What this request's decision needs beyond its header block. A host fetches these and no
-    /// others.
-    pub fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
-        if !self.inputs.any_from_host {
-            return Vec::new();
-        }
-        let mut ids = IdSet::default();
-        self.each_need(facts, |needs| ids.extend(&needs.host_inputs));
-        ids.iter().filter_map(|id| self.inputs.host_input(InputId(id))).collect()
-    }
-
-    /// The units that this request's decision may need, that have no value yet and that may be given
-    /// an anonymous id.
-    pub fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
-        if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
-            return Vec::new();
-        }
-        let mut ids = IdSet::default();
-        self.each_need(facts, |needs| ids.extend(&needs.anonymous));
-        let missing = |unit: &UnitId| facts.unit(self, *unit).is_none();
-        ids.iter().map(UnitId).filter(missing).collect()
-    }
-
-    /// Visits the needs of the request's rollout and of every flag its path delivers.
-    fn each_need(&self, facts: &Facts<'_>, mut visit: impl FnMut(&Needs)) {
-        let rollout = self.routes.find(facts.host(), facts.path());
-        if let Some(rollout) = rollout.and_then(|id| self.rollout(id)) {
-            visit(&rollout.needs);
-        }
-        self.deliveries.walk(facts.path(), |flags| {
-            for flag in flags.iter().filter_map(|id| self.flag(FlagId(*id))) {
-                visit(&flag.needs);
-            }
-        });
     }
 }
 
@@ -328,15 +283,32 @@ pub(crate) enum Slot {
 
 /// Who is bucketed, for what, and with which salt.
 #[derive(Clone, Debug)]
-pub(crate) struct Bucketing {
+pub struct Bucketing {
     pub(crate) unit: UnitId,
     pub(crate) purpose: Purpose,
     pub(crate) salt: Box<str>,
 }
 
+impl Bucketing {
+    /// The unit that is bucketed.
+    pub fn unit(&self) -> UnitId {
+        self.unit
+    }
+
+    /// What the buckets are for.
+    pub fn purpose(&self) -> Purpose {
+        self.purpose
+    }
+
+    /// The salt of the hash.
+    pub fn salt(&self) -> &str {
+        &self.salt
+    }
+}
+
 /// Ranges of buckets that share out all 100,000, in order.
 #[derive(Clone, Debug)]
-pub(crate) struct Ranges<T> {
+pub struct Ranges<T> {
     pub(crate) list: Box<[Range<T>]>,
 }
 
@@ -351,6 +323,11 @@ pub(crate) struct Range<T> {
 }
 
 impl<T: Copy> Ranges<T> {
+    /// The buckets' numbers, 0 to 99,999 in order, and what each range of them gets.
+    pub fn iter(&self) -> impl Iterator<Item = (core::ops::Range<u32>, T)> {
+        self.list.iter().map(|range| (range.start..range.end, range.to))
+    }
+
     /// The range a bucket lies in.
     #[inline]
     pub(crate) fn find(&self, bucket: Bucket) -> Option<Range<T>> {

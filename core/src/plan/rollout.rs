@@ -53,6 +53,28 @@ impl Rollout {
         self.baseline
     }
 
+    /// The arms that requests or copies of them can be sent to; an arm may be there more than once.
+    pub fn reachable_arms(&self) -> impl Iterator<Item = ArmId> {
+        let (active, ranges) = match &self.mode {
+            Mode::Fixed(arm) | Mode::Pinned { active: arm, .. } | Mode::Canary { arm, .. } => {
+                (Some(*arm), None)
+            }
+            Mode::Split { ranges, .. } => (None, Some(ranges)),
+        };
+        let shadow = self.shadow.as_ref().map(Shadow::arm);
+        let split = ranges.into_iter().flat_map(|ranges| ranges.iter().map(|(_, arm)| arm));
+        [self.baseline].into_iter().chain(shadow).chain(active).chain(split)
+    }
+
+    /// Who is bucketed; `None` if the rollout has neither a share nor a split.
+    pub fn bucketing(&self) -> Option<&Bucketing> {
+        match &self.mode {
+            Mode::Canary { bucketing, .. } => bucketing.as_ref(),
+            Mode::Split { bucketing, .. } => Some(bucketing),
+            Mode::Fixed(_) | Mode::Pinned { .. } => None,
+        }
+    }
+
     /// The arm that gets copies of requests, if there is one.
     pub fn shadow(&self) -> Option<&Shadow> {
         self.shadow.as_ref()

@@ -38,6 +38,7 @@ unsafe impl GlobalAlloc for Counting {
                 retained,
             });
         });
+        // SAFETY: the caller's layout is passed on, so the system's allocator gets what it asks for.
         unsafe { System.alloc(layout) }
     }
 
@@ -48,6 +49,7 @@ unsafe impl GlobalAlloc for Counting {
             let retained = now.retained.saturating_sub(layout.size());
             memory.set(Memory { retained, ..now });
         });
+        // SAFETY: `alloc` took the pointer from the system's allocator, with this layout.
         unsafe { System.dealloc(pointer, layout) }
     }
 }

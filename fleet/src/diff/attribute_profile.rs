@@ -203,7 +203,7 @@ mod tests {
             first.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(found, wanted);
         let context = found.iter().map(|(name, value)| (*name, std::borrow::Cow::Borrowed(*value)));
-        let facts = serin_core::Facts::from_context(&plan, context);
+        let facts = serin_core::Facts::from_context(&plan, context, None, None);
         assert_eq!(serin_core::evaluate_cohort(&plan, &facts, "it"), Some(true), "{found:?}");
     }
 

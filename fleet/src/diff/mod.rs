@@ -54,7 +54,7 @@ pub use spec_pair::Side;
 use crate::compare::differences;
 use attribute_profile::{AttributeProfile, profiles};
 use move_counter::MoveCounter;
-use probe::{Host, Probe, decide_rollout, without_flags};
+use probe::{Host, Probe, RecordedHost, decide_rollout, without_flags};
 use probe_points::{ProbePoint, probe_points};
 use rollout_effects::{rollout_effects, switched_flags};
 use serin_core::gate::{ActiveLatches, Latches};
@@ -265,23 +265,10 @@ impl<'a> Comparison<'a> {
         }
     }
 
-    /// As a host gathers them; ids that a host would mint come from the request's number.
+    /// The facts of a recorded request, as a host would have them.
     fn gathered<'f>(&self, host: Host<'f>, request: &'f Request, number: usize) -> Facts<'f> {
-        let plan = host.plan;
-        let mut facts = Facts::gather(plan, request.pairs());
-        host.tell(&mut facts, self.at);
-        for input in plan.host_inputs(&facts) {
-            if let Some(value) = request.fact(input.kind) {
-                facts.set(input, value);
-            }
-        }
-        for unit in plan.anonymous_units(&facts) {
-            let number = u64::try_from(number).unwrap_or(u64::MAX).to_be_bytes();
-            let mut entropy = [0; 16];
-            entropy.iter_mut().zip(number.into_iter().cycle()).for_each(|(to, from)| *to = from);
-            facts.mint(unit, entropy);
-        }
-        facts
+        let mut recorded = RecordedHost { host, request, number, at: self.at };
+        Facts::of_request(host.plan, request.pairs(), &mut recorded)
     }
 }
 

@@ -1,9 +1,14 @@
 //! A probe: the request of a unit at a probe point, and the host that evaluates it.
 
+use super::access_log::Request;
 use super::attribute_profile::AttributeProfile;
 use super::probe_points::ProbePoint;
 use serin_core::gate::ActiveLatches;
-use serin_core::{Decision, Facts, NameMap, Plan, RolloutDecision, Spec, Timestamp, decide};
+use serin_core::plan::Input;
+use serin_core::{
+    Decision, Facts, NameMap, OverrideKeys, Plan, RequestHost, RolloutDecision, Spec, Timestamp,
+    decide,
+};
 use std::borrow::Cow;
 
 /// A host: a plan, and the latches in force on it.
@@ -11,6 +16,41 @@ use std::borrow::Cow;
 pub(super) struct Host<'c> {
     pub(super) plan: &'c Plan,
     pub(super) active_latches: Option<&'c ActiveLatches>,
+}
+
+/// The host of a recorded request.
+pub(super) struct RecordedHost<'c> {
+    pub(super) host: Host<'c>,
+    pub(super) request: &'c Request,
+    /// The position of the request in the log.
+    pub(super) number: usize,
+    pub(super) at: Timestamp,
+}
+
+impl<'c> RequestHost<'c> for RecordedHost<'c> {
+    fn now(&self) -> Option<u64> {
+        Some(self.at.unix_ms())
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'c, str>> {
+        self.request.fact(input).map(Cow::Borrowed)
+    }
+
+    /// Entropy made from the position of the request, so that both plans get the same id.
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        let number = u64::try_from(self.number).unwrap_or(u64::MAX).to_be_bytes();
+        let mut entropy = [0; 16];
+        entropy.iter_mut().zip(number.into_iter().cycle()).for_each(|(to, from)| *to = from);
+        Some(entropy)
+    }
+
+    fn latches(&self) -> Option<&'c ActiveLatches> {
+        self.host.active_latches
+    }
+
+    fn override_keys(&self) -> Option<&'c OverrideKeys> {
+        None
+    }
 }
 
 /// A unit whose requests are evaluated.
@@ -40,28 +80,13 @@ impl<'u> Probe<'u> {
         let of_point = point.attributes();
         // The last value of an attribute wins: a profile may move a flag's request to another host or path,
         // but not a rollout's.
-        let mut facts = if point.flags.is_some() {
-            Facts::from_context(
-                host.plan,
-                method.into_iter().chain(of_point).chain(ids).chain(attributes),
-            )
+        let (now, latches) = (Some(self.at.unix_ms()), host.active_latches);
+        if point.flags.is_some() {
+            let context = method.into_iter().chain(of_point).chain(ids).chain(attributes);
+            Facts::from_context(host.plan, context, now, latches)
         } else {
-            Facts::from_context(
-                host.plan,
-                method.into_iter().chain(ids).chain(attributes).chain(of_point),
-            )
-        };
-        host.tell(&mut facts, self.at);
-        facts
-    }
-}
-
-impl<'c> Host<'c> {
-    /// Sets the time and the latches, which do not come from the request.
-    pub(super) fn tell(self, facts: &mut Facts<'c>, at: Timestamp) {
-        facts.set_now(at.unix_ms());
-        if let Some(active_latches) = self.active_latches {
-            facts.set_latches(active_latches);
+            let context = method.into_iter().chain(ids).chain(attributes).chain(of_point);
+            Facts::from_context(host.plan, context, now, latches)
         }
     }
 }

@@ -166,8 +166,7 @@ fn shadow_method(spec: &Spec, rollout: &Option<String>) -> Option<String> {
 }
 
 fn rollout_at(plan: &Plan, point: &ProbePoint, at: Timestamp) -> Option<String> {
-    let mut facts = Facts::from_context(plan, point.attributes());
-    facts.set_now(at.unix_ms());
+    let facts = Facts::from_context(plan, point.attributes(), Some(at.unix_ms()), None);
     let mut decision = Decision::default();
     decide(plan, &facts, &mut decision);
     decision.arm(plan).map(|(rollout, _)| rollout.to_owned())

@@ -26,6 +26,7 @@ mod tests {
     }
 
     #[test]
+    #[expect(clippy::disallowed_methods, reason = "compares with files of the repository")]
     fn variables_are_those_of_the_filter_and_of_the_example() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();

@@ -3,7 +3,7 @@
 use super::node::{Kind, Node};
 use super::notes::{ImportError, ImportErrorKind};
 use granit_parser::{Event, Parser, ScalarStyle, Span};
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 
 /// The maximum number of nodes in a file, aliases expanded.
 const MAX_NODES: usize = 200_000;
@@ -54,7 +54,7 @@ struct Open {
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, Raw>,
+    anchors: BTreeMap<usize, Raw>,
     roots: Vec<Raw>,
     nodes: usize,
 }

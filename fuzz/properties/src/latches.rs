@@ -7,7 +7,7 @@
 use serde_json::json;
 use serin_conformance::random::START;
 use serin_core::gate::{Latch, Latches};
-use serin_core::{Decision, Facts, Plan, decide};
+use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 use std::sync::OnceLock;
 
 pub(crate) fn holds(bytes: &[u8]) {
@@ -38,9 +38,8 @@ fn obeyed(latches: &Latches) {
     let plan = plan();
     let Some(active_latches) = latches.for_plan(plan) else { return };
     let pairs = [(&b":path"[..], &b"/"[..]), (b"u", b"ada")];
-    let mut facts = Facts::gather(plan, pairs);
-    facts.set_now(START);
-    facts.set_latches(&active_latches);
+    let mut host = FixedHost { latches: Some(&active_latches), ..FixedHost::at(START) };
+    let facts = Facts::of_request(plan, pairs, &mut host);
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let stopped = latches.get("shop").is_some_and(|latch| {

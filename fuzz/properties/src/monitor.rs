@@ -4,10 +4,11 @@
 //! The bytes are choices: a rollout with gates, and what is counted before each look.
 
 use serde_json::{Value, json};
+use serin_analysis::replay::replay;
 use serin_conformance::random::{Random, START};
 use serin_core::gate::{
     Audit, BucketSet, GroupTally, LATENCY_COUNTS, Latch, LatencyCounts, Monitor, StageId, Tallies,
-    Verdict, replay,
+    Verdict,
 };
 use serin_core::plan::{Rollout, RolloutId, Trial};
 use serin_core::{Bucket, Plan};

@@ -5,7 +5,7 @@
 
 use serde_json::{Value, json};
 use serin_conformance::random::{Random, START, percent};
-use serin_core::{Bucket, Decision, Facts, Plan, Purpose, decide};
+use serin_core::{Bucket, Decision, Facts, FixedHost, Plan, Purpose, decide};
 
 pub(crate) fn holds(bytes: &[u8]) {
     let mut random = Random::from_bytes(bytes);
@@ -80,8 +80,8 @@ fn with(salt: &str, progress: Value) -> Plan {
 
 /// Whether a unit is in, which has to be what its bucket says, of the flag and of the rollout.
 fn is_in(plan: &Plan, salt: &str, unit: &str, now: u64, share: u32) -> bool {
-    let mut facts = Facts::gather(plan, [(&b":path"[..], &b"/"[..]), (b"u", unit.as_bytes())]);
-    facts.set_now(now);
+    let pairs = [(&b":path"[..], &b"/"[..]), (b"u", unit.as_bytes())];
+    let facts = Facts::of_request(plan, pairs, &mut FixedHost::at(now));
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let salt = if salt.is_empty() { "f" } else { salt };

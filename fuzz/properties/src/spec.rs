@@ -2,8 +2,8 @@
 //! digest is that of the same document however it is written.
 
 use serde_json::Value;
+use serin_analysis::lint::lint;
 use serin_conformance::totality::check_decision;
-use serin_core::lint::lint;
 use serin_core::{Plan, Spec, Timestamp};
 
 pub(crate) fn holds(bytes: &[u8]) {

@@ -19,6 +19,7 @@ const BOMB: &str = r#"(loop $l
     (if (i32.eq (memory.grow (i32.const 16)) (i32.const -1)) (then unreachable)) (br $l))"#;
 
 #[test]
+#[expect(clippy::disallowed_methods, reason = "a deadline is real time")]
 fn every_way_to_fail_has_its_error() {
     let fail_within = |limits: Limits, body: &str| {
         let plugin = builder(&on_request(body)).limits(limits).build().unwrap();

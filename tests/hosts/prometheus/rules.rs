@@ -272,7 +272,7 @@ pub(super) fn hosts() -> Result<(), String> {
 /// `promtool check rules` on a spec with everything, on one with several gates, and on some by chance.
 pub(super) fn valid() -> Result<(), String> {
     let mut specs = vec![spec(r#"{"tolerate": 1.5, "minRatio": 2.5, "minDifference": 0.001}"#)];
-    for file in ["tests/schema/whole_spec.yaml", "host-sim/tests/serin/guarded/spec.yaml"] {
+    for file in ["tests/schema/whole_spec.yaml", "cli/tests/serin/guarded/spec.yaml"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
         specs.push(serde_saphyr::from_str(&text).map_err(|error| error.to_string())?);

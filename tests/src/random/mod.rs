@@ -1,7 +1,7 @@
 //! Good specs and requests by chance, from a seed: every part of the language, in combinations that
 //! nobody would write by hand.
 //!
-//! [`spec`] gives a spec that must compile, [`request`] a request for any of them. Both draw from the
+//! [`spec()`] gives a spec that must compile, [`request()`] a request for any of them. Both draw from the
 //! same few names and values, so that conditions hold about as often as not. Equal seeds give equal
 //! specs and requests.
 

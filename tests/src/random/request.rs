@@ -8,7 +8,7 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A request for any spec of [`super::spec`]. Its clock is one of the moments at which steps, pins
+/// A request for any spec of [`super::spec()`]. Its clock is one of the moments at which steps, pins
 /// and conditions change, or a millisecond beside it. It expects nothing yet.
 pub fn request(random: &mut Random) -> Case {
     let now = moment(random);

@@ -1,0 +1,157 @@
+//! Audit replay: decides a recorded verdict once more.
+//!
+//! A record holds the gate's settings, the evidence before the last observation, and the observation.
+//! The functions that made the record are applied to them again, and what they give is compared with
+//! what the record says.
+
+mod error;
+mod record;
+
+use serin_core::gate::{
+    Cause, Divergence, Evidence, Gate, GateSettings, Judgement, Nats, Tally, Verdict,
+};
+use serin_core::json::Node;
+
+pub use error::{ReplayError, ReplayErrorKind};
+use record::{Record, batch, levels, numbers, settings, share, stage};
+
+/// A record, decided once more.
+#[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Replay {
+    /// The rollout.
+    pub rollout: String,
+    /// Its epoch.
+    pub epoch: u64,
+    /// The position of the step, from 0.
+    pub step: u64,
+    /// When it was decided, in ms since 1970.
+    pub at: u64,
+    /// The digest of the spec that was in force.
+    pub digest: String,
+    /// The gate's settings.
+    pub settings: GateSettings,
+    /// The verdict, decided once more.
+    pub judgement: Judgement,
+    /// What the record says and replaying does not, a sentence each; empty if the record holds.
+    pub differences: Vec<String>,
+}
+
+/// Replays a record: decides once more from what it holds, and compares.
+///
+/// # Errors
+/// The first part of the record that is missing or cannot be read.
+pub fn replay(json: &str) -> Result<Replay, ReplayError> {
+    let node: Node = serde_json::from_str(json).map_err(|error| {
+        let message = error.to_string();
+        ReplayError::in_object("", ReplayErrorKind::Syntax { message })
+    })?;
+    let record = Record::open(&node, "")?;
+    let version = record.number("audit")?;
+    if version != 1 {
+        return Err(record.error("audit", ReplayErrorKind::Version { given: version }));
+    }
+    let settings = settings(&record.object("gate")?)?;
+    let mut differences = Vec::new();
+    let (judgement, group) = if record.has("look") {
+        (observed(&record, &settings, &mut differences)?, record.text("cohort").ok())
+    } else if record.has("shadow") {
+        (shadowed(&record.object("shadow")?, &settings, &mut differences)?, None)
+    } else {
+        let quiet = record.object("quiet")?;
+        let judgement = settings.judge_silence(quiet.number("requests")?, quiet.number("elapsed")?);
+        (judgement, None)
+    };
+    let said = judgement.to_string();
+    let (verdict, cause) = said.split_once(": ").unwrap_or((said.as_str(), ""));
+    let reason = match group {
+        Some(cohort) => format!("cohort {cohort}: {cause}"),
+        None => cause.to_owned(),
+    };
+    for (field, replayed) in [("verdict", verdict), ("reason", reason.as_str())] {
+        let recorded = record.text(field)?;
+        if recorded != replayed {
+            differences.push(format!("{field}: the record says {recorded}, replaying {replayed}"));
+        }
+    }
+    Ok(Replay {
+        rollout: record.text("rollout")?.to_owned(),
+        epoch: record.number("epoch")?,
+        step: record.number("step")?,
+        at: record.number("at")?,
+        digest: record.text("digest")?.to_owned(),
+        settings,
+        judgement,
+        differences,
+    })
+}
+
+fn observed(
+    record: &Record<'_>,
+    settings: &GateSettings,
+    differences: &mut Vec<String>,
+) -> Result<Judgement, ReplayError> {
+    let gate = Gate::new(settings.clone())
+        .map_err(|mistakes| ReplayError::in_object("gate", ReplayErrorKind::Settings(mistakes)))?;
+    let mut stage = stage(&record.object("before")?)?;
+    let batch = batch(&record.object("look")?)?;
+    gate.observe(&mut stage, &batch.look());
+    let evidence = gate.evidence(&stage);
+    likelihoods(record, &evidence, differences)?;
+    Ok(evidence.judgement)
+}
+
+/// Compares every likelihood that was recorded.
+fn likelihoods(
+    record: &Record<'_>,
+    evidence: &Evidence,
+    differences: &mut Vec<String>,
+) -> Result<(), ReplayError> {
+    let recorded = record.list("likelihoods")?;
+    if recorded.len() != evidence.levels.len() {
+        let (recorded, replayed) = (recorded.len(), evidence.levels.len());
+        differences.push(format!("likelihoods: {recorded} recorded, {replayed} replayed"));
+    }
+    for (index, (node, level)) in recorded.iter().zip(&evidence.levels).enumerate() {
+        let place = format!("likelihoods[{index}]");
+        let item = Record::open(node, &place)?;
+        let pairs = [("level", level.level), ("threshold", level.threshold)];
+        for (field, replayed) in pairs {
+            let recorded = Nats::from_raw(item.signed(field)?);
+            if recorded != replayed {
+                differences.push(format!(
+                    "{place}.{field}: the record says {}, replaying {} ({})",
+                    recorded.raw(),
+                    replayed.raw(),
+                    level.process,
+                ));
+            }
+        }
+    }
+    Ok(())
+}
+
+fn shadowed(
+    record: &Record<'_>,
+    settings: &GateSettings,
+    differences: &mut Vec<String>,
+) -> Result<Judgement, ReplayError> {
+    let given = record.number("tolerated")?;
+    let wrong = || record.error("tolerated", ReplayErrorKind::Share { given });
+    let tolerated = share(given).ok_or_else(wrong)?;
+    let test = Divergence::new(tolerated, settings.alpha_ppm, settings.stages);
+    let mut levels = levels(record, "before")?;
+    let [exposures, events] = numbers(record, "compared")?;
+    test.observe(&mut levels, Tally { exposures, events });
+    let recorded = record::levels(record, "after")?;
+    if recorded != levels {
+        differences.push("shadow.after: the record says other likelihoods than replaying".into());
+    }
+    if Nats::from_raw(record.signed("threshold")?) != test.threshold() {
+        differences.push("shadow.threshold: is not that of its settings".into());
+    }
+    Ok(match test.crossed(&levels) {
+        Some(_) => Judgement { verdict: Verdict::Abort, cause: Cause::ShadowDiffers },
+        None => Judgement { verdict: Verdict::Continue, cause: Cause::Collecting },
+    })
+}

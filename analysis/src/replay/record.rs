@@ -1,0 +1,228 @@
+//! Reads the parts of an audit record.
+
+use serin_core::gate::{
+    ALTERNATIVES, Counters, Detector, EDGES, Edge, EdgeState, GateSettings, InferenceUnit,
+    LATENCY_COUNTS, LatencyCounts, LatencySettings, Levels, Nats, ObservationRecord, Pace, Ratio,
+    StageEvidence, Tally,
+};
+use serin_core::json::Node;
+use serin_core::{NameMap, Share};
+
+use super::error::{ReplayError, ReplayErrorKind};
+
+/// The gate's settings.
+pub(super) fn settings(record: &Record<'_>) -> Result<GateSettings, ReplayError> {
+    let unit = match record.text("unit")? {
+        "bucket" => InferenceUnit::Bucket,
+        "request" => InferenceUnit::Request,
+        other => {
+            let kind = ReplayErrorKind::InferenceUnit { given: other.into() };
+            return Err(record.error("unit", kind));
+        }
+    };
+    let ratio = |field: &str| {
+        let ratio = Ratio::from_thousandths(record.small(field)?);
+        ratio.ok_or_else(|| record.error(field, ReplayErrorKind::ZeroRatio))
+    };
+    let latency = match record.has("tolerance") {
+        true => Some(latency_settings(record)?),
+        false => None,
+    };
+    Ok(GateSettings {
+        alpha_ppm: record.small("alpha")?,
+        stages: record.small("stages")?,
+        unit,
+        tolerated: ratio("tolerated")?,
+        latency,
+        kpi: if record.has("kpi") { Some(ratio("kpi")?) } else { None },
+        min_difference: record.small("minDifference")?,
+        min_ratio: ratio("minRatio")?,
+        min_samples: record.number("minSamples")?,
+        min_per_minute: record.number("minRate")?,
+        max_baseline_errors: record.small("maxBaselineErrorRate")?,
+        late_fault_errors: record.number("lateFaultErrors")?,
+        excluded: ratio("excluded")?,
+        promotion_alpha_ppm: record.small("promotionAlpha")?,
+    })
+}
+
+fn latency_settings(record: &Record<'_>) -> Result<LatencySettings, ReplayError> {
+    let tolerance = u8::try_from(record.number("tolerance")?).unwrap_or(u8::MAX);
+    let numbers: [u64; EDGES] = numbers(record, "edges")?;
+    let mut edges = Edge::DEFAULT;
+    for (edge, number) in edges.iter_mut().zip(numbers) {
+        let known = u8::try_from(number).ok().and_then(Edge::new);
+        let wrong = || record.error("edges", ReplayErrorKind::Edge { given: number });
+        *edge = known.ok_or_else(wrong)?;
+    }
+    Ok(LatencySettings { tolerance, edges })
+}
+
+/// The evidence before the observation.
+pub(super) fn stage(record: &Record<'_>) -> Result<StageEvidence, ReplayError> {
+    let mut stage = StageEvidence {
+        elapsed_ms: record.number("elapsed")?,
+        minute: pace(record, "minute")?,
+        since_minute: pace(record, "sinceMinute")?,
+        requests: counters(record, "requests")?,
+        errors: counters(record, "errors")?,
+        kpi: counters(record, "kpi")?,
+        error_levels: levels(record, "errorLevels")?,
+        promotion: Nats::from_raw(record.signed("promotion")?),
+        kpi_levels: levels(record, "kpiLevels")?,
+        ..StageEvidence::default()
+    };
+    for (slot, node) in stage.late.iter_mut().zip(record.list("late")?) {
+        let item = Record::open(node, "before.late")?;
+        let level = Nats::from_raw(item.signed("level")?);
+        *slot = Detector { level, since: counters(&item, "since")? };
+    }
+    for (slot, node) in stage.latency.iter_mut().zip(record.list("latency")?) {
+        let item = Record::open(node, "before.latency")?;
+        let counters = counters(&item, "counters")?;
+        *slot = EdgeState { counters, levels: levels(&item, "levels")? };
+    }
+    Ok(stage)
+}
+
+/// The observation.
+pub(super) fn batch(record: &Record<'_>) -> Result<ObservationRecord, ReplayError> {
+    let mut latency = [LatencyCounts::default(), LatencyCounts::default()];
+    for (slot, node) in latency.iter_mut().zip(record.list("latency")?) {
+        let item = Record::open(node, "look.latency")?;
+        let mut counts = [0_u32; LATENCY_COUNTS];
+        for (place, node) in item.fields {
+            let slot = place.parse().ok().and_then(|place: usize| counts.get_mut(place));
+            let count = number(node).and_then(|count| u32::try_from(count).ok());
+            let classes = LATENCY_COUNTS;
+            let wrong = || item.error(place, ReplayErrorKind::LatencyCount { classes });
+            let (slot, count) = slot.zip(count).ok_or_else(wrong)?;
+            *slot = count;
+        }
+        *slot = LatencyCounts::from_counts(counts);
+    }
+    Ok(ObservationRecord {
+        elapsed_ms: record.number("elapsed")?,
+        requests: counters(record, "requests")?,
+        buckets: counters(record, "buckets")?,
+        kpi: counters(record, "kpi")?,
+        latency,
+    })
+}
+
+fn pace(record: &Record<'_>, field: &str) -> Result<Pace, ReplayError> {
+    let [elapsed_ms, requests] = numbers(record, field)?;
+    Ok(Pace { elapsed_ms, requests })
+}
+
+fn counters(record: &Record<'_>, field: &str) -> Result<Counters, ReplayError> {
+    let [canary, failed, baseline, of_those] = numbers(record, field)?;
+    Ok(Counters {
+        canary: Tally { exposures: canary, events: failed },
+        baseline: Tally { exposures: baseline, events: of_those },
+    })
+}
+
+pub(super) fn levels(record: &Record<'_>, field: &str) -> Result<Levels, ReplayError> {
+    let list = record.list(field)?;
+    let mut levels = Levels::default();
+    let read = list.iter().filter_map(signed).collect::<Vec<i64>>();
+    if read.len() != ALTERNATIVES || list.len() != ALTERNATIVES {
+        let kind = ReplayErrorKind::NotWholeNumbers { expected: ALTERNATIVES };
+        return Err(record.error(field, kind));
+    }
+    for (level, raw) in levels.0.iter_mut().zip(read) {
+        *level = Nats::from_raw(raw);
+    }
+    Ok(levels)
+}
+
+pub(super) fn numbers<const N: usize>(
+    record: &Record<'_>,
+    field: &str,
+) -> Result<[u64; N], ReplayError> {
+    let read: Vec<u64> = record.list(field)?.iter().filter_map(number).collect();
+    let wrong = |_| record.error(field, ReplayErrorKind::NotWholeNumbers { expected: N });
+    <[u64; N]>::try_from(read).map_err(wrong)
+}
+
+pub(super) fn share(millipercent: u64) -> Option<Share> {
+    Share::from_millipercent(u32::try_from(millipercent).ok()?)
+}
+
+fn number(node: &Node) -> Option<u64> {
+    if let Node::Number(number) = node { number.as_u64() } else { None }
+}
+
+fn signed(node: &Node) -> Option<i64> {
+    if let Node::Number(number) = node { number.as_i64() } else { None }
+}
+
+/// An object of the record, with its path; the record itself has none.
+pub(super) struct Record<'n> {
+    fields: &'n NameMap<Node>,
+    place: &'n str,
+}
+
+impl<'n> Record<'n> {
+    pub(super) fn open(node: &'n Node, place: &'n str) -> Result<Record<'n>, ReplayError> {
+        match node {
+            Node::Object(fields) => Ok(Record { fields, place }),
+            other => {
+                let kind = ReplayErrorKind::Type { given: other.kind(), expected: "an object" };
+                Err(ReplayError::in_object(place, kind))
+            }
+        }
+    }
+
+    /// A mistake in one of its fields.
+    pub(super) fn error(&self, field: &str, kind: ReplayErrorKind) -> ReplayError {
+        ReplayError::new(self.place, field, kind)
+    }
+
+    fn wrong_type(&self, field: &str, given: &Node, expected: &'static str) -> ReplayError {
+        self.error(field, ReplayErrorKind::Type { given: given.kind(), expected })
+    }
+
+    pub(super) fn has(&self, field: &str) -> bool {
+        self.fields.get(field).is_some()
+    }
+
+    fn get(&self, field: &str) -> Result<&'n Node, ReplayError> {
+        self.fields.get(field).ok_or_else(|| self.error(field, ReplayErrorKind::Missing))
+    }
+
+    pub(super) fn object(&self, field: &'n str) -> Result<Record<'n>, ReplayError> {
+        Record::open(self.get(field)?, field)
+    }
+
+    pub(super) fn list(&self, field: &str) -> Result<&'n [Node], ReplayError> {
+        match self.get(field)? {
+            Node::List(items) => Ok(items),
+            other => Err(self.wrong_type(field, other, "a list")),
+        }
+    }
+
+    pub(super) fn text(&self, field: &str) -> Result<&'n str, ReplayError> {
+        match self.get(field)? {
+            Node::Text(text) => Ok(text),
+            other => Err(self.wrong_type(field, other, "a text")),
+        }
+    }
+
+    pub(super) fn number(&self, field: &str) -> Result<u64, ReplayError> {
+        let wrong = || self.error(field, ReplayErrorKind::NotWhole);
+        number(self.get(field)?).ok_or_else(wrong)
+    }
+
+    fn small(&self, field: &str) -> Result<u32, ReplayError> {
+        let given = self.number(field)?;
+        let wrong = |_| self.error(field, ReplayErrorKind::TooLarge { given });
+        u32::try_from(given).map_err(wrong)
+    }
+
+    pub(super) fn signed(&self, field: &str) -> Result<i64, ReplayError> {
+        let wrong = || self.error(field, ReplayErrorKind::NotWhole);
+        signed(self.get(field)?).ok_or_else(wrong)
+    }
+}

@@ -1,0 +1,277 @@
+//! `serin check --rps`: what gates will be able to show, before a rollout.
+
+use super::lints;
+use super::pace;
+use super::report::Report;
+use crate::CheckArgs;
+use crate::figures::{grouped, large, percent, span};
+use crate::paint::{self, Tone};
+use serde_json::{Value, json};
+use serin_analysis::lint::decorative;
+use serin_analysis::planner::{
+    Detection, GateForecast, Metric, Obstacle, RolloutForecast, StepForecast, Traffic, forecast,
+};
+use serin_core::gate::Ratio;
+
+/// Adds what the gates of a good spec can show, with a warning where that is too little.
+pub(super) fn add(report: &mut Report, args: &CheckArgs) {
+    let Some((spec, plan)) = &report.good else { return };
+    let found = forecast(spec, plan, |rollout| pace::of(args, rollout));
+    let warnings = decorative(&found).into_iter();
+    let warnings: Vec<_> = warnings
+        .map(|finding| lints::diagnostic(finding, report))
+        .filter(|diagnostic| !args.allow.contains(&diagnostic.id))
+        .collect();
+    report.prospects = found;
+    report.add(warnings);
+}
+
+/// All of it for people; empty if nothing was asked.
+pub(super) fn rendered(found: &[RolloutForecast]) -> String {
+    let mut text: String = found.iter().map(of_rollout).collect();
+    if !found.is_empty() {
+        text.push_str(
+            "Means: 19 of 20 runs need less than 2.3 times as many. Errors are counted by bucket unless the \
+             spec\nsays otherwise; where users' requests fail together, it takes more of them.\n\n",
+        );
+    }
+    text
+}
+
+#[allow(clippy::cast_precision_loss)]
+fn of_rollout(found: &RolloutForecast) -> String {
+    let traffic = found.traffic;
+    let mut text = format!(
+        "{} at {} requests a second, {} of the baseline's failing\n\n",
+        paint::out(Tone::Strong, &found.path),
+        large(traffic.per_minute as f64 / 60.0),
+        percent(f64::from(traffic.errors.ppm()) / 1e6),
+    );
+    if let Some(obstacle) = found.obstacle {
+        text.push_str(&format!("  {}\n\n", paint::out(Tone::Bad, &in_the_way(obstacle, traffic))));
+    }
+    text.push_str(&table(found));
+    text.push_str("\n  A regression that is there from the first step on:\n");
+    for course in &found.detections {
+        let what = regression(course.metric, course.ratio);
+        text.push_str(&format!("    {what:<14}  {}\n", course_in_words(course, found)));
+    }
+    if let Some(requests) = found.slight_drop {
+        let ms = u128::from(requests) * 60_000 / u128::from(traffic.per_minute);
+        let longest = found.steps.iter().filter_map(|step| step.hold_ms).max().unwrap_or(0);
+        let hidden = if ms > longest.into() { ": no hold will show it" } else { "" };
+        text.push_str(&format!(
+            "    {:<14}  needs {} requests of both arms, {}{hidden}\n",
+            "KPI -0.3 %",
+            large(requests as f64),
+            span(u64::try_from(ms).unwrap_or(u64::MAX)),
+        ));
+    }
+    text.push('\n');
+    text
+}
+
+/// What the figures below say, they say of steps that end.
+fn in_the_way(obstacle: Obstacle, traffic: Traffic) -> String {
+    let why = match obstacle {
+        Obstacle::TooLittleTraffic { wanted } => format!(
+            "a step needs {} requests a minute for that and will see {}",
+            grouped(wanted),
+            grouped(traffic.per_minute)
+        ),
+        Obstacle::BaselineUnwell { allowed } => {
+            format!("more of the baseline's requests fail than {allowed}")
+        }
+        Obstacle::NobodyToCompareWith => {
+            return "These gates judge nothing: everybody has the canary from the start."
+                .to_owned();
+        }
+    };
+    format!("No step will end, these gates can only abort: {why}. Were it not for that:")
+}
+
+const HEAD: [&str; 6] = ["STEP", "GATE", "NEEDS", "BRINGS", "SEES", "SEEN AFTER, HAVING EXPOSED"];
+
+fn table(found: &RolloutForecast) -> String {
+    let mut rows = vec![HEAD.map(str::to_owned)];
+    for step in &found.steps {
+        let mut name = step_name(step);
+        let mut brings = step.expected.map_or("no end".to_owned(), grouped);
+        if step.gates.is_empty() {
+            let nobody = if step.share.millipercent() == 0 { "no canary" } else { "no baseline" };
+            rows.push([name, nobody.into(), "-".into(), brings, "-".into(), "-".into()]);
+            continue;
+        }
+        for gate in &step.gates {
+            let mut sees = sees(step, gate);
+            for (ratio, needed) in &gate.needed {
+                rows.push([
+                    std::mem::take(&mut name),
+                    regression(gate.metric, *ratio),
+                    needed.map_or("-".to_owned(), grouped),
+                    std::mem::take(&mut brings),
+                    std::mem::take(&mut sees),
+                    exposed(found, step, gate, *ratio),
+                ]);
+            }
+        }
+        if let Some(requests) = step.promotable {
+            let empty = String::new;
+            let what = "promotable".to_owned();
+            let after = format!("after {}, if healthy", span(time(found, step, requests)));
+            rows.push([empty(), what, grouped(requests), empty(), empty(), after]);
+        }
+    }
+    let width = |at: usize| rows.iter().map(|row| row[at].chars().count()).max().unwrap_or(0);
+    let widths: [usize; 6] = std::array::from_fn(width);
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(widths).enumerate().map(|(at, (cell, width))| match at {
+            2 | 3 => format!("{cell:>width$}"),
+            _ => format!("{cell:<width$}"),
+        });
+        let line = cells.collect::<Vec<_>>().join("  ");
+        text.push_str(&format!("  {}\n", line.trim_end()));
+    }
+    text
+}
+
+fn step_name(step: &StepForecast) -> String {
+    let share = step.share;
+    match (step.hold_ms, step.promotable) {
+        (Some(hold), Some(_)) => format!("{share} for {} and the gate", span(hold)),
+        (Some(hold), None) => format!("{share} for {}", span(hold)),
+        (None, _) => share.to_string(),
+    }
+}
+
+/// The smallest regression that the hold shows.
+fn sees(step: &StepForecast, gate: &GateForecast) -> String {
+    match (step.expected, gate.smallest) {
+        (None, _) => String::new(),
+        (Some(_), None) => "nothing".to_owned(),
+        (Some(_), Some(ratio)) => format!("from {}", amount(gate.metric, ratio)),
+    }
+}
+
+fn exposed(
+    found: &RolloutForecast,
+    step: &StepForecast,
+    gate: &GateForecast,
+    ratio: Ratio,
+) -> String {
+    let Some(needed) = gate.needed(ratio) else { return "tolerated".to_owned() };
+    if !gate.sees(ratio) {
+        return paint::out(Tone::Bad, "not in this step");
+    }
+    let after = span(time(found, step, needed));
+    format!("{after}: {} of users, {} requests", step.share, grouped(needed))
+}
+
+/// How many ms so many canary requests take.
+fn time(found: &RolloutForecast, step: &StepForecast, requests: u64) -> u64 {
+    let wanted = u128::from(requests) * 60_000 * 100_000;
+    let pace = u128::from(found.traffic.per_minute) * u128::from(step.share.millipercent());
+    u64::try_from(wanted / pace.max(1)).unwrap_or(u64::MAX)
+}
+
+fn course_in_words(course: &Detection, found: &RolloutForecast) -> String {
+    let Some(step) = course.seen_in else {
+        return paint::out(Tone::Bad, "is never seen: everybody gets it");
+    };
+    let share = found.steps.get(step).map_or(course.share, |step| step.share);
+    let all = u128::from(found.traffic.per_minute) * u128::from(course.after_ms) / 60_000;
+    let all = u64::try_from(all).unwrap_or(u64::MAX);
+    format!(
+        "is seen at {share}, after {}: {} of users, {} of {} requests",
+        span(course.after_ms),
+        course.share,
+        grouped(course.requests),
+        grouped(all.max(course.requests)),
+    )
+}
+
+/// `errors × 2`, `p95 × 2`, `KPI -10 %`.
+fn regression(metric: Metric, ratio: Ratio) -> String {
+    let name = match metric {
+        Metric::Errors => "errors",
+        Metric::SlowTail => "beyond p95",
+        Metric::SlowestTail => "beyond p99",
+        Metric::Kpi => "KPI",
+    };
+    format!("{name} {}", amount(metric, ratio))
+}
+
+fn amount(metric: Metric, ratio: Ratio) -> String {
+    let thousandths = f64::from(ratio.thousandths());
+    match metric {
+        Metric::Kpi => format!("-{}", percent(1.0 - thousandths / 1e3)),
+        _ if thousandths < 1010.0 => format!("× {}", thousandths / 1e3),
+        _ if thousandths >= 10_000.0 => format!("× {:.0}", thousandths / 1e3),
+        _ => format!("× {}", (thousandths / 10.0).round() / 100.0),
+    }
+}
+
+/// The same for tools.
+pub(super) fn value(found: &RolloutForecast) -> Value {
+    let traffic = found.traffic;
+    json!({
+        "path": found.path,
+        "requestsPerMinute": traffic.per_minute,
+        "errorPercent": f64::from(traffic.errors.ppm()) / 1e4,
+        "kpiPercent": f64::from(traffic.kpi.ppm()) / 1e4,
+        "endsNoStep": found.obstacle.is_some_and(Obstacle::holds_steps),
+        "steps": found.steps.iter().map(step_value).collect::<Vec<_>>(),
+        "fromTheStart": found.detections.iter().map(course_value).collect::<Vec<_>>(),
+        "requestsForKpiDropOf0.3Percent": found.slight_drop,
+    })
+}
+
+fn step_value(step: &StepForecast) -> Value {
+    let gate = |gate: &GateForecast| {
+        let regressions = gate.needed.iter().map(|(ratio, needed)| {
+            json!({
+                "times": times(*ratio),
+                "canaryRequests": needed,
+                "seen": gate.sees(*ratio),
+            })
+        });
+        json!({
+            "evidence": evidence_name(gate.metric),
+            "smallestTimes": gate.smallest.map(times),
+            "regressions": regressions.collect::<Vec<_>>(),
+        })
+    };
+    json!({
+        "path": step.path,
+        "sharePercent": f64::from(step.share.millipercent()) / 1e3,
+        "holdMs": step.hold_ms,
+        "canaryRequests": step.expected,
+        "canaryRequestsUntilPromotable": step.promotable,
+        "gates": step.gates.iter().map(gate).collect::<Vec<_>>(),
+    })
+}
+
+fn course_value(course: &Detection) -> Value {
+    json!({
+        "evidence": evidence_name(course.metric),
+        "times": times(course.ratio),
+        "seenInStep": course.seen_in,
+        "afterMs": course.after_ms,
+        "canaryRequests": course.requests,
+        "usersPercent": f64::from(course.share.millipercent()) / 1e3,
+    })
+}
+
+fn times(ratio: Ratio) -> f64 {
+    f64::from(ratio.thousandths()) / 1e3
+}
+
+fn evidence_name(metric: Metric) -> &'static str {
+    match metric {
+        Metric::Errors => "errors",
+        Metric::SlowTail => "p95",
+        Metric::SlowestTail => "p99",
+        Metric::Kpi => "kpi",
+    }
+}

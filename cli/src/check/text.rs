@@ -1,0 +1,71 @@
+//! Diagnostics for people, in the way of rustc.
+
+use super::report::{Diagnostic, Report, Severity};
+use super::source::Source;
+use crate::paint;
+use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use std::ops::Range;
+
+/// Every diagnostic of a file, each with the line it is about.
+pub(crate) fn rendered(report: &Report) -> String {
+    with(report, &if paint::is_coloured() { Renderer::styled() } else { Renderer::plain() })
+}
+
+/// The same without colours.
+pub(crate) fn plain(report: &Report) -> String {
+    with(report, &Renderer::plain())
+}
+
+fn with(report: &Report, renderer: &Renderer) -> String {
+    let mut text = String::new();
+    for diagnostic in &report.diagnostics {
+        text.push_str(&one(diagnostic, &report.source, renderer));
+        text.push_str("\n\n");
+    }
+    text
+}
+
+fn one(diagnostic: &Diagnostic, source: &Source, renderer: &Renderer) -> String {
+    let level = match diagnostic.severity {
+        Severity::Error => Level::ERROR,
+        Severity::Warning => Level::WARNING,
+        Severity::Note => Level::NOTE,
+    };
+    let title = match diagnostic.path.as_str() {
+        "" => diagnostic.message.clone(),
+        path => format!("{path}: {}", diagnostic.message),
+    };
+    let title = level.primary_title(title).id(diagnostic.id);
+    let mut group = title.element(place(diagnostic, source));
+    if let Some(help) = &diagnostic.help {
+        group =
+            group.element(Level::HELP.message(annotate_snippets::normalize_untrusted_str(help)));
+    }
+    renderer.render(&[group])
+}
+
+/// The lines in question, or only the file where there are none.
+fn place<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Element<'s> {
+    let Some(place) = &diagnostic.place else {
+        return Origin::path(source.name.as_str()).into();
+    };
+    // Only the lines that are shown: a large document would be cut into lines again each time.
+    let mut first = source.line_of(place.start);
+    let mut last = first;
+    if let Some((other, _)) = &diagnostic.other {
+        first = first.min(source.line_of(other.start));
+        last = last.max(source.line_of(other.start));
+    }
+    let (start, end) = (source.line(first).start, source.line(last).end);
+    let within = |range: &Range<usize>| {
+        let first = range.start.min(end);
+        first - start..range.end.clamp(first, end) - start
+    };
+    let snippet = Snippet::source(source.text.get(start..end).unwrap_or(""));
+    let mut snippet = snippet.path(source.name.as_str()).line_start(first + 1);
+    snippet = snippet.annotation(AnnotationKind::Primary.span(within(place)));
+    if let Some((other, label)) = &diagnostic.other {
+        snippet = snippet.annotation(AnnotationKind::Context.span(within(other)).label(*label));
+    }
+    snippet.into()
+}

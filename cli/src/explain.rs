@@ -1,0 +1,276 @@
+//! `serin explain`: why a request gets what it gets.
+
+use super::paint::{self, Tone};
+use super::{ExplainArgs, Failure, SPEC_ERRORS, latches, overrides, spec_file};
+use http::Uri;
+use serin_core::gate::ActiveLatches;
+use serin_core::headers::DECISION;
+use serin_core::overrides::HEADER;
+use serin_core::plan::Input;
+use serin_core::{
+    Decision, Facts, OverrideError, OverrideKeys, Plan, Recorder, RequestHost, Timestamp,
+    decide_with,
+};
+use std::borrow::Cow;
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// A request as the command line gives it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct AskedRequest {
+    method: String,
+    scheme: String,
+    authority: String,
+    path: String,
+}
+
+/// `GET https://shop.example.com/feed`, or just the URL.
+pub(crate) fn parse_request(text: &str) -> Result<AskedRequest, String> {
+    let (method, url) = text.split_once(' ').unwrap_or(("GET", text));
+    let uri: Uri = url.trim().parse().map_err(|error| format!("{url} is not a URL: {error}"))?;
+    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
+        return Err(format!("{url} is not a whole URL, write GET https://shop.example.com/feed"));
+    };
+    let path = uri.path_and_query().map_or("/", |path| path.as_str());
+    Ok(AskedRequest {
+        method: method.to_owned(),
+        scheme: scheme.to_owned(),
+        authority: authority.to_string(),
+        path: path.to_owned(),
+    })
+}
+
+/// `NAME: VALUE`.
+pub(crate) fn parse_header(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
+    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+}
+
+/// `NAME=VALUE`.
+pub(crate) fn parse_fact(text: &str) -> Result<(String, String), String> {
+    let (name, value) = text.split_once('=').ok_or("a fact is NAME=VALUE")?;
+    let plain = ["ip", "country", "region", "city", "asn", "colo"].contains(&name);
+    if !plain && !name.starts_with("jwt.") {
+        return Err(format!(
+            "{name} is no fact of a host, use ip, country, region, city, asn, colo or jwt.CLAIM"
+        ));
+    }
+    Ok((name.to_owned(), value.to_owned()))
+}
+
+/// A moment in RFC 3339.
+pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
+    Timestamp::parse(text).ok_or_else(|| format!("{text} is no moment, write 2026-11-21T09:00:00Z"))
+}
+
+pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
+    spec_file::one_stdin(&[Some(&args.spec), args.latches.as_deref()])?;
+    let spec = spec_file::load(&args.spec).map_err(|failure| match failure.code {
+        SPEC_ERRORS => {
+            Failure::spec(format!("{} has errors\n\n{}", args.spec.display(), failure.message))
+        }
+        _ => failure,
+    })?;
+    let explained = explain(&spec.plan, args)?;
+    if args.json {
+        explained.print_json()
+    } else {
+        explained.print(args)
+    }
+    Ok(())
+}
+
+/// Everything that becomes of a request.
+struct Explained {
+    at: Timestamp,
+    /// What became of the token that the request carries: a word for tools, a sentence for people.
+    token: Option<(&'static str, String)>,
+    recorder: Recorder,
+    /// Whether the client gets the record.
+    told: bool,
+    upstream: Vec<(&'static str, String)>,
+    cookies: Vec<String>,
+    record: String,
+}
+
+fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
+    let request = &args.request;
+    let pseudo = [
+        (":method", request.method.as_str()),
+        (":scheme", &request.scheme),
+        (":authority", &request.authority),
+        (":path", &request.path),
+    ];
+    let headers = args.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let token = args.token.iter().map(|token| (HEADER, token.as_str()));
+    let pairs = pseudo.into_iter().chain(token).chain(headers);
+    let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
+    let at = args.at.unwrap_or_else(now);
+    let latches = args.latches.as_deref().map(latches::read).transpose()?;
+    let active_latches = latches.and_then(|latches| latches.for_plan(plan));
+    let (keys, keys_failure) = match overrides::keys_of_environment() {
+        Ok(keys) => (keys, None),
+        Err(failure) => (None, Some(failure)),
+    };
+    // A token is looked for also without keys, so that the answer says why it is ignored.
+    let no_keys = OverrideKeys::default();
+    let mut host = DescribedHost {
+        at,
+        facts: &args.facts,
+        latches: active_latches.as_ref(),
+        override_keys: keys.as_ref().unwrap_or(&no_keys),
+        entropy_error: None,
+    };
+    let facts = Facts::of_request(plan, pairs, &mut host);
+    if let Some(error) = host.entropy_error {
+        return Err(Failure::trouble(format!("no randomness: {error}")));
+    }
+    let token = match (facts.override_outcome(), keys_failure) {
+        (None, _) => None,
+        (Some(_), Some(failure)) => return Err(failure),
+        (Some(outcome), None) => Some(in_words(outcome, keys.is_some())),
+    };
+    let (mut decision, mut recorder) = (Decision::new(plan), Recorder::new());
+    decide_with(plan, &facts, &mut decision, &mut recorder);
+    let mut upstream = Vec::new();
+    decision.request_headers(plan, |name, value| upstream.push((name, value.to_owned())));
+    let cookies = decision.set_cookies(plan, &facts);
+    let (told, record) = (facts.wants_decision(), decision.record(plan));
+    Ok(Explained { at, token, recorder, told, upstream, cookies, record })
+}
+
+/// What became of a token: a word for tools, a sentence for people.
+fn in_words(outcome: Result<(), OverrideError>, has_keys: bool) -> (&'static str, String) {
+    match outcome {
+        _ if !has_keys => {
+            let why = format!("there are no keys, {} is not set", overrides::KEYS);
+            ("no_keys", format!("override ignored: {why}"))
+        }
+        Ok(()) => ("applied", "override in force".to_owned()),
+        Err(why) => (why.as_str(), format!("override ignored: {why}")),
+    }
+}
+
+/// A host that knows what the command line says, and has the environment's keys.
+struct DescribedHost<'a> {
+    at: Timestamp,
+    facts: &'a [(String, String)],
+    latches: Option<&'a ActiveLatches>,
+    override_keys: &'a OverrideKeys,
+    /// Why there was no entropy for an anonymous id.
+    entropy_error: Option<getrandom::Error>,
+}
+
+impl<'a> RequestHost<'a> for DescribedHost<'a> {
+    fn now(&self) -> Option<u64> {
+        Some(self.at.unix_ms())
+    }
+
+    fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
+        let name = fact_name(input);
+        let (_, value) = self.facts.iter().find(|(given, _)| *given == name)?;
+        Some(Cow::Borrowed(value))
+    }
+
+    fn entropy(&mut self) -> Option<[u8; 16]> {
+        let mut entropy = [0; 16];
+        let filled = getrandom::fill(&mut entropy);
+        self.entropy_error = self.entropy_error.or(filled.err());
+        filled.ok().map(|()| entropy)
+    }
+
+    fn latches(&self) -> Option<&'a ActiveLatches> {
+        self.latches
+    }
+
+    fn override_keys(&self) -> Option<&'a OverrideKeys> {
+        Some(self.override_keys)
+    }
+}
+
+pub(crate) fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}
+
+fn fact_name(input: &Input) -> String {
+    match input {
+        Input::Ip => "ip".to_owned(),
+        Input::Country => "country".to_owned(),
+        Input::Region => "region".to_owned(),
+        Input::City => "city".to_owned(),
+        Input::Asn => "asn".to_owned(),
+        Input::Colo => "colo".to_owned(),
+        Input::Jwt(claim) => format!("jwt.{claim}"),
+        // The others are in the request itself.
+        Input::Header(_) | Input::Cookie(_) | Input::Query(_) => String::new(),
+    }
+}
+
+impl Explained {
+    fn print(&self, args: &ExplainArgs) {
+        let AskedRequest { method, scheme, authority, path } = &args.request;
+        let title = format!("{method} {scheme}://{authority}{path} at {}", self.at);
+        println!("{}\n", paint::out(Tone::Strong, &title));
+        if let Some((_, sentence)) = &self.token {
+            println!("{sentence}");
+        }
+        print!("{}", self.recorder.to_text());
+        if !self.upstream.is_empty() {
+            println!("\n{}", paint::out(Tone::Strong, "The upstream gets"));
+        }
+        for (name, value) in &self.upstream {
+            println!("  {name}: {value}");
+        }
+        if !self.cookies.is_empty() || self.told {
+            println!("\n{}", paint::out(Tone::Strong, "The client gets"));
+        }
+        for cookie in &self.cookies {
+            println!("  set-cookie: {cookie}");
+        }
+        if self.told {
+            println!("  {DECISION}: the record");
+        }
+        println!("\n{}\n  {}", paint::out(Tone::Strong, "The record"), self.record);
+    }
+
+    /// Steps and record are JSON already.
+    fn print_json(&self) {
+        let upstream: serde_json::Map<String, serde_json::Value> = self
+            .upstream
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), value.as_str().into()))
+            .collect();
+        let raw = |text: &str| serde_json::from_str(text).unwrap_or(serde_json::Value::Null);
+        let explained = serde_json::json!({
+            "at": self.at.to_string(),
+            "override": self.token.as_ref().map(|(outcome, _)| outcome),
+            "steps": raw(&self.recorder.to_json()),
+            "upstream": upstream,
+            "setCookie": self.cookies,
+            "tellsDecision": self.told,
+            "record": raw(&self.record),
+        });
+        println!("{explained}");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn requests_are_read_as_people_write_them() {
+        let request = parse_request("POST https://Shop.example.com:8443/a?b=c").expect("a request");
+        assert_eq!((&*request.method, &*request.path), ("POST", "/a?b=c"));
+        assert_eq!(parse_request("http://x").expect("a URL alone").path, "/");
+        assert!(parse_request("/feed").unwrap_err().contains("not a whole URL"));
+        assert!(parse_request("GET http://a b").is_err());
+    }
+
+    #[test]
+    fn headers_and_facts() {
+        assert_eq!(parse_header("X-User: a:b "), Ok(("x-user".into(), "a:b".into())));
+        assert_eq!(parse_fact("jwt.sub=42"), Ok(("jwt.sub".into(), "42".into())));
+        assert!(parse_fact("planet=earth").unwrap_err().contains("planet is no fact"));
+    }
+}

@@ -1,0 +1,116 @@
+//! Artifacts to standard output, or to files.
+
+use crate::paint::{self, Tone};
+use crate::{Failure, SPEC_ERRORS};
+use serin_fleet::export::Artifact;
+use std::io::{BufRead, BufReader, Read, Write};
+use std::path::{Path, PathBuf};
+
+/// A folder that files are written into.
+pub(super) struct Folder<'a> {
+    pub(super) path: &'a Path,
+    /// How files of this target begin, if those that are not exported any more are to go.
+    pub(super) own: Option<String>,
+}
+
+/// One file as it is, several as documents behind their names.
+pub(super) fn print(artifacts: &[Artifact]) -> Result<(), Failure> {
+    let mut text = String::new();
+    for artifact in artifacts {
+        if artifacts.len() > 1 {
+            text.push_str(&format!("---\n# File: {}\n", artifact.path));
+        }
+        text.push_str(&artifact.text);
+    }
+    let mut out = std::io::stdout().lock();
+    out.write_all(text.as_bytes())
+        .and_then(|()| out.flush())
+        .map_err(|error| Failure::trouble(format!("standard output cannot be written: {error}")))
+}
+
+/// Writes what has changed, and says of each file what came of it.
+pub(super) fn write(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), Failure> {
+    for artifact in artifacts {
+        let path = place(folder.path, artifact);
+        let outcome = if is_same(&path, artifact) {
+            paint::out(Tone::Quiet, "unchanged")
+        } else {
+            replace(&path, artifact).map_err(|error| {
+                Failure::trouble(format!("{}: cannot be written: {error}", path.display()))
+            })?;
+            paint::out(Tone::Good, "written")
+        };
+        println!("{}: {outcome}", path.display());
+    }
+    for path in left_over(folder, artifacts) {
+        std::fs::remove_file(&path).map_err(|error| {
+            Failure::trouble(format!("{}: cannot be removed: {error}", path.display()))
+        })?;
+        println!("{}: {}", path.display(), paint::out(Tone::Strong, "removed"));
+    }
+    Ok(())
+}
+
+/// Says which files differ from what would be written.
+pub(super) fn check(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), Failure> {
+    let mut same = true;
+    for artifact in artifacts {
+        let path = place(folder.path, artifact);
+        let outcome = if is_same(&path, artifact) {
+            paint::out(Tone::Good, "as exported")
+        } else {
+            same = false;
+            paint::out(Tone::Bad, if path.exists() { "differs" } else { "missing" })
+        };
+        println!("{}: {outcome}", path.display());
+    }
+    for path in left_over(folder, artifacts) {
+        same = false;
+        println!("{}: {}", path.display(), paint::out(Tone::Bad, "left over"));
+    }
+    if same { Ok(()) } else { Err(Failure { code: SPEC_ERRORS, message: String::new() }) }
+}
+
+fn place(folder: &Path, artifact: &Artifact) -> PathBuf {
+    artifact.path.split('/').fold(folder.to_path_buf(), |path, segment| path.join(segment))
+}
+
+/// Files of an earlier export that this one has not: other options, or no subsets any more.
+fn left_over(folder: &Folder<'_>, artifacts: &[Artifact]) -> Vec<PathBuf> {
+    let Some(own) = &folder.own else { return Vec::new() };
+    let made_by_us = |path: &PathBuf| {
+        let mut line = String::new();
+        let file = std::fs::File::open(path);
+        let read = file.and_then(|file| BufReader::new(file.take(4096)).read_line(&mut line));
+        read.is_ok() && line.trim_start_matches(['#', '/', ' ']).starts_with(own.as_str())
+    };
+    let exported: Vec<PathBuf> =
+        artifacts.iter().map(|artifact| place(folder.path, artifact)).collect();
+    let entries = std::fs::read_dir(folder.path).into_iter().flatten().flatten();
+    let files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
+    let mut found: Vec<PathBuf> =
+        files.filter(|path| !exported.contains(path) && made_by_us(path)).collect();
+    found.sort();
+    found
+}
+
+fn is_same(path: &Path, artifact: &Artifact) -> bool {
+    std::fs::read(path).is_ok_and(|found| found == artifact.text.as_bytes())
+}
+
+/// Puts a file into place in one step, so that nobody ever reads half of it.
+fn replace(path: &Path, artifact: &Artifact) -> std::io::Result<()> {
+    let folder = path.parent().unwrap_or(Path::new("."));
+    std::fs::create_dir_all(folder)?;
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let new = folder.join(format!(".{name}.{}.new", std::process::id()));
+    let written = std::fs::File::create(&new).and_then(|mut file| {
+        file.write_all(artifact.text.as_bytes())?;
+        file.sync_all()
+    });
+    let moved = written.and_then(|()| std::fs::rename(&new, path));
+    if moved.is_err() {
+        let _ = std::fs::remove_file(&new);
+    }
+    moved
+}

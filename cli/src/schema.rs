@@ -1,0 +1,11 @@
+//! `serin schema`.
+
+use super::Failure;
+
+/// The JSON Schema of specs. `tests/schema/` holds it against what the core reads.
+const SCHEMA: &str = include_str!("../../docs/spec.schema.json");
+
+pub(crate) fn run() -> Result<(), Failure> {
+    print!("{SCHEMA}");
+    Ok(())
+}

@@ -1,0 +1,24 @@
+//! The `serin` command as people run it, over real sockets, with a small filter of its own.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
+#![allow(
+    clippy::disallowed_methods,
+    clippy::disallowed_types,
+    reason = "the tests run the command as a process, with files and sockets"
+)]
+
+mod check;
+mod command;
+mod diff;
+mod drill;
+mod export;
+mod guarded;
+#[allow(dead_code)]
+#[path = "../../../host-sim/tests/host/guest.rs"]
+mod guest;
+mod http;
+mod import;
+mod overrides;
+mod planner;
+mod replay_audit;
+mod serve;

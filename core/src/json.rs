@@ -1,0 +1,207 @@
+//! JSON as the core reads and writes it. Shells use it too, so that no second JSON library is linked.
+//!
+//! [`object`] writes a document; the writers it hands out keep commas and escapes right.
+//!
+//! ```
+//! use serin_core::json;
+//!
+//! let document = json::object(|object| {
+//!     object.string("rollout", "shop");
+//!     object.number("epoch", 3_u64);
+//!     object.list("shares", |list| [1, 25, 100].into_iter().for_each(|share: u64| list.number(share)));
+//! });
+//! assert_eq!(document, r#"{"rollout":"shop","epoch":3,"shares":[1,25,100]}"#);
+//! ```
+
+use alloc::string::String;
+
+pub use crate::parse::node::{Node, write_json_text};
+
+/// Parses a document; `None` if it is not JSON. The caller bounds its size.
+pub fn parse(json: &[u8]) -> Option<Node> {
+    serde_json::from_slice(json).ok()
+}
+
+/// Writes a document: an object with the members that `write` adds, in that order.
+pub fn object(write: impl FnOnce(&mut ObjectWriter<'_>)) -> String {
+    let mut out = String::with_capacity(256);
+    write_object(&mut out, write);
+    out
+}
+
+fn write_object(out: &mut String, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+    out.push('{');
+    write(&mut ObjectWriter { out, is_empty: true });
+    out.push('}');
+}
+
+fn write_list(out: &mut String, write: impl FnOnce(&mut ListWriter<'_>)) {
+    out.push('[');
+    write(&mut ListWriter { out, is_empty: true });
+    out.push(']');
+}
+
+/// The members of an object that is being written. Keys are escaped; giving one twice writes it twice.
+#[derive(Debug)]
+pub struct ObjectWriter<'o> {
+    out: &'o mut String,
+    is_empty: bool,
+}
+
+impl ObjectWriter<'_> {
+    fn key(&mut self, key: &str) {
+        separate(self.out, &mut self.is_empty);
+        write_json_text(key, self.out);
+        self.out.push(':');
+    }
+
+    /// A string member.
+    pub fn string(&mut self, key: &str, value: &str) {
+        self.key(key);
+        write_json_text(value, self.out);
+    }
+
+    /// A whole number.
+    pub fn number(&mut self, key: &str, value: impl Into<u64>) {
+        self.key(key);
+        write_number(value.into(), self.out);
+    }
+
+    /// A whole number that may be negative.
+    pub fn signed(&mut self, key: &str, value: i64) {
+        self.key(key);
+        write_signed(value, self.out);
+    }
+
+    /// An object.
+    pub fn object(&mut self, key: &str, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+        self.key(key);
+        write_object(self.out, write);
+    }
+
+    /// A list.
+    pub fn list(&mut self, key: &str, write: impl FnOnce(&mut ListWriter<'_>)) {
+        self.key(key);
+        write_list(self.out, write);
+    }
+
+    /// A list of whole numbers.
+    pub fn numbers(&mut self, key: &str, values: impl IntoIterator<Item = u64>) {
+        self.list(key, |list| values.into_iter().for_each(|value| list.number(value)));
+    }
+
+    /// A member whose value is JSON already.
+    pub fn raw(&mut self, key: &str, json: &str) {
+        self.key(key);
+        self.out.push_str(json);
+    }
+}
+
+/// The items of a list that is being written.
+#[derive(Debug)]
+pub struct ListWriter<'o> {
+    out: &'o mut String,
+    is_empty: bool,
+}
+
+impl ListWriter<'_> {
+    fn item(&mut self) -> &mut String {
+        separate(self.out, &mut self.is_empty);
+        self.out
+    }
+
+    /// A string.
+    pub fn string(&mut self, value: &str) {
+        write_json_text(value, self.item());
+    }
+
+    /// A whole number.
+    pub fn number(&mut self, value: impl Into<u64>) {
+        write_number(value.into(), self.item());
+    }
+
+    /// A whole number that may be negative.
+    pub fn signed(&mut self, value: i64) {
+        write_signed(value, self.item());
+    }
+
+    /// An object.
+    pub fn object(&mut self, write: impl FnOnce(&mut ObjectWriter<'_>)) {
+        write_object(self.item(), write);
+    }
+
+    /// A list.
+    pub fn list(&mut self, write: impl FnOnce(&mut ListWriter<'_>)) {
+        write_list(self.item(), write);
+    }
+
+    /// An item that is JSON already.
+    pub fn raw(&mut self, json: &str) {
+        self.item().push_str(json);
+    }
+}
+
+fn separate(out: &mut String, is_empty: &mut bool) {
+    if !core::mem::replace(is_empty, false) {
+        out.push(',');
+    }
+}
+
+fn write_signed(value: i64, out: &mut String) {
+    if value < 0 {
+        out.push('-');
+    }
+    write_number(value.unsigned_abs(), out);
+}
+
+/// Appends decimal digits. Formatting by `core::fmt` costs the filter several times as much fuel.
+fn write_number(value: u64, out: &mut String) {
+    let mut divisor = 1_u64;
+    while value.checked_div(divisor).unwrap_or(0) >= 10 {
+        divisor = divisor.saturating_mul(10);
+    }
+    while divisor > 0 {
+        let digit = value.checked_div(divisor).unwrap_or(0) % 10;
+        out.push(char::from(b'0'.saturating_add(u8::try_from(digit).unwrap_or(0))));
+        divisor /= 10;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use alloc::format;
+    use proptest::prelude::*;
+
+    #[test]
+    fn members_and_items_are_separated_and_escaped() {
+        let json = object(|object| {
+            object.object("empty", |_| {});
+            object.list("none", |_| {});
+            object.string("a\"b", "line\nbreak");
+            object.list("list", |list| {
+                list.string("x");
+                list.signed(-1);
+                list.object(|object| object.number("n", 7_u32));
+                list.list(|list| list.raw("null"));
+            });
+            object.signed("low", i64::MIN);
+            object.raw("raw", "true");
+        });
+        assert_eq!(
+            json,
+            r#"{"empty":{},"none":[],"a\"b":"line\nbreak","list":["x",-1,{"n":7},[null]],"low":-9223372036854775808,"raw":true}"#
+        );
+    }
+
+    proptest! {
+        #[test]
+        fn numbers_are_written_as_the_formatter_writes_them(value: u64, signed: i64) {
+            let mut out = String::new();
+            write_number(value, &mut out);
+            out.push(' ');
+            write_signed(signed, &mut out);
+            prop_assert_eq!(out, format!("{value} {signed}"));
+        }
+    }
+}

@@ -1,0 +1,117 @@
+//! Reads what requests match: methods, hosts and paths.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use super::node::Node;
+use super::reader::{Object, list, text, texts, wrong_type};
+use crate::error::{ErrorKind, Errors, Path, quoted};
+use crate::facts::path::normalise;
+use crate::spec::{HostMatch, PathMatch};
+
+/// The most hosts and the most paths one rollout may match.
+const MAX_MATCHES: usize = 1000;
+
+pub(crate) fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+    let given = texts(node, path, errors);
+    for method in &given {
+        let plain = method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
+        if method.is_empty() || !plain {
+            errors.add(
+                path,
+                ErrorKind::Value,
+                &format_args!("{} is no method, write GET", quoted(method)),
+            );
+        }
+    }
+    given.into_iter().map(String::from).collect()
+}
+
+pub(crate) fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<HostMatch> {
+    let Some(items) = list(node, path, errors) else {
+        return Vec::new();
+    };
+    bounded(items.len(), path, errors);
+    let mut hosts = Vec::with_capacity(items.len());
+    for (index, item) in items.iter().enumerate() {
+        let here = path.index(index);
+        let Some(given) = text(item, &here, errors) else {
+            continue;
+        };
+        match host_match(given) {
+            Some(host) => hosts.push(host),
+            None => {
+                errors.add(&here, ErrorKind::Value, &format_args!(
+                    "{} is no host, write shop.example.com or *.example.com, without scheme, port or path",
+                    quoted(given)
+                ));
+            }
+        }
+    }
+    hosts
+}
+
+fn host_match(text: &str) -> Option<HostMatch> {
+    let lower = text.to_ascii_lowercase();
+    let (below, name) = match lower.strip_prefix("*.") {
+        Some(name) => (true, name),
+        None => (false, lower.as_str()),
+    };
+    let address = name.starts_with('[') && name.ends_with(']') && !below;
+    let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
+    if name.is_empty() || (!address && !name.bytes().all(plain)) {
+        return None;
+    }
+    let name = name.to_string();
+    Some(if below { HostMatch::Below(name) } else { HostMatch::Exact(name) })
+}
+
+/// A list of paths: `"/feed"` and `{ prefix: /feed }` are one, `{ exact: /feed }` the other kind.
+pub(crate) fn path_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<PathMatch> {
+    let Some(items) = list(node, path, errors) else {
+        return Vec::new();
+    };
+    bounded(items.len(), path, errors);
+    let read = |(index, item)| path_match(item, &path.index(index), errors);
+    items.iter().enumerate().filter_map(read).collect()
+}
+
+fn path_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<PathMatch> {
+    match node {
+        Node::Text(text) => Some(PathMatch::Prefix(pattern(text, path, errors)?)),
+        Node::Object(_) => {
+            let object = Object::open(node, path, &["prefix", "exact"], errors)?;
+            let (kind, value) = object.only(&["prefix", "exact"], errors)?;
+            let here = path.key(kind);
+            let pattern = pattern(text(value, &here, errors)?, &here, errors)?;
+            Some(if kind == "exact" {
+                PathMatch::Exact(pattern)
+            } else {
+                PathMatch::Prefix(pattern)
+            })
+        }
+        other => wrong_type(other, "a path, { prefix: PATH } or { exact: PATH }", path, errors),
+    }
+}
+
+fn pattern(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<String> {
+    const LONGEST: usize = 2048;
+    if !given.starts_with('/') || given.contains(['?', '#', '*']) || given.len() > LONGEST {
+        errors.add(path, ErrorKind::Value, &format_args!(
+            "{} is no path, write /feed: it begins with /, has no ?, # or * and at most {LONGEST} bytes",
+            quoted(given)
+        ));
+        return None;
+    }
+    Some(normalise(given.as_bytes()).into_owned())
+}
+
+fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
+    if count > MAX_MATCHES {
+        errors.add(
+            path,
+            ErrorKind::Limit,
+            &format_args!("has {count} items, at most {MAX_MATCHES} are allowed"),
+        );
+    }
+}

@@ -1,0 +1,238 @@
+//! The judge: adds tallies up, evaluates trials and keeps the latches.
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use serin_core::Plan;
+use serin_core::gate::{Audit, Latch, Latches, Monitor, StageId, Tallies};
+use serin_core::plan::{Rollout, RolloutId};
+
+use crate::audit_log;
+use crate::keys;
+use crate::latch_document::LatchDocument;
+use crate::outcome_batch::OutcomeBatch;
+use crate::retention;
+use crate::store::{self, Conflict, Store};
+
+/// The owner of the evidence in a store. Several judges may share a store: each change is a
+/// compare-and-swap, and of two judges that evaluate the same tallies one takes effect.
+#[derive(Debug)]
+pub struct Judge<S> {
+    store: S,
+}
+
+impl<S: Store> Judge<S> {
+    /// How long after the latest batch a judge wakes by itself, in ms: a little later than the lack of traffic
+    /// is judged, so that it does not wake in vain.
+    pub const RECHECK_MS: u64 = Monitor::PATIENCE_MS.saturating_add(1_000);
+
+    /// A judge over a store.
+    pub const fn new(store: S) -> Judge<S> {
+        Judge { store }
+    }
+
+    /// The store.
+    pub const fn store(&self) -> &S {
+        &self.store
+    }
+
+    /// The tallies of a rollout.
+    pub fn tallies(&self, rollout: &str) -> Option<Tallies> {
+        self.read_tallies(rollout).0
+    }
+
+    /// The tallies of a rollout, with the version of that state.
+    pub fn read_tallies(&self, rollout: &str) -> (Option<Tallies>, S::Version) {
+        let (bytes, version) = self.store.get(&keys::tallies(rollout));
+        (bytes.and_then(|bytes| Tallies::from_bytes(&bytes)), version)
+    }
+
+    /// Adds tallies to a rollout's, while the stage `current` is in force; tallies of another stage give
+    /// way. Returns the sum.
+    ///
+    /// # Errors
+    /// [`Conflict`] if other writers were first in every try; nothing is added.
+    pub fn add(
+        &self,
+        rollout: &str,
+        added: &Tallies,
+        current: StageId,
+    ) -> Result<Option<Tallies>, Conflict> {
+        let mut sum = None;
+        store::update(&self.store, &keys::tallies(rollout), |value| {
+            let stored = value.and_then(|bytes| Tallies::from_bytes(&bytes));
+            sum = Tallies::absorb(stored, added, current);
+            sum.as_ref().map(Tallies::to_bytes)
+        })?;
+        Ok(sum)
+    }
+
+    /// Evaluates a trial: see [`Monitor::evaluate`]. The monitor is stored; the latch is the caller's to
+    /// store.
+    ///
+    /// # Errors
+    /// [`Conflict`] if another judge has evaluated meanwhile: the latch then counts as unchanged.
+    pub fn evaluate(
+        &self,
+        plan: &Plan,
+        id: RolloutId,
+        tallies: Option<&Tallies>,
+        latch: &mut Latch,
+        now: u64,
+    ) -> Result<Option<Audit>, Conflict> {
+        let Some(rollout) = plan.rollout(id) else { return Ok(None) };
+        let key = keys::monitor(rollout.name());
+        let (bytes, version) = self.store.get(&key);
+        let stored = bytes.and_then(|bytes| Monitor::from_bytes(&bytes));
+        let mut monitor = stored.clone().unwrap_or_default();
+        let audit = monitor.evaluate(plan, id, tallies, latch, now);
+        if stored.as_ref() != Some(&monitor) {
+            self.store.set(&key, &monitor.to_bytes(), &version)?;
+        }
+        Ok(audit)
+    }
+
+    /// Takes a worker's batch at `now` (ms since 1970): adds it up and evaluates its trials. `others` are
+    /// latches that were learned elsewhere. Returns the records of what followed.
+    ///
+    /// # Errors
+    /// [`Conflict`] if other writers were first in every try: the batch is not counted in full.
+    pub fn take_batch(
+        &self,
+        plan: &Plan,
+        batch: &OutcomeBatch,
+        others: &Latches,
+        now: u64,
+    ) -> Result<Vec<Audit>, Conflict> {
+        let concerns = |rollout: &Rollout| batch.get(rollout.name()).is_some();
+        self.evaluate_all(plan, others, now, concerns, |rollout, latches| {
+            let (Some(current), Some(added)) = (
+                rollout.current_stage(latches.get(rollout.name()), now),
+                batch.get(rollout.name()),
+            ) else {
+                return Ok(None);
+            };
+            self.add(rollout.name(), added, current.stage)
+        })
+    }
+
+    /// Evaluates all trials although no batch has arrived: the lack of traffic is judged, too.
+    ///
+    /// # Errors
+    /// [`Conflict`] as for [`Judge::take_batch`].
+    pub fn wake(&self, plan: &Plan, others: &Latches, now: u64) -> Result<Vec<Audit>, Conflict> {
+        self.evaluate_all(
+            plan,
+            others,
+            now,
+            |_| true,
+            |rollout, _| Ok(self.tallies(rollout.name())),
+        )
+    }
+
+    /// Whether time alone may change something: a trial runs and its step is not held.
+    pub fn is_waiting(&self, plan: &Plan, now: u64) -> bool {
+        let latches = self.document().latches;
+        plan.rollouts().iter().any(|rollout| {
+            let latch = latches.get(rollout.name());
+            if rollout.abort_in_force(latch, Some(now)).is_some() {
+                return false;
+            }
+            let current = rollout.current_stage(latch, now);
+            let held = latch.and_then(|latch| latch.held_step);
+            current.is_some_and(|current| held != Some(current.stage.step))
+        })
+    }
+
+    fn evaluate_all(
+        &self,
+        plan: &Plan,
+        others: &Latches,
+        now: u64,
+        concerns: impl Fn(&Rollout) -> bool,
+        tallies: impl Fn(&Rollout, &Latches) -> Result<Option<Tallies>, Conflict>,
+    ) -> Result<Vec<Audit>, Conflict> {
+        let mut latches = self.document().latches;
+        latches.merge(others);
+        let mut audits = Vec::new();
+        let mut judged = Latches::default();
+        for (index, rollout) in plan.rollouts().iter().enumerate() {
+            if rollout.trial().is_none() || !concerns(rollout) {
+                continue;
+            }
+            let tallies = tallies(rollout, &latches)?;
+            let mut latch =
+                latches.get(rollout.name()).cloned().unwrap_or_else(|| Latch::new(rollout.name()));
+            let id = RolloutId::from_index(index);
+            // Another judge that was first has evaluated the same tallies.
+            let Ok(audit) = self.evaluate(plan, id, tallies.as_ref(), &mut latch, now) else {
+                continue;
+            };
+            judged.update(rollout.name(), |slot| *slot = latch);
+            audits.extend(audit);
+        }
+        self.store_latches(others, &judged, now)?;
+        audit_log::append(&self.store, &audits)?;
+        retention::sweep(&self.store, plan, now)?;
+        Ok(audits)
+    }
+
+    /// The stored latches.
+    pub fn document(&self) -> LatchDocument {
+        document(self.store.get(keys::LATCHES).0)
+    }
+
+    /// Merges what others have learned, and adopts what this judge has decided.
+    fn store_latches(&self, others: &Latches, judged: &Latches, now: u64) -> Result<(), Conflict> {
+        store::update(&self.store, keys::LATCHES, |value| {
+            let mut document = document(value);
+            let mut latches = document.latches.clone();
+            latches.merge(others);
+            for latch in judged.list() {
+                latches.update(&latch.rollout, |stored| stored.adopt(latch));
+            }
+            if latches == document.latches {
+                return None;
+            }
+            document.set(latches, now);
+            Some(document.to_json().into_bytes())
+        })
+    }
+
+    /// The latch document if it has changed since it was published last.
+    pub fn unpublished(&self) -> Option<String> {
+        let document = self.text(keys::LATCHES)?;
+        (self.text(keys::PUBLISHED).as_ref() != Some(&document)).then_some(document)
+    }
+
+    /// Records that a latch document was published.
+    ///
+    /// # Errors
+    /// [`Conflict`] if other writers were first in every try.
+    pub fn set_published(&self, document: &str) -> Result<(), Conflict> {
+        store::update(&self.store, keys::PUBLISHED, |_| Some(document.as_bytes().to_vec()))
+    }
+
+    /// Removes the evidence of rollouts that no plan has had gates for in a day; see
+    /// [`Judge::next_expiry`].
+    ///
+    /// # Errors
+    /// [`Conflict`] if other writers were first in every try.
+    pub fn remove_expired(&self, plan: &Plan, now: u64) -> Result<(), Conflict> {
+        retention::sweep(&self.store, plan, now)
+    }
+
+    /// When evidence has to be removed next, in ms since 1970.
+    pub fn next_expiry(&self) -> Option<u64> {
+        retention::next_expiry(&self.store)
+    }
+
+    fn text(&self, key: &str) -> Option<String> {
+        String::from_utf8(self.store.get(key).0?).ok()
+    }
+}
+
+fn document(value: Option<Vec<u8>>) -> LatchDocument {
+    let text = value.and_then(|bytes| String::from_utf8(bytes).ok());
+    text.and_then(|text| LatchDocument::from_json(&text)).unwrap_or_default()
+}

@@ -1,0 +1,86 @@
+//! The outcomes that a worker has counted and not yet handed to the judge.
+
+use serin_core::gate::{Outcome, Probe, StageId, Tallies};
+use serin_core::plan::Trial;
+
+/// The tallies of one trial in one worker. They are of one stage.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TallyBuffer(Option<Tallies>);
+
+impl TallyBuffer {
+    /// Counts an outcome. Returns tallies that have no room: see [`TallyBuffer::add`].
+    #[must_use]
+    pub fn record(&mut self, trial: &Trial, probe: &Probe, outcome: &Outcome) -> Option<Tallies> {
+        if let Some(buffered) = self.0.as_mut().filter(|buffered| buffered.stage == probe.stage) {
+            buffered.record(trial, probe, outcome);
+            return None;
+        }
+        let mut fresh = Tallies::new(probe.stage, trial);
+        fresh.record(trial, probe, outcome);
+        self.add(fresh)
+    }
+
+    /// Adds tallies. Returns those that have no room, because the buffer holds one stage: the added ones if
+    /// they are of an earlier step than the buffer's, whose requests began before its step did; otherwise the
+    /// buffered ones, which the added ones replace.
+    #[must_use]
+    pub fn add(&mut self, added: Tallies) -> Option<Tallies> {
+        match &mut self.0 {
+            Some(buffered) if buffered.stage == added.stage => {
+                buffered.add(&added);
+                None
+            }
+            Some(buffered) if is_later_step(buffered.stage, added.stage) => Some(added),
+            buffer => buffer.replace(added),
+        }
+    }
+
+    /// Takes everything out.
+    pub fn take(&mut self) -> Option<Tallies> {
+        self.0.take()
+    }
+
+    /// The stage of the buffered tallies.
+    pub fn stage(&self) -> Option<StageId> {
+        Some(self.0.as_ref()?.stage)
+    }
+}
+
+/// Whether `stage` is a later step of the trial of `than`.
+fn is_later_step(stage: StageId, than: StageId) -> bool {
+    (stage.epoch, stage.fingerprint) == (than.epoch, than.fingerprint) && stage.step > than.step
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serin_core::gate::Tally;
+
+    fn tallies(epoch: u64, step: u32, compared: u64) -> Tallies {
+        let shadow = Tally { exposures: compared, events: 0 };
+        Tallies { stage: StageId { epoch, step, fingerprint: 7 }, shadow, ..Tallies::default() }
+    }
+
+    #[test]
+    fn an_earlier_step_does_not_displace_a_later_one() {
+        let mut buffer = TallyBuffer::default();
+        assert_eq!(buffer.add(tallies(1, 2, 10)), None);
+        assert_eq!(buffer.add(tallies(1, 1, 3)), Some(tallies(1, 1, 3)));
+        assert_eq!(buffer.add(tallies(1, 2, 5)), None);
+        assert_eq!(buffer.take(), Some(tallies(1, 2, 15)));
+        assert_eq!((buffer.take(), buffer.stage()), (None, None));
+    }
+
+    #[test]
+    fn a_later_step_and_another_epoch_take_the_buffer() {
+        let mut buffer = TallyBuffer::default();
+        for (added, displaced) in [
+            (tallies(1, 0, 1), None),
+            (tallies(1, 1, 2), Some(tallies(1, 0, 1))),
+            (tallies(2, 0, 3), Some(tallies(1, 1, 2))),
+            (tallies(1, 5, 4), Some(tallies(2, 0, 3))),
+        ] {
+            assert_eq!(buffer.add(added), displaced);
+        }
+    }
+}
