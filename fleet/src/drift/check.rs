@@ -20,7 +20,6 @@ pub struct ExpectedSpec<'a> {
 
 /// A kind of host.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum HostKind {
     /// Envoy, by its admin interface.
     Envoy,
