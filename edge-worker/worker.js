@@ -2,7 +2,14 @@
 // resort, after KV and the variable SERIN_SPEC; as shipped it is `null`, which is none.
 import { hasEnded, waiting } from "./host.js";
 import spec from "./spec.json";
-import { __wbg_reset_state as restart, fetch, flushed, kept, pass, woken } from "./serin.js";
+import {
+  __wbg_reset_state as restart,
+  fetch,
+  judge_alarm,
+  judge_batch,
+  judge_status,
+  pass,
+} from "./serin.js";
 
 globalThis.serinSpec = spec;
 
@@ -32,7 +39,7 @@ export default {
   },
 };
 
-/** One object for all isolates: keeps what gates have seen, and looks at it. */
+/** One object for all isolates: it judges the trials of all rollouts. */
 export class SerinGates {
   constructor(state, env) {
     this.storage = state.storage;
@@ -42,8 +49,8 @@ export class SerinGates {
   async fetch(request) {
     try {
       const text = request.method === "POST"
-        ? await called(flushed, this.storage, this.env, new Uint8Array(await request.arrayBuffer()))
-        : await called(kept, this.storage, this.env);
+        ? await called(judge_batch, this.storage, this.env, new Uint8Array(await request.arrayBuffer()))
+        : await called(judge_status, this.storage, this.env);
       return new Response(text);
     } catch (fault) {
       console.error("serin: the gates' object:", fault);
@@ -52,6 +59,6 @@ export class SerinGates {
   }
 
   alarm() {
-    return called(woken, this.storage, this.env);
+    return called(judge_alarm, this.storage, this.env);
   }
 }

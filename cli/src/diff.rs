@@ -1,21 +1,24 @@
 //! `serin diff`.
 
-use super::explain::now;
-use super::lines::Lines;
-use super::spec_file::{self, SpecFile};
-use super::{DiffArgs, Failure, SPEC_ERRORS, latches, note};
+use crate::arguments::parse_timestamp;
+use crate::clock::now;
+use crate::failure::{Failure, SPEC_ERRORS};
+use crate::lines::Lines;
+use crate::spec_file::{self, SpecFile};
+use crate::{input, latches_file, style};
+use clap::Args;
 use serde_json::Value;
-use serin_core::Spec;
 use serin_core::gate::Latches;
+use serin_core::{Spec, Timestamp};
 use serin_fleet::diff::{self, Comparison, Diff, Request, RequestError, Side};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::IsTerminal;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 /// What `serin diff --help` ends with.
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 Exit codes: 0 done; 1 more than --max-moved move, or a spec has errors; 2 wrong usage or a file that cannot
 be read.
 
@@ -24,6 +27,37 @@ Examples:
   serin diff old.yaml new.yaml --list customers.txt
   serin diff aborted.yaml raised.yaml --latches latches.json
   serin diff old.yaml new.yaml --access-log requests.jsonl --json";
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct DiffArgs {
+    /// The spec as it is, in YAML or JSON; - is standard input
+    old: PathBuf,
+    /// The spec as it would be
+    new: PathBuf,
+    /// Ask about so many units with made-up ids
+    #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with_all = ["list", "access_log"])]
+    units: u64,
+    /// Ask about the units of a file, an id a line
+    #[arg(long, value_name = "FILE", conflicts_with = "access_log")]
+    list: Option<PathBuf>,
+    /// Ask about recorded requests, a JSON object a line: method, url, headers, facts
+    #[arg(long, value_name = "FILE")]
+    access_log: Option<PathBuf>,
+    /// Exit with 1 if more than this share moves, of all or of those in any cohort
+    #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
+    max_moved: Option<f64>,
+    /// Ask hosts that know of these aborts and of these steps that gates let end, as hosts tell each
+    /// other (JSON)
+    #[arg(long, value_name = "FILE")]
+    latches: Option<PathBuf>,
+    /// The moment to ask about, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_timestamp)]
+    at: Option<Timestamp>,
+    /// Print JSON in place of Markdown
+    #[arg(long)]
+    json: bool,
+}
 
 /// As many as `--units` takes.
 const MOST_IDS: usize = 1_000_000;
@@ -42,7 +76,7 @@ impl Loaded {
 }
 
 /// A share in per cent.
-pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
+fn parse_percent(text: &str) -> Result<f64, String> {
     let percent: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
     if !(0.0..=100.0).contains(&percent) {
         return Err(format!("{text} is not between 0 and 100 per cent"));
@@ -53,11 +87,11 @@ pub(crate) fn parse_percent(text: &str) -> Result<f64, String> {
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
     let (list, log, held) =
         (args.list.as_deref(), args.access_log.as_deref(), args.latches.as_deref());
-    spec_file::one_stdin(&[Some(&args.old), Some(&args.new), list, log, held])?;
+    input::one_stdin(&[Some(&args.old), Some(&args.new), list, log, held])?;
     let (old, new) = (load(&args.old)?, load(&args.new)?);
     let mut comparison = Comparison::new(old.side(), new.side(), args.at.unwrap_or_else(now));
     if let Some(path) = held {
-        let latches = latches::read(path)?;
+        let latches = latches_file::read(path)?;
         strangers(path, &latches, [&old, &new]);
         comparison = comparison.with_latches(&latches);
     }
@@ -120,7 +154,7 @@ fn strangers(path: &Path, latches: &Latches, sides: [&Loaded; 2]) {
         0 => String::new(),
         more => format!(", nor {more} others of its rollouts"),
     };
-    note(&format!("{}: neither spec has a rollout {first:?}{more}", path.display()));
+    style::note(&format!("{}: neither spec has a rollout {first:?}{more}", path.display()));
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {

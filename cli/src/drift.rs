@@ -1,19 +1,43 @@
 //! `serin drift`.
 
-use super::explain::now;
-use super::paint::{self, Tone};
-use super::{DriftArgs, Failure, fetch, spec_file};
+use crate::arguments::parse_seconds;
+use crate::clock::now;
+use crate::failure::Failure;
+use crate::style::{self, Tone};
+use crate::{fetch, spec_file};
+use clap::Args;
 use reqwest::{Client, Url};
 use serin_fleet::drift::{self, ExpectedSpec, HostKind, HostResult, HostStatus};
+use std::path::PathBuf;
+use std::time::Duration;
 
 /// What `serin drift --help` ends with.
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 Exit codes: 0 every host is in sync; 1 a host runs something else, or has an abort in force; 2 a host could
 not be asked, the spec has errors, or wrong usage.
 
 Examples:
   serin drift spec.yaml --envoy http://127.0.0.1:9901
   SERIN_STATUS_TOKEN=… serin drift spec.yaml --worker https://shop.example.com/.serin/status --json";
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct DriftArgs {
+    /// The spec as it should be, in YAML or JSON; - is standard input
+    spec: PathBuf,
+    /// Admin interfaces of Envoys, http://HOST:PORT; may be repeated
+    #[arg(long = "envoy", value_name = "ADMIN_URL", num_args = 1.., required_unless_present = "workers", value_parser = fetch::parse_url)]
+    envoys: Vec<Url>,
+    /// Status pages of Workers; may be repeated
+    #[arg(long = "worker", value_name = "STATUS_URL", num_args = 1.., value_parser = fetch::parse_url)]
+    workers: Vec<Url>,
+    /// How long a host may take for each answer
+    #[arg(long, value_name = "SECONDS", default_value = "10", value_parser = parse_seconds)]
+    timeout: Duration,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// Where a Worker's token comes from, which no command line should show.
 const TOKEN: &str = "SERIN_STATUS_TOKEN";
@@ -31,12 +55,12 @@ pub(crate) fn run(args: &DriftArgs) -> Result<(), Failure> {
     if args.json {
         println!("{}", drift::json(expected, &hosts));
     } else {
-        let strong = |text: &str, good| paint::out(if good { Tone::Good } else { Tone::Bad }, text);
+        let strong = |text: &str, good| style::out(if good { Tone::Good } else { Tone::Bad }, text);
         print!("{}", drift::text(expected, &hosts, strong));
     }
     match drift::exit_code(&hosts) {
         0 => Ok(()),
-        code => Err(Failure { code, message: String::new() }),
+        code => Err(Failure::silent(code)),
     }
 }
 

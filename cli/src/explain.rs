@@ -1,7 +1,11 @@
 //! `serin explain`: why a request gets what it gets.
 
-use super::paint::{self, Tone};
-use super::{ExplainArgs, Failure, SPEC_ERRORS, latches, overrides, spec_file};
+use crate::arguments::parse_timestamp;
+use crate::clock::now;
+use crate::failure::{Failure, SPEC_ERRORS};
+use crate::style::{self, Tone};
+use crate::{input, latches_file, override_keys, spec_file};
+use clap::Args;
 use http::Uri;
 use serin_core::gate::ActiveLatches;
 use serin_core::headers::DECISION;
@@ -12,7 +16,35 @@ use serin_core::{
     decide_with,
 };
 use std::borrow::Cow;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct ExplainArgs {
+    /// The spec, in YAML or JSON; - is standard input
+    spec: PathBuf,
+    /// The request: a method and a URL, or just a URL
+    #[arg(long, value_name = "'METHOD URL'", value_parser = parse_request)]
+    request: AskedRequest,
+    /// A header of the request
+    #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'", value_parser = parse_header)]
+    headers: Vec<(String, String)>,
+    /// What a host knows beside the request: ip, country, region, city, asn, colo or jwt.CLAIM
+    #[arg(long = "fact", value_name = "NAME=VALUE", value_parser = parse_fact)]
+    facts: Vec<(String, String)>,
+    /// A token that forces arms or variants, as if the request carried it. The keys come from the
+    /// environment, SERIN_OVERRIDE_KEYS
+    #[arg(long = "override", value_name = "TOKEN")]
+    token: Option<String>,
+    /// What a host knows of aborts and of steps that gates let end, as hosts tell each other (JSON)
+    #[arg(long, value_name = "FILE")]
+    latches: Option<PathBuf>,
+    /// The moment of the decision, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_timestamp)]
+    at: Option<Timestamp>,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
 
 /// A request as the command line gives it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +56,7 @@ pub(crate) struct AskedRequest {
 }
 
 /// `GET https://shop.example.com/feed`, or just the URL.
-pub(crate) fn parse_request(text: &str) -> Result<AskedRequest, String> {
+fn parse_request(text: &str) -> Result<AskedRequest, String> {
     let (method, url) = text.split_once(' ').unwrap_or(("GET", text));
     let uri: Uri = url.trim().parse().map_err(|error| format!("{url} is not a URL: {error}"))?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
@@ -40,13 +72,13 @@ pub(crate) fn parse_request(text: &str) -> Result<AskedRequest, String> {
 }
 
 /// `NAME: VALUE`.
-pub(crate) fn parse_header(text: &str) -> Result<(String, String), String> {
+fn parse_header(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
 /// `NAME=VALUE`.
-pub(crate) fn parse_fact(text: &str) -> Result<(String, String), String> {
+fn parse_fact(text: &str) -> Result<(String, String), String> {
     let (name, value) = text.split_once('=').ok_or("a fact is NAME=VALUE")?;
     let plain = ["ip", "country", "region", "city", "asn", "colo"].contains(&name);
     if !plain && !name.starts_with("jwt.") {
@@ -57,13 +89,8 @@ pub(crate) fn parse_fact(text: &str) -> Result<(String, String), String> {
     Ok((name.to_owned(), value.to_owned()))
 }
 
-/// A moment in RFC 3339.
-pub(crate) fn parse_moment(text: &str) -> Result<Timestamp, String> {
-    Timestamp::parse(text).ok_or_else(|| format!("{text} is no moment, write 2026-11-21T09:00:00Z"))
-}
-
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
-    spec_file::one_stdin(&[Some(&args.spec), args.latches.as_deref()])?;
+    input::one_stdin(&[Some(&args.spec), args.latches.as_deref()])?;
     let spec = spec_file::load(&args.spec).map_err(|failure| match failure.code {
         SPEC_ERRORS => {
             Failure::spec(format!("{} has errors\n\n{}", args.spec.display(), failure.message))
@@ -105,9 +132,9 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
     let pairs = pseudo.into_iter().chain(token).chain(headers);
     let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
     let at = args.at.unwrap_or_else(now);
-    let latches = args.latches.as_deref().map(latches::read).transpose()?;
+    let latches = args.latches.as_deref().map(latches_file::read).transpose()?;
     let active_latches = latches.and_then(|latches| latches.for_plan(plan));
-    let (keys, keys_failure) = match overrides::keys_of_environment() {
+    let (keys, keys_failure) = match override_keys::load() {
         Ok(keys) => (keys, None),
         Err(failure) => (None, Some(failure)),
     };
@@ -142,7 +169,7 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
 fn in_words(outcome: Result<(), OverrideError>, has_keys: bool) -> (&'static str, String) {
     match outcome {
         _ if !has_keys => {
-            let why = format!("there are no keys, {} is not set", overrides::KEYS);
+            let why = format!("there are no keys, {} is not set", override_keys::KEYS);
             ("no_keys", format!("override ignored: {why}"))
         }
         Ok(()) => ("applied", "override in force".to_owned()),
@@ -187,11 +214,6 @@ impl<'a> RequestHost<'a> for DescribedHost<'a> {
     }
 }
 
-pub(crate) fn now() -> Timestamp {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    Timestamp::from_unix_ms(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
-}
-
 fn fact_name(input: &Input) -> String {
     match input {
         Input::Ip => "ip".to_owned(),
@@ -210,19 +232,19 @@ impl Explained {
     fn print(&self, args: &ExplainArgs) {
         let AskedRequest { method, scheme, authority, path } = &args.request;
         let title = format!("{method} {scheme}://{authority}{path} at {}", self.at);
-        println!("{}\n", paint::out(Tone::Strong, &title));
+        println!("{}\n", style::out(Tone::Strong, &title));
         if let Some((_, sentence)) = &self.token {
             println!("{sentence}");
         }
         print!("{}", self.recorder.to_text());
         if !self.upstream.is_empty() {
-            println!("\n{}", paint::out(Tone::Strong, "The upstream gets"));
+            println!("\n{}", style::out(Tone::Strong, "The upstream gets"));
         }
         for (name, value) in &self.upstream {
             println!("  {name}: {value}");
         }
         if !self.cookies.is_empty() || self.told {
-            println!("\n{}", paint::out(Tone::Strong, "The client gets"));
+            println!("\n{}", style::out(Tone::Strong, "The client gets"));
         }
         for cookie in &self.cookies {
             println!("  set-cookie: {cookie}");
@@ -230,7 +252,7 @@ impl Explained {
         if self.told {
             println!("  {DECISION}: the record");
         }
-        println!("\n{}\n  {}", paint::out(Tone::Strong, "The record"), self.record);
+        println!("\n{}\n  {}", style::out(Tone::Strong, "The record"), self.record);
     }
 
     /// Steps and record are JSON already.

@@ -1,6 +1,6 @@
 //! Asking other programs over HTTP and HTTPS.
 
-use super::Failure;
+use crate::failure::Failure;
 use reqwest::redirect::Policy;
 use reqwest::{Client, Url};
 use serde_json::Value;

@@ -1,6 +1,6 @@
 //! The filter that is run: the one inside, or a file.
 
-use super::Failure;
+use crate::failure::Failure;
 use std::path::Path;
 
 #[cfg(serin_filter)]

@@ -1,13 +1,14 @@
 //! `serin import`: other tools' rollouts as a spec.
 
-use super::{Failure, spec_file};
+use crate::failure::Failure;
+use crate::input;
 use clap::{Args, Subcommand};
 use serin_core::Timestamp;
 use serin_fleet::import::{self, Note, Options, Tool};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 /// What `serin import --help` ends with.
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 The spec goes to standard output. Standard error says, with the line, what became something else and
 what has no counterpart; nothing of a manifest is dropped in silence. A file may hold several
 documents, as kustomize and helm print them.
@@ -46,12 +47,8 @@ pub(crate) fn run(command: &ImportCommand) -> Result<(), Failure> {
         ImportCommand::Argo(args) => (Tool::Argo, args),
         ImportCommand::Flagger(args) => (Tool::Flagger, args),
     };
-    let name = if args.file == Path::new("-") {
-        "standard input".to_owned()
-    } else {
-        args.file.display().to_string()
-    };
-    let text = String::from_utf8(spec_file::read(&args.file)?)
+    let name = input::name(&args.file);
+    let text = String::from_utf8(input::read(&args.file)?)
         .map_err(|error| Failure::spec(format!("{name}: {}", error.utf8_error())))?;
     let options = Options { name: name.clone(), start: args.start.clone() };
     let lines = |notes: &[Note]| {

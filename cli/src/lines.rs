@@ -1,6 +1,6 @@
 //! Files that are read line by line, however many there are.
 
-use super::Failure;
+use crate::failure::Failure;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 

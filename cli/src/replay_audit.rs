@@ -1,15 +1,18 @@
 //! `serin replay-audit`: what gates did by themselves, decided once more.
 
-use super::check::counted;
-use super::paint::{self, Tone};
-use super::{Failure, ReplayAuditArgs, SPEC_ERRORS, TROUBLE, spec_file};
+use crate::failure::{Failure, SPEC_ERRORS, TROUBLE};
+use crate::number_format::counted;
+use crate::style::{self, Tone};
+use crate::{input, spec_file};
+use clap::Args;
 use serde_json::Value;
 use serin_analysis::replay::{Replay, replay};
 use serin_core::spec::{Mode, Progress};
 use serin_core::{Share, Spec, Timestamp};
+use std::path::PathBuf;
 
 /// What `serin replay-audit --help` ends with.
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 A record is JSON in one line, with its keys in any order, alone or somewhere in a line of a log.
 
 Exit codes: 0 every record says what replaying it says; 1 one of them differs, or was not made with
@@ -19,6 +22,17 @@ Examples:
   serin replay-audit audit.jsonl
   serin drill spec.yaml --json | jq -c '.faults[].runs[].abort.record // empty' | serin replay-audit
   kubectl logs deploy/gateway | serin replay-audit --spec spec.yaml";
+
+#[derive(Args)]
+#[command(after_help = HELP)]
+pub(crate) struct ReplayAuditArgs {
+    /// A file with audit records, one in a line, or a log that has some; - is standard input
+    #[arg(value_name = "FILE", default_value = "-")]
+    file: PathBuf,
+    /// The spec that was in force: the records' settings have to be its
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
+}
 
 /// How a record begins, wherever it stands in a line.
 const BEGIN: &str = "{\"audit\":";
@@ -33,7 +47,7 @@ pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
         Ok((typed.map_err(|errors| Failure::spec(errors.to_string()))?, spec))
     };
     let spec = args.spec.as_deref().map(read).transpose()?;
-    let text = spec_file::read(&args.file)?;
+    let text = input::read(&args.file)?;
     let text = String::from_utf8_lossy(&text);
     let (mut same, mut differ, mut unreadable) = (0, 0, 0);
     for (number, line) in (1_usize..).zip(text.lines()) {
@@ -49,28 +63,25 @@ pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
                 }
                 Err(why) => {
                     unreadable += 1;
-                    paint::error(&format!("line {number}: {}", plain(&why)));
+                    style::error(&format!("line {number}: {}", plain(&why)));
                 }
             }
         }
     }
     let all = same + differ + unreadable;
     if all == 0 {
-        let name = match args.file.as_os_str() == "-" {
-            true => "standard input".to_owned(),
-            false => args.file.display().to_string(),
-        };
+        let name = input::name(&args.file);
         return Err(Failure::trouble(format!("{name}: there is no audit record in it")));
     }
     let records = counted(all, "record");
     if differ + unreadable == 0 {
-        println!("{records}: {}", paint::out(Tone::Good, "the same verdict and likelihoods"));
+        println!("{records}: {}", style::out(Tone::Good, "the same verdict and likelihoods"));
         return Ok(());
     }
     let said = format!("{same} the same, {differ} different, {unreadable} unreadable");
-    println!("{records}: {}", paint::out(Tone::Bad, &said));
+    println!("{records}: {}", style::out(Tone::Bad, &said));
     let code = if unreadable > 0 { TROUBLE } else { SPEC_ERRORS };
-    Err(Failure { code, message: String::new() })
+    Err(Failure::silent(code))
 }
 
 /// The records in a line, whatever stands around them.
@@ -132,10 +143,10 @@ fn print(number: usize, replayed: &Replay, differences: &[String]) {
     let at = Timestamp::from_unix_ms(*at);
     let place = plain(&format!("{at} {rollout}, epoch {epoch}, step {step}"));
     let judgement = plain(&judgement.to_string());
-    println!("{number:>4}: {}: {judgement}", paint::out(Tone::Strong, &place));
+    println!("{number:>4}: {}: {judgement}", style::out(Tone::Strong, &place));
     for difference in differences {
         let difference = plain(difference);
-        println!("      {} {difference}", paint::out(Tone::Bad, "differs:"));
+        println!("      {} {difference}", style::out(Tone::Bad, "differs:"));
     }
 }
 

@@ -1,6 +1,6 @@
 //! `serin schema`.
 
-use super::Failure;
+use crate::failure::Failure;
 
 /// The JSON Schema of specs. `tests/schema/` holds it against what the core reads.
 const SCHEMA: &str = include_str!("../../docs/spec.schema.json");

@@ -1,20 +1,22 @@
 //! `serin serve`.
 
-use super::{Failure, ServeArgs, arms, check, filter, overrides, paint, spec_file};
+use crate::arguments::parse_seconds;
+use crate::failure::Failure;
+use crate::proxy::arms::{self, NameMap};
+use crate::proxy::runtime::{self, default_workers, stop};
 use crate::proxy::{Proxy, Settings, Table, Upstream};
-use serin_host_sim::{
-    Entropy, FailPolicy, LogLevel, LogLine, Module, Plugin, PluginBuilder, SystemClock,
-};
+use crate::{filter, input, override_keys, proxy, spec_file, style};
+use clap::Args;
+use serin_host_sim::LogLine;
 use std::collections::HashMap;
-use std::path::Path;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
 /// How often the spec's file is looked at.
 const LOOK: Duration = Duration::from_millis(500);
-/// How many workers there are unless someone says so: more help nobody on a laptop.
-const MAX_WORKERS: usize = 8;
 
 /// What the filter's gates read from the environment.
 const GATES: [&str; 7] = [
@@ -27,8 +29,39 @@ const GATES: [&str; 7] = [
     "SERIN_WEBHOOK_URL",
 ];
 
+#[derive(Args)]
+pub(crate) struct ServeArgs {
+    /// The spec, in YAML or JSON; taken over anew whenever the file changes
+    spec: PathBuf,
+    /// Where an arm's requests go. NAME is ROLLOUT.ARM, the arm's target, or the arm's name; the
+    /// first of these that is given counts
+    #[arg(long = "arm", value_name = "NAME=URL", value_parser = arms::parse)]
+    arms: Vec<NameMap>,
+    /// Where requests without a rollout go [default: the baseline, if there is just one rollout]
+    #[arg(long, value_name = "URL", value_parser = arms::parse_url)]
+    default: Option<Upstream>,
+    /// An upstream for HTTP calls that the filter makes itself
+    #[arg(long = "cluster", value_name = "NAME=URL", value_parser = arms::parse)]
+    clusters: Vec<NameMap>,
+    /// Where to listen
+    #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
+    listen: SocketAddr,
+    /// The filter to run, in place of the one inside
+    #[arg(long, value_name = "FILE")]
+    filter: Option<PathBuf>,
+    /// Worker VMs [default: one per processor, at most 8]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
+    workers: Option<u16>,
+    /// How long an upstream may take to begin its response
+    #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = parse_seconds)]
+    timeout: Duration,
+    /// Evaluate flags for apps by the OpenFeature Remote Evaluation Protocol, at PREFIX/ofrep/v1
+    #[arg(long, value_name = "PREFIX", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
+    ofrep: Option<String>,
+}
+
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
-    let text = spec_file::read(&args.spec)?;
+    let text = input::read(&args.spec)?;
     let spec = spec_file::parse(&args.spec, &text).map_err(|failure| Failure {
         message: format!("{}:\n{}", args.spec.display(), indented(&failure.message)),
         ..failure
@@ -36,15 +69,15 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let table = arms::table(&spec.plan, &args.arms, args.default.as_ref());
     let table = table.map_err(Failure::trouble)?;
     for name in arms::unused(&spec.plan, &args.arms) {
-        paint::note(&format!("no arm or target is called {name}: its --arm is not used"));
+        style::note(&format!("no arm or target is called {name}: its --arm is not used"));
     }
     let wasm = filter::bytes(args.filter.as_deref())?;
     let workers = args.workers.map_or_else(default_workers, usize::from);
     let clusters = clusters(&args);
-    let mut builder = plugin(&wasm, spec.json.clone(), workers)?.on_log(log);
+    let mut builder = runtime::plugin(&wasm, spec.json.clone(), workers)?.on_log(log);
     // Bad keys are for the filter to refuse: requests go on.
-    if let Some(keys) = overrides::text_of_environment() {
-        builder = builder.env_var(overrides::KEYS, &keys);
+    if let Some(keys) = override_keys::text() {
+        builder = builder.env_var(override_keys::KEYS, &keys);
     }
     for name in GATES {
         if let Ok(value) = std::env::var(name) {
@@ -56,13 +89,13 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     }
     let plugin = builder.no_other_clusters().build();
     let plugin = plugin.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
-    runtime()?.block_on(async {
+    runtime::threads()?.block_on(async {
         let listener = TcpListener::bind(args.listen).await;
         let listener = listener.map_err(|error| {
             Failure::trouble(format!("{} cannot be listened on: {error}", args.listen))
         })?;
         let address = listener.local_addr().unwrap_or(args.listen);
-        println!("serin: {}", check::summary(&spec.plan));
+        println!("serin: {}", spec_file::summary(&spec.plan));
         println!("serin: listening on http://{address} with {workers} workers");
         let ofrep = args.ofrep.clone().map(|prefix| serin_ofrep::Settings {
             prefix,
@@ -71,7 +104,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
             token: None,
         });
         let proxy = Proxy::new(Settings { plugin, table, clusters, timeout: args.timeout, ofrep });
-        let serving = Arc::clone(&proxy).serve(listener, stop());
+        let serving = proxy::serve(Arc::clone(&proxy), listener, stop());
         let watch = watch(Arc::clone(&proxy), &args, text);
         tokio::select! {
             () = serving => {}
@@ -82,53 +115,6 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     })
 }
 
-/// A plugin as a server runs it: real time, real randomness, started again when it fails.
-pub(crate) fn plugin(wasm: &[u8], json: Vec<u8>, workers: usize) -> Result<PluginBuilder, Failure> {
-    let module = Module::compile(wasm);
-    let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
-    Ok(Plugin::of_module(&module)
-        .configuration(json)
-        .name("serin")
-        .root_id("serin")
-        .vm_id("serin")
-        .workers(workers)
-        .clock(SystemClock)
-        .entropy(Entropy::System)
-        .fail_policy(FailPolicy::reload())
-        .log_level(LogLevel::Info))
-}
-
-/// Everything that takes care of connections.
-pub(crate) fn runtime() -> Result<tokio::runtime::Runtime, Failure> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::trouble(format!("no threads to run on: {error}")))
-}
-
-pub(crate) fn default_workers() -> usize {
-    std::thread::available_parallelism().map_or(1, |number| number.get().min(MAX_WORKERS))
-}
-
-/// Done when someone asks for the end.
-pub(crate) async fn stop() {
-    #[cfg(unix)]
-    {
-        use tokio::signal::unix::{SignalKind, signal};
-        if let Ok(mut terminate) = signal(SignalKind::terminate()) {
-            tokio::select! {
-                _ = tokio::signal::ctrl_c() => {}
-                _ = terminate.recv() => {}
-            }
-            return;
-        }
-    }
-    // Without signals there is nobody to ask.
-    if tokio::signal::ctrl_c().await.is_err() {
-        std::future::pending().await
-    }
-}
-
 /// Arms can be called by their targets' names too.
 fn clusters(args: &ServeArgs) -> HashMap<String, Upstream> {
     let named = args.arms.iter().chain(&args.clusters);
@@ -136,7 +122,7 @@ fn clusters(args: &ServeArgs) -> HashMap<String, Upstream> {
 }
 
 fn log(line: &LogLine) {
-    paint::note(&line.to_string());
+    style::note(&line.to_string());
 }
 
 /// Takes the spec over whenever its text changes. Never done.
@@ -148,7 +134,7 @@ async fn watch(proxy: Arc<Proxy>, args: &ServeArgs, mut text: Vec<u8>) {
     loop {
         tokio::time::sleep(LOOK).await;
         // Read anew by name each time, so that editors which put a new file in place are seen.
-        let now = match spec_file::read(&args.spec) {
+        let now = match input::read(&args.spec) {
             Ok(now) => now,
             Err(failure) => {
                 if !std::mem::replace(&mut missing, true) {
@@ -174,7 +160,7 @@ async fn watch(proxy: Arc<Proxy>, args: &ServeArgs, mut text: Vec<u8>) {
 fn kept(table: &Table, why: &str) {
     let plan = table.plan();
     let (revision, digest) = (plan.revision(), plan.digest());
-    paint::error(&format!("{why}\n  revision {revision} ({digest}) stays in force"));
+    style::error(&format!("{why}\n  revision {revision} ({digest}) stays in force"));
 }
 
 async fn take_over(proxy: &Arc<Proxy>, args: &ServeArgs, text: &[u8]) -> Result<String, String> {
@@ -183,7 +169,7 @@ async fn take_over(proxy: &Arc<Proxy>, args: &ServeArgs, text: &[u8]) -> Result<
     if spec.plan.digest() == old.plan().digest() {
         return Ok("nothing that matters has changed".to_owned());
     }
-    let summary = check::summary(&spec.plan);
+    let summary = spec_file::summary(&spec.plan);
     let table = arms::table(&spec.plan, &args.arms, args.default.as_ref())?;
     // The new arms are known before the filter chooses them, the old ones still after.
     let both = arms::table(old.plan(), &args.arms, args.default.as_ref());

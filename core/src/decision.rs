@@ -62,6 +62,7 @@ impl ErrorCode {
 
 /// A unit's bucket against the share that decided.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Assignment {
     /// Who was bucketed.
     pub unit: UnitId,
@@ -73,6 +74,7 @@ pub struct Assignment {
 
 /// Which arm a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct RolloutDecision {
     /// The rollout that the request belongs to.
     pub rollout: RolloutId,
@@ -96,6 +98,7 @@ pub struct RolloutDecision {
 
 /// Which variant of a flag a request gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct FlagDecision {
     /// The flag.
     pub flag: FlagId,

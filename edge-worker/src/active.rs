@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
-use serin_core::gate::{ActiveLatches, Latches, Tallies};
+use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::{Decision, Plan, RolloutDecision};
+use serin_judge::TallyBuffer;
 
 use crate::config::Source;
 use crate::counters::Counter;
@@ -25,11 +26,11 @@ pub(crate) struct Active {
     pub(crate) needs_claims: bool,
     /// By position in the plan.
     pub(crate) rollouts: Vec<RolloutCounters>,
-    /// What gates have said of the plan's rollouts.
+    /// The latches of the plan's rollouts.
     active_latches: RefCell<Option<Rc<ActiveLatches>>>,
     /// Whether any rollout has gates.
     pub(crate) has_trials: bool,
-    /// From when on a request hands on what is counted for gates, ms since 1970.
+    /// When the next batch of outcomes is due, in ms since 1970.
     pub(crate) flush_due: Cell<u64>,
 }
 
@@ -39,8 +40,8 @@ pub(crate) struct RolloutCounters {
     /// Requests for each arm, by position.
     pub(crate) arms: Vec<Counter>,
     pub(crate) shadow: ShadowCounters,
-    /// What is counted for its gates, until it is handed on.
-    pub(crate) tallies: RefCell<Option<Tallies>>,
+    /// The outcomes that are not yet sent to the judge.
+    pub(crate) tallies: RefCell<TallyBuffer>,
 }
 
 /// What is counted for a rollout's shadow.
@@ -80,13 +81,13 @@ impl Active {
         }
     }
 
-    /// What gates have said; `None` if nothing is known.
+    /// The latches in force; `None` if none is known.
     pub(crate) fn active_latches(&self) -> Option<Rc<ActiveLatches>> {
         self.active_latches.borrow().clone()
     }
 
     /// Decides by these latches from now on.
-    pub(crate) fn stand(&self, latches: &Latches) {
+    pub(crate) fn set_latches(&self, latches: &Latches) {
         self.active_latches.replace(latches.for_plan(&self.plan).map(Rc::new));
     }
 

@@ -3,8 +3,8 @@
 use crate::active::Active;
 use crate::head::Head;
 use crate::host;
+use crate::isolate::Isolate;
 use crate::jwt::Claims;
-use crate::refresh::Isolate;
 
 impl Isolate {
     /// The claims of the request's token, if the plan has any use for them.

@@ -12,9 +12,9 @@ use worker::{Context, Env, event, worker_sys};
 use crate::facts::Edge;
 use crate::head::Head;
 use crate::host::{self, Request, Response};
+use crate::isolate::Isolate;
 use crate::proxy::{self, Decided, Exchange};
-use crate::refresh::Isolate;
-use crate::{cache, own};
+use crate::{cache, endpoints};
 
 thread_local! {
     static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
@@ -69,7 +69,7 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     let active = isolate.plan(env, context, now).await;
     let head = Head::new(host::head(request));
     if let Some(response) =
-        own::answer((&isolate, env), active.as_deref(), request, &head, now).await
+        endpoints::answer((&isolate, env), active.as_deref(), request, &head, now).await
     {
         return response;
     }
@@ -106,10 +106,10 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     }
     let mut fields = String::new();
     for cookie in decision.set_cookies(&active.plan, &facts) {
-        own::line(&mut fields, "set-cookie", &cookie);
+        endpoints::line(&mut fields, "set-cookie", &cookie);
     }
     if isolate.settings.expose_decision || facts.wants_decision() {
-        own::line(&mut fields, headers::DECISION, &decision.record(&active.plan));
+        endpoints::line(&mut fields, headers::DECISION, &decision.record(&active.plan));
     }
     let key = isolate.settings.cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
     let probe = decision.probe(plan, &facts);

@@ -9,9 +9,9 @@ use worker::Env;
 
 use crate::active::Active;
 use crate::host::{self, Response};
+use crate::isolate::{GATES, Isolate};
+use crate::outcome_counts::FLUSH_MS;
 use crate::proxy::Exchange;
-use crate::refresh::{GATES, Isolate};
-use crate::tally::FLUSH_MS;
 
 /// Has what is counted handed on in a while.
 #[must_use]
@@ -43,7 +43,7 @@ impl Flush {
         match host::ask_judge(&namespace, Some(&batch)).await {
             Ok(text) => {
                 isolate.counters.flushed.increment();
-                isolate.learn(&text);
+                isolate.merge_latches(&text);
             }
             Err(thrown) => {
                 isolate.counters.flushes_failed.increment();
@@ -106,7 +106,7 @@ impl Isolate {
         let namespace = host::binding(env, GATES);
         let text = host::ask_judge(&namespace, None).await;
         let text = text.map_err(|thrown| host::why(&thrown))?;
-        self.learn(&text);
+        self.merge_latches(&text);
         Ok(text)
     }
 }

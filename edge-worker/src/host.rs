@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use serin_judge::{Conflict, Store};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
 use worker::Env;
@@ -10,7 +11,6 @@ use worker::wasm_bindgen_futures::JsFuture;
 pub(crate) use worker::web_sys::{Request, Response};
 
 use crate::facts::Platform;
-use crate::keeper::Store;
 
 /// Something thrown on the other side; `host.js` has the words for it.
 pub(crate) type Thrown = JsValue;
@@ -155,10 +155,17 @@ impl Storage {
         Storage { storage, failure: RefCell::default() }
     }
 
-    /// Has the object woken at a moment, ms since 1970, instead of at the one before.
+    /// Sets the time of the object's alarm, in ms since 1970, in place of the previous one.
     pub(crate) fn set_alarm(&self, at: u64) {
         #[allow(clippy::cast_precision_loss)]
         self.tried(set_alarm(&self.storage, at as f64));
+    }
+
+    /// Sets a key.
+    pub(crate) fn put(&self, key: &str, value: &[u8]) {
+        if self.failure.borrow().is_none() {
+            self.tried(store(&self.storage, key, value));
+        }
     }
 
     /// What was thrown first, if anything was.
@@ -175,17 +182,19 @@ impl Storage {
 }
 
 impl Store for Storage {
-    fn get(&self, key: &str) -> Option<Vec<u8>> {
-        self.tried(stored(&self.storage, key)).flatten()
+    /// The object is the only owner of its storage.
+    type Version = ();
+
+    fn get(&self, key: &str) -> (Option<Vec<u8>>, ()) {
+        (self.tried(stored(&self.storage, key)).flatten(), ())
     }
 
-    fn put(&self, key: &str, value: &[u8]) {
-        if self.failure.borrow().is_none() {
-            self.tried(store(&self.storage, key, value));
-        }
+    fn set(&self, key: &str, value: &[u8], (): &()) -> Result<(), Conflict> {
+        self.put(key, value);
+        Ok(())
     }
 
-    fn delete(&self, key: &str) {
+    fn remove(&self, key: &str) {
         if self.failure.borrow().is_none() {
             self.tried(unstore(&self.storage, key));
         }

@@ -8,7 +8,7 @@
 //! entry     the fetch event: one request from its head to its answer
 //! settings  what wrangler.jsonc says: targets, paths, limits
 //! config    which spec is in force: KV, var, bundled; the last good one stays
-//! refresh   reading it, at the first request and then in the background
+//! isolate   what outlives a request; reading the spec, at the first request and then in the background
 //! head      the request's header block
 //! facts     what the plan needs and only the host knows: the core's `RequestHost`
 //! jwt       which tokens count, and their claims
@@ -17,19 +17,18 @@
 //! actions   a decision as header changes
 //! proxy     to the arm's target and back, with the fallback
 //! shadow    copies of requests, and whether their answers agree
-//! tally     what gates are told of outcomes, counted until it is handed on
-//! batch     what is handed on
-//! gates     handing it on, and learning what follows
-//! keeper    what the Durable Object does with it: it looks, and keeps the latches
-//! object    the Durable Object's events
-//! known     what this isolate knows of latches
+//! outcome_counts  outcomes, counted until they are sent to the judge
+//! gates     sending them, and learning the latches that come back
+//! durable_object  the events of the Durable Object that judges, with `serin-judge`
+//! latch_cache  the latches that this isolate knows
 //! cache     which answers may be kept for an arm
-//! own       the paths the Worker answers by itself: status, flag evaluation
+//! endpoints the paths the Worker answers by itself: status, flag evaluation
 //! status    the status page's text
 //! host      the only file that calls the host, with host.js
 //! ```
 //!
-//! Everything but `claims`, `entry`, `gates`, `object`, `proxy`, `own`, `refresh` and `host` is also built natively, for its tests.
+//! Everything but `claims`, `durable_object`, `endpoints`, `entry`, `gates`, `host`, `isolate` and `proxy` is also built
+//! natively, for its tests.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -45,24 +44,25 @@
 
 mod actions;
 mod active;
-mod batch;
 mod cache;
 mod config;
 mod counters;
-mod evidence;
 mod facts;
 mod head;
 mod jwt;
-mod keeper;
-mod known;
+mod latch_cache;
+mod outcome_counts;
 mod overrides;
 mod settings;
 mod shadow;
 mod status;
-mod tally;
 
 #[cfg(target_family = "wasm")]
 mod claims;
+#[cfg(target_family = "wasm")]
+mod durable_object;
+#[cfg(target_family = "wasm")]
+mod endpoints;
 #[cfg(target_family = "wasm")]
 mod entry;
 #[cfg(target_family = "wasm")]
@@ -70,10 +70,6 @@ mod gates;
 #[cfg(target_family = "wasm")]
 mod host;
 #[cfg(target_family = "wasm")]
-mod object;
-#[cfg(target_family = "wasm")]
-mod own;
+mod isolate;
 #[cfg(target_family = "wasm")]
 mod proxy;
-#[cfg(target_family = "wasm")]
-mod refresh;

@@ -12,10 +12,10 @@ use worker::{Context, Env};
 use crate::actions::{self, Outgoing};
 use crate::active::Active;
 use crate::cache;
+use crate::endpoints;
 use crate::head::Head;
 use crate::host::{self, Mirrored, Request, Response};
-use crate::own;
-use crate::refresh::Isolate;
+use crate::isolate::Isolate;
 use crate::settings::Target;
 use crate::shadow::{self, Answer, Place};
 
@@ -214,9 +214,9 @@ impl Exchange<'_> {
 
     fn no_answer(reason: &str) -> Response {
         let mut fields = String::new();
-        own::line(&mut fields, "x-serin-error", reason);
-        own::line(&mut fields, "cache-control", "no-store");
-        own::line(&mut fields, "content-type", "text/plain; charset=utf-8");
+        endpoints::line(&mut fields, "x-serin-error", reason);
+        endpoints::line(&mut fields, "cache-control", "no-store");
+        endpoints::line(&mut fields, "content-type", "text/plain; charset=utf-8");
         host::respond(502, &fields, "502: the target of this request is out of reach\n")
     }
 }

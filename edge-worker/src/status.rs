@@ -1,12 +1,12 @@
 //! The status page: what is in force here, where it came from, and what this isolate has counted.
 
-use serin_core::json::write_json_text;
+use serin_core::gate::Latches;
+use serin_core::json::{self, ObjectWriter};
 
-use crate::active::{Active, RolloutCounters};
+use crate::active::{Active, ShadowCounters};
 use crate::config::Config;
 use crate::counters::Counters;
 use crate::head::Head;
-use crate::known::Document;
 use crate::settings::Settings;
 
 /// What the page shows.
@@ -14,36 +14,36 @@ pub(crate) struct View<'v> {
     pub(crate) settings: &'v Settings,
     pub(crate) config: &'v Config,
     pub(crate) counters: &'v Counters,
-    pub(crate) judge: &'v Judge,
-    pub(crate) latches: &'v Document,
+    pub(crate) judge: &'v JudgeState,
+    pub(crate) latches: &'v Latches,
     pub(crate) started: u64,
     pub(crate) now: u64,
 }
 
-/// Who judges.
-pub(crate) enum Judge {
+/// The state of the Durable Object that judges.
+pub(crate) enum JudgeState {
     /// The spec has no gates.
     Needless,
     /// The spec has gates, and the settings no object.
     Missing,
     /// The object does not answer, with a reason for people.
     Silent(String),
-    /// The object's state, as JSON.
-    Object(String),
+    /// The object answers with its status, as JSON.
+    Judging(String),
 }
 
-impl Judge {
+impl JudgeState {
     /// What the object says.
-    pub(crate) fn of(state: Result<String, String>) -> Judge {
-        state.map_or_else(Judge::Silent, Judge::Object)
+    pub(crate) fn of(state: Result<String, String>) -> JudgeState {
+        state.map_or_else(JudgeState::Silent, JudgeState::Judging)
     }
 
     const fn as_str(&self) -> &'static str {
         match self {
-            Judge::Needless => "no rollout has gates",
-            Judge::Missing => "nobody judges: SERIN_GATES is not bound",
-            Judge::Silent(_) => "the object does not answer",
-            Judge::Object(_) => "judging",
+            JudgeState::Needless => "no rollout has gates",
+            JudgeState::Missing => "nobody judges: SERIN_GATES is not bound",
+            JudgeState::Silent(_) => "the object does not answer",
+            JudgeState::Judging(_) => "judging",
         }
     }
 }
@@ -61,70 +61,61 @@ pub(crate) fn is_authorised(head: &Head, token: &str) -> bool {
 
 /// The page, as JSON.
 pub(crate) fn page(view: &View<'_>) -> String {
-    let mut page = Object::new();
     let active = view.config.active();
-    match &active {
-        Some(active) => page.raw("spec", &spec(active, view.now)),
-        None => page.raw("spec", "null"),
-    }
-    let problem = view.config.problem();
-    if !problem.is_empty() {
-        page.text("problem", &problem);
-    }
-    let problems: Vec<String> = view.settings.problems.iter().map(|text| quoted(text)).collect();
-    page.raw("settingsProblems", &format!("[{}]", problems.join(",")));
-    page.number("isolateAgeSeconds", view.now.saturating_sub(view.started) / 1000);
-    page.raw("counters", &counters(view.counters));
-    if let Some(active) = &active {
-        let mut rollouts = Object::new();
-        for (rollout, counters) in active.plan.rollouts().iter().zip(&active.rollouts) {
-            let arms = rollout.arms().iter().map(|arm| arm.name());
-            rollouts.raw(rollout.name(), &self::rollout(arms, counters, view.now));
+    json::object(|page| {
+        match &active {
+            Some(active) => page.object("spec", |object| write_spec(active, view.now, object)),
+            None => page.raw("spec", "null"),
         }
-        page.raw("rollouts", &rollouts.close());
-    }
-    page.raw("gates", &gates(view));
-    page.raw("latches", &view.latches.list());
-    page.close()
+        let problem = view.config.problem();
+        if !problem.is_empty() {
+            page.string("problem", &problem);
+        }
+        page.list("settingsProblems", |list| {
+            view.settings.problems.iter().for_each(|problem| list.string(problem));
+        });
+        page.number("isolateAgeSeconds", view.now.saturating_sub(view.started) / 1000);
+        page.object("counters", |object| write_counters(view.counters, object));
+        if let Some(active) = &active {
+            page.object("rollouts", |object| write_rollouts(active, view.now, object));
+        }
+        page.object("gates", |object| write_gates(view, object));
+        view.latches.write(page);
+    })
 }
 
-fn gates(view: &View<'_>) -> String {
-    let mut gates = Object::new();
-    gates.text("state", view.judge.as_str());
+fn write_gates(view: &View<'_>, object: &mut ObjectWriter<'_>) {
+    object.string("state", view.judge.as_str());
     match view.judge {
-        Judge::Silent(why) => gates.text("why", why),
-        Judge::Object(state) => gates.raw("object", state),
-        Judge::Needless | Judge::Missing => {}
+        JudgeState::Silent(why) => object.string("why", why),
+        JudgeState::Judging(status) => object.raw("object", status),
+        JudgeState::Needless | JudgeState::Missing => {}
     }
-    gates.number("flushed", view.counters.flushed.get());
-    gates.number("flushesFailed", view.counters.flushes_failed.get());
-    gates.close()
+    object.number("flushed", view.counters.flushed.get());
+    object.number("flushesFailed", view.counters.flushes_failed.get());
 }
 
-fn spec(active: &Active, now: u64) -> String {
+fn write_spec(active: &Active, now: u64, object: &mut ObjectWriter<'_>) {
     let plan = &active.plan;
-    let mut spec = Object::new();
-    let isolated: Vec<String> =
-        plan.isolated().iter().map(|error| quoted(&error.to_string())).collect();
-    if !isolated.is_empty() {
-        spec.raw("isolated", &format!("[{}]", isolated.join(",")));
+    if !plan.isolated().is_empty() {
+        object.list("isolated", |list| {
+            plan.isolated().iter().for_each(|error| list.string(&error.to_string()));
+        });
     }
-    spec.number("revision", plan.revision());
-    spec.text("digest", plan.digest());
+    object.number("revision", plan.revision());
+    object.string("digest", plan.digest());
     let deploy = plan.deploy();
     for (name, value) in [("deployId", &deploy.id), ("gitSha", &deploy.git_sha)] {
         if let Some(value) = value {
-            spec.text(name, value);
+            object.string(name, value);
         }
     }
-    spec.text("source", active.source.as_str());
-    spec.number("inForceSeconds", now.saturating_sub(active.since) / 1000);
-    spec.number("seenAtSourceSecondsAgo", now.saturating_sub(active.seen.get()) / 1000);
-    spec.close()
+    object.string("source", active.source.as_str());
+    object.number("inForceSeconds", now.saturating_sub(active.since) / 1000);
+    object.number("seenAtSourceSecondsAgo", now.saturating_sub(active.seen.get()) / 1000);
 }
 
-fn counters(counters: &Counters) -> String {
-    let mut object = Object::new();
+fn write_counters(counters: &Counters, object: &mut ObjectWriter<'_>) {
     for (name, counter) in [
         ("requests", &counters.requests),
         ("withoutPlan", &counters.without_plan),
@@ -141,28 +132,28 @@ fn counters(counters: &Counters) -> String {
     ] {
         object.number(name, counter.get());
     }
-    let mut overrides = Object::new();
-    overrides.number("applied", counters.overrides.applied.get());
-    for (why, counter) in counters.overrides.ignored() {
-        overrides.number(why, counter.get());
-    }
-    object.raw("overrides", &overrides.close());
-    object.close()
+    object.object("overrides", |object| {
+        object.number("applied", counters.overrides.applied.get());
+        for (why, counter) in counters.overrides.ignored() {
+            object.number(why, counter.get());
+        }
+    });
 }
 
-fn rollout<'n>(
-    arms: impl Iterator<Item = &'n str>,
-    counters: &RolloutCounters,
-    now: u64,
-) -> String {
-    let mut object = Object::new();
-    let mut requests = Object::new();
-    for (arm, counter) in arms.zip(&counters.arms) {
-        requests.number(arm, counter.get());
+fn write_rollouts(active: &Active, now: u64, object: &mut ObjectWriter<'_>) {
+    for (rollout, counters) in active.plan.rollouts().iter().zip(&active.rollouts) {
+        object.object(rollout.name(), |object| {
+            object.object("requests", |object| {
+                for (arm, counter) in rollout.arms().iter().zip(&counters.arms) {
+                    object.number(arm.name(), counter.get());
+                }
+            });
+            object.object("shadow", |object| write_shadow(&counters.shadow, now, object));
+        });
     }
-    object.raw("requests", &requests.close());
-    let shadow = &counters.shadow;
-    let mut copies = Object::new();
+}
+
+fn write_shadow(shadow: &ShadowCounters, now: u64, object: &mut ObjectWriter<'_>) {
     for (name, counter) in [
         ("sent", &shadow.sent),
         ("skipped", &shadow.skipped),
@@ -170,49 +161,10 @@ fn rollout<'n>(
         ("compared", &shadow.compared),
         ("diverged", &shadow.diverged),
     ] {
-        copies.number(name, counter.get());
+        object.number(name, counter.get());
     }
     let in_flight = shadow.in_flight.try_borrow().map_or(0, |places| places.count(now));
-    copies.number("inFlight", u64::try_from(in_flight).unwrap_or(u64::MAX));
-    object.raw("shadow", &copies.close());
-    object.close()
-}
-
-/// A JSON object, written as it comes.
-struct Object(String);
-
-impl Object {
-    fn new() -> Object {
-        Object("{".to_owned())
-    }
-
-    fn raw(&mut self, name: &str, json: &str) {
-        if self.0.len() > 1 {
-            self.0.push(',');
-        }
-        self.0.push_str(&quoted(name));
-        self.0.push(':');
-        self.0.push_str(json);
-    }
-
-    fn text(&mut self, name: &str, value: &str) {
-        self.raw(name, &quoted(value));
-    }
-
-    fn number(&mut self, name: &str, value: u64) {
-        self.raw(name, &value.to_string());
-    }
-
-    fn close(mut self) -> String {
-        self.0.push('}');
-        self.0
-    }
-}
-
-fn quoted(text: &str) -> String {
-    let mut json = String::new();
-    write_json_text(text, &mut json);
-    json
+    object.number("inFlight", u64::try_from(in_flight).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]
@@ -234,8 +186,8 @@ mod tests {
             settings: &settings,
             config: &config,
             counters: &counters,
-            judge: &Judge::Missing,
-            latches: &Document::default(),
+            judge: &JudgeState::Missing,
+            latches: &Latches::default(),
             started: 0,
             now: 9_000,
         };

@@ -1,170 +1,202 @@
-//! The guarded rollouts of a plan: what a request needs of them, and what a tick does.
+//! The rollouts of a plan that can be aborted: what a request needs of them, and what a tick does.
 
-use core::cell::RefCell;
+use core::cell::{Cell, RefCell};
 
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{ActiveLatches, Latches, Probe, Tally};
+use serin_core::gate::{ActiveLatches, Latch, Latches, Probe, Tally, Verdict};
 use serin_core::plan::RolloutId;
+use serin_judge::Judge;
 
 use crate::active::Active;
-use crate::host::{self, Metric};
-use crate::latches::SharedLatches;
+use crate::election;
+use crate::host::{self, Level, Metric};
+use crate::latch_source::LatchSource;
 use crate::outcome;
 use crate::settings::Settings;
-use crate::state::State;
-use crate::tallies::Local;
-use crate::watch::{self, Watched};
+use crate::shared_data::SharedData;
+use crate::shared_latches::SharedLatches;
+use crate::trial_counts::TrialCounts;
 use crate::webhook;
 
+/// Tallies that have not changed are evaluated again after this many ms: missing traffic is judged, too.
+const QUIET_MS: u64 = 5000;
+
 thread_local! {
-    /// By key, which config of this VM judges a rollout: the latest. One that is on its way out still adds
-    /// up what its last requests have come to.
-    static JUDGES: RefCell<Vec<(String, u64)>> = const { RefCell::new(Vec::new()) };
+    /// The config of this VM that judges a rollout, by the rollout's shared key: the latest one. A config that
+    /// drains still adds up what its last requests have come to.
+    static JUDGING_CONFIGS: RefCell<Vec<(String, u64)>> = const { RefCell::new(Vec::new()) };
     /// Tells this VM from others.
     static VM: u64 = host::random();
 }
 
-/// What a VM keeps of a plan's guarded rollouts.
+/// What a VM keeps of a plan's rollouts that can be aborted.
 pub(crate) struct Gates {
     settings: Rc<Settings>,
     /// Tells this config from others in the VM.
-    number: u64,
-    lease: String,
+    config: u64,
+    judge: Judge<SharedData>,
     latches: Rc<SharedLatches>,
     /// In the order of the plan's rollouts.
-    guarded: Vec<Guarded>,
-    state: State,
+    rollouts: Vec<AbortableRollout>,
+    source: LatchSource,
 }
 
-/// A rollout that may be aborted.
-struct Guarded {
+/// A rollout that can be aborted: by its gates, or by the latch source.
+struct AbortableRollout {
     id: RolloutId,
-    watched: Watched,
+    /// Tells the rollout from others in the VM, whatever the config.
+    key: String,
+    /// The version of the tallies that were evaluated last, and when, in ms since 1970.
+    evaluated: Cell<(u32, u64)>,
     aborted: Option<Metric>,
-    /// If something is compared of it.
-    local: Option<Local>,
+    /// If it has gates.
+    counts: Option<TrialCounts>,
 }
 
 impl Gates {
-    /// `None` for a plan that nothing can stop.
+    /// `None` for a plan of which nothing can be aborted.
     pub(crate) fn new(plan: &Plan, settings: &Rc<Settings>) -> Option<Gates> {
-        let prefix = prefix();
-        let trials: Vec<Guarded> = plan
+        let shared = SharedData::of_plugin();
+        let rollouts: Vec<AbortableRollout> = plan
             .rollouts()
             .iter()
-            .filter_map(|rollout| {
+            .enumerate()
+            .filter_map(|(index, rollout)| {
                 let (name, trial) = (rollout.name(), rollout.trial());
-                if trial.is_none() && settings.state.is_none() {
+                if trial.is_none() && settings.latch_source.is_none() {
                     return None;
                 }
-                let (id, _) = plan.arm_named(name, rollout.arm(rollout.baseline())?.name())?;
-                let local = trial.map(|trial| Local::new(rollout, trial, &prefix));
-                let aborted = Metric::gauge(&format!("serin.latch.{name}.aborted"));
-                let watched = Watched::new(format!("{prefix}watch/{name}"));
-                Some(Guarded { id, watched, aborted, local })
+                Some(AbortableRollout {
+                    id: RolloutId::from_index(index),
+                    key: shared.key(name),
+                    evaluated: Cell::default(),
+                    aborted: Metric::gauge(&format!("serin.latch.{name}.aborted")),
+                    counts: trial.map(|trial| TrialCounts::new(rollout, trial)),
+                })
             })
             .collect();
-        // A state URL may tell of aborts of rollouts that nothing is compared of.
-        if trials.is_empty() && settings.state.is_none() {
+        // A latch source may abort rollouts without gates, and rollouts of a spec to come.
+        if rollouts.is_empty() && settings.latch_source.is_none() {
             return None;
         }
-        let latches = Rc::new(SharedLatches::new(format!("{prefix}latches"), settings.waits));
         let gates = Gates {
             settings: Rc::clone(settings),
-            number: host::random(),
-            lease: format!("{prefix}lease"),
-            latches,
-            guarded: trials,
-            state: State::default(),
+            config: host::random(),
+            latches: Rc::new(SharedLatches::new(&shared, settings.waits_for_latches)),
+            judge: Judge::new(shared),
+            rollouts,
+            source: LatchSource::default(),
         };
-        gates.take_over();
+        gates.claim_rollouts();
         host::set_tick(settings.tick_ms);
         Some(gates)
     }
 
     /// From now on this config judges its rollouts.
-    fn take_over(&self) {
-        JUDGES.with(|judges| {
-            let Ok(mut judges) = judges.try_borrow_mut() else { return };
-            for guarded in &self.guarded {
-                judges.retain(|(key, _)| *key != guarded.watched.key);
-                judges.push((guarded.watched.key.clone(), self.number));
+    fn claim_rollouts(&self) {
+        JUDGING_CONFIGS.with(|configs| {
+            let Ok(mut configs) = configs.try_borrow_mut() else { return };
+            for rollout in &self.rollouts {
+                configs.retain(|(key, _)| *key != rollout.key);
+                configs.push((rollout.key.clone(), self.config));
             }
         });
     }
 
-    fn judges(&self, guarded: &Guarded) -> bool {
-        let own = (&guarded.watched.key, self.number);
-        JUDGES.with(|judges| {
-            let judges = judges.try_borrow();
-            judges.is_ok_and(|judges| judges.iter().any(|(key, number)| (key, *number) == own))
+    fn is_judge_of(&self, rollout: &AbortableRollout) -> bool {
+        let own = (&rollout.key, self.config);
+        JUDGING_CONFIGS.with(|configs| {
+            let configs = configs.try_borrow();
+            configs.is_ok_and(|configs| configs.iter().any(|(key, config)| (key, *config) == own))
         })
     }
 
-    /// What decisions have to obey.
+    /// The latches that decisions obey.
     pub(crate) fn active_latches(&self, plan: &Plan) -> Option<Rc<ActiveLatches>> {
         self.latches.active(plan)
     }
 
     /// Counts the outcome of the request whose log is being written.
     pub(crate) fn record(&self, plan: &Plan, probe: &Probe) {
-        let place = self.guarded.binary_search_by_key(&probe.rollout, |guarded| guarded.id);
-        let guarded = place.ok().and_then(|place| self.guarded.get(place));
-        let local = guarded.and_then(|guarded| guarded.local.as_ref());
+        let index = self.rollouts.binary_search_by_key(&probe.rollout, |rollout| rollout.id);
+        let rollout = index.ok().and_then(|index| self.rollouts.get(index));
+        let counts = rollout.and_then(|rollout| rollout.counts.as_ref());
         let trial = plan.rollout(probe.rollout).and_then(|rollout| rollout.trial());
-        if let Some((local, trial)) = local.zip(trial) {
-            local.record(trial, probe, &outcome::outcome(trial, probe));
+        if let Some((counts, trial)) = counts.zip(trial) {
+            counts.record(trial, probe, &outcome::outcome(trial, probe));
         }
     }
 
-    /// Adds up, and if this VM is the one, looks.
+    /// Adds up what this VM has counted, and judges if this VM is elected.
     pub(crate) fn tick(&self, active: &Active, now: u64) {
-        let reading = self.latches.read();
-        for guarded in &self.guarded {
-            self.add_up(active, guarded, &reading.latches, now);
+        let plan = &active.plan;
+        let known = self.latches.read(plan);
+        for rollout in &self.rollouts {
+            self.flush(active, rollout, &known.latches, now);
         }
         webhook::tick(self.settings.webhook.as_ref(), now);
-        if !watch::is_elected(&self.lease, VM.with(|vm| *vm), now, self.settings.tick_ms) {
+        let vm = VM.with(|vm| *vm);
+        if !election::is_elected(self.judge.store(), vm, now, self.settings.tick_ms) {
             return;
         }
-        self.state.tick(&self.settings, &active.plan, &self.latches, now);
-        let judged = || self.guarded.iter().filter(|guarded| self.judges(guarded));
-        for guarded in judged().filter(|_| reading.known) {
-            self.look(&active.plan, guarded, now);
+        self.source.tick(&self.settings, plan, &self.latches, now);
+        let judged = || self.rollouts.iter().filter(|rollout| self.is_judge_of(rollout));
+        if known.is_complete {
+            judged().for_each(|rollout| self.evaluate(plan, rollout, now));
         }
-        let latches = self.latches.read().latches;
-        for guarded in judged() {
-            guarded.show(&active.plan, &latches, now);
+        let latches = &self.latches.read(plan).latches;
+        for rollout in judged() {
+            rollout.update_gauge(plan, latches, now);
         }
     }
 
-    fn add_up(&self, active: &Active, guarded: &Guarded, latches: &Latches, now: u64) {
-        let (rollout, local) = (active.plan.rollout(guarded.id), guarded.local.as_ref());
-        let Some((rollout, local)) = rollout.zip(local) else { return };
-        // What a config on its way out takes for the stage in force is not.
-        let current = if self.judges(guarded) {
-            rollout.current_stage(latches.get(rollout.name()), now).map(|current| current.stage)
+    fn flush(&self, active: &Active, gated: &AbortableRollout, latches: &Latches, now: u64) {
+        let (rollout, counts) = (active.plan.rollout(gated.id), gated.counts.as_ref());
+        let Some((rollout, counts)) = rollout.zip(counts) else { return };
+        // The stage in force is the judging config's: a draining config's own stage is over.
+        let current = if self.is_judge_of(gated) {
+            let stage = rollout.current_stage(latches.get(rollout.name()), now);
+            stage.map(|current| current.stage)
         } else {
-            local.sum().map(|sum| sum.stage)
+            self.judge.tallies(rollout.name()).map(|sum| sum.stage)
         };
-        local.flush(current, rollout.trial(), active.shadows.take(guarded.id));
+        let compared = active.shadows.take(gated.id);
+        counts.flush(&self.judge, current, rollout.trial(), compared);
     }
 
-    fn look(&self, plan: &Plan, guarded: &Guarded, now: u64) {
-        let Some(local) = &guarded.local else { return };
-        let audit = guarded.watched.look(plan, guarded.id, local, &self.latches, now);
-        if let Some(audit) = audit.filter(|_| self.settings.webhook.is_some()) {
-            webhook::tell(&audit, &self.latches.read().latches);
+    /// Evaluates a trial. If something follows, it is in the shared latches when this returns, and the
+    /// record in the log.
+    fn evaluate(&self, plan: &Plan, gated: &AbortableRollout, now: u64) {
+        let Some(rollout) = plan.rollout(gated.id).filter(|_| gated.counts.is_some()) else {
+            return;
+        };
+        let name = rollout.name();
+        let (tallies, version) = self.judge.read_tallies(name);
+        let (evaluated, at) = gated.evaluated.get();
+        if evaluated == version && now < at.saturating_add(QUIET_MS) {
+            return;
+        }
+        gated.evaluated.set((version, now));
+        let known = self.latches.read(plan);
+        let mut latch = known.latches.get(name).cloned().unwrap_or_else(|| Latch::new(name));
+        let audit = self.judge.evaluate(plan, gated.id, tallies.as_ref(), &mut latch, now);
+        // On a conflict another VM has evaluated these tallies.
+        let Ok(Some(audit)) = audit else { return };
+        self.latches.change(|latches| latches.update(name, |shared| shared.adopt(&latch)));
+        let is_abort = audit.finding.judgement.verdict == Verdict::Abort;
+        host::log(if is_abort { Level::Warn } else { Level::Info }, &audit.to_json());
+        if self.settings.webhook.is_some() {
+            webhook::enqueue(&audit, &self.latches.read(plan).latches);
             webhook::tick(self.settings.webhook.as_ref(), now);
         }
     }
 }
 
-impl Guarded {
-    /// Says by a gauge whether an abort is in force.
-    fn show(&self, plan: &Plan, latches: &Latches, now: u64) {
+impl AbortableRollout {
+    /// Sets the gauge that says whether an abort is in force.
+    fn update_gauge(&self, plan: &Plan, latches: &Latches, now: u64) {
         let (Some(rollout), Some(gauge)) = (plan.rollout(self.id), self.aborted) else { return };
         let abort = rollout.abort_in_force(latches.get(rollout.name()), Some(now));
         gauge.record(abort.is_some().into());
@@ -172,18 +204,11 @@ impl Guarded {
 }
 
 impl Drop for Gates {
-    /// The last requests of a config may end with no tick to come.
+    /// The last requests of a config may end after its last tick.
     fn drop(&mut self) {
-        for local in self.guarded.iter().filter_map(|guarded| guarded.local.as_ref()) {
-            local.flush(local.sum().map(|sum| sum.stage), None, Tally::default());
+        for counts in self.rollouts.iter().filter_map(|rollout| rollout.counts.as_ref()) {
+            let stage = self.judge.tallies(counts.rollout()).map(|sum| sum.stage);
+            counts.flush(&self.judge, stage, None, Tally::default());
         }
     }
-}
-
-/// Begins every key: hosts share data among all plugins of all versions that run in VMs of one id.
-fn prefix() -> String {
-    let text = |name| host::property(&[name]).and_then(|name| String::from_utf8(name).ok());
-    let (plugin, root) = (text("plugin_name"), text("plugin_root_id"));
-    let version = env!("CARGO_PKG_VERSION");
-    format!("serin/{version}/{}/{}/", plugin.unwrap_or_default(), root.unwrap_or_default())
 }

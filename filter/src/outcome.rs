@@ -1,15 +1,15 @@
-//! How a request ended, as Envoy tells it when it writes its log.
+//! How a request ended, from what Envoy knows when it writes the log.
 
 use serin_core::gate::{Outcome, Probe};
 use serin_core::plan::Trial;
 
 use crate::host;
 
-/// Bits of `response.flags`: no healthy upstream; the upstream's time is up; a reset here, by the
-/// upstream; no connection; the connection broke; overflow; retries used up; the upstream's longest time;
-/// the request's time; the upstream's protocol; no such cluster; no address.
+/// Bits of `response.flags` that count as failures: no healthy upstream; upstream request timeout; reset by
+/// Envoy, by the upstream; connection failure; connection termination; overflow; retry limit; stream maximum
+/// duration; request timeout; upstream protocol error; no cluster; DNS failure.
 const FAILED: u64 = bits(&[1, 2, 3, 4, 5, 6, 7, 15, 19, 22, 23, 24, 26]);
-/// The client has gone away: its connection, or its stream.
+/// Bits for a client that has gone away: its connection, or its stream.
 const CLIENT_GONE: u64 = bits(&[14, 28]);
 
 const fn bits(numbers: &[u32]) -> u64 {
@@ -26,8 +26,8 @@ pub(crate) fn outcome(trial: &Trial, probe: &Probe) -> Outcome {
     let flags = number(&["response", "flags"]).unwrap_or_default();
     let gone = flags & CLIENT_GONE != 0;
     let status = number(&["response", "code"]).and_then(|code| u16::try_from(code).ok());
-    // Of a client that has gone away this is how long it waited. The answer would have taken longer, so a
-    // canary that hangs until everybody leaves shows here.
+    // For a client that has gone away this is how long it waited. The answer would have taken longer, so a
+    // canary that hangs until its clients leave shows here.
     let timed = trial.gate().settings().latency.is_some();
     let nanos = timed.then(|| number(&["request", "duration"])).flatten();
     let kpi = trial.kpi_header().filter(|_| probe.kpi);
@@ -40,14 +40,14 @@ pub(crate) fn outcome(trial: &Trial, probe: &Probe) -> Outcome {
     }
 }
 
-/// The status that the client got; `None` if it has not waited for one.
+/// The status that the client received; `None` if it went away before.
 pub(crate) fn answered() -> Option<u16> {
     let gone = number(&["response", "flags"]).unwrap_or_default() & CLIENT_GONE != 0;
     let status = number(&["response", "code"]).filter(|_| !gone)?;
     u16::try_from(status).ok()
 }
 
-/// A number, which comes as eight bytes.
+/// A number property, which is eight bytes long.
 fn number(path: &[&str]) -> Option<u64> {
     Some(u64::from_le_bytes(host::property(path)?.try_into().ok()?))
 }

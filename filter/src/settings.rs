@@ -1,10 +1,10 @@
-//! What the VM's environment says about gates.
+//! The settings of gates, from the VM's environment.
 
 use crate::host::{self, Level};
 
-/// A place that the filter calls.
+/// A URL that the filter calls.
 pub(crate) struct Endpoint {
-    /// The host's name for the upstream.
+    /// The host's name of the upstream.
     pub(crate) cluster: String,
     pub(crate) scheme: &'static str,
     pub(crate) authority: String,
@@ -13,15 +13,15 @@ pub(crate) struct Endpoint {
 
 /// The environment, read once for each VM.
 pub(crate) struct Settings {
-    /// Between two ticks.
+    /// The time between two ticks, in ms.
     pub(crate) tick_ms: u32,
-    /// Where latches of earlier lives are read.
-    pub(crate) state: Option<Endpoint>,
-    /// Between two readings.
-    pub(crate) state_ms: u64,
-    /// Whether guarded rollouts stay on the baseline until the first reading.
-    pub(crate) waits: bool,
-    /// Who is told of what gates do.
+    /// The URL that has the latches of earlier processes and other hosts.
+    pub(crate) latch_source: Option<Endpoint>,
+    /// The time between two readings of it, in ms.
+    pub(crate) latch_source_ms: u64,
+    /// Whether rollouts with gates stay on the baseline until the first reading.
+    pub(crate) waits_for_latches: bool,
+    /// The URL that audit records are sent to.
     pub(crate) webhook: Option<Endpoint>,
 }
 
@@ -29,9 +29,9 @@ const TICK_MS: u32 = 1000;
 const STATE_SECONDS: u32 = 10;
 
 impl Settings {
-    /// Reads the environment. A bad value is told of and counts as absent.
+    /// Reads the environment. A bad value is logged and counts as absent.
     pub(crate) fn of_environment() -> Settings {
-        let state = endpoint("SERIN_STATE_CLUSTER", "SERIN_STATE_URL");
+        let source = endpoint("SERIN_STATE_CLUSTER", "SERIN_STATE_URL");
         let seconds = number("SERIN_STATE_SECONDS", 1, 3600).unwrap_or(STATE_SECONDS);
         let waits = match text("SERIN_UNKNOWN_STATE").as_deref() {
             None | Some("baseline") => true,
@@ -43,9 +43,9 @@ impl Settings {
         };
         Settings {
             tick_ms: number("SERIN_GATE_TICK_MS", 10, 60_000).unwrap_or(TICK_MS),
-            waits: waits && state.is_some(),
-            state,
-            state_ms: u64::from(seconds).saturating_mul(1000),
+            waits_for_latches: waits && source.is_some(),
+            latch_source: source,
+            latch_source_ms: u64::from(seconds).saturating_mul(1000),
             webhook: endpoint("SERIN_WEBHOOK_CLUSTER", "SERIN_WEBHOOK_URL"),
         }
     }

@@ -15,8 +15,8 @@ use serin_core::spec::Compare;
 use serin_core::{Decision, Plan, digest, headers, is_reserved_header};
 
 use crate::active::Active;
-use crate::calls;
 use crate::host::{self, HeaderBlock, Level, Metric};
+use crate::http_client;
 use crate::outcome;
 
 /// An answer takes no longer.
@@ -211,10 +211,14 @@ impl<'a> Request<'a> {
         Request { given: block.pairs().filter(copied).collect(), added }
     }
 
-    fn send(&self, cluster: &str, done: impl FnOnce(Option<calls::Answer>) + 'static) -> bool {
+    fn send(
+        &self,
+        cluster: &str,
+        done: impl FnOnce(Option<http_client::Answer>) + 'static,
+    ) -> bool {
         let mut headers = self.given.clone();
         headers.extend(self.added.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
-        calls::send(cluster, &headers, &[], TIMEOUT_MS, done)
+        http_client::send(cluster, &headers, &[], TIMEOUT_MS, done)
     }
 }
 
@@ -236,7 +240,7 @@ struct Seen {
 
 impl Seen {
     /// No answer is one of no status: a shadow that does not answer must not look as if it agreed.
-    fn of(answer: Option<calls::Answer>, bodies: bool) -> Seen {
+    fn of(answer: Option<http_client::Answer>, bodies: bool) -> Seen {
         let body = answer.as_ref().filter(|_| bodies);
         let body =
             body.and_then(|_| host::call_body(MOST_BYTES.saturating_add(1))).unwrap_or_default();

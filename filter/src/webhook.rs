@@ -1,24 +1,25 @@
-//! Tells a URL what gates did, until it says that it has understood.
+//! The webhook: sends audit records to a URL until it confirms them.
 
 use core::cell::RefCell;
 
 use std::rc::Rc;
 
 use serin_core::gate::{Audit, Latches};
+use serin_core::json;
 
-use crate::calls;
 use crate::host::{self, Level};
+use crate::http_client;
 use crate::settings::Endpoint;
 
-/// An answer takes no longer.
+/// How long an answer may take.
 const TIMEOUT_MS: u32 = 5000;
-/// A message is sent so often at most.
-const MOST_TRIES: u32 = 6;
-/// So many wait at most.
-const MOST_WAITING: usize = 32;
+/// How often a message is sent at most.
+const MAX_TRIES: u32 = 6;
+/// How many messages may wait.
+const MAX_WAITING: usize = 32;
 
 thread_local! {
-    /// Messages that have not been understood yet. The VM's, so that they outlive the config.
+    /// Messages that are not confirmed yet. They belong to the VM, so that they outlive the config.
     static WAITING: RefCell<Vec<Message>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -28,19 +29,17 @@ struct Message {
     next: u64,
 }
 
-/// Puts a record in line. The latches go with it, so that what was received can be served as it is where
-/// state is read.
-pub(crate) fn tell(audit: &Audit, latches: &Latches) {
-    let mut body = audit.to_json();
-    if body.pop() == Some('}') {
-        let latches = latches.to_json();
-        body.push(',');
-        body.push_str(latches.strip_prefix('{').unwrap_or("}"));
-    }
+/// Enqueues a record. The latches go with it, so that a receiver can serve what it was sent as latch
+/// source.
+pub(crate) fn enqueue(audit: &Audit, latches: &Latches) {
+    let body = json::object(|object| {
+        audit.write(object);
+        latches.write(object);
+    });
     wait(Message { body: body.into(), tries: 0, next: 0 });
 }
 
-/// Sends what is due.
+/// Sends the messages that are due.
 pub(crate) fn tick(endpoint: Option<&Endpoint>, now: u64) {
     let Some(endpoint) = endpoint else { return };
     let all = WAITING.with(RefCell::take);
@@ -65,7 +64,7 @@ fn send(endpoint: &Endpoint, message: Message, now: u64) {
         (b"content-type", b"application/json"),
     ];
     let body = message.body.as_bytes();
-    let sent = calls::send(cluster, &headers, body, TIMEOUT_MS, move |answer| {
+    let sent = http_client::send(cluster, &headers, body, TIMEOUT_MS, move |answer| {
         if !answer.is_some_and(|answer| (200..300).contains(&answer.status)) {
             wait(again);
         }
@@ -76,17 +75,17 @@ fn send(endpoint: &Endpoint, message: Message, now: u64) {
 }
 
 fn wait(message: Message) {
-    let kept = message.tries < MOST_TRIES
+    let kept = message.tries < MAX_TRIES
         && WAITING.with(|waiting| {
             let Ok(mut waiting) = waiting.try_borrow_mut() else { return false };
-            let room = waiting.len() < MOST_WAITING;
+            let room = waiting.len() < MAX_WAITING;
             if room {
                 waiting.push(message);
             }
             room
         });
     if !kept {
-        let text = "gates: the webhook has not taken a record, which stands in this log alone";
+        let text = "gates: the webhook did not confirm a record; it is only in this log";
         host::log(Level::Error, text);
     }
 }

@@ -6,6 +6,7 @@ use crate::headers::HeaderMap;
 
 /// What becomes of a stream after a callback.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Action {
     /// What was sent in goes on.
     Continue,
@@ -34,6 +35,7 @@ impl Action {
 
 /// A reply that did not come from upstream, after it has passed the guest's response callbacks.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LocalReply {
     /// The status code.
     pub status: u16,

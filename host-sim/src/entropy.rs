@@ -2,6 +2,7 @@
 
 /// Where the guests' `random_get` comes from.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Entropy {
     /// The same bytes in every run. Each worker gets its own stream of them.
     Seeded(u64),

@@ -22,6 +22,7 @@ pub(crate) type HttpHandler = Box<dyn Fn(&HttpCall) -> Option<HttpResponse> + Se
 
 /// What happens to streams when the VM traps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum FailPolicy {
     /// Every stream is answered 503, for ever.
     #[default]

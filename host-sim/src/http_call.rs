@@ -5,6 +5,7 @@ use std::time::Duration;
 
 /// A call that a guest dispatched.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub struct HttpCall {
     /// Names the call when it is answered.
     pub id: HttpCallId,

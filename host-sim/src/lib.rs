@@ -1,28 +1,30 @@
-//! A proxy-wasm host in a library: run a filter, and see what it does, without a proxy.
+//! A proxy-wasm host as a library: runs a filter and shows what it does, without a proxy.
 //!
-//! The simulator takes any filter built for proxy-wasm 0.1.0, 0.2.0 or 0.2.1, gives it every call an
-//! HTTP filter may make, and answers as Envoy answers: headers exist only in their phase, with
-//! Envoy's status codes; local replies pass through the filter's own response callbacks; a stream
-//! ends with `proxy_on_log`, `proxy_on_done`, `proxy_on_delete`. Time stands still until a test moves
-//! it, and randomness comes from a seed, so every run is the same run.
+//! It takes any filter for proxy-wasm 0.1.0, 0.2.0 or 0.2.1, offers every call that an HTTP filter
+//! may make, and answers as Envoy does: headers exist only in their phase, with Envoy's status codes;
+//! local replies pass through the filter's own response callbacks; a stream ends with
+//! `proxy_on_log`, `proxy_on_done` and `proxy_on_delete`. The clock stands still until a test moves
+//! it, and randomness comes from a seed, so equal runs give equal results.
 //!
-//! Nothing of the guest is trusted: memory, time, bodies, headers, logs and whatever else it can make
-//! the host keep are bounded by [`Limits`], and a trap ends in an [`Error`] and in what the
-//! [`FailPolicy`] says, never in a panic.
+//! The guest is not trusted: [`Limits`] bound its memory, time, bodies, headers, logs and everything
+//! else that it makes the host keep. A trap becomes an [`Error`] and is handled by the
+//! [`FailPolicy`]; the host does not panic.
 //!
 //! # The parts
 //!
-//! - [`Plugin`]: a configured filter on one or more workers, each with its own VM. [`Shared`] is the
-//!   process they live in: shared data, queues and metrics.
+//! - [`Plugin`]: a configured filter on one or more workers, each with its own VM.
+//!   [`PluginBuilder`] has its settings; [`Shared`] is the process that the VMs share: data, queues
+//!   and metrics.
 //! - [`Stream`]: one request and its response. Send in what the client and the upstream send; every
 //!   step returns an [`Action`].
-//! - [`HttpCall`]: a request the filter makes itself, answered by a closure or by hand.
-//! - [`Clock`] and [`Entropy`]: what a filter must not have by itself.
-//! - [`Stats`]: host calls by name and fuel, exact and repeatable, for tests that guard costs.
+//! - [`HttpCall`]: a request that the filter makes itself, answered by a closure or by hand.
+//! - [`Clock`] and [`Entropy`]: where the filter's time and randomness come from.
+//! - [`Stats`]: host calls by name, and fuel: exact, for tests that guard costs.
+//! - [`Error`] and [`ErrorKind`]: why a filter could not be loaded, or failed.
 //!
 //! # Example
 //!
-//! A filter, here in the text format, that answers `/secret` itself and marks everything else:
+//! A filter in WebAssembly's text format that answers `/secret` itself and marks every other request:
 //!
 //! ```
 //! use serin_host_sim::{Action, Plugin, StreamInfo};
@@ -69,6 +71,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#[cfg(doctest)]
+#[doc = include_str!("../README.md")]
+mod readme {}
+
 mod abi;
 mod action;
 mod builder;
@@ -105,7 +111,7 @@ pub use builder::PluginBuilder;
 pub use clock::{Clock, SystemClock, VirtualClock};
 pub use entropy::Entropy;
 pub use environment::FailPolicy;
-pub use error::Error;
+pub use error::{Error, ErrorKind};
 pub use headers::HeaderMap;
 pub use http_call::{HttpCall, HttpCallId, HttpResponse};
 pub use limits::Limits;

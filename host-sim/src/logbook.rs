@@ -8,6 +8,7 @@ use std::sync::Mutex;
 
 /// One line of a guest's log, or of the host about a guest.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct LogLine {
     /// How important it is.
     pub level: LogLevel,

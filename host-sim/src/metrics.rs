@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 
 /// The kind of a metric (`proxy_metric_type_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum MetricKind {
     /// Only grows.
     Counter,
@@ -16,6 +17,7 @@ pub enum MetricKind {
 
 /// One metric's name and value.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Metric {
     /// The name the guest gave it.
     pub name: String,

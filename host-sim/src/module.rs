@@ -1,7 +1,7 @@
 //! A compiled guest: made once, run in as many VMs as wanted.
 
 use crate::abi;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::shared::lock;
 use crate::state::HostState;
 use std::sync::{Arc, Mutex, OnceLock, Weak};
@@ -13,6 +13,7 @@ pub(crate) const TICK: Duration = Duration::from_millis(5);
 
 /// The version of proxy-wasm that a guest was built for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Abi {
     /// 0.1.0
     V0_1_0,
@@ -81,11 +82,11 @@ fn abi_of(module: &wasmtime::Module) -> Result<Abi, Error> {
     if has("proxy_abi_version_0_1_0") {
         return Ok(Abi::V0_1_0);
     }
-    Err(Error::new(Kind::Export(
-        "it exports none of proxy_abi_version_0_1_0, proxy_abi_version_0_2_0 and \
-         proxy_abi_version_0_2_1"
+    Err(Error::new(ErrorKind::Export {
+        message: "it exports none of proxy_abi_version_0_1_0, proxy_abi_version_0_2_0 and \
+                  proxy_abi_version_0_2_1"
             .to_owned(),
-    )))
+    }))
 }
 
 /// Gives every import that no host offers a function that traps with its name.

@@ -5,6 +5,7 @@ use std::fmt;
 /// What a host call returns to the guest (`proxy_status_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum Status {
     /// The call did what it was asked.
     Ok = 0,

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 /// A value that a guest can read with `proxy_get_property`.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub enum Value {
     /// Text, as it is.
     String(String),

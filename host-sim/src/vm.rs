@@ -1,7 +1,7 @@
 //! One instance of a guest: its exports, and calls that always come back.
 
 use crate::context::Context;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::module::{Abi, Compiled, TICK, UnknownImport};
 use crate::state::HostState;
 use crate::stats::Stats;
@@ -178,7 +178,7 @@ impl Vm {
         params: P,
     ) -> Result<R, Error> {
         if self.failed.is_some() {
-            return Err(Error::new(Kind::Failed));
+            return Err(Error::new(ErrorKind::Failed));
         }
         self.begin();
         let state = self.store.data_mut();
@@ -223,17 +223,17 @@ impl Vm {
         let limits = &state.env.limits;
         if let Some(unknown) = error.downcast_ref::<UnknownImport>() {
             let UnknownImport { module, name } = unknown.clone();
-            return Error::new(Kind::UnknownImport { module, name });
+            return Error::new(ErrorKind::UnknownImport { module, name });
         }
         if matches!(error.downcast_ref::<Trap>(), Some(Trap::Interrupt)) {
             let millis = u64::try_from(limits.call_deadline.as_millis()).unwrap_or(u64::MAX);
-            return Error::new(Kind::Deadline { callback, millis });
+            return Error::new(ErrorKind::Deadline { callback, millis });
         }
         let message = error.root_cause().to_string();
         if state.limiter.reached {
-            return Error::new(Kind::Memory { callback, limit: limits.memory_bytes, message });
+            return Error::new(ErrorKind::Memory { callback, limit: limits.memory_bytes, message });
         }
-        Error::new(Kind::Trap { callback, message })
+        Error::new(ErrorKind::Trap { callback, message })
     }
 
     /// Bytes of linear memory.
@@ -243,7 +243,7 @@ impl Vm {
 }
 
 fn export(message: String) -> Error {
-    Error::new(Kind::Export(message))
+    Error::new(ErrorKind::Export { message })
 }
 
 /// The guest called `proc_exit`.

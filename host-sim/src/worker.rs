@@ -2,7 +2,7 @@
 
 use crate::context::{Bytes, Context, RootContext, StreamContext};
 use crate::environment::Environment;
-use crate::error::{Error, Kind};
+use crate::error::{Error, ErrorKind};
 use crate::module::Module;
 use crate::shared::QueueReady;
 use crate::state::{Deferred, HostState};
@@ -101,7 +101,7 @@ impl Worker {
             let accepted = self.vm.call("proxy_on_vm_start", id, &start, (id, size))?;
             self.settle();
             if accepted == 0 {
-                return Err(Error::new(Kind::StartRefused { log: self.said_since(before) }));
+                return Err(Error::new(ErrorKind::StartRefused { log: self.said_since(before) }));
             }
         }
         self.configure_root(id, configuration)
@@ -119,7 +119,9 @@ impl Worker {
         self.settle();
         self.state_mut().configuration = None;
         if result? == 0 {
-            return Err(Error::new(Kind::ConfigurationRefused { log: self.said_since(before) }));
+            return Err(Error::new(ErrorKind::ConfigurationRefused {
+                log: self.said_since(before),
+            }));
         }
         Ok(())
     }

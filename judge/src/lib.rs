@@ -31,6 +31,7 @@ extern crate alloc;
 mod audit_log;
 mod judge;
 mod keys;
+mod known_latches;
 mod latch_document;
 mod outcome_batch;
 mod retention;
@@ -39,6 +40,7 @@ mod store;
 mod tally_buffer;
 
 pub use judge::Judge;
+pub use known_latches::KnownLatches;
 pub use latch_document::LatchDocument;
 pub use outcome_batch::OutcomeBatch;
 pub use store::{Conflict, Store};

@@ -40,7 +40,7 @@ pub fn configured(
 
 /// A busy machine must not fail a test; a guest that never returns is stopped all the same.
 pub fn patient() -> Limits {
-    Limits { call_deadline: Duration::from_secs(60), ..Limits::default() }
+    Limits::default().call_deadline(Duration::from_secs(60))
 }
 
 /// The same, with what a host knows of aborts: it reads them from a URL, on its first tick.

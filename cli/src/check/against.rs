@@ -1,9 +1,10 @@
 //! `serin check --against`: whom an edit moves.
 
-use super::report::Report;
-use super::{Format, load, print};
-use crate::paint::{self, Tone};
-use crate::{CheckArgs, Failure};
+use super::args::{CheckArgs, Format};
+use super::file::{load, print};
+use crate::diagnostics::report::Report;
+use crate::failure::Failure;
+use crate::style::{self, Tone};
 use serde_json::{Value, json};
 use serin_analysis::moves::{Change, Move, Moves, moves};
 use serin_core::Timestamp;
@@ -92,9 +93,9 @@ fn shown(share: u64) -> String {
 }
 
 fn print_moves(title: &str, found: &[Moves], at: Timestamp) {
-    println!("{}", paint::out(Tone::Strong, &format!("{title} at {at}")));
+    println!("{}", style::out(Tone::Strong, &format!("{title} at {at}")));
     for moves in found {
-        println!("\n  {}: {}", paint::out(Tone::Strong, &moves.path), headline(moves));
+        println!("\n  {}: {}", style::out(Tone::Strong, &moves.path), headline(moves));
         for moved in &moves.list {
             println!("    {:>9}  {} → {}", shown(moved.share), moved.from, moved.to);
         }

@@ -1,9 +1,11 @@
 //! `serin check --debt`: which flags are still there, and which should not be.
 
-use super::report::Report;
-use super::{Format, counted, print};
-use crate::paint::{self, Tone};
-use crate::{CheckArgs, Failure};
+use super::args::{CheckArgs, Format};
+use super::file::print;
+use crate::diagnostics::report::Report;
+use crate::failure::Failure;
+use crate::number_format::counted;
+use crate::style::{self, Tone};
 use serde_json::{Value, json};
 use serin_analysis::debt::{Debt, Expiry, debt};
 use serin_core::Timestamp;
@@ -70,7 +72,7 @@ fn value(debt: &Debt<'_>) -> Value {
 
 fn print_table(name: &str, flags: &[Debt<'_>], at: Timestamp) {
     let heading = format!("{name}: {} at {at}", counted(flags.len(), "flag"));
-    println!("{}", paint::out(Tone::Strong, &heading));
+    println!("{}", style::out(Tone::Strong, &heading));
     let mut rows = vec![
         ["FLAG", "KIND", "OWNER", "EXPIRES", "EVERYBODY HAS", "STEPS SINCE"].map(str::to_owned),
     ];

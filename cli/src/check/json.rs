@@ -1,8 +1,8 @@
 //! Diagnostics for tools, as JSON.
 
 use super::prospects;
-use super::report::{Diagnostic, Report, Severity};
-use super::source::Source;
+use crate::diagnostics::report::{Diagnostic, Report, Severity};
+use crate::diagnostics::source::Source;
 use serde_json::{Value, json};
 use std::ops::Range;
 

@@ -1,6 +1,6 @@
 //! What is allowed and most likely not meant.
 
-use super::report::{Diagnostic, Report, Severity};
+use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use serin_analysis::lint::{Finding, Lint, lint};
 use serin_core::Timestamp;
 

@@ -1,8 +1,7 @@
 //! The traffic that somebody expects, from the command line.
 
-use super::report::Report;
-use crate::{CheckArgs, Failure};
-use serin_analysis::planner::{Rate, Traffic};
+use crate::diagnostics::report::Report;
+use crate::failure::Failure;
 
 /// Requests a minute, of one rollout or of each.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,20 +24,11 @@ pub(crate) fn parse_pace(text: &str) -> Result<Pace, String> {
     Ok(Pace { rollout, per_minute: (given * 60.0).round() as u64 })
 }
 
-/// Reads a rate in per cent.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-pub(crate) fn parse_rate(text: &str) -> Result<Rate, String> {
-    let given: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
-    let ppm = (given * 10_000.0).round();
-    let rate = (1.0..=1e6).contains(&ppm).then_some(ppm as u32).and_then(Rate::from_ppm);
-    rate.ok_or_else(|| format!("{text} is not from 0.0001 to 100 per cent"))
-}
-
-/// What is expected of a rollout.
-pub(super) fn of(args: &CheckArgs, rollout: &str) -> Option<Traffic> {
-    let named = args.rps.iter().rfind(|pace| pace.rollout.as_deref() == Some(rollout));
-    let pace = named.or_else(|| args.rps.iter().rfind(|pace| pace.rollout.is_none()))?;
-    Some(Traffic { per_minute: pace.per_minute, errors: args.error_rate, kpi: args.kpi_rate })
+/// Requests a minute that are expected of a rollout: as given with its name, else as given for all.
+pub(super) fn of(paces: &[Pace], rollout: &str) -> Option<u64> {
+    let named = paces.iter().rfind(|pace| pace.rollout.as_deref() == Some(rollout));
+    let pace = named.or_else(|| paces.iter().rfind(|pace| pace.rollout.is_none()))?;
+    Some(pace.per_minute)
 }
 
 /// A name that no spec has is a slip of the fingers.
@@ -67,15 +57,6 @@ mod tests {
         assert_eq!(parse_pace("shop=0.5"), pace(Some("shop"), 30));
         for bad in ["", "0", "-1", "x", "shop=", "NaN", "1e10"] {
             assert!(parse_pace(bad).is_err(), "{bad}");
-        }
-    }
-
-    #[test]
-    fn rates_are_per_cent() {
-        assert_eq!(parse_rate("0.1").map(Rate::ppm), Ok(1000));
-        assert_eq!(parse_rate("100").map(Rate::ppm), Ok(1_000_000));
-        for bad in ["0", "0.00001", "101", "x", "NaN"] {
-            assert!(parse_rate(bad).is_err(), "{bad}");
         }
     }
 }

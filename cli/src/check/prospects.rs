@@ -1,11 +1,10 @@
 //! `serin check --rps`: what gates will be able to show, before a rollout.
 
+use super::args::CheckArgs;
 use super::lints;
-use super::pace;
-use super::report::Report;
-use crate::CheckArgs;
-use crate::figures::{grouped, large, percent, span};
-use crate::paint::{self, Tone};
+use crate::diagnostics::report::Report;
+use crate::number_format::{duration, grouped, large, percent};
+use crate::style::{self, Tone};
 use serde_json::{Value, json};
 use serin_analysis::lint::decorative;
 use serin_analysis::planner::{
@@ -16,7 +15,7 @@ use serin_core::gate::Ratio;
 /// Adds what the gates of a good spec can show, with a warning where that is too little.
 pub(super) fn add(report: &mut Report, args: &CheckArgs) {
     let Some((spec, plan)) = &report.good else { return };
-    let found = forecast(spec, plan, |rollout| pace::of(args, rollout));
+    let found = forecast(spec, plan, |rollout| args.traffic(rollout));
     let warnings = decorative(&found).into_iter();
     let warnings: Vec<_> = warnings
         .map(|finding| lints::diagnostic(finding, report))
@@ -43,12 +42,12 @@ fn of_rollout(found: &RolloutForecast) -> String {
     let traffic = found.traffic;
     let mut text = format!(
         "{} at {} requests a second, {} of the baseline's failing\n\n",
-        paint::out(Tone::Strong, &found.path),
+        style::out(Tone::Strong, &found.path),
         large(traffic.per_minute as f64 / 60.0),
         percent(f64::from(traffic.errors.ppm()) / 1e6),
     );
     if let Some(obstacle) = found.obstacle {
-        text.push_str(&format!("  {}\n\n", paint::out(Tone::Bad, &in_the_way(obstacle, traffic))));
+        text.push_str(&format!("  {}\n\n", style::out(Tone::Bad, &in_the_way(obstacle, traffic))));
     }
     text.push_str(&table(found));
     text.push_str("\n  A regression that is there from the first step on:\n");
@@ -64,7 +63,7 @@ fn of_rollout(found: &RolloutForecast) -> String {
             "    {:<14}  needs {} requests of both arms, {}{hidden}\n",
             "KPI -0.3 %",
             large(requests as f64),
-            span(u64::try_from(ms).unwrap_or(u64::MAX)),
+            duration(u64::try_from(ms).unwrap_or(u64::MAX)),
         ));
     }
     text.push('\n');
@@ -118,7 +117,7 @@ fn table(found: &RolloutForecast) -> String {
         if let Some(requests) = step.promotable {
             let empty = String::new;
             let what = "promotable".to_owned();
-            let after = format!("after {}, if healthy", span(time(found, step, requests)));
+            let after = format!("after {}, if healthy", duration(time(found, step, requests)));
             rows.push([empty(), what, grouped(requests), empty(), empty(), after]);
         }
     }
@@ -139,8 +138,8 @@ fn table(found: &RolloutForecast) -> String {
 fn step_name(step: &StepForecast) -> String {
     let share = step.share;
     match (step.hold_ms, step.promotable) {
-        (Some(hold), Some(_)) => format!("{share} for {} and the gate", span(hold)),
-        (Some(hold), None) => format!("{share} for {}", span(hold)),
+        (Some(hold), Some(_)) => format!("{share} for {} and the gate", duration(hold)),
+        (Some(hold), None) => format!("{share} for {}", duration(hold)),
         (None, _) => share.to_string(),
     }
 }
@@ -162,9 +161,9 @@ fn exposed(
 ) -> String {
     let Some(needed) = gate.needed(ratio) else { return "tolerated".to_owned() };
     if !gate.sees(ratio) {
-        return paint::out(Tone::Bad, "not in this step");
+        return style::out(Tone::Bad, "not in this step");
     }
-    let after = span(time(found, step, needed));
+    let after = duration(time(found, step, needed));
     format!("{after}: {} of users, {} requests", step.share, grouped(needed))
 }
 
@@ -177,14 +176,14 @@ fn time(found: &RolloutForecast, step: &StepForecast, requests: u64) -> u64 {
 
 fn course_in_words(course: &Detection, found: &RolloutForecast) -> String {
     let Some(step) = course.seen_in else {
-        return paint::out(Tone::Bad, "is never seen: everybody gets it");
+        return style::out(Tone::Bad, "is never seen: everybody gets it");
     };
     let share = found.steps.get(step).map_or(course.share, |step| step.share);
     let all = u128::from(found.traffic.per_minute) * u128::from(course.after_ms) / 60_000;
     let all = u64::try_from(all).unwrap_or(u64::MAX);
     format!(
         "is seen at {share}, after {}: {} of users, {} of {} requests",
-        span(course.after_ms),
+        duration(course.after_ms),
         course.share,
         grouped(course.requests),
         grouped(all.max(course.requests)),

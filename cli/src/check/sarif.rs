@@ -2,8 +2,8 @@
 
 use super::json::{region, severity_name};
 use super::lints;
-use super::report::{Diagnostic, ERRORS, Report};
-use super::source::Source;
+use crate::diagnostics::report::{Diagnostic, ERRORS, Report};
+use crate::diagnostics::source::Source;
 use serde_json::{Value, json};
 use serin_analysis::lint::Lint;
 

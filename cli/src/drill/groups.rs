@@ -1,29 +1,17 @@
 //! The cohorts and rings of a rollout, and what requests have to have to be in them.
 
 use super::request::Request;
-use super::subject::Subject;
-use super::witness::{Witness, witness};
+use super::sample_attributes;
+use super::subject::{Group, Subject};
 use serde_json::{Value, json};
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::spec::Rollout;
 use serin_core::{Decision, Facts, OverrideKeys, RequestHost, decide};
 use std::borrow::Cow;
 
 /// Everything that is in a gate's cohort, unless told; a ring is a tenth of that.
 const COHORT_PART: f64 = 0.1;
 const RING_PART: f64 = 0.01;
-
-/// Users that are in a cohort or ring.
-pub(super) struct Group {
-    pub(super) name: String,
-    /// Of all users.
-    pub(super) part: f64,
-    /// What their requests have.
-    pub(super) witness: Witness,
-    /// Whether a gate judges it, rather than a ring taking it in.
-    pub(super) judged: bool,
-}
 
 /// The proxy that a simulated user's request comes to, right after the start. It knows of no abort.
 struct SimulatedHost<'r> {
@@ -62,14 +50,11 @@ impl<'r> RequestHost<'r> for SimulatedHost<'r> {
 
 impl Subject {
     /// Looks for the cohorts that gates judge and for the rings.
-    pub(super) fn find_groups(
-        &mut self,
-        rollout: &Rollout,
-        document: &Value,
-        parts: &[(String, f64)],
-    ) {
+    /// `parts` says how many of the users are in a cohort.
+    pub(super) fn find_groups(&mut self, parts: &[(String, f64)]) {
+        let document: Value = serde_json::from_slice(&self.json).unwrap_or_default();
         let cohorts = &document["cohorts"];
-        let judged = rollout.abort_policy.gates.iter().flat_map(|gates| &gates.cohorts);
+        let judged = self.judged.clone().into_iter();
         let judged = judged.map(|name| (name.clone(), json!({ "cohort": name }), true));
         let rings = document["rollouts"][&self.rollout]["canary"]["rings"].as_array();
         let rings = rings.into_iter().flatten().enumerate().map(|(index, ring)| {
@@ -87,13 +72,13 @@ impl Subject {
             let usual = if judged { COHORT_PART } else { RING_PART };
             let given = parts.iter().find(|(known, _)| *known == name);
             let part = given.map_or(usual, |(_, part)| *part);
-            let Some(witness) = witness(cohorts, &condition) else {
+            let Some(attributes) = sample_attributes::find(cohorts, &condition) else {
                 self.notes.push(format!(
                     "nobody here is in {name}: its condition needs more than a request"
                 ));
                 continue;
             };
-            let group = Group { name, part, witness, judged };
+            let group = Group { name, part, attributes, judged };
             if self.is_there(&group) {
                 self.groups.push(group);
             } else {
@@ -105,7 +90,7 @@ impl Subject {
 
     /// Whether the core finds such a request in the group.
     fn is_there(&self, group: &Group) -> bool {
-        let request = Request::new(self, "somebody", &group.witness);
+        let request = Request::new(self, "somebody", &group.attributes);
         let pairs: Vec<_> = request.pairs("GET", &self.path).collect();
         let pairs = pairs.iter().map(|(name, value)| (*name, &**value));
         let mut host = SimulatedHost { request: &request, now: self.start_ms.saturating_add(1) };

@@ -1,11 +1,11 @@
 //! A drill as one page that needs no other file.
 
-use super::story::COLUMN_MS;
+use super::markup::escaped;
 use super::summary::{Drill, Likeness, Summary};
 use super::svg;
 use super::text::{aborted, end, notes, traffic};
-use crate::check::counted;
-use crate::figures::{grouped, large, percent, span};
+use super::timeline::COLUMN_MS;
+use crate::number_format::{counted, duration, grouped, large, percent};
 
 const LIKELIHOOD: &str = "<dt>likelihood</dt><dd>the largest of all tests, by the core on the outcomes that the \
     filter was given; at 1 it crosses. Each step begins anew</dd>\n";
@@ -39,7 +39,7 @@ fn facts(drill: &Drill<'_>) -> String {
         .steps
         .iter()
         .map(|step| {
-            let hold = step.hold_ms.map(|ms| format!(" for {}", span(ms))).unwrap_or_default();
+            let hold = step.hold_ms.map(|ms| format!(" for {}", duration(ms))).unwrap_or_default();
             format!("{}{hold}{}", step.share, if step.gated { " and the gate" } else { "" })
         })
         .collect();
@@ -61,7 +61,7 @@ fn facts(drill: &Drill<'_>) -> String {
 fn tiles(drill: &Drill<'_>) -> String {
     let summaries = drill.summaries();
     let faults = || summaries.iter().filter(|summary| !summary.fault.is_healthy());
-    let runs: usize = faults().map(|summary| summary.stories.len()).sum();
+    let runs: usize = faults().map(|summary| summary.timelines.len()).sum();
     let caught: usize = faults().map(Summary::aborted).sum();
     let (wrong, possible) = drill.false_aborts();
     let slowest = faults()
@@ -81,7 +81,7 @@ fn tiles(drill: &Drill<'_>) -> String {
     if possible > 0 {
         tile(good(wrong == 0), format!("{wrong} of {possible}"), "false aborts");
     }
-    let time = |ms: Option<f64>| ms.map_or("none".to_owned(), |ms| span(whole(ms)));
+    let time = |ms: Option<f64>| ms.map_or("none".to_owned(), |ms| duration(whole(ms)));
     tile("", time(slowest), "slowest recovery");
     tile("", exposed.map_or("none".to_owned(), percent), "most users exposed, if aborted");
     html.push_str("</dl>\n");
@@ -95,10 +95,10 @@ fn table(drill: &Drill<'_>) -> String {
     );
     for (index, summary) in drill.summaries().iter().enumerate() {
         let healthy = summary.fault.is_healthy();
-        let all = summary.aborted() == summary.stories.len();
+        let all = summary.aborted() == summary.timelines.len();
         let fine = if healthy { summary.aborted() == 0 } else { all };
         let class = if fine { "good" } else { "bad" };
-        let time = |ms: Option<f64>| ms.map_or("–".to_owned(), |ms| span(whole(ms)));
+        let time = |ms: Option<f64>| ms.map_or("–".to_owned(), |ms| duration(whole(ms)));
         let struck = |text: Option<String>| text.filter(|_| !healthy).unwrap_or("–".to_owned());
         html.push_str(&format!(
             "<tr><td><a href=\"#run-{index}\">{}</a></td><td><span class=\"chip {class}\">{}</span></td><td class=\"number\">{}</td>\
@@ -118,45 +118,47 @@ fn table(drill: &Drill<'_>) -> String {
 }
 
 fn section(drill: &Drill<'_>, summary: &Summary<'_>, index: usize) -> String {
-    let Some(story) = summary.typical() else { return String::new() };
-    let said = match story.aborted() {
+    let Some(timeline) = summary.typical() else { return String::new() };
+    let said = match timeline.aborted() {
         Some(abort) if summary.fault.is_healthy() => {
-            format!("Aborted falsely after {}: {}.", span(abort.at_ms), abort.reason)
+            format!("Aborted falsely after {}: {}.", duration(abort.at_ms), abort.reason)
         }
-        Some(abort) => format!("Aborted after {}: {}.", span(abort.at_ms), abort.reason),
+        Some(abort) => format!("Aborted after {}: {}.", duration(abort.at_ms), abort.reason),
         None if !drill.subject.has_gates() => {
             "The rollout has no gates: nothing aborts it.".to_owned()
         }
         None if summary.fault.is_healthy() => {
             "Nothing goes wrong, and nothing stops it.".to_owned()
         }
-        None if story.onset_ms >= story.end_ms => "It had not begun when the run ended.".to_owned(),
+        None if timeline.onset_ms >= timeline.end_ms => {
+            "It had not begun when the run ended.".to_owned()
+        }
         None => "No gate saw it.".to_owned(),
     };
-    let held = match story.pauses.first() {
+    let held = match timeline.pauses.first() {
         Some(pause) => {
             format!(
                 " A gate held a step {}, first because of {pause}.",
-                counted(story.pauses.len(), "time")
+                counted(timeline.pauses.len(), "time")
             )
         }
         None => String::new(),
     };
-    let of = if summary.stories.len() > 1 { " One run of several." } else { "" };
+    let of = if summary.timelines.len() > 1 { " One run of several." } else { "" };
     format!(
         "<section id=\"run-{index}\">\n<h2>{}</h2>\n<p>{}{of}</p>\n<figure>{}</figure>\n</section>\n",
         escaped(&summary.fault.label),
         escaped(&format!("{said}{held}")),
-        svg::plots(story, COLUMN_MS, drill.subject.has_gates()),
+        svg::plots(timeline, COLUMN_MS, drill.subject.has_gates()),
     )
 }
 
 fn likeness(drill: &Drill<'_>) -> String {
-    let Some(story) = drill.healthy() else { return String::new() };
+    let Some(timeline) = drill.healthy() else { return String::new() };
     let judged = || drill.subject.groups.iter().enumerate().filter(|(_, group)| group.judged);
     let mut rows = String::new();
-    for stay in &story.stays {
-        let Some(like) = Likeness::of(stay) else { continue };
+    for step_record in &timeline.step_records {
+        let Some(like) = Likeness::of(step_record) else { continue };
         let pair = |[new, baseline]: [f64; 2]| {
             format!(
                 "<td class=\"number\">{}</td><td class=\"number\">{}</td>",
@@ -168,7 +170,7 @@ fn likeness(drill: &Drill<'_>) -> String {
         let [new, baseline] = like.users.map(grouped);
         rows.push_str(&format!(
             "<tr><td>{}</td><td class=\"number\">{new}</td><td class=\"number\">{baseline}</td>{groups}{}</tr>\n",
-            stay.share,
+            step_record.share,
             pair(like.busiest)
         ));
     }
@@ -214,27 +216,4 @@ fn words(drill: &Drill<'_>) -> String {
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn whole(ms: f64) -> u64 {
     ms as u64
-}
-
-/// A text in HTML.
-pub(super) fn escaped(text: &str) -> String {
-    let mut html = String::with_capacity(text.len());
-    for letter in text.chars() {
-        match letter {
-            '&' => html.push_str("&amp;"),
-            '<' => html.push_str("&lt;"),
-            '>' => html.push_str("&gt;"),
-            '"' => html.push_str("&quot;"),
-            letter => html.push(letter),
-        }
-    }
-    html
-}
-
-#[cfg(test)]
-mod tests {
-    #[test]
-    fn texts_are_texts() {
-        assert_eq!(super::escaped("<a href=\"x\">&"), "&lt;a href=&quot;x&quot;&gt;&amp;");
-    }
 }

@@ -1,8 +1,8 @@
 //! A drill for tools.
 
-use super::story::Story;
 use super::summary::{Drill, Likeness, ratio};
 use super::text::notes;
+use super::timeline::Timeline;
 use serde_json::{Value, json};
 
 /// Everything, each run by itself. Times are ms since the rollout began, parts are of one.
@@ -18,7 +18,7 @@ pub(super) fn document(drill: &Drill<'_>) -> Value {
             "promoted": summary.promoted(),
             "medianMsToDetect": summary.mttd_ms(),
             "medianMsToRecover": summary.mttr_ms(),
-            "runs": summary.stories.iter().map(|story| run(drill, story, healthy)).collect::<Vec<_>>(),
+            "runs": summary.timelines.iter().map(|timeline| run(drill, timeline, healthy)).collect::<Vec<_>>(),
         })
     });
     json!({
@@ -36,13 +36,13 @@ pub(super) fn document(drill: &Drill<'_>) -> Value {
     })
 }
 
-fn run(drill: &Drill<'_>, story: &Story, healthy: bool) -> Value {
-    let abort = story.aborted().map(|abort| {
+fn run(drill: &Drill<'_>, timeline: &Timeline, healthy: bool) -> Value {
+    let abort = timeline.aborted().map(|abort| {
         let record: Value = serde_json::from_str(&abort.record).unwrap_or_default();
         json!({ "atMs": abort.at_ms, "reason": abort.reason, "record": record })
     });
-    let stays = story.stays.iter().map(|stay| {
-        let like = Likeness::of(stay).map(|like| {
+    let step_records = timeline.step_records.iter().map(|step_record| {
+        let like = Likeness::of(step_record).map(|like| {
             let groups = drill.subject.groups.iter().zip(&like.groups);
             let groups = groups.map(|(group, parts)| (group.name.clone(), json!(parts)));
             json!({
@@ -52,27 +52,27 @@ fn run(drill: &Drill<'_>, story: &Story, healthy: bool) -> Value {
             })
         });
         json!({
-            "step": stay.step,
-            "sharePercent": f64::from(stay.share.millipercent()) / 1e3,
-            "fromMs": stay.from_ms,
+            "step": step_record.step,
+            "sharePercent": f64::from(step_record.share.millipercent()) / 1e3,
+            "fromMs": step_record.from_ms,
             "newAndBaseline": like,
         })
     });
     json!({
         "abort": abort,
-        "falseAbort": story.is_false_abort(healthy),
-        "msToDetect": story.detected_ms(),
-        "msToRecover": story.recovered_ms(),
-        "usersExposed": { "users": story.users_exposed, "part": ratio(story.users_exposed, story.users_seen) },
+        "falseAbort": timeline.is_false_abort(healthy),
+        "msToDetect": timeline.detected_ms(),
+        "msToRecover": timeline.recovered_ms(),
+        "usersExposed": { "users": timeline.users_exposed, "part": ratio(timeline.users_exposed, timeline.users_seen) },
         "requestsExposed": {
-            "requests": story.exposed.requests,
-            "failed": story.exposed.failed,
-            "part": ratio(story.exposed.requests, story.requests_until_last),
+            "requests": timeline.exposed.requests,
+            "failed": timeline.exposed.failed,
+            "part": ratio(timeline.exposed.requests, timeline.requests_until_last),
         },
-        "requests": story.requests,
-        "promoted": story.is_promoted(),
-        "endMs": story.end_ms,
-        "pauses": story.pauses.len(),
-        "steps": stays.collect::<Vec<_>>(),
+        "requests": timeline.requests,
+        "promoted": timeline.is_promoted(),
+        "endMs": timeline.end_ms,
+        "pauses": timeline.pauses.len(),
+        "steps": step_records.collect::<Vec<_>>(),
     })
 }

@@ -1,27 +1,32 @@
 //! `serin drill`: a game day in the simulator, on a virtual clock, through the real filter.
 
+mod args;
+mod decision_record;
 mod fault;
 mod groups;
 mod html;
 mod json;
+mod markup;
 mod observer;
 mod proxy;
-mod record;
 mod request;
 mod run;
-mod stay;
-mod story;
+mod run_config;
+mod sample_attributes;
+mod step_record;
 mod subject;
 mod summary;
 mod svg;
 mod text;
+mod timeline;
+mod upstream_model;
 mod users;
-mod witness;
-mod world;
 
-use super::{DrillArgs, Failure, filter, spec_file};
-pub(crate) use fault::{Fault, parse as parse_fault};
-use run::{Pace, Setting};
+use crate::failure::Failure;
+use crate::{filter, spec_file};
+pub(crate) use args::DrillArgs;
+use fault::Fault;
+use run_config::{Load, RunConfig};
 use serin_host_sim::Module;
 use std::fs::File;
 use std::io::{IsTerminal, Write};
@@ -29,57 +34,16 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::sync::PoisonError;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use story::Story;
 use subject::Subject;
 use summary::Drill;
+use timeline::Timeline;
+use upstream_model::UpstreamModel;
 use users::Users;
-use world::World;
-
-/// What `serin drill --help` ends with.
-pub(crate) const HELP: &str = "\
-A fault is some of these, with commas between them:
-  errors=5x, errors=50%     the new version fails 5 times as often as the baseline; half the time
-  latency=1.5x              it takes 1.5 times as long
-  kpi=0.5x                  half of the KPI events stay away
-  cohort=NAME:errors=10x    only requests of a cohort are struck
-  onset=10m                 the fault begins so long after the rollout
-  shadow                    a fifth of the shadow's answers differ
-  down                      nothing answers
-  healthy                   nothing goes wrong
-
-Exit codes: 0 the drill was run, whatever it showed; 1 the spec has errors; 2 wrong usage, no rollout
-to drill, or a filter that cannot be used.
-
-Examples:
-  serin drill spec.yaml
-  serin drill spec.yaml --html drill.html
-  serin drill spec.yaml --fault errors=5x,onset=10m --fault healthy --runs 20 --rps 50";
 
 /// No run has more requests unless its length is given.
 const MOST_REQUESTS: f64 = 1_000_000.0;
 /// A drill of one fault shows more with some healthy runs beside it.
 const HEALTHY_RUNS: u64 = 2;
-
-/// Reads `NAME=PERCENT`.
-pub(crate) fn parse_part(text: &str) -> Result<(String, f64), String> {
-    let wrong = || format!("{text} is not NAME=PERCENT");
-    let (name, percent) = text.split_once('=').ok_or_else(wrong)?;
-    let percent: f64 = percent.parse().map_err(|_| wrong())?;
-    if !(0.0..=100.0).contains(&percent) {
-        return Err(format!("{text} is not from 0 to 100 per cent"));
-    }
-    Ok((name.to_owned(), percent / 100.0))
-}
-
-/// Reads requests a second.
-pub(crate) fn parse_rps(text: &str) -> Result<f64, String> {
-    let rps: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
-    if (0.01..=100_000.0).contains(&rps) {
-        Ok(rps)
-    } else {
-        Err(format!("{text} is not from 0.01 to 100000"))
-    }
-}
 
 /// Drills, and says what came of it.
 pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
@@ -87,7 +51,8 @@ pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
         message: format!("{} has errors\n\n{}", args.spec.display(), failure.message),
         ..failure
     })?;
-    let subject = Subject::new(file, args.rollout.as_deref(), &args.cohorts)?;
+    let mut subject = Subject::new(file, args.rollout.as_deref())?;
+    subject.find_groups(&args.cohorts);
     let faults = match args.faults.is_empty() {
         true => suite(&subject),
         false => args.faults.clone(),
@@ -100,8 +65,8 @@ pub(crate) fn run(args: &DrillArgs) -> Result<(), Failure> {
     let module = Module::compile(wasm);
     let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
     let report = args.html.as_deref().map(report_file).transpose()?;
-    let stories = all(args, &subject, &faults, &module)?;
-    let drill = Drill { args, subject: &subject, faults: &faults, stories: &stories };
+    let timelines = all(args, &subject, &faults, &module)?;
+    let drill = Drill { args, subject: &subject, faults: &faults, timelines: &timelines };
     if let Some(Report { path, .. }) = report {
         std::fs::write(path, html::page(&drill)).map_err(|error| unwritable(path, &error))?;
     }
@@ -146,7 +111,7 @@ fn suite(subject: &Subject) -> Vec<Fault> {
         texts.push("shadow".to_owned());
     }
     texts.push("down".to_owned());
-    texts.iter().filter_map(|text| parse_fault(text).ok()).collect()
+    texts.iter().filter_map(|text| fault::parse(text).ok()).collect()
 }
 
 /// Which run of which fault.
@@ -162,7 +127,7 @@ fn all(
     subject: &Subject,
     faults: &[Fault],
     module: &Module,
-) -> Result<Vec<Vec<Story>>, Failure> {
+) -> Result<Vec<Vec<Timeline>>, Failure> {
     let runs = |fault: &Fault| match args.runs {
         Some(runs) => runs,
         None if fault.is_healthy() => HEALTHY_RUNS,
@@ -194,12 +159,12 @@ fn all(
         }
     });
     let results = results.into_inner().unwrap_or_else(PoisonError::into_inner);
-    let mut stories: Vec<Vec<Story>> = faults.iter().map(|_| Vec::new()).collect();
+    let mut timelines: Vec<Vec<Timeline>> = faults.iter().map(|_| Vec::new()).collect();
     for (place, result) in places.iter().zip(results) {
         let result = result.unwrap_or_else(|| Err("a run came to no end".to_owned()));
-        stories[place.fault].push(result.map_err(Failure::trouble)?);
+        timelines[place.fault].push(result.map_err(Failure::trouble)?);
     }
-    Ok(stories)
+    Ok(timelines)
 }
 
 /// One run. Its users are those of every run with its number.
@@ -209,23 +174,23 @@ fn one(
     fault: &Fault,
     module: &Module,
     place: Place,
-) -> Result<Story, String> {
+) -> Result<Timeline, String> {
     let mut random = users::random(args.seed, "users", place.run);
     let users = Users::new(subject, args.users, &mut random);
     let most_ms = MOST_REQUESTS / args.rps * 1000.0;
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     let longest_ms = args.length.unwrap_or(most_ms as u64);
-    let pace = Pace {
+    let load = Load {
         per_second: args.rps,
         workers: usize::from(args.workers),
         kpi: f64::from(args.kpi_rate.ppm()) / 1e6,
         longest_ms,
     };
     let errors = f64::from(args.error_rate.ppm()) / 1e6;
-    let world = World { subject, fault, errors, start_ms: subject.start_ms };
+    let model = UpstreamModel { subject, fault, errors, start_ms: subject.start_ms };
     let random = users::random(args.seed, &fault.label, place.run);
     let seed = args.seed.wrapping_add(place.run);
-    run::run(Setting { module, world, users: &users, pace, random, seed })
+    run::run(RunConfig { module, model, users: &users, load, random, seed })
 }
 
 /// A line that is written over, on terminals.

@@ -1,8 +1,8 @@
 //! The proxy of a run: the real filter in several VMs that share data, on a virtual clock.
 
 use super::request::Request;
-use super::run::Setting;
-use super::world::Fate;
+use super::run_config::RunConfig;
+use super::upstream_model::UpstreamResponse;
 use serin_host_sim::{
     Action, Clock, Entropy, FailPolicy, HttpResponse, Limits, Plugin, PluginBuilder, Stream,
     StreamInfo, Value, VirtualClock,
@@ -25,14 +25,14 @@ pub(super) struct Proxy {
 
 impl Proxy {
     /// Starts it at the beginning of the rollout.
-    pub(super) fn start(setting: &Setting<'_>) -> Result<Proxy, String> {
-        let clock = VirtualClock::at_millis(setting.world.start_ms);
+    pub(super) fn start(config: &RunConfig<'_>) -> Result<Proxy, String> {
+        let clock = VirtualClock::at_millis(config.model.start_ms);
         let audits = Arc::new(Mutex::new(Vec::new()));
         let kept = Arc::clone(&audits);
-        let plugin = Plugin::of_module(setting.module)
-            .configuration(setting.world.subject.json.clone())
+        let plugin = Plugin::of_module(config.module)
+            .configuration(config.model.subject.json.clone())
             .clock(clock.clone())
-            .entropy(Entropy::Seeded(setting.seed))
+            .entropy(Entropy::Seeded(config.seed))
             .limits(limits())
             .fail_policy(FailPolicy::FailClosed)
             .on_log(move |line| {
@@ -41,7 +41,7 @@ impl Proxy {
                     kept.lock().unwrap_or_else(PoisonError::into_inner).push(record);
                 }
             });
-        let plugin = shadow(plugin, setting, &clock).like_envoy(setting.pace.workers).build();
+        let plugin = shadow(plugin, config, &clock).like_envoy(config.load.workers).build();
         let plugin = plugin.map_err(|error| format!("the filter: {error}"))?;
         let sees_body = plugin.sees_response_body();
         Ok(Proxy { plugin, clock, audits, usual: StreamInfo::new(), sees_body })
@@ -85,11 +85,16 @@ impl Proxy {
     }
 
     /// Its answer comes. `event` is a header field that makes it a KPI event.
-    pub(super) fn answer(&self, mut stream: Stream, fate: &Fate, event: Option<&str>) {
-        if fate.flags != 0 {
-            stream.set_property(&["response", "flags"], Value::Int(fate.flags));
+    pub(super) fn answer(
+        &self,
+        mut stream: Stream,
+        response: &UpstreamResponse,
+        event: Option<&str>,
+    ) {
+        if response.flags != 0 {
+            stream.set_property(&["response", "flags"], Value::Int(response.flags));
         }
-        let status = fate.status.to_string();
+        let status = response.status.to_string();
         let headers = [(":status", status.as_str())];
         let headers = headers.into_iter().chain(event.map(|name| (name, "1")));
         stream.send_response_headers(headers, !self.sees_body);
@@ -112,24 +117,21 @@ impl Proxy {
 
 /// A record is long, and a machine that is busy must not change what a run comes to.
 fn limits() -> Limits {
-    Limits {
-        log_line_bytes: 256 << 10,
-        call_deadline: Duration::from_secs(600),
-        ..Limits::default()
-    }
+    Limits::default().log_line_bytes(256 << 10).call_deadline(Duration::from_secs(600))
 }
 
 /// Answers the filter's own calls, which compare a shadow's answers.
-fn shadow(plugin: PluginBuilder, setting: &Setting<'_>, clock: &VirtualClock) -> PluginBuilder {
-    let fault = setting.world.fault;
-    let struck_ms = setting.world.start_ms + fault.onset_ms;
+fn shadow(plugin: PluginBuilder, config: &RunConfig<'_>, clock: &VirtualClock) -> PluginBuilder {
+    let fault = config.model.fault;
+    let struck_ms = config.model.start_ms + fault.onset_ms;
     let differs = fault.shadow;
-    let random = Mutex::new(super::users::random(setting.seed, "shadow", 0));
+    let random = Mutex::new(super::users::random(config.seed, "shadow", 0));
     let clock = clock.clone();
     plugin.on_http_call(move |_| {
         let now_ms = clock.now_nanos() / MILLISECOND;
         let mut random = random.lock().unwrap_or_else(PoisonError::into_inner);
-        let status = super::world::shadow_status(differs && now_ms >= struck_ms, &mut random);
+        let status =
+            super::upstream_model::shadow_status(differs && now_ms >= struck_ms, &mut random);
         Some(HttpResponse::new(status).body("ok"))
     })
 }

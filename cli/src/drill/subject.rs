@@ -1,15 +1,15 @@
 //! What is drilled: one rollout of a spec, and how requests reach it.
 
-use super::groups::Group;
-use crate::Failure;
+use super::sample_attributes::SampleAttributes;
+use crate::failure::Failure;
 use crate::spec_file::SpecFile;
-use serde_json::Value;
 use serin_core::plan::RolloutId;
 use serin_core::spec::{HostMatch, Mode, PathMatch, Progress, Rollout, RouteMatch, UnitSource};
 use serin_core::{Plan, Share, Spec};
 
 /// 2026-01-01T00:00:00Z, for rollouts that begin at no moment.
 const SOME_MOMENT: u64 = 1_767_225_600_000;
+
 /// One rollout of a spec.
 pub(super) struct Subject {
     pub(super) json: Vec<u8>,
@@ -28,10 +28,23 @@ pub(super) struct Subject {
     pub(super) path: String,
     pub(super) kpi: Option<KpiRequest>,
     pub(super) unit: Option<UnitSource>,
+    /// The names of the cohorts that gates judge.
+    pub(super) judged: Vec<String>,
     /// Cohorts that gates judge first, in their order; then rings.
     pub(super) groups: Vec<Group>,
     /// What is left out, and why.
     pub(super) notes: Vec<String>,
+}
+
+/// Users that are in a cohort or ring.
+pub(super) struct Group {
+    pub(super) name: String,
+    /// Of all users.
+    pub(super) part: f64,
+    /// What their requests have.
+    pub(super) attributes: SampleAttributes,
+    /// Whether a gate judges it, rather than a ring taking it in.
+    pub(super) judged: bool,
 }
 
 /// A step of the rollout; a rollout without steps has one.
@@ -52,13 +65,8 @@ pub(super) struct KpiRequest {
 }
 
 impl Subject {
-    /// A rollout by its name, or the one that has most to show. `parts` says how many of the users are
-    /// in a cohort.
-    pub(super) fn new(
-        file: SpecFile,
-        name: Option<&str>,
-        parts: &[(String, f64)],
-    ) -> Result<Subject, Failure> {
+    /// A rollout by its name, or the one that has most to show; without groups yet.
+    pub(super) fn new(file: SpecFile, name: Option<&str>) -> Result<Subject, Failure> {
         let spec = Spec::from_json(&file.json);
         let spec = spec.map_err(|errors| Failure::spec(errors.to_string()))?;
         let name = chosen(&spec, name)?;
@@ -67,10 +75,10 @@ impl Subject {
             Failure::trouble(format!("rollouts.{name}: {why}, so there is nothing to break"))
         })?;
         let found = file.plan.arm_named(&name, &arm).ok_or_else(|| unknown(&name))?;
-        let document: Value = serde_json::from_slice(&file.json).unwrap_or_default();
         let (start_ms, steps) = steps(&rollout.mode);
         let (host, path) = route(&rollout.matches);
-        let mut subject = Subject {
+        let judged = rollout.abort_policy.gates.iter().flat_map(|gates| &gates.cohorts);
+        Ok(Subject {
             json: file.json,
             plan: file.plan,
             id: found.0,
@@ -88,11 +96,10 @@ impl Subject {
             host,
             path,
             unit: unit(&spec, rollout),
+            judged: judged.cloned().collect(),
             groups: Vec::new(),
             notes: Vec::new(),
-        };
-        subject.find_groups(rollout, &document, parts);
-        Ok(subject)
+        })
     }
 
     /// How the new version gets its requests, with its name.

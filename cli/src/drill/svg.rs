@@ -1,8 +1,8 @@
 //! Three plots over one axis of time, as SVG that its page colours.
 
-use super::html::escaped;
-use super::story::{Column, Count, Story};
-use crate::figures::{percent, span};
+use super::markup::escaped;
+use super::timeline::{Column, Count, Timeline};
+use crate::number_format::{duration, percent};
 
 const WIDTH: f64 = 920.0;
 const LEFT: f64 = 64.0;
@@ -54,13 +54,13 @@ impl Panel {
 }
 
 /// A run in pictures; `judged` is whether there are likelihoods to show.
-pub(super) fn plots(story: &Story, column_ms: u64, judged: bool) -> String {
-    let time = Time { end_ms: to_f64(story.end_ms.max(1)) };
+pub(super) fn plots(timeline: &Timeline, column_ms: u64, judged: bool) -> String {
+    let time = Time { end_ms: to_f64(timeline.end_ms.max(1)) };
     let middle = |index: usize| to_f64(column_ms) * (to_f64(index as u64) + 0.5);
     let middle = move |index: usize| middle(index).min(time.end_ms);
-    let onset = usize::try_from(story.onset_ms / column_ms).unwrap_or(0);
+    let onset = usize::try_from(timeline.onset_ms / column_ms).unwrap_or(0);
     let rates = |of: fn(&Column) -> Count| -> Vec<Option<f64>> {
-        (0..story.columns.len()).map(|at| rate(&story.columns, at, onset, of)).collect()
+        (0..timeline.columns.len()).map(|at| rate(&timeline.columns, at, onset, of)).collect()
     };
     let (new, baseline) = (rates(|column| column.new), rates(|column| column.baseline));
     let most_failed = new.iter().chain(&baseline).flatten().copied().fold(0.002, f64::max);
@@ -77,18 +77,18 @@ pub(super) fn plots(story: &Story, column_ms: u64, judged: bool) -> String {
     let height = bottom + BOTTOM;
     let mut svg = format!(
         "<svg viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" aria-label=\"{}\">\n",
-        escaped(&format!("{}: what became of it over time", story.label))
+        escaped(&format!("{}: what became of it over time", timeline.label))
     );
     svg.push_str(&times(shown, time, height));
     svg.push_str(&scale(shares, &[0.0, 0.05, 0.25, 1.0], percent));
-    svg.push_str(&share(story, shares, time));
+    svg.push_str(&share(timeline, shares, time));
     svg.push_str(&scale(errors, &[0.0, errors.most / 2.0, errors.most], percent));
     svg.push_str(&line("base", &baseline, errors, time, middle));
     svg.push_str(&line("new", &new, errors, time, middle));
     if judged {
-        svg.push_str(&levels(story, column_ms, likelihoods, time, middle));
+        svg.push_str(&levels(timeline, column_ms, likelihoods, time, middle));
     }
-    svg.push_str(&marks(story, time, bottom));
+    svg.push_str(&marks(timeline, time, bottom));
     // Last, so that no line runs through what they say.
     svg.push_str(&heading(shares, "share of users with the new version", &[]));
     let arms = [("new", "new version"), ("base", "baseline")];
@@ -103,7 +103,7 @@ pub(super) fn plots(story: &Story, column_ms: u64, judged: bool) -> String {
 
 /// The likelihoods, until they no longer matter.
 fn levels(
-    story: &Story,
+    timeline: &Timeline,
     column_ms: u64,
     panel: Panel,
     time: Time,
@@ -115,9 +115,9 @@ fn levels(
         "<line class=\"threshold\" x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\"/>\n"
     ));
     let level = |of: fn(&Column) -> f64| -> Vec<Option<f64>> {
-        let stopped = story.aborted().map_or(u64::MAX, |abort| abort.at_ms / column_ms + 1);
+        let stopped = timeline.aborted().map_or(u64::MAX, |abort| abort.at_ms / column_ms + 1);
         let known = |at: usize| (at as u64) < stopped;
-        let columns = story.columns.iter().enumerate();
+        let columns = timeline.columns.iter().enumerate();
         let compared = |column: &Column| column.share < 1.0;
         columns.map(|(at, column)| (known(at) && compared(column)).then(|| of(column))).collect()
     };
@@ -167,7 +167,7 @@ fn times(panels: &[Panel], time: Time, height: f64) -> String {
             ));
         }
         #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let text = span(at as u64);
+        let text = duration(at as u64);
         let y = height - 10.0;
         svg.push_str(&format!(
             "<text class=\"tick middle\" x=\"{x:.1}\" y=\"{y}\">{text}</text>\n"
@@ -202,12 +202,15 @@ fn scale(panel: Panel, values: &[f64], text: impl Fn(f64) -> String) -> String {
 }
 
 /// The share as stairs, filled.
-fn share(story: &Story, panel: Panel, time: Time) -> String {
+fn share(timeline: &Timeline, panel: Panel, time: Time) -> String {
     let bottom = panel.bottom();
     let mut path = format!("M{LEFT} {bottom}");
-    let end = story.aborted().map_or(story.end_ms, |abort| abort.at_ms);
-    for stay in &story.stays {
-        let (x, y) = (time.x(to_f64(stay.from_ms)), panel.y(super::story::part(stay.share)));
+    let end = timeline.aborted().map_or(timeline.end_ms, |abort| abort.at_ms);
+    for step_record in &timeline.step_records {
+        let (x, y) = (
+            time.x(to_f64(step_record.from_ms)),
+            panel.y(super::timeline::part(step_record.share)),
+        );
         path.push_str(&format!(" H{x:.1} V{y:.1}"));
     }
     path.push_str(&format!(" H{:.1} V{bottom} Z", time.x(to_f64(end))));
@@ -236,12 +239,12 @@ fn line(
 }
 
 /// Where the fault begins and where the gate ends it, through all plots.
-fn marks(story: &Story, time: Time, bottom: f64) -> String {
+fn marks(timeline: &Timeline, time: Time, bottom: f64) -> String {
     let mut marks = Vec::new();
-    if story.label != "healthy" && story.onset_ms <= story.end_ms {
-        marks.push(("onset", "fault", story.onset_ms));
+    if timeline.label != "healthy" && timeline.onset_ms <= timeline.end_ms {
+        marks.push(("onset", "fault", timeline.onset_ms));
     }
-    if let Some(abort) = story.aborted() {
+    if let Some(abort) = timeline.aborted() {
         marks.push(("abort", "abort", abort.at_ms));
     }
     let mut svg = String::new();

@@ -2,9 +2,8 @@
 
 use super::fault::Fault;
 use super::summary::{Drill, Likeness, Summary};
-use crate::check::counted;
-use crate::figures::{grouped, large, percent, span};
-use crate::paint::{self, Tone};
+use crate::number_format::{counted, duration, grouped, large, percent};
+use crate::style::{self, Tone};
 use serin_core::Share;
 
 /// All of it.
@@ -19,7 +18,7 @@ pub(super) fn rendered(drill: &Drill<'_>) -> String {
 
 fn head(drill: &Drill<'_>) -> String {
     let (args, subject) = (drill.args, drill.subject);
-    let name = paint::out(Tone::Strong, &format!("rollouts.{}", subject.rollout));
+    let name = style::out(Tone::Strong, &format!("rollouts.{}", subject.rollout));
     format!("{name}, {}: {}, seed {}\n\n", subject.way(), traffic(drill), args.seed)
 }
 
@@ -55,7 +54,7 @@ fn table(drill: &Drill<'_>) -> String {
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 fn row(summary: &Summary<'_>) -> [String; 7] {
-    let time = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| span(ms as u64));
+    let time = |ms: Option<f64>| ms.map_or("-".to_owned(), |ms| duration(ms as u64));
     let healthy = summary.fault.is_healthy();
     let users = summary.users().filter(|_| !healthy);
     let requests = summary.requests().zip(summary.exposed()).filter(|_| !healthy);
@@ -73,7 +72,7 @@ fn row(summary: &Summary<'_>) -> [String; 7] {
 
 /// `yes`, `no`, `3 of 5`.
 pub(super) fn aborted(summary: &Summary<'_>) -> String {
-    match (summary.aborted(), summary.stories.len()) {
+    match (summary.aborted(), summary.timelines.len()) {
         (0, 1) => "no".to_owned(),
         (1, 1) => "yes".to_owned(),
         (aborted, all) => format!("{aborted} of {all}"),
@@ -82,7 +81,7 @@ pub(super) fn aborted(summary: &Summary<'_>) -> String {
 
 /// Where the share was when it was over.
 pub(super) fn end(summary: &Summary<'_>) -> String {
-    let all = summary.stories.len();
+    let all = summary.timelines.len();
     let reached = summary.reached();
     match (summary.promoted(), summary.aborted()) {
         (promoted, _) if promoted == all && reached == Share::ALL => "100 %".to_owned(),
@@ -96,16 +95,16 @@ pub(super) fn end(summary: &Summary<'_>) -> String {
 fn reasons(drill: &Drill<'_>) -> String {
     let mut text = String::new();
     for summary in drill.summaries() {
-        let abort = summary.typical().and_then(|story| story.aborted());
+        let abort = summary.typical().and_then(|timeline| timeline.aborted());
         let label = &summary.fault.label;
         match abort {
             Some(abort) => {
-                let at = span(abort.at_ms);
+                let at = duration(abort.at_ms);
                 text.push_str(&format!("  {label}: aborted after {at} by {}\n", abort.reason));
             }
             None if drill.subject.has_gates() && !summary.fault.is_healthy() => {
                 let why = unseen(drill, &summary);
-                text.push_str(&format!("  {label}: {}{why}\n", paint::out(Tone::Bad, "not seen")));
+                text.push_str(&format!("  {label}: {}{why}\n", style::out(Tone::Bad, "not seen")));
             }
             None => {}
         }
@@ -113,24 +112,28 @@ fn reasons(drill: &Drill<'_>) -> String {
     if !drill.subject.has_gates() {
         let none =
             format!("rollouts.{} has no gates: nothing here aborts it.", drill.subject.rollout);
-        text.push_str(&format!("  {}\n", paint::out(Tone::Bad, &none)));
+        text.push_str(&format!("  {}\n", style::out(Tone::Bad, &none)));
     }
     text
 }
 
 /// What may be the reason that nothing was seen.
 fn unseen(drill: &Drill<'_>, summary: &Summary<'_>) -> String {
-    let Some(story) = summary.typical() else { return String::new() };
-    let after = span(story.end_ms);
-    if story.onset_ms >= story.end_ms {
+    let Some(timeline) = summary.typical() else { return String::new() };
+    let after = duration(timeline.end_ms);
+    if timeline.onset_ms >= timeline.end_ms {
         return format!(" in {after}: it had not begun");
     }
-    if let Some(pause) = story.pauses.first() {
+    if let Some(pause) = timeline.pauses.first() {
         return format!(" in {after}, a gate held the step: {pause}");
     }
-    match story.stays.last().filter(|stay| stay.is_kept(drill.subject, story.end_ms)) {
-        Some(stay) => {
-            format!(" in {after}, but not let through: the gate kept it at {}", stay.share)
+    match timeline
+        .step_records
+        .last()
+        .filter(|step_record| step_record.is_kept(drill.subject, timeline.end_ms))
+    {
+        Some(step_record) => {
+            format!(" in {after}, but not let through: the gate kept it at {}", step_record.share)
         }
         None => format!(" in {after}"),
     }
@@ -142,19 +145,18 @@ fn healthy(drill: &Drill<'_>) -> String {
         return String::new();
     }
     let tone = if wrong == 0 { Tone::Good } else { Tone::Bad };
-    let said = paint::out(tone, &format!("{wrong} of {possible}"));
+    let said = style::out(tone, &format!("{wrong} of {possible}"));
     let mut text = format!("  false aborts: {said} runs that were healthy, or not struck yet\n");
-    if let Some(story) = drill.healthy() {
-        let stays = story
-            .stays
-            .iter()
-            .map(|stay| format!("{} after {}", stay.share, span(stay.from_ms / 1000 * 1000)));
+    if let Some(timeline) = drill.healthy() {
+        let step_records = timeline.step_records.iter().map(|step_record| {
+            format!("{} after {}", step_record.share, duration(step_record.from_ms / 1000 * 1000))
+        });
         text.push_str(&format!(
             "  the healthy rollout: {}\n",
-            stays.collect::<Vec<_>>().join(", ")
+            step_records.collect::<Vec<_>>().join(", ")
         ));
-        if let Some(pause) = story.pauses.first() {
-            let times = story.pauses.len();
+        if let Some(pause) = timeline.pauses.first() {
+            let times = timeline.pauses.len();
             text.push_str(&format!(
                 "  held {}, first because of {pause}\n",
                 counted(times, "time")
@@ -166,10 +168,10 @@ fn healthy(drill: &Drill<'_>) -> String {
 
 /// Whether the canary's users are like the baseline's.
 fn likeness(drill: &Drill<'_>) -> String {
-    let Some(story) = drill.healthy() else { return String::new() };
+    let Some(timeline) = drill.healthy() else { return String::new() };
     let mut text = String::new();
-    for stay in &story.stays {
-        let Some(like) = Likeness::of(stay) else { continue };
+    for step_record in &timeline.step_records {
+        let Some(like) = Likeness::of(step_record) else { continue };
         let pair = |[new, baseline]: [f64; 2]| format!("{} ({})", percent(new), percent(baseline));
         let groups = drill.subject.groups.iter().zip(&like.groups);
         let judged = groups.filter(|(group, _)| group.judged);
@@ -177,7 +179,7 @@ fn likeness(drill: &Drill<'_>) -> String {
         let mut cells = vec![format!("{} users", grouped(like.users[0]))];
         cells.extend(groups);
         cells.push(format!("busiest users' requests {}", pair(like.busiest)));
-        text.push_str(&format!("    {:>7}  {}\n", stay.share.to_string(), cells.join(", ")));
+        text.push_str(&format!("    {:>7}  {}\n", step_record.share.to_string(), cells.join(", ")));
     }
     if text.is_empty() {
         return text;
@@ -189,19 +191,19 @@ fn likeness(drill: &Drill<'_>) -> String {
 pub(super) fn notes(drill: &Drill<'_>) -> Vec<String> {
     let mut notes = drill.subject.notes.clone();
     notes.extend(drill.faults.iter().flat_map(|fault| idle(drill, fault)));
-    let stories = || drill.stories.iter().flatten();
-    let cut = stories().filter(|story| story.was_cut(drill.subject)).count();
+    let timelines = || drill.timelines.iter().flatten();
+    let cut = timelines().filter(|timeline| timeline.was_cut(drill.subject)).count();
     if cut > 0 {
         notes.push(format!(
             "{} ended before the rollout did; --for SPAN lets them last",
             counted(cut, "run")
         ));
     }
-    let strays: u64 = stories().map(|story| story.strays).sum();
+    let strays: u64 = timelines().map(|timeline| timeline.strays).sum();
     if strays > 0 {
         notes.push(format!("{} requests did not belong to the rollout", grouped(strays)));
     }
-    let unanswered: u64 = stories().map(|story| story.unanswered).sum();
+    let unanswered: u64 = timelines().map(|timeline| timeline.unanswered).sum();
     if unanswered > 0 {
         notes.push(format!("{} requests were not let through by the filter", grouped(unanswered)));
     }

@@ -65,9 +65,9 @@ impl Users {
                     continue;
                 }
                 let free = |name: &String| !attributes.iter().any(|(known, _)| known == name);
-                if group.witness.iter().all(|(name, _)| free(name)) {
+                if group.attributes.iter().all(|(name, _)| free(name)) {
                     groups |= 1 << bit.min(31);
-                    attributes.extend(group.witness.iter().cloned());
+                    attributes.extend(group.attributes.iter().cloned());
                 }
             }
             let id = format!("user-{index}");

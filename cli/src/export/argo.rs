@@ -1,12 +1,9 @@
 //! `serin export argo`.
 
-use super::CommonArgs;
+use super::common::{CommonArgs, PROMETHEUS, parse_url};
 use clap::Args;
 use serin_fleet::export::Target;
 use serin_fleet::export::argo::Options;
-
-/// Where Prometheus is if nobody says otherwise.
-pub(super) const PROMETHEUS: &str = "http://prometheus.monitoring:9090";
 
 const HELP: &str = "\
 Files: ROLLOUT.yaml for each canary, with the part of an Argo Rollout that goes with the spec (add your
@@ -24,7 +21,7 @@ pub(crate) struct ArgoArgs {
     #[command(flatten)]
     common: CommonArgs,
     /// Where the analysis finds Prometheus
-    #[arg(long, value_name = "URL", default_value = PROMETHEUS, value_parser = url)]
+    #[arg(long, value_name = "URL", default_value = PROMETHEUS, value_parser = parse_url)]
     prometheus: String,
     /// The namespace of every resource [default: whatever is current when they are applied]
     #[arg(long, value_name = "NAME")]
@@ -47,15 +44,5 @@ impl ArgoArgs {
             gateway: self.gateway,
         };
         (self.common, Target::Argo(options))
-    }
-}
-
-/// No credentials: they would stand in a file.
-pub(super) fn url(text: &str) -> Result<String, String> {
-    let host = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
-    match host {
-        Some(host) if host.contains('@') => Err("credentials have no place in a file".to_owned()),
-        Some(host) if !host.is_empty() => Ok(text.to_owned()),
-        _ => Err(format!("{text} begins with neither http:// nor https://")),
     }
 }

@@ -1,6 +1,6 @@
 //! `serin export envoy`.
 
-use super::CommonArgs;
+use super::common::CommonArgs;
 use clap::Args;
 use serin_fleet::export::Target;
 use serin_fleet::export::envoy::{Bootstrap, Options, Upstream};

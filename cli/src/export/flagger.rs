@@ -1,7 +1,6 @@
 //! `serin export flagger`.
 
-use super::CommonArgs;
-use super::argo::{PROMETHEUS, url};
+use super::common::{CommonArgs, PROMETHEUS, parse_url};
 use clap::Args;
 use serin_fleet::export::Target;
 use serin_fleet::export::flagger::Options;
@@ -23,16 +22,16 @@ pub(crate) struct FlaggerArgs {
     #[command(flatten)]
     common: CommonArgs,
     /// Where the metrics find Prometheus
-    #[arg(long, value_name = "URL", default_value = PROMETHEUS, value_parser = url)]
+    #[arg(long, value_name = "URL", default_value = PROMETHEUS, value_parser = parse_url)]
     prometheus: String,
     /// The namespace of every resource [default: whatever is current when they are applied]
     #[arg(long, value_name = "NAME")]
     namespace: Option<String>,
     /// Answers 200 when the canary is to be rolled back
-    #[arg(long, value_name = "URL", default_value = "http://flagger-loadtester/rollback/check", value_parser = url)]
+    #[arg(long, value_name = "URL", default_value = "http://flagger-loadtester/rollback/check", value_parser = parse_url)]
     rollback: String,
     /// Answers 200 when the canary may be promoted
-    #[arg(long, value_name = "URL", default_value = "http://flagger-loadtester/gate/check", value_parser = url)]
+    #[arg(long, value_name = "URL", default_value = "http://flagger-loadtester/gate/check", value_parser = parse_url)]
     promotion: String,
     /// The port of the services that Flagger makes
     #[arg(long, value_name = "PORT", default_value = "80", value_parser = clap::value_parser!(u16).range(1..))]

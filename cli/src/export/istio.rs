@@ -1,6 +1,6 @@
 //! `serin export istio`.
 
-use super::CommonArgs;
+use super::common::CommonArgs;
 use clap::{Args, ValueEnum};
 use serin_fleet::export::Target;
 use serin_fleet::export::istio::{self, Destination, Mapping, Options};

@@ -1,6 +1,7 @@
 //! `serin export`: what other tools are to be told of a spec.
 
 mod argo;
+mod common;
 mod envoy;
 mod flagger;
 mod istio;
@@ -8,11 +9,11 @@ mod monitoring;
 mod output;
 mod worker;
 
-use super::{Failure, SPEC_ERRORS, check, spec_file};
-use clap::{Args, Subcommand};
+use crate::failure::Failure;
+use crate::{diagnostics, input, spec_file};
+use clap::Subcommand;
 use serin_core::Spec;
 use serin_fleet::export::{Cause, Problem, Source, mark};
-use std::path::PathBuf;
 
 /// What `serin export --help` ends with.
 pub(crate) const HELP: &str = "\
@@ -46,23 +47,6 @@ pub(crate) enum ExportCommand {
     Grafana(monitoring::GrafanaArgs),
 }
 
-/// What every target takes.
-#[derive(Args)]
-pub(crate) struct CommonArgs {
-    /// The spec, in YAML or JSON; - is standard input
-    spec: PathBuf,
-    /// Write files into this folder, each in one step and only if it changes; files of an earlier
-    /// export that this one has not are removed
-    #[arg(long, value_name = "DIR")]
-    out: Option<PathBuf>,
-    /// Only this file, by its name
-    #[arg(long, value_name = "FILE")]
-    only: Option<String>,
-    /// Write nothing; exit with 1 if --out is not as it would be written
-    #[arg(long, requires = "out")]
-    check: bool,
-}
-
 pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
     let (common, target) = match command {
         ExportCommand::Envoy(args) => args.split(),
@@ -74,10 +58,10 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
         ExportCommand::Grafana(args) => args.split(),
     };
     let name = common.spec.display().to_string();
-    let text = spec_file::read(&common.spec)?;
+    let text = input::read(&common.spec)?;
     let file = spec_file::parse(&common.spec, &text)?;
     // What would be isolated at a host is a mistake to whoever ships it.
-    let refused = || match check::errors(&common.spec, &text) {
+    let refused = || match diagnostics::errors(&common.spec, &text) {
         shown if shown.is_empty() => Failure::spec(file.plan.isolated().to_string()),
         shown => Failure::spec(shown),
     };
@@ -117,5 +101,5 @@ fn problem(name: &str, problems: &[Problem]) -> Failure {
             Cause::Spec(_) => format!("{name}: {problem}"),
         })
         .collect();
-    Failure { code: SPEC_ERRORS, message: lines.join("\n       ") }
+    Failure::spec(lines.join("\n       "))
 }

@@ -1,6 +1,6 @@
 //! `serin export prometheus` and `serin export grafana`.
 
-use super::CommonArgs;
+use super::common::CommonArgs;
 use clap::Args;
 use serin_fleet::export::{Target, grafana, prometheus};
 

@@ -1,7 +1,7 @@
 //! Artifacts to standard output, or to files.
 
-use crate::paint::{self, Tone};
-use crate::{Failure, SPEC_ERRORS};
+use crate::failure::{Failure, SPEC_ERRORS};
+use crate::style::{self, Tone};
 use serin_fleet::export::Artifact;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
@@ -33,12 +33,12 @@ pub(super) fn write(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), F
     for artifact in artifacts {
         let path = place(folder.path, artifact);
         let outcome = if is_same(&path, artifact) {
-            paint::out(Tone::Quiet, "unchanged")
+            style::out(Tone::Quiet, "unchanged")
         } else {
             replace(&path, artifact).map_err(|error| {
                 Failure::trouble(format!("{}: cannot be written: {error}", path.display()))
             })?;
-            paint::out(Tone::Good, "written")
+            style::out(Tone::Good, "written")
         };
         println!("{}: {outcome}", path.display());
     }
@@ -46,7 +46,7 @@ pub(super) fn write(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), F
         std::fs::remove_file(&path).map_err(|error| {
             Failure::trouble(format!("{}: cannot be removed: {error}", path.display()))
         })?;
-        println!("{}: {}", path.display(), paint::out(Tone::Strong, "removed"));
+        println!("{}: {}", path.display(), style::out(Tone::Strong, "removed"));
     }
     Ok(())
 }
@@ -57,18 +57,18 @@ pub(super) fn check(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), F
     for artifact in artifacts {
         let path = place(folder.path, artifact);
         let outcome = if is_same(&path, artifact) {
-            paint::out(Tone::Good, "as exported")
+            style::out(Tone::Good, "as exported")
         } else {
             same = false;
-            paint::out(Tone::Bad, if path.exists() { "differs" } else { "missing" })
+            style::out(Tone::Bad, if path.exists() { "differs" } else { "missing" })
         };
         println!("{}: {outcome}", path.display());
     }
     for path in left_over(folder, artifacts) {
         same = false;
-        println!("{}: {}", path.display(), paint::out(Tone::Bad, "left over"));
+        println!("{}: {}", path.display(), style::out(Tone::Bad, "left over"));
     }
-    if same { Ok(()) } else { Err(Failure { code: SPEC_ERRORS, message: String::new() }) }
+    if same { Ok(()) } else { Err(Failure::silent(SPEC_ERRORS)) }
 }
 
 fn place(folder: &Path, artifact: &Artifact) -> PathBuf {

@@ -1,6 +1,6 @@
 //! `serin export worker`.
 
-use super::CommonArgs;
+use super::common::CommonArgs;
 use clap::Args;
 use serin_fleet::export::Target;
 use serin_fleet::export::worker::{Options, Place};

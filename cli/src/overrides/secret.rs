@@ -1,8 +1,24 @@
 //! Secrets: read from files and variables, never from the command line, and never printed again.
 
-use super::{Failure, SecretArgs};
+use crate::failure::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
+use std::path::PathBuf;
+
+/// Where a secret is. It never stands on a command line, where every process can read it.
+#[derive(Args)]
+pub(super) struct SecretArgs {
+    /// A file with the secret in base64url, as `serin override key` makes it
+    #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
+    secret_file: Option<PathBuf>,
+    /// An environment variable with the secret
+    #[arg(long, value_name = "VAR")]
+    secret_env: Option<String>,
+    /// Refused, whatever it looks like: a secret may begin with a hyphen
+    #[arg(long, hide = true, value_name = "TEXT", allow_hyphen_values = true)]
+    secret: Option<String>,
+}
 
 /// The shortest secret, in bytes.
 const SHORTEST: usize = 32;

@@ -1,14 +1,44 @@
 //! `serin override sign`.
 
-use super::{Failure, SignArgs, secret};
-use crate::explain::now;
+use super::secret::{self, SecretArgs};
+use crate::clock::now;
+use crate::failure::Failure;
 use crate::spec_file;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
 use hmac::{Hmac, KeyInit, Mac};
 use serde_json::{Map, Value, json};
 use serin_core::{Plan, overrides};
 use sha2::Sha256;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct SignArgs {
+    /// The id of the key to sign with
+    #[arg(long, value_name = "ID")]
+    key_id: String,
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// How long the token is good
+    #[arg(long, value_name = "SPAN", default_value = "8h", value_parser = parse_duration)]
+    expires_in: u64,
+    /// An arm to force
+    #[arg(long = "arm", value_name = "ROLLOUT=ARM", value_parser = parse_pair)]
+    arms: Vec<(String, String)>,
+    /// A variant to force
+    #[arg(long = "variant", value_name = "FLAG=VARIANT", value_parser = parse_pair)]
+    variants: Vec<(String, String)>,
+    /// A host that the token is for [default: every host]
+    #[arg(long = "aud", value_name = "HOST", value_parser = parse_host)]
+    audience: Vec<String>,
+    /// Have responses tell the decision, as serin-decision
+    #[arg(long)]
+    decision: bool,
+    /// Check the names against this spec, in YAML or JSON; - is standard input
+    #[arg(long)]
+    spec: Option<PathBuf>,
+}
 
 /// An id as hosts allow it. It is shorter than a secret, so that none is taken for an id.
 fn check_id(id: &str) -> Result<(), Failure> {

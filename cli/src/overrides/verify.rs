@@ -1,14 +1,37 @@
 //! `serin override verify`.
 
-use super::{Failure, VerifyArgs, keys_of_environment, secret};
-use crate::explain::now;
-use crate::paint::{self, Tone};
-use crate::{SPEC_ERRORS, spec_file};
+use super::secret::{self, SecretArgs};
+use super::sign::parse_host;
+use crate::arguments::parse_timestamp;
+use crate::clock::now;
+use crate::failure::{Failure, SPEC_ERRORS};
+use crate::override_keys;
+use crate::spec_file;
+use crate::style::{self, Tone};
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use clap::Args;
 use serde_json::{Value, json};
 use serin_core::{Facts, OverrideError, OverrideKeys, Plan, Timestamp};
 use std::io::Read as _;
+use std::path::PathBuf;
+
+#[derive(Args)]
+pub(crate) struct VerifyArgs {
+    /// The token; - reads it from standard input
+    token: String,
+    #[command(flatten)]
+    secret: SecretArgs,
+    /// The request's host [default: one that the token is for]
+    #[arg(long, value_name = "HOST", value_parser = parse_host)]
+    host: Option<String>,
+    /// The moment of the request, RFC 3339 [default: now]
+    #[arg(long, value_name = "TIME", value_parser = parse_timestamp)]
+    at: Option<Timestamp>,
+    /// See whether this spec has what the token asks for; - is standard input
+    #[arg(long)]
+    spec: Option<PathBuf>,
+}
 
 pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     let token = given(&args.token)?;
@@ -31,12 +54,12 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
     }
     match outcome {
         Ok(()) => {
-            println!("{}", paint::out(Tone::Good, "valid"));
+            println!("{}", style::out(Tone::Good, "valid"));
             Ok(())
         }
         Err(why) => {
-            println!("{}: {why}{}", paint::out(Tone::Bad, "ignored"), hint(why));
-            Err(Failure { code: SPEC_ERRORS, message: String::new() })
+            println!("{}: {why}{}", style::out(Tone::Bad, "ignored"), hint(why));
+            Err(Failure::silent(SPEC_ERRORS))
         }
     }
 }
@@ -64,10 +87,10 @@ fn given(token: &str) -> Result<String, Failure> {
 /// The key whose secret is given, under the id that the token names; else the environment's keys.
 fn keys(args: &VerifyArgs, header: &Value) -> Result<OverrideKeys, Failure> {
     let Some(text) = secret::text(&args.secret)? else {
-        return keys_of_environment()?.ok_or_else(|| {
+        return override_keys::load()?.ok_or_else(|| {
             Failure::trouble(format!(
                 "there is no key to verify with: set {}, or give --secret-file or --secret-env",
-                super::KEYS
+                override_keys::KEYS
             ))
         });
     };
@@ -96,7 +119,7 @@ fn audience(claims: &Value) -> Vec<String> {
 fn print_claims(header: &Value, claims: &Value) {
     let line = |name: &str, value: String| {
         if !value.is_empty() {
-            println!("{} {value}", paint::out(Tone::Strong, &format!("{name:<10}")));
+            println!("{} {value}", style::out(Tone::Strong, &format!("{name:<10}")));
         }
     };
     line("key", shown(&header["kid"]));
@@ -132,7 +155,7 @@ fn print_unknown(plan: &Plan, claims: &Value) {
                 let (name, value) = (shown(&json!(name)), shown(&json!(value)));
                 println!(
                     "{} the spec has no {name}={value}",
-                    paint::out(Tone::Quiet, "passed over")
+                    style::out(Tone::Quiet, "passed over")
                 );
             }
         }

@@ -2,14 +2,16 @@
 
 mod push;
 
-use super::{Failure, PackageArgs, paint, spec_file};
-pub(crate) use push::parse_reference;
+use crate::failure::Failure;
+use crate::{spec_file, style};
+use clap::Args;
+use push::parse_reference;
 use serin_fleet::package::{self, Image};
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 /// What `serin package --help` ends with.
-pub(crate) const HELP: &str = "\
+const HELP: &str = "\
 Credentials come from SERIN_REGISTRY_USER and SERIN_REGISTRY_PASSWORD, or else from docker's configuration
 and its credential helpers ($DOCKER_CONFIG or ~/.docker).
 
@@ -20,8 +22,34 @@ Examples:
   serin package dist/serin-filter.wasm --out serin-filter.oci
   serin package dist/serin-filter.wasm --push registry.example.com/edge/serin:1.4.0";
 
+#[derive(Args)]
+#[command(after_help = HELP)]
+#[command(group = clap::ArgGroup::new("to").args(["out", "push"]).required(true).multiple(true))]
+pub(crate) struct PackageArgs {
+    /// The filter, serin-filter.wasm
+    filter: PathBuf,
+    /// Write an OCI image layout into this folder
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+    /// Push to a registry
+    #[arg(long, value_name = "REGISTRY/REPOSITORY:TAG", value_parser = parse_reference)]
+    push: Option<oci_client::Reference>,
+    /// Push by plain HTTP to a registry that is not on this machine
+    #[arg(long, requires = "push")]
+    insecure: bool,
+    /// The commit that the filter was built from, a label
+    #[arg(long, value_name = "COMMIT")]
+    revision: Option<String>,
+    /// A spec whose revision and digest become labels
+    #[arg(long, value_name = "SPEC")]
+    spec: Option<PathBuf>,
+    /// A further label; may be repeated
+    #[arg(long = "label", value_name = "NAME=VALUE", value_parser = parse_label)]
+    labels: Vec<(String, String)>,
+}
+
 /// `NAME=VALUE`.
-pub(crate) fn parse_label(text: &str) -> Result<(String, String), String> {
+fn parse_label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
         _ => Err("a label is NAME=VALUE".to_owned()),
@@ -34,19 +62,19 @@ pub(crate) fn run(args: &PackageArgs) -> Result<(), Failure> {
     })?;
     let image = package::image(wasm, &labels(args)?)
         .map_err(|why| Failure::trouble(format!("{}: {why}", args.filter.display())))?;
-    paint::note(&format!("filter {}", image.filter_digest));
-    paint::note(&format!("manifest {}", image.manifest.digest));
+    style::note(&format!("filter {}", image.filter_digest));
+    style::note(&format!("manifest {}", image.manifest.digest));
     if let Some(folder) = &args.out {
         let tag = args.push.as_ref().and_then(|reference| reference.tag());
         write(folder, &image, tag)?;
-        paint::note(&format!("written to {}", folder.display()));
+        style::note(&format!("written to {}", folder.display()));
     }
     let Some(reference) = &args.push else {
         println!("{}", image.manifest.digest);
         return Ok(());
     };
     push::push(reference, &image, args.insecure)?;
-    paint::note(&format!("pushed {reference}"));
+    style::note(&format!("pushed {reference}"));
     // What the url of a WasmPlugin takes, alone on standard output.
     let (registry, repository) = (reference.registry(), reference.repository());
     println!("oci://{registry}/{repository}@{}", image.manifest.digest);

@@ -1,6 +1,7 @@
 //! To a registry, byte for byte.
 
-use crate::{Failure, fetch};
+use crate::failure::Failure;
+use crate::fetch;
 use docker_credential::{CredentialRetrievalError, DockerCredential};
 use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
@@ -17,7 +18,7 @@ const PASSWORD: &str = "SERIN_REGISTRY_PASSWORD";
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// `registry.example.com/edge/serin:1.4.0`, with or without `oci://`.
-pub(crate) fn parse_reference(text: &str) -> Result<Reference, String> {
+pub(super) fn parse_reference(text: &str) -> Result<Reference, String> {
     let bare = text.strip_prefix("oci://").unwrap_or(text);
     let reference: Reference =
         bare.parse().map_err(|error| format!("{text} is no reference of a registry: {error}"))?;

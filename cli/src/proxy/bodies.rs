@@ -1,7 +1,8 @@
 //! Bodies through the filter, chunk by chunk.
 
-use super::{Body, BoxError, fields};
-use crate::proxy::exchange::{Shared, Way};
+use super::body::{Body, BoxError};
+use super::fields;
+use super::shared_stream::{BROKEN, SharedStream, Way};
 use bytes::Bytes;
 use http_body_util::BodyExt;
 use http_body_util::channel::{Channel, Sender};
@@ -27,7 +28,7 @@ pub(crate) enum Stopped {
 /// body stopped, if it does, before the body itself breaks off.
 pub(crate) fn through(
     body: Incoming,
-    stream: Shared,
+    stream: SharedStream,
     way: Way,
     tell: Option<oneshot::Sender<Stopped>>,
 ) -> Body {
@@ -46,7 +47,7 @@ pub(crate) fn through(
 
 async fn pump(
     mut body: Incoming,
-    stream: Shared,
+    stream: SharedStream,
     way: Way,
     sender: &mut Sender<Bytes, BoxError>,
 ) -> Result<(), Stopped> {
@@ -69,8 +70,8 @@ async fn pump(
         let action = if end { stream.settled(way, action).await } else { action };
         match action {
             Action::LocalReply(reply) => return Err(Stopped::Reply(reply)),
-            Action::Reset => return Err(Stopped::Broken),
             Action::Continue | Action::Pause => {}
+            _ => return Err(Stopped::Broken),
         }
         let data = stream.take_body(way);
         if !data.is_empty() && sender.send_data(data.into()).await.is_err() {
@@ -90,11 +91,11 @@ async fn pump(
 /// when all of it is over.
 pub(crate) struct Guarded {
     body: Body,
-    stream: Shared,
+    stream: SharedStream,
 }
 
 impl Guarded {
-    pub(crate) fn new(body: Body, stream: Shared) -> Self {
+    pub(crate) fn new(body: Body, stream: SharedStream) -> Self {
         Self { body, stream }
     }
 }
@@ -109,7 +110,7 @@ impl HttpBody for Guarded {
     ) -> Poll<Option<Result<Frame<Bytes>, BoxError>>> {
         let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
         if matches!(frame, Some(Err(_))) {
-            self.stream.failed_by(super::exchange::BROKEN);
+            self.stream.failed_by(BROKEN);
         }
         Poll::Ready(frame)
     }

@@ -1,7 +1,9 @@
 //! HTTP calls that the filter makes, sent for real.
 
-use super::{Body, BoxError, Upstream, fields};
-use crate::note;
+use super::body::{Body, BoxError};
+use super::fields;
+use super::table::Upstream;
+use crate::style;
 use http::{Method, Request};
 use http_body_util::{BodyExt, Full, Limited};
 use hyper_util::client::legacy::Client;
@@ -57,7 +59,7 @@ impl Calls {
             Err(_) => HttpResponse::timed_out(),
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
-                note(&format!("the filter's call to {cluster} failed: {error}"));
+                style::note(&format!("the filter's call to {cluster} failed: {error}"));
                 HttpResponse::unreachable()
             }
         }

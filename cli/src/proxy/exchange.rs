@@ -1,113 +1,21 @@
 //! One request: through the filter, to the upstream it chose, and back through the filter.
 
 use super::bodies::{self, Guarded, Stopped};
+use super::body::{Body, BoxError};
+use super::connection::Connection;
 use super::fields::{self, Pairs};
+use super::shared_stream::{SharedStream, TIMED_OUT, UNREACHABLE, Way};
+use super::state::Proxy;
 use super::table::{Missing, NO_ROLLOUT, Table, Upstream};
-use super::{Body, BoxError, Connection, Proxy, calls::Calls, replies, upgrade};
+use super::{replies, upgrade};
 use http::header::{CONNECTION, CONTENT_LENGTH, HOST, UPGRADE};
 use http::{HeaderValue, Method, Request, Response, StatusCode, Version};
 use http_body_util::BodyExt;
 use hyper::body::{Body as _, Incoming};
 use hyper::upgrade::OnUpgrade;
-use serin_host_sim::{Action, HeaderMap, LocalReply, Stream, StreamInfo, Value};
-use std::sync::{Arc, Mutex, PoisonError};
-use tokio::sync::{Notify, oneshot};
-
-/// Bits of Envoy's `response.flags`: the upstream did not answer in time, could not be reached, broke off.
-const TIMED_OUT: i64 = 1 << 2;
-const UNREACHABLE: i64 = 1 << 5;
-pub(crate) const BROKEN: i64 = 1 << 6;
-
-/// The two directions.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Way {
-    Up,
-    Down,
-}
-
-/// A stream that bodies in both directions go through. The last one to let go of it ends it.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    stream: Arc<Mutex<Stream>>,
-    progress: Arc<Notify>,
-    calls: Calls,
-}
-
-impl Shared {
-    fn new(mut stream: Stream, calls: Calls) -> Self {
-        let progress = Arc::new(Notify::new());
-        let wake = Arc::clone(&progress);
-        // Both directions may wait, and one permit is kept for who comes later.
-        stream.on_progress(move || {
-            wake.notify_waiters();
-            wake.notify_one();
-        });
-        Self { stream: Arc::new(Mutex::new(stream)), progress, calls }
-    }
-
-    fn with<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> T {
-        work(&mut self.stream.lock().unwrap_or_else(PoisonError::into_inner))
-    }
-
-    /// A step through the filter, after which its calls are sent.
-    fn step(&self, work: impl FnOnce(&mut Stream) -> Action) -> Action {
-        let action = self.with(work);
-        self.calls.dispatch();
-        action
-    }
-
-    fn headers(&self, way: Way, pairs: Pairs, end: bool) -> Action {
-        self.step(|stream| match way {
-            Way::Up => stream.send_request_headers(pairs, end),
-            Way::Down => stream.send_response_headers(pairs, end),
-        })
-    }
-
-    pub(crate) fn body(&self, way: Way, data: Vec<u8>, end: bool) -> Action {
-        self.step(|stream| match way {
-            Way::Up => stream.send_request_body(data, end),
-            Way::Down => stream.send_response_body(data, end),
-        })
-    }
-
-    pub(crate) fn trailers(&self, way: Way, pairs: Pairs) -> Action {
-        self.step(|stream| match way {
-            Way::Up => stream.send_request_trailers(pairs),
-            Way::Down => stream.send_response_trailers(pairs),
-        })
-    }
-
-    pub(crate) fn take_body(&self, way: Way) -> Vec<u8> {
-        self.with(|stream| match way {
-            Way::Up => stream.take_request_body(),
-            Way::Down => stream.take_response_body(),
-        })
-    }
-
-    pub(crate) fn trailers_sent(&self, way: Way) -> Option<HeaderMap> {
-        self.with(|stream| match way {
-            Way::Up => stream.request_trailers(),
-            Way::Down => stream.response_trailers(),
-        })
-    }
-
-    /// Says why there was no whole answer, for the filter's log callback.
-    pub(crate) fn failed_by(&self, flags: i64) {
-        self.with(|stream| stream.set_property(&["response", "flags"], Value::Int(flags)));
-    }
-
-    /// Waits while the filter holds the stream.
-    pub(crate) async fn settled(&self, way: Way, mut action: Action) -> Action {
-        while action == Action::Pause {
-            self.progress.notified().await;
-            action = self.with(|stream| match way {
-                Way::Up => stream.request_action(),
-                Way::Down => stream.response_action(),
-            });
-        }
-        action
-    }
-}
+use serin_host_sim::{Action, HeaderMap, LocalReply, StreamInfo};
+use std::sync::Arc;
+use tokio::sync::oneshot;
 
 /// Serves one request. An error closes the connection: that is what a reset is in HTTP/1.
 pub(crate) async fn run(
@@ -121,7 +29,7 @@ pub(crate) async fn run(
         .source(&connection.peer.to_string())
         .destination(&connection.local.to_string());
     let stream = proxy.plugin.stream_on(connection.worker, info);
-    let stream = Shared::new(stream, proxy.calls.clone());
+    let stream = SharedStream::new(stream, proxy.calls.clone());
     let pairs = fields::request(&parts, connection);
     let protocol = fields::upgrade(parts.version, &parts.headers);
     let upgrading = protocol.clone().zip(parts.extensions.remove::<OnUpgrade>());
@@ -134,8 +42,8 @@ pub(crate) async fn run(
     } else {
         match action {
             Action::LocalReply(reply) => return Ok(local(reply, stream)),
-            Action::Reset => return Err("reset by the filter".into()),
             Action::Continue | Action::Pause => table.chosen(&headers),
+            _ => return Err("reset by the filter".into()),
         }
     };
     let upstream = match upstream {
@@ -172,14 +80,14 @@ fn no_upstream(missing: &Missing, table: &Table) -> Response<Body> {
     }
 }
 
-fn local(reply: LocalReply, stream: Shared) -> Response<Body> {
+fn local(reply: LocalReply, stream: SharedStream) -> Response<Body> {
     replies::local(reply).map(|body| Guarded::new(body, stream).boxed())
 }
 
 /// A request whose upstream is known.
 struct Exchange {
     proxy: Arc<Proxy>,
-    stream: Shared,
+    stream: SharedStream,
     upstream: Arc<Upstream>,
 }
 

@@ -1,6 +1,6 @@
 //! Header fields between hyper and the filter.
 
-use super::Connection;
+use super::connection::Connection;
 use http::header::{HeaderMap as Fields, HeaderName, HeaderValue};
 use http::{Method, StatusCode, Version, request, response};
 use serin_host_sim::HeaderMap;

@@ -1,17 +1,23 @@
 //! Flags for apps: the requests that are answered here and go through no filter.
 
-use super::{Body, BoxError, Proxy, replies};
+use super::body::{Body, BoxError};
+use super::replies;
+use super::runtime::known_latches;
+use super::state::Proxy;
 use http::header::{AUTHORIZATION, IF_NONE_MATCH, ORIGIN};
 use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
+use serin_core::Plan;
 use serin_ofrep::MAX_BODY;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 /// Answers a request of the protocol.
 pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let body = read(body).await;
+    let table = proxy.table();
+    let known = known_latches(&proxy.plugin);
+    let latches = known.and_then(|known| known.for_plan(table.plan()));
     let field = |name: &http::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
     let asked = serin_ofrep::Request {
         method: head.method.as_str(),
@@ -21,10 +27,10 @@ pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Respons
         api_key: field(&http::HeaderName::from_static("x-api-key")),
         if_none_match: field(&IF_NONE_MATCH),
         origin: field(&ORIGIN),
-        now: now(),
-        latches: None,
+        now: proxy.now(),
+        latches: latches.as_ref(),
     };
-    respond(proxy, asked)
+    respond(proxy, table.plan(), asked)
 }
 
 /// The whole body, unless it is too long or breaks off.
@@ -41,10 +47,9 @@ async fn read(mut body: Incoming) -> Option<Vec<u8>> {
     Some(bytes)
 }
 
-fn respond(proxy: &Proxy, asked: serin_ofrep::Request<'_>) -> Response<Body> {
-    let table = proxy.table();
+fn respond(proxy: &Proxy, plan: &Plan, asked: serin_ofrep::Request<'_>) -> Response<Body> {
     let settings = proxy.ofrep.as_ref();
-    let answer = settings.and_then(|of| serin_ofrep::respond(of, Some(table.plan()), asked));
+    let answer = settings.and_then(|of| serin_ofrep::respond(of, Some(plan), asked));
     let Some(answer) = answer else {
         return replies::text(StatusCode::NOT_FOUND, "not found");
     };
@@ -56,9 +61,4 @@ fn respond(proxy: &Proxy, asked: serin_ofrep::Request<'_>) -> Response<Body> {
         }
     }
     response
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or(u64::MAX)
 }

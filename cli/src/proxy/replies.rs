@@ -1,6 +1,7 @@
 //! Responses that come from no upstream.
 
-use super::{Body, BoxError, fields};
+use super::body::{Body, BoxError};
+use super::fields;
 use http::{Response, StatusCode};
 use http_body_util::{BodyExt, Empty, Full};
 use serin_host_sim::LocalReply;

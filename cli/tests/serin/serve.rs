@@ -2,6 +2,8 @@
 
 use crate::command::{SPEC, folder, serin};
 use crate::http::{connect, get, named, read_until, request, upstream};
+use serin_core::gate::Latches;
+use serin_judge::KnownLatches;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -39,9 +41,13 @@ struct Server {
 
 impl Server {
     fn start(name: &str, filter: &str, args: &[String]) -> Self {
+        Self::serving(SPEC, name, filter, args)
+    }
+
+    fn serving(text: &str, name: &str, filter: &str, args: &[String]) -> Self {
         let folder = folder(name);
         let (spec, wasm) = (folder.join("spec.yaml"), folder.join("filter.wasm"));
-        std::fs::write(&spec, SPEC).unwrap();
+        std::fs::write(&spec, text).unwrap();
         std::fs::write(&wasm, crate::guest::wasm(filter)).unwrap();
         let mut command = serin();
         command.arg("serve").arg(&spec).arg("--filter").arg(&wasm).args(args);
@@ -304,4 +310,70 @@ fn it_stops_when_asked() {
     assert!(asked.unwrap().success());
     server.wait_for("serin: stopped");
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
+}
+
+/// A spec whose rollout turns a flag off when it is aborted.
+const GUARDED: &str = "
+formatVersion: 1
+revision: 1
+units: { user: [{ header: x-user-id }] }
+flags:
+  cart:
+    kind: ops
+    variants: { on: true, off: false }
+    defaultVariant: off
+    rules: [{ serve: on }]
+rollouts:
+  shop:
+    match: { paths: [/shop] }
+    unit: user
+    arms: { stable: { target: shop-v1 }, canary: { target: shop-v2 } }
+    baseline: stable
+    canary: { share: 50 }
+    gates: {}
+    onAbort: { disable: [cart] }
+";
+
+/// What OFREP answers about the flag `cart`.
+fn cart(server: &Server) -> serde_json::Value {
+    let body = r#"{"context":{"targetingKey":"ada"}}"#;
+    let length = format!("content-length: {}", body.len());
+    let mut socket = connect(server.address);
+    let head = "POST /ofrep/v1/evaluate/flags/cart HTTP/1.1\r\nhost: shop.example.com";
+    write!(socket, "{head}\r\nconnection: close\r\n{length}\r\n\r\n{body}").unwrap();
+    let mut answer = String::new();
+    socket.read_to_string(&mut answer).unwrap();
+    let (_, body) = answer.split_once("\r\n\r\n").unwrap();
+    serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
+}
+
+/// Shares latches with every VM of the plugin, as a gate does, when a request has `x-latches`.
+fn sharing(known: &KnownLatches) -> String {
+    let key = KnownLatches::key(&KnownLatches::key_prefix("serin", "serin"));
+    let bytes: String = known.to_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect();
+    format!(
+        r#"
+        (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
+          (drop (call $replace (i32.const 0) @"x-serin-rollout" @"shop"))
+          (drop (call $replace (i32.const 0) @"x-serin-arm" @"stable"))
+          (if (i32.eqz (call $get (i32.const 0) @"x-latches" (i32.const 16) (i32.const 20)))
+            (then (drop (call $set_shared @"{key}" @"{bytes}" (i32.const 0)))))
+          (i32.const 0))"#
+    )
+}
+
+#[test]
+fn flag_evaluation_obeys_an_abort() {
+    let abort = r#"{"latches":[{"rollout":"shop","abort":{"epoch":0,"at":1795250000000,"digest":"","reason":"errors"}}]}"#;
+    let latches = Latches::from_json(abort.as_bytes()).unwrap();
+    let aborted = KnownLatches { latches, is_complete: true };
+    let v1 = named("v1");
+    let arms = ["shop-v1", "shop-v2"].map(|arm| format!("--arm={arm}=http://{v1}"));
+    let args = [&arms[..], &["--ofrep=/".to_owned()]].concat();
+    let server = Server::serving(GUARDED, "ofrep", &sharing(&aborted), &args);
+    let before = cart(&server);
+    assert_eq!((&before["variant"], &before["reason"]), (&"on".into(), &"TARGETING_MATCH".into()));
+    assert!(get(server.address, "/shop", &["x-latches: 1"]).contains("v1 saw"));
+    let after = cart(&server);
+    assert_eq!((&after["variant"], &after["reason"]), (&"off".into(), &"DISABLED".into()));
 }

@@ -20,6 +20,7 @@ use crate::value::share::Share;
 
 /// One automatic decision. As JSON it is one line, see [`Audit::to_json`].
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Audit {
     /// When, in ms since 1970.
     pub at: u64,
@@ -43,6 +44,7 @@ pub struct Audit {
 
 /// What a look found, with what it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Finding {
     /// The cohort; `None` for everybody.
     pub group: Option<String>,
@@ -62,6 +64,7 @@ pub struct Finding {
 
 /// How often a shadow disagreed.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct ShadowFinding {
     /// How often it may.
     pub tolerated: Share,

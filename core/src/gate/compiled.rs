@@ -15,6 +15,7 @@ const MILLION: u128 = 1_000_000;
 
 /// Likelihoods from these on count as crossed, in nats.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Thresholds {
     /// For errors: ln(K·S·m/α), for K alternatives, S stages and m kinds of evidence.
     pub errors: Nats,

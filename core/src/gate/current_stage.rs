@@ -9,6 +9,7 @@ use crate::value::timestamp::Timestamp;
 
 /// The stage that a rollout is in.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct CurrentStage {
     /// The stage's id.
     pub stage: StageId,

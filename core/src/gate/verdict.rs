@@ -38,6 +38,7 @@ impl Verdict {
 
 /// Which process a likelihood belongs to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Process {
     /// More errors.
     Errors,
@@ -66,6 +67,7 @@ impl Process {
 
 /// A likelihood beside what it is measured by.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Level {
     /// Which process.
     pub process: Process,
@@ -86,6 +88,7 @@ impl Level {
 
 /// Why a verdict is what it is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Cause {
     /// Fewer canary requests than the gate wants.
     TooFewSamples,
@@ -114,6 +117,7 @@ pub struct Judgement {
 
 /// Everything that a judgement rests on, for the record of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Evidence {
     /// The judgement.
     pub judgement: Judgement,

@@ -62,6 +62,7 @@ impl Override {
 /// Why a token is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
+#[non_exhaustive]
 pub enum OverrideError {
     /// It is longer than [`MAX_TOKEN`].
     TooLong,

@@ -140,7 +140,7 @@ fn buffers_have_status_codes() {
 
 #[test]
 fn a_held_body_that_grows_too_large_is_answered() {
-    let limits = Limits { body_buffer_bytes: 10, ..Limits::default() };
+    let limits = Limits::default().body_buffer_bytes(10);
     let hold = |which: &str| {
         format!(
             r#"(func (export "proxy_on_{which}_body") (param i32 i32 i32) (result i32) (i32.const 1))"#

@@ -180,7 +180,7 @@ fn trailers_can_be_added_with_the_last_chunk() {
 
 #[test]
 fn header_maps_are_bounded() {
-    let limits = Limits { header_count: 5, header_bytes: 200, ..Limits::default() };
+    let limits = Limits::default().header_count(5).header_bytes(200);
     let plugin = builder(&on_request(
         r#"(call $note (call $add (i32.const 0) @"a" @"1"))
            (call $note (call $add (i32.const 0) @"b" @"2"))"#,

@@ -1,0 +1,110 @@
+//! `serin bench-filter`: exact numbers, the same in every run.
+
+use crate::failure::Failure;
+use crate::{filter, spec_file};
+use clap::Args;
+use serin_host_sim::{Plugin, StreamInfo};
+use std::path::PathBuf;
+use std::time::Instant;
+
+#[derive(Args)]
+pub(crate) struct BenchFilterArgs {
+    /// The spec the filter is configured with
+    spec: PathBuf,
+    /// The filter to run, in place of the one inside
+    #[arg(long, value_name = "FILE")]
+    filter: Option<PathBuf>,
+    /// The request's host
+    #[arg(long, default_value = "shop.example.com")]
+    host: String,
+    /// The request's path
+    #[arg(long, default_value = "/")]
+    path: String,
+    /// Headers of the request
+    #[arg(long = "header", value_name = "NAME: VALUE")]
+    headers: Vec<String>,
+    /// How many requests to average over
+    #[arg(long, default_value = "1000")]
+    requests: u32,
+    /// Print JSON
+    #[arg(long)]
+    json: bool,
+}
+
+pub(crate) fn run(args: &BenchFilterArgs) -> Result<(), Failure> {
+    let wasm = filter::bytes(args.filter.as_deref())?;
+    let spec = spec_file::load(&args.spec)?;
+    let headers = headers(args)?;
+    let build = |fuel: bool| {
+        let builder = Plugin::builder(&wasm).configuration(spec.json.clone());
+        let builder = if fuel { builder.count_fuel() } else { builder };
+        builder.build().map_err(|error| Failure::trouble(format!("the filter: {error}")))
+    };
+    let counting = build(true)?;
+    let memory = counting.memory_bytes(0);
+    // The first request grows what later ones use again.
+    request(&counting, &headers);
+    let mut stream = request(&counting, &headers);
+    stream.finish();
+    let stats = stream.stats();
+    let timed = build(false)?;
+    let requests = args.requests.max(1);
+    request(&timed, &headers);
+    let start = Instant::now();
+    for _ in 0..requests {
+        request(&timed, &headers);
+    }
+    let nanos = start.elapsed().as_nanos() / u128::from(requests);
+    let calls = stats.host_calls();
+    if args.json {
+        let json = serde_json::json!({
+            "wasmBytes": wasm.len(),
+            "memoryBytes": memory,
+            "fuelPerRequest": stats.fuel(),
+            "callbacksPerRequest": stats.callbacks(),
+            "hostCallsPerRequest": stats.host_call_count(),
+            "hostCalls": calls,
+            "nanosPerRequest": u64::try_from(nanos).unwrap_or(u64::MAX),
+            "requestsPerSecond": 1_000_000_000 / u64::try_from(nanos.max(1)).unwrap_or(u64::MAX),
+        });
+        println!("{json}");
+        return Ok(());
+    }
+    println!("wasm                     {:>9} bytes", wasm.len());
+    println!("linear memory, configured {:>8} bytes", memory);
+    println!("fuel per request         {:>9}", stats.fuel());
+    println!("callbacks per request    {:>9}", stats.callbacks());
+    println!("host calls per request   {:>9}", stats.host_call_count());
+    for (name, count) in calls {
+        println!("  {name:<38} {count}");
+    }
+    println!(
+        "time per request         {nanos:>9} ns ({} requests/s)",
+        1_000_000_000 / nanos.max(1)
+    );
+    Ok(())
+}
+
+fn headers(args: &BenchFilterArgs) -> Result<Vec<(String, String)>, Failure> {
+    let mut headers = vec![
+        (":method".to_owned(), "GET".to_owned()),
+        (":scheme".to_owned(), "http".to_owned()),
+        (":authority".to_owned(), args.host.clone()),
+        (":path".to_owned(), args.path.clone()),
+    ];
+    for header in &args.headers {
+        let (name, value) = header.split_once(':').ok_or_else(|| {
+            Failure::trouble(format!("the header {header:?} is not of the form NAME: VALUE"))
+        })?;
+        headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+    }
+    Ok(headers)
+}
+
+/// A request without a body and its answer.
+fn request(plugin: &Plugin, headers: &[(String, String)]) -> serin_host_sim::Stream {
+    let mut stream = plugin.stream(StreamInfo::new());
+    stream.send_request_headers(headers.iter().map(|(name, value)| (name, value)), true);
+    stream.send_response_headers([(":status", "200")], true);
+    stream
+}

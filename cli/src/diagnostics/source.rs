@@ -1,0 +1,196 @@
+//! A document's text with the place of everything in it. YAML and JSON are read alike here: this
+//! only finds places, what the document says is read by `document`.
+
+use super::reader::{self, Broken, Doubled, Entry, Kind, Read, Spot};
+use std::ops::Range;
+use std::rc::Rc;
+
+/// A text and where in it everything is.
+pub(crate) struct Source {
+    /// The file's name, for people.
+    pub(crate) name: String,
+    pub(crate) text: String,
+    /// Where each line begins, in bytes.
+    lines: Vec<usize>,
+    root: Option<Rc<Spot>>,
+    /// Keys that an object has already.
+    pub(crate) doubled: Vec<Doubled>,
+    /// Bare words that YAML 1.1 takes for booleans.
+    pub(crate) words: Vec<Range<usize>>,
+    /// Why the text could not be read to its end.
+    pub(crate) broken: Option<Broken>,
+}
+
+/// What a path leads to.
+pub(crate) struct Found<'s> {
+    /// Whether the path could be followed to its end.
+    pub(crate) whole: bool,
+    /// The last key of the path that is there.
+    pub(crate) key: Option<(&'s str, Range<usize>)>,
+    /// The value's own place.
+    pub(crate) value: Range<usize>,
+    /// The value, if it is a single one.
+    pub(crate) scalar: Option<&'s str>,
+}
+
+/// A place as people count: from 1, in characters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Position {
+    pub(crate) line: usize,
+    pub(crate) column: usize,
+}
+
+impl Source {
+    pub(crate) fn new(name: String, text: String) -> Source {
+        let lines = std::iter::once(0)
+            .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1))
+            .collect();
+        let Read { root, doubled, words, broken } = reader::read(&text);
+        Source { name, lines, root, doubled, words, broken, text }
+    }
+
+    /// The nearest thing to what an error's path names.
+    pub(crate) fn find(&self, path: &str) -> Option<Found<'_>> {
+        let mut spot = self.root.as_deref()?;
+        let mut key = None;
+        let mut rest = path;
+        while !rest.is_empty() {
+            let Some((next, entry, after)) = spot.step(rest) else { break };
+            key = entry.map(|entry| (entry.key.as_str(), entry.at.clone()));
+            (spot, rest) = (next, after);
+        }
+        let scalar = match &spot.kind {
+            Kind::Scalar(text) => Some(text.as_str()),
+            _ => None,
+        };
+        Some(Found { whole: rest.is_empty(), key, value: spot.span.clone(), scalar })
+    }
+
+    /// Where the last key of a path is, if all of the path is there.
+    pub(crate) fn key_place(&self, path: &str) -> Option<Range<usize>> {
+        let found = self.find(path).filter(|found| found.whole)?;
+        found.key.map(|(_, at)| self.first_line(&at))
+    }
+
+    /// Whether a range is on one line.
+    pub(crate) fn is_on_one_line(&self, range: &Range<usize>) -> bool {
+        self.line_of(range.start) == self.line_of(range.end)
+    }
+
+    /// What of a range is on its first line.
+    pub(crate) fn first_line(&self, range: &Range<usize>) -> Range<usize> {
+        let line = self.line(self.line_of(range.start));
+        let text = self.text.get(range.start..range.end.min(line.end)).unwrap_or("");
+        range.start..range.start + text.trim_end().len()
+    }
+
+    /// The byte range of a line, counted from 0, without its end.
+    pub(crate) fn line(&self, line: usize) -> Range<usize> {
+        let start = self.lines.get(line).copied().unwrap_or(self.text.len());
+        let end = self.lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
+        let end = if self.text[..end].ends_with('\r') { end - 1 } else { end };
+        start..end.max(start)
+    }
+
+    /// The line that a byte is on, counted from 0.
+    pub(crate) fn line_of(&self, at: usize) -> usize {
+        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+    }
+
+    pub(crate) fn position(&self, at: usize) -> Position {
+        let line = self.line_of(at);
+        let start = self.lines.get(line).copied().unwrap_or(0);
+        let column = self.text.get(start..at).map_or(0, |text| text.chars().count());
+        Position { line: line + 1, column: column + 1 }
+    }
+
+    /// The byte at a line and column that are counted from 1; the column in characters.
+    pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
+        let range = self.line(line.saturating_sub(1));
+        let text = self.text.get(range.clone()).unwrap_or("");
+        let within = text.char_indices().nth(column.saturating_sub(1)).map(|(at, _)| at);
+        range.start + within.unwrap_or(text.len())
+    }
+}
+
+impl Spot {
+    /// Follows the first step of a path: the value there, its entry, the rest of the path.
+    fn step<'s, 'p>(&'s self, path: &'p str) -> Option<(&'s Spot, Option<&'s Entry>, &'p str)> {
+        match &self.kind {
+            Kind::Scalar(_) => None,
+            Kind::List(items) => {
+                let (index, rest) = path.strip_prefix('[')?.split_once(']')?;
+                Some((items.get(index.parse::<usize>().ok()?)?, None, rest))
+            }
+            Kind::Object(entries) => {
+                let path = path.strip_prefix('.').unwrap_or(path);
+                // The last of equal keys is the one that is read.
+                entries.iter().rev().find_map(|entry| {
+                    let rest = path.strip_prefix(&*serin_core::inspect::path_step(&entry.key))?;
+                    let ends = rest.is_empty() || rest.starts_with(['.', '[']);
+                    ends.then_some((&*entry.value, Some(entry), rest))
+                })
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn source(text: &str) -> Source {
+        Source::new("spec.yaml".into(), text.into())
+    }
+
+    #[track_caller]
+    fn found(text: &str, path: &str) -> (bool, String, String) {
+        let source = source(text);
+        let found = source.find(path).expect("a document");
+        let at = |range: &Range<usize>| source.text[source.first_line(range)].to_owned();
+        (found.whole, found.key.map(|(_, key)| at(&key)).unwrap_or_default(), at(&found.value))
+    }
+
+    const TEXT: &str = "a:\n  - b: 1\n    \"c.d\": { e: x }\nf: &x [1, zwei]\ng: *x\n";
+
+    #[test]
+    fn paths_lead_to_places() {
+        assert_eq!(found(TEXT, "a[0].b"), (true, "b".into(), "1".into()));
+        assert_eq!(found(TEXT, "a[0][\"c.d\"].e"), (true, "e".into(), "x".into()));
+        assert_eq!(found(TEXT, "f[1]"), (true, String::new(), "zwei".into()));
+        assert_eq!(found(TEXT, "g[1]"), (true, String::new(), "zwei".into()));
+        assert_eq!(found(TEXT, "a[0].z.y"), (false, String::new(), "b: 1".into()));
+        assert_eq!(found(TEXT, "f[7]"), (false, "f".into(), "[1, zwei]".into()));
+    }
+
+    #[test]
+    fn json_is_read_alike() {
+        let text = "{\n\t\"a\": [ {\"b\": \"\\u00e4\"} ],\n\t\"long\": 1 }";
+        assert_eq!(found(text, "a[0].b"), (true, "\"b\"".into(), "\"\\u00e4\"".into()));
+        assert_eq!(found(text, "long").2, "1");
+    }
+
+    #[test]
+    fn keys_given_twice_are_all_found() {
+        let source = source("a: 1\nb: { c: 1, c: 2 }\na: 3\n");
+        let keys: Vec<&str> = source.doubled.iter().map(|doubled| &*doubled.key).collect();
+        assert_eq!(keys, ["c", "a"]);
+    }
+
+    #[test]
+    fn bare_words_only() {
+        let source = source("on: off\n\"no\": 'yes'\nx: Yes\ny: oN\n");
+        let words: Vec<&str> = source.words.iter().map(|at| &source.text[at.clone()]).collect();
+        assert_eq!(words, ["on", "off", "Yes"]);
+    }
+
+    #[test]
+    fn places_are_counted_in_characters() {
+        let source = source("ä: [ö, x]\r\nb: 1\n");
+        let at = source.find("a").map(|_| source.text.find('x').expect("x")).expect("x");
+        assert_eq!(source.position(at), Position { line: 1, column: 8 });
+        assert_eq!(source.offset(1, 8), at);
+        assert_eq!(&source.text[source.line(0)], "ä: [ö, x]");
+        assert_eq!(source.position(source.text.len()), Position { line: 3, column: 1 });
+    }
+}

@@ -1,0 +1,11 @@
+//! Connections of clients.
+
+use std::net::SocketAddr;
+
+/// Who is connected, and the worker that serves all of its streams, as in Envoy.
+#[derive(Clone, Copy)]
+pub(crate) struct Connection {
+    pub(super) worker: usize,
+    pub(super) peer: SocketAddr,
+    pub(super) local: SocketAddr,
+}
