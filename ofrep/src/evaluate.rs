@@ -115,6 +115,6 @@ fn json(status: u16, body: String) -> Response {
 
 fn quoted(text: &str) -> String {
     let mut json = String::new();
-    serin_core::json::write_json_text(text, &mut json);
+    serin_core::json::write_json_string(text, &mut json);
     json
 }
