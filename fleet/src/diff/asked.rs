@@ -98,7 +98,10 @@ pub(super) fn bare(spec: &Spec) -> Spec {
         rollout.abort_policy.disables.clear();
         rollouts.insert(name.clone(), rollout);
     }
-    Spec { flags: NameMap::new(), rollouts, ..spec.clone() }
+    let mut without_flags = spec.clone();
+    without_flags.flags = NameMap::new();
+    without_flags.rollouts = rollouts;
+    without_flags
 }
 
 /// The arm that a request goes to.
