@@ -119,10 +119,7 @@ mod tests {
         }
         assert!(map.names().eq(["a", "b", "c"]));
         assert!(map.values().copied().eq([2, 4, 3]));
-        assert_eq!(
-            (map.get("b"), map.get("x"), map.position("c")),
-            (Some(&4), None, Some(2))
-        );
+        assert_eq!((map.get("b"), map.get("x"), map.position("c")), (Some(&4), None, Some(2)));
         assert_eq!(map.len(), 3);
     }
 }

@@ -24,7 +24,10 @@ fn document_that_is_not_a_spec_is_refused() {
     assert_eq!(errors("{"), "not a JSON document: EOF while parsing an object at line 1 column 1");
     assert_eq!(errors("[]"), "is a list, must be an object");
     assert_eq!(errors("{}"), "the field formatVersion is missing");
-    assert_eq!(errors(r#"{"formatVersion": 2}"#), "formatVersion: is 2, this version of Serin reads format 1 only");
+    assert_eq!(
+        errors(r#"{"formatVersion": 2}"#),
+        "formatVersion: is 2, this version of Serin reads format 1 only"
+    );
     assert!(
         errors(r#"{"formatVersion":1,"flags":{"a":1,"a":2}}"#).contains("\"a\" is given twice")
     );
@@ -216,5 +219,8 @@ fn long_chain_of_cohorts_is_refused_without_a_stack_overflow() {
         cohorts += &format!(r#", "c{number:05}": {{ "cohort": "c{:05}" }}"#, number - 1);
     }
     let errors = errors(&with(&format!(r#""cohorts": {{ {cohorts} }}"#)));
-    assert!(errors.contains("levels deep including its cohorts, at most 64 are allowed"), "{errors:.300}");
+    assert!(
+        errors.contains("levels deep including its cohorts, at most 64 are allowed"),
+        "{errors:.300}"
+    );
 }

@@ -374,7 +374,7 @@ fn every_mistake_in_a_guard_is_named() {
     let errors = Plan::from_json(ungated.as_bytes()).expect_err("refused").to_string();
     assert_eq!(
         errors,
-        "rollouts.shop.canary.steps[0].mode: waits for a gate, and the rollout has no gates"
+        "rollouts.shop.canary.steps[0].mode: the step waits for a gate, but the rollout has no gates"
     );
 }
 

@@ -112,7 +112,7 @@ fn reject_gated_steps(mode: &spec::Mode, path: &Path<'_>, errors: &mut Errors) {
     let section = section.key("steps");
     for (index, step) in steps.iter().enumerate() {
         if step.gated {
-            let message = "gate needs gates, and the rollout has none";
+            let message = "the step waits for a gate, but the rollout has no gates";
             errors.add(&section.index(index).key("mode"), ErrorKind::Conflict, &message);
         }
     }

@@ -18,7 +18,10 @@ fn compiled(flags: usize, rollouts: usize) -> (Plan, Memory) {
 #[track_caller]
 fn assert_grows(quantity: &str, times: usize, small: usize, large: usize) {
     let (low, high) = (small * times * 95 / 100, small * times * 105 / 100);
-    assert!((low..=high).contains(&large), "{quantity}: {small} grew to {large}, not {times} times");
+    assert!(
+        (low..=high).contains(&large),
+        "{quantity}: {small} grew to {large}, not {times} times"
+    );
 }
 
 /// Compiling a spec of ten times the size allocates and retains ten times as much.
