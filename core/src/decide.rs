@@ -454,7 +454,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             Slot::Host => Some(facts.host()).filter(|text| !text.is_empty()),
             Slot::Method => Some(facts.method()).filter(|text| !text.is_empty()),
         };
-        text.map_or(Value::Missing, Value::Text)
+        text.map_or(Value::Missing, Value::String)
     }
 }
 

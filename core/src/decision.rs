@@ -128,7 +128,7 @@ pub struct Decision {
 impl Decision {
     /// With room for every flag that any path of the plan delivers.
     pub fn new(plan: &Plan) -> Decision {
-        Decision { flags: Vec::with_capacity(plan.most_delivered), ..Decision::default() }
+        Decision { flags: Vec::with_capacity(plan.max_delivered), ..Decision::default() }
     }
 
     /// The arm, if the request belongs to a rollout.

@@ -140,7 +140,7 @@ impl Recorder {
 
     fn push(&mut self, depth: usize, kind: &str, text: String, fields: &[(&str, Node)]) {
         let mut json = NameMap::new();
-        json.insert("step".to_owned(), Node::Text(kind.to_owned()));
+        json.insert("step".to_owned(), Node::String(kind.to_owned()));
         for (name, node) in fields {
             json.insert((*name).to_owned(), node.clone());
         }
@@ -158,7 +158,7 @@ impl Recorder {
 }
 
 fn text(value: &str) -> Node {
-    Node::Text(value.to_owned())
+    Node::String(value.to_owned())
 }
 
 fn number(value: u32) -> Node {
@@ -253,7 +253,7 @@ impl Recorder {
                 let answer = if holds { "yes" } else { "no" };
                 let (seen, json) = match value {
                     Value::Missing => ("missing".to_owned(), Node::Null),
-                    Value::Text(value) => (quoted(value), text(value)),
+                    Value::String(value) => (quoted(value), text(value)),
                     Value::Time(time) => (time.to_string(), text(&time.to_string())),
                 };
                 let fields = [

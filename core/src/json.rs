@@ -15,7 +15,7 @@
 
 use alloc::string::String;
 
-pub use crate::parse::node::{Node, write_json_text};
+pub use crate::parse::node::{Node, write_json_string};
 
 /// Parses a document; `None` if it is not JSON. The caller bounds its size.
 pub fn parse(json: &[u8]) -> Option<Node> {
@@ -51,14 +51,14 @@ pub struct ObjectWriter<'o> {
 impl ObjectWriter<'_> {
     fn key(&mut self, key: &str) {
         separate(self.out, &mut self.is_empty);
-        write_json_text(key, self.out);
+        write_json_string(key, self.out);
         self.out.push(':');
     }
 
     /// A string member.
     pub fn string(&mut self, key: &str, value: &str) {
         self.key(key);
-        write_json_text(value, self.out);
+        write_json_string(value, self.out);
     }
 
     /// A whole number.
@@ -112,7 +112,7 @@ impl ListWriter<'_> {
 
     /// A string.
     pub fn string(&mut self, value: &str) {
-        write_json_text(value, self.item());
+        write_json_string(value, self.item());
     }
 
     /// A whole number.

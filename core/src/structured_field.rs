@@ -3,15 +3,15 @@
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use crate::parse::node::{Node, number_text};
+use crate::parse::node::{Node, canonical_number};
 
 /// A JSON value as a bare item; `None` for objects, lists, null and numbers out of range.
 pub(crate) fn bare_item(node: &Node) -> Option<String> {
     match node {
         Node::Bool(true) => Some("?1".into()),
         Node::Bool(false) => Some("?0".into()),
-        Node::Number(number) => number_item(&number_text(number)),
-        Node::Text(text) => Some(text_item(text)),
+        Node::Number(number) => number_item(&canonical_number(number)),
+        Node::String(text) => Some(text_item(text)),
         Node::Null | Node::List(_) | Node::Object(_) => None,
     }
 }

@@ -353,15 +353,15 @@ fn every_mistake_in_a_guard_is_named() {
     let errors = Plan::from_json(text.as_bytes()).expect_err("refused").to_string();
     for said in [
         "rollouts.shop.epoch: 1.5 is not a whole number",
-        "rollouts.shop.cooldown: \"soon\" is no span of time",
+        "rollouts.shop.cooldown: \"soon\" is not a duration",
         "rollouts.shop.gates.gates: unknown field",
         "rollouts.shop.gates.alpha: is 60 %, allowed are 0.001 to 50 per cent",
         "rollouts.shop.gates.minRate: -1 is not a whole number",
-        "rollouts.shop.gates.errors.status[0]: \"6xx\" is no class",
-        "rollouts.shop.gates.errors.status[1]: is no status",
+        "rollouts.shop.gates.errors.status[0]: \"6xx\" is not a class",
+        "rollouts.shop.gates.errors.status[1]: 99 is not a status",
         "rollouts.shop.gates.errors.tolerate: is 0.5, allowed are 1 to 100",
         "rollouts.shop.gates.errors.lateFaultErrors: is 5",
-        "rollouts.shop.gates.latency.tolerate: must be 0 to 300 per cent",
+        "rollouts.shop.gates.latency.tolerate: is 400, allowed are 0 to 300 per cent",
         "rollouts.shop.gates.kpi: needs methods, paths, status or header",
         "rollouts.shop.gates.promotion.exclude: is 1, allowed are 1.001 to 200",
         "rollouts.shop.gates.shadow.maxDivergence: is 0 %",
@@ -374,7 +374,7 @@ fn every_mistake_in_a_guard_is_named() {
     let errors = Plan::from_json(ungated.as_bytes()).expect_err("refused").to_string();
     assert_eq!(
         errors,
-        "rollouts.shop.canary.steps[0].mode: waits for a gate, and the rollout has no gates"
+        "rollouts.shop.canary.steps[0].mode: the step waits for a gate, but the rollout has no gates"
     );
 }
 

@@ -50,9 +50,9 @@ impl Settings {
         let begun = moment("nbf", 0)? <= now.saturating_add(SKEW);
         let over = moment("exp", u64::MAX)?.saturating_add(SKEW) <= now;
         let is = |claim: Option<&Node>, wanted: &str| match claim {
-            Some(Node::Text(text)) => text == wanted,
+            Some(Node::String(text)) => text == wanted,
             Some(Node::List(list)) => {
-                list.iter().any(|item| matches!(item, Node::Text(text) if text == wanted))
+                list.iter().any(|item| matches!(item, Node::String(text) if text == wanted))
             }
             _ => false,
         };
@@ -67,7 +67,7 @@ impl Claims {
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let Some(Node::Object(claims)) = &self.0 else { return None };
         match claims.get(name)? {
-            Node::Text(text) => Some(text.clone()),
+            Node::String(text) => Some(text.clone()),
             Node::Bool(value) => Some(value.to_string()),
             Node::Number(number) => {
                 let whole = number.as_f64().and_then(whole).map(|number| number.to_string());

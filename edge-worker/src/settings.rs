@@ -174,9 +174,11 @@ fn targets(text: &str, problems: &mut Vec<String>) -> Vec<(String, Target)> {
 
 fn target(value: &Node) -> Result<Target, &'static str> {
     match value {
-        Node::Text(url) => origin(url).map(Target::Origin),
+        Node::String(url) => origin(url).map(Target::Origin),
         Node::Object(object) => match object.get("service") {
-            Some(Node::Text(binding)) if object.len() == 1 => Ok(Target::Service(binding.clone())),
+            Some(Node::String(binding)) if object.len() == 1 => {
+                Ok(Target::Service(binding.clone()))
+            }
             _ => Err("is neither a URL nor {\"service\": BINDING}"),
         },
         _ => Err("is neither a URL nor {\"service\": BINDING}"),

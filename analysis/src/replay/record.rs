@@ -205,7 +205,7 @@ impl<'n> Record<'n> {
 
     pub(super) fn text(&self, field: &str) -> Result<&'n str, ReplayError> {
         match self.get(field)? {
-            Node::Text(text) => Ok(text),
+            Node::String(text) => Ok(text),
             other => Err(self.wrong_type(field, other, "a text")),
         }
     }

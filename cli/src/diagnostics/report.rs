@@ -176,14 +176,13 @@ impl Diagnostic {
 
     /// One of the core's errors, at its place.
     fn of(error: &Error, source: &Source) -> Diagnostic {
-        let (message, help) = split_hint(error.message());
         let place = source.find(error.path()).map(|found| place_of(error, &found, source));
         Diagnostic {
             id: kind_id(error.kind()),
             path: error.path().to_owned(),
-            help,
+            help: error.suggestion().map(|name| format!("did you mean {name}?")),
             place,
-            ..Diagnostic::syntax(message)
+            ..Diagnostic::syntax(error.message().to_owned())
         }
     }
 
@@ -200,30 +199,17 @@ impl Diagnostic {
     }
 }
 
-/// `no such thing, did you mean that?` → the sentence and what to do.
-fn split_hint(message: &str) -> (String, Option<String>) {
-    match message.rsplit_once(", did you mean ") {
-        Some((sentence, name)) => (sentence.to_owned(), Some(format!("did you mean {name}"))),
-        None => (message.to_owned(), None),
-    }
-}
-
 /// What an error is about: a key, or a value.
 fn place_of(error: &Error, found: &Found<'_>, source: &Source) -> Range<usize> {
     let Some((key, at)) = found.key.as_ref().filter(|_| found.whole) else {
         return shown(found, source);
     };
-    let of_name = error.message().starts_with(&format!("{key:?} "))
-        || (error.kind() == ErrorKind::Reference && found.scalar != Some(quoted_name(error)));
-    if error.kind() == ErrorKind::UnknownField || of_name {
+    let about_key = error.name() == Some(*key)
+        || (error.kind() == ErrorKind::Reference && found.scalar != error.name());
+    if about_key {
         return source.first_line(at);
     }
     shown(found, source)
-}
-
-/// The name that a sentence about a name puts in quotes.
-fn quoted_name(error: &Error) -> &str {
-    error.message().split('"').nth(1).unwrap_or("")
 }
 
 /// The value itself where it is short, else the key that leads to it.

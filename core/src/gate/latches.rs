@@ -184,7 +184,7 @@ fn latch(node: &Node) -> Option<Latch> {
 }
 
 fn text(node: &Node) -> Option<&str> {
-    if let Node::Text(text) = node { Some(text) } else { None }
+    if let Node::String(text) = node { Some(text) } else { None }
 }
 
 fn whole(node: &Node) -> Option<u64> {
