@@ -85,8 +85,8 @@ fn rules_are_found_again_and_redrawn_ones_are_said_to_be() {
     assert_eq!(
         found(&old, &rules(&format!("{b}, {a5}"), "ops")),
         [
-            r#"flags.f.rules[0] Nobody 0 ["it has another place in the order of rules"]"#,
-            r#"flags.f.rules[1] Nobody 0 ["it has another place in the order of rules"]"#,
+            r#"flags.f.rules[0] Nobody 0 ["its position in the list of rules has changed"]"#,
+            r#"flags.f.rules[1] Nobody 0 ["its position in the list of rules has changed"]"#,
             "flags.f.rules[1] Removed 0 []",
         ]
     );

@@ -1,4 +1,4 @@
-//! What a finding is, and the lints by name.
+//! Findings, and the lints by name.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use serin_core::inspect::Path;
 
 macro_rules! lints {
     ($($(#[doc = $about:literal])+ $name:ident => $id:literal,)+) => {
-        /// What a [`Finding`] is about.
+        /// The lint of a [`Finding`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Lint { $($(#[doc = $about])+ $name,)+ }
 
         impl Lint {
-            /// All of them.
+            /// All lints.
             pub const ALL: &'static [Lint] = &[$(Lint::$name,)+];
 
-            /// Its name, which never changes.
+            /// The lint's id. It never changes.
             pub const fn id(self) -> &'static str {
                 match self { $(Lint::$name => $id,)+ }
             }
 
-            /// What it finds, in a sentence.
+            /// A sentence on what the lint finds.
             pub const fn about(self) -> &'static str {
                 match self { $(Lint::$name => concat!($($about),+).trim_ascii(),)+ }
             }
@@ -61,17 +61,17 @@ lints! {
     Expired => "expired",
 }
 
-/// Something that is most likely not meant.
+/// A part of a spec that is most likely a mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What it is about.
+    /// The lint that found it.
     pub lint: Lint,
-    /// Where it is, as the paths of errors.
+    /// The path in the spec, in the form of error paths.
     pub path: String,
-    /// A sentence about what is there.
+    /// A sentence on the problem.
     pub message: String,
-    /// What to do about it.
+    /// A sentence on the remedy.
     pub help: Option<String>,
 }
 

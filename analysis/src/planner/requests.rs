@@ -1,9 +1,9 @@
-//! How many requests of the canary a gate needs on average, in whole numbers.
+//! The mean number of canary requests that a gate needs, in integer arithmetic.
 
 use serin_core::Share;
 use serin_core::gate::{Nats, Ratio, ln_estimate};
 
-/// How often something happens: events per million requests.
+/// A rate of events, in events per million requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(u32);
 
@@ -19,15 +19,14 @@ impl Rate {
     }
 }
 
-/// Canary requests until a likelihood reaches `threshold`, on average, if the baseline's events have
-/// this rate and the canary's are `ratio` times as frequent:
+/// The mean number of canary requests until a level reaches `threshold`, if `rate` is the baseline's rate and
+/// the canary's is `ratio` times as high:
 ///
 /// ```text
 /// N = w·T / (p·(wθ·ln θ − S·ln S)),   S = 1 − w + wθ
 /// ```
 ///
-/// `None` if there is nothing to see: equal rates, no canary or nobody else, or more than can be
-/// counted.
+/// `None` if the rates are equal, if one arm has no units, or if the number overflows.
 pub fn requests_needed(share: Share, rate: Rate, ratio: Ratio, threshold: Nats) -> Option<u64> {
     let information = information(share, ratio);
     if information <= 0 {
@@ -41,7 +40,8 @@ pub fn requests_needed(share: Share, rate: Rate, ratio: Ratio, threshold: Nats) 
     u64::try_from(needed).ok()
 }
 
-/// Canary requests until promotion, on average, if the rates are equal.
+/// The mean number of canary requests until promotion, if the rates are equal. `None` as for
+/// [`requests_needed`].
 pub fn requests_to_promote(
     share: Share,
     rate: Rate,
