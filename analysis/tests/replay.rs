@@ -112,28 +112,33 @@ fn values_are_named_with_what_was_given() {
     };
     let at = |pointer, value| refused(observation(), pointer, Some(value));
     let error = at("/audit", json!(2));
-    let message = "audit: only records of version 1 are known";
+    let message = "audit: only audit records of version 1 can be replayed";
     says(&error, "audit", &Version { given: 2 }, message);
     let kind = InferenceUnit { given: "user".into() };
     let message = "gate.unit: user is not bucket or request";
     says(&at("/gate/unit", json!("user")), "gate.unit", &kind, message);
-    let message = "gate.excluded: is 0, which is no ratio";
+    let message = "gate.excluded: is 0, a ratio must be above 0";
     says(&at("/gate/excluded", json!(0)), "gate.excluded", &ZeroRatio, message);
     let mut record = observation();
     record["gate"]["tolerance"] = json!(0);
     let edges = |edges: Value| refused(record.clone(), "/gate/edges", Some(edges));
     let error = edges(json!(vec![255; serin_core::gate::EDGES]));
-    says(&error, "gate.edges", &Edge { given: 255 }, "gate.edges: 255 is no edge");
-    let classes = serin_core::gate::LATENCY_COUNTS;
+    says(
+        &error,
+        "gate.edges",
+        &Edge { given: 255 },
+        "gate.edges: 255 is not the number of an edge",
+    );
+    let bins = serin_core::gate::LATENCY_COUNTS;
     let error = at("/look/latency", json!([{ "x": 1 }]));
-    let message = format!("look.latency.x: is not a count of one of {classes} classes");
-    says(&error, "look.latency.x", &LatencyCount { classes }, &message);
+    let message = format!("look.latency.x: is not a count of one of {bins} bins");
+    says(&error, "look.latency.x", &LatencyCount { bins }, &message);
     let error = at("/gate/stages", json!(0));
     let Settings(mistakes) = error.kind() else { panic!("{error:?}") };
     let [mistake] = mistakes.as_slice() else { panic!("{error:?}") };
     assert_eq!((error.path(), error.to_string()), ("gate".into(), format!("gate: {mistake}")));
     let error = refused(shadow(), "/shadow/tolerated", Some(json!(100_001)));
-    let message = "shadow.tolerated: is no share";
+    let message = "shadow.tolerated: 100001 is not a share: at most 100000 (100 %)";
     says(&error, "shadow.tolerated", &Share { given: 100_001 }, message);
     let kind = Type { given: "a list", expected: "an object" };
     let error = replay("[1]").expect_err("refused");
