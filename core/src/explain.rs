@@ -252,7 +252,7 @@ impl Recorder {
             Event::Close { holds } => self.close(holds),
             Event::Test { attribute, operator, value, holds } => {
                 let answer = if holds { "yes" } else { "no" };
-                let (seen, json) = match value {
+                let (shown, json) = match value {
                     Value::Missing => ("missing".to_owned(), Node::Null),
                     Value::Text(value) => (quoted(value), text(value)),
                     Value::Time(time) => (time.to_string(), text(&time.to_string())),
@@ -263,13 +263,13 @@ impl Recorder {
                     ("value", json),
                     ("holds", Node::Bool(holds)),
                 ];
-                let line = format!("{attribute} {operator}: {answer}, saw {seen}");
+                let line = format!("{attribute} {operator}: {answer}, saw {shown}");
                 self.push(depth, "test", line, &fields);
             }
             Event::Unit { name, value } => {
-                let seen = value.map_or_else(|| "missing".to_owned(), quoted);
+                let shown = value.map_or_else(|| "missing".to_owned(), quoted);
                 let fields = [("name", text(name)), ("value", value.map_or(Node::Null, text))];
-                self.push(depth, "unit", format!("unit {name} = {seen}"), &fields);
+                self.push(depth, "unit", format!("unit {name} = {shown}"), &fields);
             }
             Event::Share { salt, bucket, share } => {
                 let holds = bucket.is_in(share);
@@ -306,14 +306,14 @@ impl Recorder {
                 self.push(depth, "range", line, &fields);
             }
             Event::Pin { cookie, value, valid } => {
-                let seen = value.map_or_else(|| "missing".to_owned(), quoted);
+                let shown = value.map_or_else(|| "missing".to_owned(), quoted);
                 let answer = if valid { "holds" } else { "does not hold" };
                 let fields = [
                     ("cookie", text(cookie)),
                     ("value", value.map_or(Node::Null, text)),
                     ("holds", Node::Bool(valid)),
                 ];
-                self.push(depth, "pin", format!("pin {cookie} = {seen}: {answer}"), &fields);
+                self.push(depth, "pin", format!("pin {cookie} = {shown}: {answer}"), &fields);
             }
             Event::Required { met } => {
                 let answer = if met { "as required" } else { "not as required" };

@@ -23,11 +23,11 @@ pub fn decorative(forecasts: &[RolloutForecast]) -> Vec<Finding> {
 }
 
 fn of_rollout(rollout: &RolloutForecast, obstacle: Obstacle) -> Finding {
-    let seen = rollout.traffic.per_minute;
+    let expected = rollout.traffic.per_minute;
     let (message, help) = match obstacle {
         Obstacle::TooLittleTraffic { wanted } => (
             format!(
-                "no step will end: the gate needs {wanted} requests a minute for that and will see {seen}"
+                "no step will end: the gate needs {wanted} requests a minute for that and will see {expected}"
             ),
             "lower minRate, and give the steps the time that so few requests take",
         ),
@@ -44,12 +44,12 @@ fn of_rollout(rollout: &RolloutForecast, obstacle: Obstacle) -> Finding {
 }
 
 fn of_gate(rollout: &RolloutForecast, step: &StepForecast, gate: &GateForecast) -> Option<Finding> {
-    let (ratio, needed, seen) = gate.decorative()?;
+    let (ratio, needed, expected) = gate.decorative()?;
     let what = Regression { metric: gate.metric, ratio };
     let message = format!(
         "this gate is decorative: to see {what} it needs {} requests of the canary and will see {}",
         Grouped(needed),
-        Grouped(seen)
+        Grouped(expected)
     );
     let pace =
         u128::from(rollout.traffic.per_minute).saturating_mul(step.share.millipercent().into());

@@ -149,12 +149,12 @@ impl Rates<'_> {
         };
         let far = if metric == Metric::Kpi { SMALLEST } else { LARGEST };
         visible(far.thousandths())?;
-        let (mut unseen, mut seen) = (Ratio::ONE.thousandths(), far.thousandths());
-        while seen.abs_diff(unseen) > 1 {
-            let middle = unseen.midpoint(seen);
-            if visible(middle).is_some() { seen = middle } else { unseen = middle }
+        let (mut undetected, mut detected) = (Ratio::ONE.thousandths(), far.thousandths());
+        while detected.abs_diff(undetected) > 1 {
+            let middle = undetected.midpoint(detected);
+            if visible(middle).is_some() { detected = middle } else { undetected = middle }
         }
-        Ratio::from_thousandths(seen)
+        Ratio::from_thousandths(detected)
     }
 }
 

@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_floats() {
+    fn requests_agree_with_floats() {
         for (w, p, theta) in [
             (5000, 1000, 2000),
             (5000, 10_000, 10_000),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn promotion_takes_what_its_drift_says() {
+    fn promotion_agrees_with_the_drift_in_floats() {
         let promotion = Gate::new(GateSettings::default()).unwrap().thresholds().promotion;
         let rate = Rate::from_ppm(1000).unwrap();
         let given = requests_to_promote(share(5000), rate, ratio(2000), promotion).unwrap() as f64;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_none() {
+    fn a_regression_that_cannot_be_detected_needs_no_number() {
         let (rate, threshold) = (Rate::from_ppm(1000).unwrap(), Nats::from_raw(6 << 16));
         for (w, theta) in [(5000, 1000), (0, 2000), (100_000, 2000)] {
             let given = requests_needed(share(w), rate, ratio(theta), threshold);

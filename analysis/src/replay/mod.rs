@@ -62,11 +62,10 @@ pub fn replay(json: &str) -> Result<Replay, ReplayError> {
         let judgement = settings.judge_low_traffic(TrafficWindow { elapsed_ms, requests });
         (judgement, None)
     };
-    let said = judgement.to_string();
-    let (verdict, cause) = said.split_once(": ").unwrap_or((said.as_str(), ""));
+    let verdict = judgement.verdict.as_str();
     let reason = match group {
-        Some(cohort) => format!("cohort {cohort}: {cause}"),
-        None => cause.to_owned(),
+        Some(cohort) => format!("cohort {cohort}: {}", judgement.cause),
+        None => judgement.cause.to_string(),
     };
     for (field, replayed) in [("verdict", verdict), ("reason", reason.as_str())] {
         let recorded = record.text(field)?;
