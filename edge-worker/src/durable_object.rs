@@ -70,7 +70,7 @@ pub async fn judge_alarm(storage: JsValue, env: Env) -> Result<(), JsValue> {
     let judge = Judge::new(Storage::new(storage));
     judge.store().put(ALARM, b"0");
     let audits = judge.wake(&active.plan, &isolate.latches.latches(), now);
-    if judge.is_waiting(&active.plan, now) {
+    if judge.needs_recheck(&active.plan, now) {
         wake_at(judge.store(), now, now.saturating_add(Judge::<Storage>::RECHECK_MS));
     }
     finish(judge, isolate, env, audits.unwrap_or_default(), now).map(drop)

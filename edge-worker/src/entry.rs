@@ -112,7 +112,7 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
         endpoints::line(&mut fields, headers::DECISION, &decision.record(&active.plan));
     }
     let key = isolate.settings.cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
-    let probe = decision.probe(plan, &facts);
+    let probe = decision.exposure(plan, &facts);
     let decided = Decided { active: &active, decision: &decision, probe };
     let response = match key {
         Some(key) => proxy::cached(&exchange, request, decided, key).await,

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use serin_core::gate::{Outcome, Probe};
+use serin_core::gate::{Exposure, Outcome};
 use serin_core::plan::RolloutId;
 use wasm_bindgen::JsValue;
 use worker::Env;
@@ -59,7 +59,7 @@ impl Exchange<'_> {
     pub(crate) fn record(
         &self,
         active: &Rc<Active>,
-        probe: &Probe,
+        probe: &Exposure,
         response: Option<&Response>,
         began: u64,
     ) {

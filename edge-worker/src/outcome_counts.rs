@@ -1,6 +1,6 @@
 //! Counting outcomes until they are sent to the judge.
 
-use serin_core::gate::{Outcome, Probe, StageId, Tallies, Tally};
+use serin_core::gate::{Exposure, Outcome, StageId, Tallies, Tally};
 use serin_core::plan::{RolloutId, Trial};
 use serin_judge::{OutcomeBatch, TallyBuffer};
 
@@ -11,7 +11,7 @@ pub(crate) const FLUSH_MS: u64 = 1_000;
 
 impl Active {
     /// Counts the outcome of a request.
-    pub(crate) fn record(&self, probe: &Probe, outcome: &Outcome) {
+    pub(crate) fn record(&self, probe: &Exposure, outcome: &Outcome) {
         self.with_buffer(probe.rollout, |buffer, trial| buffer.record(trial, probe, outcome));
     }
 

@@ -2,7 +2,7 @@
 
 use std::rc::Rc;
 
-use serin_core::gate::Probe;
+use serin_core::gate::Exposure;
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::spec::Compare;
 use serin_core::{Decision, RolloutDecision};
@@ -34,7 +34,7 @@ pub(crate) struct Decided<'d> {
     pub(crate) active: &'d Rc<Active>,
     pub(crate) decision: &'d Decision,
     /// What gates want of the outcome.
-    pub(crate) probe: Option<Probe>,
+    pub(crate) probe: Option<Exposure>,
 }
 
 /// Why there is no answer from a target.

@@ -5,7 +5,7 @@ use core::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{ActiveLatches, Latch, Latches, Probe, Tally, Verdict};
+use serin_core::gate::{ActiveLatches, Exposure, Latch, Latches, Tally, Verdict};
 use serin_core::plan::RolloutId;
 use serin_judge::Judge;
 
@@ -119,7 +119,7 @@ impl Gates {
     }
 
     /// Counts the outcome of the request whose log is being written.
-    pub(crate) fn record(&self, plan: &Plan, probe: &Probe) {
+    pub(crate) fn record(&self, plan: &Plan, probe: &Exposure) {
         let index = self.rollouts.binary_search_by_key(&probe.rollout, |rollout| rollout.id);
         let rollout = index.ok().and_then(|index| self.rollouts.get(index));
         let counts = rollout.and_then(|rollout| rollout.counts.as_ref());
@@ -185,7 +185,7 @@ impl Gates {
         // On a conflict another VM has evaluated these tallies.
         let Ok(Some(audit)) = audit else { return };
         self.latches.change(|latches| latches.update(name, |shared| shared.adopt(&latch)));
-        let is_abort = audit.finding.judgement.verdict == Verdict::Abort;
+        let is_abort = audit.evaluation.judgement.verdict == Verdict::Abort;
         host::log(if is_abort { Level::Warn } else { Level::Info }, &audit.to_json());
         if self.settings.webhook.is_some() {
             webhook::enqueue(&audit, &self.latches.read(plan).latches);

@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
-use serin_core::gate::Probe;
+use serin_core::gate::Exposure;
 use serin_core::{decide, headers};
 
 use crate::active::Active;
@@ -25,7 +25,7 @@ pub(crate) struct Http {
 /// What is done once the outcome is known.
 struct Awaited {
     /// It is counted, if it says something of a trial.
-    probe: Option<Probe>,
+    probe: Option<Exposure>,
     /// It is compared with the shadow's.
     pair: Option<Rc<Pair>>,
 }
@@ -55,7 +55,7 @@ impl HttpContext for Http {
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
-        let probe = active.gates.as_ref().and_then(|_| decision.probe(&active.plan, &facts));
+        let probe = active.gates.as_ref().and_then(|_| decision.exposure(&active.plan, &facts));
         let shadowed = decision.shadow(&active.plan).is_some();
         let copy = if shadowed {
             active.shadows.copy(active, &decision, &block, ended)

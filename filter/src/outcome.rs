@@ -1,6 +1,6 @@
 //! How a request ended, from what Envoy knows when it writes the log.
 
-use serin_core::gate::{Outcome, Probe};
+use serin_core::gate::{Exposure, Outcome};
 use serin_core::plan::Trial;
 
 use crate::host;
@@ -22,7 +22,7 @@ const fn bits(numbers: &[u32]) -> u64 {
 }
 
 /// The outcome of the request whose log is being written.
-pub(crate) fn outcome(trial: &Trial, probe: &Probe) -> Outcome {
+pub(crate) fn outcome(trial: &Trial, probe: &Exposure) -> Outcome {
     let flags = number(&["response", "flags"]).unwrap_or_default();
     let gone = flags & CLIENT_GONE != 0;
     let status = number(&["response", "code"]).and_then(|code| u16::try_from(code).ok());

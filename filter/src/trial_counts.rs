@@ -2,7 +2,7 @@
 
 use core::cell::{Cell, RefCell};
 
-use serin_core::gate::{Counters, Outcome, Probe, StageId, Tallies, Tally};
+use serin_core::gate::{Counters, Exposure, Outcome, StageId, Tallies, Tally};
 use serin_core::plan::{Rollout, Trial};
 use serin_judge::{Judge, TallyBuffer};
 
@@ -44,7 +44,7 @@ impl TrialCounts {
     }
 
     /// Counts an outcome.
-    pub(crate) fn record(&self, trial: &Trial, probe: &Probe, outcome: &Outcome) {
+    pub(crate) fn record(&self, trial: &Trial, probe: &Exposure, outcome: &Outcome) {
         let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
         // What has no room is evidence of no stage in force; the metrics count it.
         if let Some(displaced) = buffer.record(trial, probe, outcome) {

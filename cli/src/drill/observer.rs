@@ -3,7 +3,7 @@
 
 use super::subject::Subject;
 use serin_core::gate::{
-    Gate, LatencyCounts, Monitor, Observation, Outcome, Probe, Process, StageEvidence, StageId,
+    Exposure, Gate, LatencyCounts, Monitor, Observation, Outcome, Process, StageEvidence, StageId,
     Tallies,
 };
 use serin_core::plan::{RolloutId, Trial};
@@ -70,8 +70,8 @@ impl<'s> Observer<'s> {
     pub(super) fn record(&mut self, seen: &Seen) {
         let Seen { canary, bucket, cohorts, kpi, outcome } = *seen;
         let (rollout, stage) = (self.rollout, self.stage());
-        let probe = Probe { rollout, stage, canary, bucket, cohorts, kpi };
-        self.tallies.record(self.trial, &probe, &outcome);
+        let exposure = Exposure { rollout, stage, canary, bucket, cohorts, kpi };
+        self.tallies.record(self.trial, &exposure, &outcome);
     }
 
     /// Looks, if there is enough to look at.
