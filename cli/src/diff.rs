@@ -10,7 +10,7 @@ use clap::Args;
 use serde_json::Value;
 use serin_core::gate::Latches;
 use serin_core::{Spec, Timestamp};
-use serin_fleet::diff::{self, Comparison, Diff, Request, Side};
+use serin_fleet::diff::{self, Comparison, Diff, Request, RequestError, Side};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -208,10 +208,10 @@ fn requests(path: &Path) -> Result<impl Iterator<Item = Result<Request, Failure>
         return Err(Failure::trouble(format!("{name}: there is no request in it")));
     }
     Ok(std::iter::from_fn(move || {
-        let parsed = lines.next()?.map(|(number, line)| (number, diff::parse(&line)));
+        let parsed = lines.next()?.map(|(number, line)| (number, diff::parse_request(&line)));
         Some(match parsed {
             Ok((_, Ok(request))) => Ok(request),
-            Ok((number, Err(why))) => Err(broken(&name, (number, why), &mut lines)),
+            Ok((number, Err(error))) => Err(broken(&name, (number, error), &mut lines)),
             Err(failure) => Err(failure),
         })
     }))
@@ -220,13 +220,13 @@ fn requests(path: &Path) -> Result<impl Iterator<Item = Result<Request, Failure>
 /// All lines that are no requests, from the first one on.
 fn broken(
     name: &str,
-    first: (usize, String),
+    first: (usize, RequestError),
     rest: &mut impl Iterator<Item = Result<(usize, String), Failure>>,
 ) -> Failure {
     const MOST: usize = 10;
     let others = rest
         .map_while(Result::ok)
-        .filter_map(|(number, line)| diff::parse(&line).err().map(|why| (number, why)));
+        .filter_map(|(number, line)| diff::parse_request(&line).err().map(|error| (number, error)));
     let (mut text, mut count) = (String::new(), 0_usize);
     for (number, why) in std::iter::once(first).chain(others) {
         count += 1;

@@ -1,7 +1,7 @@
 //! YAML and JSON documents, read into the JSON that hosts get.
 
 use crate::failure::Failure;
-use serin_fleet::yaml::{self, DoubledKeys};
+use serin_fleet::yaml::{self, DuplicateKeys};
 use std::path::Path;
 
 /// Why a text is no document, with line and column from 1 where that is known.
@@ -23,7 +23,7 @@ pub(crate) fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    let value = yaml::read(text, DoubledKeys::Refused)
+    let value = yaml::read(text, DuplicateKeys::Refuse)
         .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
     serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
 }
@@ -33,7 +33,7 @@ pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, Unrea
     let value = if json {
         serde_json::from_str::<serde_json::Value>(text).map_err(|error| Unreadable::json(&error))
     } else {
-        yaml::read(text, DoubledKeys::LastCounts).map_err(|error| Unreadable::yaml(&error))
+        yaml::read(text, DuplicateKeys::LastWins).map_err(|error| Unreadable::yaml(&error))
     }?;
     let unwritable = |error: serde_json::Error| Unreadable::json(&error);
     serde_json::to_vec(&value).map_err(unwritable)

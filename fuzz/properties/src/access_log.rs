@@ -4,7 +4,7 @@
 use serde_json::Value;
 use serin_conformance::random::START;
 use serin_core::Timestamp;
-use serin_fleet::diff::{Comparison, Request, parse};
+use serin_fleet::diff::{Comparison, Request, parse_request};
 use std::convert::Infallible;
 use std::sync::OnceLock;
 
@@ -12,9 +12,9 @@ pub(crate) fn holds(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
     let mut requests = Vec::new();
     for line in text.lines() {
-        match parse(line) {
+        match parse_request(line) {
             Ok(request) => requests.push(request),
-            Err(why) => assert!(!why.trim().is_empty(), "{line}"),
+            Err(error) => assert!(!error.to_string().trim().is_empty(), "{line}"),
         }
     }
     let count = requests.len();

@@ -6,12 +6,12 @@ use serde_json::Value;
 use serin_conformance::random::{self, Random, START};
 use serin_core::Timestamp;
 use serin_fleet::diff::{Comparison, Diff, made_up_ids};
-use serin_fleet::yaml::{self, DoubledKeys};
+use serin_fleet::yaml::{self, DuplicateKeys};
 
 pub(crate) fn holds(bytes: &[u8]) {
     let spec = random::spec(&mut Random::from_bytes(bytes));
     let text = yaml::document(&spec);
-    let again = yaml::read(&text, DoubledKeys::Refused).expect(&text);
+    let again = yaml::read(&text, DuplicateKeys::Refuse).expect(&text);
     let same = diff(&again, &spec);
     assert!(same.changed.is_empty(), "{:?}", same.changed);
     assert!(same.groups.iter().all(|group| group.moved == 0), "{:?}", same.groups);

@@ -3,7 +3,7 @@
 
 use serin_core::Plan;
 use serin_fleet::import::{Options, Tool, import};
-use serin_fleet::yaml::{self, DoubledKeys};
+use serin_fleet::yaml::{self, DuplicateKeys};
 
 pub(crate) fn holds(bytes: &[u8]) {
     let Ok(text) = std::str::from_utf8(bytes) else { return };
@@ -18,7 +18,7 @@ pub(crate) fn holds(bytes: &[u8]) {
             }
         };
         let spec = &imported.spec;
-        let value = yaml::read(spec, DoubledKeys::Refused);
+        let value = yaml::read(spec, DuplicateKeys::Refuse);
         let value = value.unwrap_or_else(|why| panic!("{why}\n{spec}"));
         let plan = Plan::from_json(value.to_string().as_bytes());
         let plan = plan.unwrap_or_else(|errors| panic!("{errors}\n{spec}"));

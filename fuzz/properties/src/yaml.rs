@@ -4,13 +4,13 @@
 use serde_json::Value;
 use serin_conformance::random::{self, Random};
 use serin_core::Plan;
-use serin_fleet::yaml::{self, DoubledKeys};
+use serin_fleet::yaml::{self, DuplicateKeys};
 
 pub(crate) fn holds(bytes: &[u8]) {
     if let Ok(text) = std::str::from_utf8(bytes) {
-        // Without doubled keys both modes read the same.
-        if let Ok(value) = yaml::read(text, DoubledKeys::Refused) {
-            assert_eq!(yaml::read(text, DoubledKeys::LastCounts).ok().as_ref(), Some(&value));
+        // Without duplicate keys both modes read the same.
+        if let Ok(value) = yaml::read(text, DuplicateKeys::Refuse) {
+            assert_eq!(yaml::read(text, DuplicateKeys::LastWins).ok().as_ref(), Some(&value));
             check_round_trip(&value);
         }
     }
@@ -20,7 +20,7 @@ pub(crate) fn holds(bytes: &[u8]) {
 /// Asserts that a document can be written and read again without a change.
 fn check_round_trip(value: &Value) {
     let text = yaml::document(value);
-    let again = yaml::read(&text, DoubledKeys::Refused);
+    let again = yaml::read(&text, DuplicateKeys::Refuse);
     let again = again.unwrap_or_else(|why| panic!("{why}\n{text}"));
     assert_eq!(&again, value, "{text}");
     let plan = |value: &Value| Plan::from_json(value.to_string().as_bytes());
