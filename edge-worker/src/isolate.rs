@@ -15,8 +15,12 @@ use crate::settings::WorkerSettings;
 
 /// The binding of the KV namespace with the spec and the latches.
 pub(crate) const KV_BINDING: &str = "SERIN_KV";
+/// The binding of the Durable Object that judges.
+pub(crate) const GATES_BINDING: &str = "SERIN_GATES";
 /// The time to live of KV's edge cache, in seconds: the shortest that Cloudflare allows.
 const KV_CACHE_TTL: u32 = 30;
+/// The shortest time between two reads of KV because of an unknown plan, in ms.
+const REREAD_MS: u64 = 1_000;
 
 /// The state of an isolate, which outlives its requests.
 pub(crate) struct Isolate {
@@ -34,11 +38,6 @@ pub(crate) struct Isolate {
     /// since 1970.
     next_reread: Cell<u64>,
 }
-
-/// The binding of the Durable Object that judges.
-pub(crate) const GATES_BINDING: &str = "SERIN_GATES";
-/// The shortest time between two reads of KV because of an unknown plan, in ms.
-const REREAD_MS: u64 = 1_000;
 
 impl Isolate {
     pub(crate) fn new(env: &Env, now: u64) -> Isolate {

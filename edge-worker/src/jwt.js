@@ -33,8 +33,8 @@ const keySets = new Map();
 export async function verifiedPayload(token, source, now) {
   const parts = token.split(".");
   if (parts.length !== 3) return undefined;
-  const [header, payload, signature] = parts.map(bytes);
-  const { alg, kid, crit } = object(header) ?? {};
+  const [header, payload, signature] = parts.map(decodeBase64url);
+  const { alg, kid, crit } = parseObject(header) ?? {};
   const algorithm = Object.hasOwn(ALGORITHMS, alg ?? "") ? ALGORITHMS[alg] : undefined;
   if (algorithm === undefined || crit !== undefined || payload === undefined || signature === undefined) return undefined;
   const fits = (key) => key.kty === algorithm.kty && key.crv === algorithm.crv && (key.alg ?? alg) === alg
@@ -65,13 +65,13 @@ async function candidates(source, now, fits) {
 
 /** The key set of a source, which is JSON or a URL; not older than `age`, in ms, unless a download fails. */
 async function keySet(source, now, age) {
-  const known = keySets.get(source);
-  if (known?.keys !== undefined && (source.startsWith("{") || now - known.read < age)) return known;
-  if (known !== undefined && now - known.requested < MIN_INTERVAL_MS) {
-    if (known.keys === undefined) throw new Error(known.problem);
-    return known;
+  const cached = keySets.get(source);
+  if (cached?.keys !== undefined && (source.startsWith("{") || now - cached.read < age)) return cached;
+  if (cached !== undefined && now - cached.requested < MIN_INTERVAL_MS) {
+    if (cached.keys === undefined) throw new Error(cached.problem);
+    return cached;
   }
-  keySets.set(source, { ...known, requested: now, problem: "its keys are being downloaded" });
+  keySets.set(source, { ...cached, requested: now, problem: "the keys are being downloaded" });
   try {
     const { keys } = JSON.parse(source.startsWith("{") ? source : await download(source));
     if (!Array.isArray(keys)) throw new Error("the key set has no list of keys");
@@ -80,9 +80,9 @@ async function keySet(source, now, age) {
     return set;
   } catch (thrown) {
     const problem = String(thrown.message ?? thrown);
-    keySets.set(source, { ...known, requested: now, problem });
-    if (known?.keys === undefined) throw new Error(problem);
-    return known;
+    keySets.set(source, { ...cached, requested: now, problem });
+    if (cached?.keys === undefined) throw new Error(problem);
+    return cached;
   }
 }
 
@@ -98,7 +98,7 @@ async function download(url) {
   return text;
 }
 
-function object(bytes) {
+function parseObject(bytes) {
   try {
     const value = JSON.parse(new TextDecoder().decode(bytes));
     return typeof value === "object" && value !== null ? value : undefined;
@@ -108,7 +108,7 @@ function object(bytes) {
 }
 
 /** The bytes of base64url without padding; undefined for anything else. */
-function bytes(text) {
+function decodeBase64url(text) {
   if (!/^[\w-]*$/.test(text)) return undefined;
   try {
     return Uint8Array.from(atob(text.replaceAll("-", "+").replaceAll("_", "/")), (character) => character.charCodeAt(0));
