@@ -1,4 +1,4 @@
-//! `serin drill` through the real filter: what it finds, and that it finds the same each time.
+//! `serin drill` with the real filter: it detects faults, and equal seeds give equal reports.
 
 use serde_json::Value;
 use serin_analysis::replay::replay;
@@ -41,10 +41,10 @@ fn main() -> ExitCode {
             report.check("an abort's record replays to the same", || drill.records());
             report
                 .check("the same seed gives the same bytes, another one others", || drill.seeds());
-            report.check("without gates nothing aborts, and that is said", || drill.bare());
+            report.check("without gates nothing aborts, and the report says so", || drill.bare());
             report.check("a report that cannot be written is refused", || drill.unwritable());
             report
-                .check("a run that is cut short is not said to be kept by a gate", || drill.cut());
+                .check("a run that ends early is not reported as held by a gate", || drill.cut());
         }
         Err(why) => report.ran("the drill is set up", Err(why)),
     }
@@ -144,7 +144,7 @@ impl Drill {
         let html = file.to_string_lossy().into_owned();
         let arguments = ["--rollout", "bare", "--fault", "down", "--for", "1m", "--html", &html];
         let text = self.run(&arguments)?;
-        let said = "rollouts.bare has no gates: nothing here aborts it.";
+        let said = "rollouts.bare has no gates, so nothing aborts it";
         if !text.contains(said) || !text.contains("down   no") {
             return Err(text);
         }
@@ -171,9 +171,9 @@ impl Drill {
             ["--fault", "errors=1.1x", "--fault", "errors=5x,onset=5m", "--fault", "kpi=0x"];
         let text = self.run(&[&faults[..], &["--for", "90s"]].concat())?;
         for said in [
-            "  errors=1.1x: not seen in 1m 30s\n",
-            "  errors=5x,onset=5m: not seen in 1m 30s: it had not begun\n",
-            "  note: kpi=0x: no gate counts KPI events here",
+            "  errors=1.1x: not detected in 1m 30s\n",
+            "  errors=5x,onset=5m: not detected in 1m 30s: the fault had not begun\n",
+            "  note: kpi=0x: the rollout has no gates.kpi",
         ] {
             if !text.contains(said) {
                 return Err(format!("{said:?} is not in\n{text}"));
