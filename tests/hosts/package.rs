@@ -239,7 +239,7 @@ fn with_credentials() -> Result<(), String> {
     let reference = registry.reference();
     let refused = package(&["--push", &reference], &[])?;
     let said = String::from_utf8_lossy(&refused.stderr).into_owned();
-    if refused.status.code() != Some(2) || !said.contains("not pushed") {
+    if refused.status.code() != Some(2) || !said.contains("cannot be pushed") {
         return Err(format!("without credentials: {} {said}", refused.status));
     }
     let wrong = [("SERIN_REGISTRY_USER", USER), ("SERIN_REGISTRY_PASSWORD", "wrong")];
@@ -265,7 +265,7 @@ fn what_cannot_be_pushed() -> Result<(), String> {
     let half = [("SERIN_REGISTRY_USER", USER)];
     for (arguments, variables, why) in [
         (&["--push", "localhost:5000/serin"][..], &[][..], "has no tag"),
-        (&["--push", elsewhere], &half, "go together"),
+        (&["--push", elsewhere], &half, "set both "),
         (&[], &[], "required"),
     ] {
         let output = package(arguments, variables)?;
