@@ -9,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 use serin_core::gate::Latches;
 use serin_core::{Spec, Timestamp};
-use serin_fleet::diff::{self, Comparison, Diff, Request, Side};
+use serin_fleet::diff::{self, Comparison, Diff, Request, RequestError, Side};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -203,10 +203,10 @@ fn requests(path: &Path) -> Result<impl Iterator<Item = Result<Request, Failure>
         return Err(Failure::trouble(format!("{name}: the file has no requests")));
     }
     Ok(std::iter::from_fn(move || {
-        let parsed = lines.next()?.map(|(number, line)| (number, diff::parse(&line)));
+        let parsed = lines.next()?.map(|(number, line)| (number, diff::parse_request(&line)));
         Some(match parsed {
             Ok((_, Ok(request))) => Ok(request),
-            Ok((number, Err(why))) => Err(wrong_lines(&name, (number, why), &mut lines)),
+            Ok((number, Err(error))) => Err(wrong_lines(&name, (number, error), &mut lines)),
             Err(failure) => Err(failure),
         })
     }))
@@ -215,13 +215,13 @@ fn requests(path: &Path) -> Result<impl Iterator<Item = Result<Request, Failure>
 /// The failure that lists the lines that are not requests, from the first one on.
 fn wrong_lines(
     name: &str,
-    first: (usize, String),
+    first: (usize, RequestError),
     rest: &mut impl Iterator<Item = Result<(usize, String), Failure>>,
 ) -> Failure {
     const MAX_LINES: usize = 10;
     let others = rest
         .map_while(Result::ok)
-        .filter_map(|(number, line)| diff::parse(&line).err().map(|why| (number, why)));
+        .filter_map(|(number, line)| diff::parse_request(&line).err().map(|error| (number, error)));
     let (mut text, mut count) = (String::new(), 0_usize);
     for (number, why) in std::iter::once(first).chain(others) {
         count += 1;

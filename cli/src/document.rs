@@ -1,7 +1,7 @@
 //! YAML and JSON documents, converted to the JSON that hosts read.
 
 use crate::failure::Failure;
-use serin_fleet::yaml::{self, DoubledKeys};
+use serin_fleet::yaml::{self, DuplicateKeys};
 use std::path::Path;
 
 /// A syntax error of a document.
@@ -24,7 +24,7 @@ pub(crate) fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    let value = yaml::read(text, DoubledKeys::Refused)
+    let value = yaml::read(text, DuplicateKeys::Refuse)
         .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
     serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
 }
@@ -34,7 +34,7 @@ pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, Synta
     let value = if json {
         serde_json::from_str::<serde_json::Value>(text).map_err(|error| SyntaxError::json(&error))
     } else {
-        yaml::read(text, DoubledKeys::LastCounts).map_err(|error| SyntaxError::yaml(&error))
+        yaml::read(text, DuplicateKeys::LastWins).map_err(|error| SyntaxError::yaml(&error))
     }?;
     serde_json::to_vec(&value).map_err(|error| SyntaxError::json(&error))
 }

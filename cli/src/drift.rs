@@ -6,7 +6,7 @@ use crate::style::{self, Tone};
 use crate::{fetch, spec_file};
 use clap::Args;
 use reqwest::{Client, Url};
-use serin_fleet::drift::{self, Host, Kind, Seen, Wanted};
+use serin_fleet::drift::{self, ExpectedSpec, HostKind, HostResult, HostStatus};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -49,13 +49,13 @@ pub(crate) fn run(args: &DriftArgs) -> Result<(), Failure> {
     let document = serde_json::from_slice(&spec.json)
         .map_err(|error| Failure::trouble(format!("{}: {error}", args.spec.display())))?;
     let (revision, digest) = (spec.plan.revision(), spec.plan.digest());
-    let wanted = Wanted { document: &document, revision, digest };
-    let hosts = query_all(args, wanted)?;
+    let expected = ExpectedSpec { document: &document, revision, digest };
+    let hosts = query_all(args, expected)?;
     if args.json {
-        println!("{}", drift::json(wanted, &hosts));
+        println!("{}", drift::json(expected, &hosts));
     } else {
         let strong = |text: &str, good| style::out(if good { Tone::Good } else { Tone::Bad }, text);
-        print!("{}", drift::text(wanted, &hosts, strong));
+        print!("{}", drift::text(expected, &hosts, strong));
     }
     match drift::exit_code(&hosts) {
         0 => Ok(()),
@@ -64,22 +64,22 @@ pub(crate) fn run(args: &DriftArgs) -> Result<(), Failure> {
 }
 
 /// Queries all hosts at once. The result is in the order of the arguments.
-fn query_all(args: &DriftArgs, wanted: Wanted<'_>) -> Result<Vec<Host>, Failure> {
+fn query_all(args: &DriftArgs, expected: ExpectedSpec<'_>) -> Result<Vec<HostResult>, Failure> {
     let client = fetch::client(args.timeout)?;
     let token = std::env::var(TOKEN).ok().filter(|token| !token.is_empty());
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
     let runtime =
         runtime.map_err(|error| Failure::trouble(format!("threads cannot be started: {error}")))?;
-    let envoys = args.envoys.iter().map(|url| (Kind::Envoy, url.clone()));
-    let workers = args.workers.iter().map(|url| (Kind::Worker, url.clone()));
+    let envoys = args.envoys.iter().map(|url| (HostKind::Envoy, url.clone()));
+    let workers = args.workers.iter().map(|url| (HostKind::Worker, url.clone()));
     let tasks: Vec<_> = envoys
         .chain(workers)
         .map(|(kind, url)| {
             let (client, token, shown) = (client.clone(), token.clone(), url.to_string());
             let task = runtime.spawn(async move {
                 match kind {
-                    Kind::Envoy => envoy(&client, &url).await,
-                    Kind::Worker => worker(&client, &url, token.as_deref()).await,
+                    HostKind::Envoy => envoy(&client, &url).await,
+                    HostKind::Worker => worker(&client, &url, token.as_deref()).await,
                 }
             });
             (kind, shown, task)
@@ -87,13 +87,14 @@ fn query_all(args: &DriftArgs, wanted: Wanted<'_>) -> Result<Vec<Host>, Failure>
         .collect();
     let mut hosts = Vec::new();
     for (kind, url, task) in tasks {
-        let seen = runtime.block_on(task).unwrap_or_else(|error| Err(error.to_string()));
-        hosts.push(Host { url, kind, answer: seen.map(|seen| drift::judge(wanted, seen, now())) });
+        let status = runtime.block_on(task).unwrap_or_else(|error| Err(error.to_string()));
+        let drift = status.map(|status| drift::check(expected, status, now()));
+        hosts.push(HostResult { url, kind, drift });
     }
     Ok(hosts)
 }
 
-async fn envoy(client: &Client, admin: &Url) -> Result<Seen, String> {
+async fn envoy(client: &Client, admin: &Url) -> Result<HostStatus, String> {
     let mut base = admin.clone();
     base.set_query(None);
     base.set_fragment(None);
@@ -103,10 +104,10 @@ async fn envoy(client: &Client, admin: &Url) -> Result<Seen, String> {
     };
     let config = fetch::json(client, page(drift::CONFIG_PATH)?, None).await?;
     let stats = fetch::json(client, page(drift::STATS_PATH)?, None).await?;
-    drift::envoy(&config, &stats)
+    drift::envoy(&config, &stats).map_err(|error| error.to_string())
 }
 
-async fn worker(client: &Client, page: &Url, token: Option<&str>) -> Result<Seen, String> {
+async fn worker(client: &Client, page: &Url, token: Option<&str>) -> Result<HostStatus, String> {
     let token = token.ok_or_else(|| format!("set {TOKEN}, the token for status pages"))?;
     if token.chars().any(char::is_control) {
         return Err(format!("{TOKEN} contains a control character, such as a line break"));
@@ -114,5 +115,6 @@ async fn worker(client: &Client, page: &Url, token: Option<&str>) -> Result<Seen
     if page.scheme() == "http" && !fetch::is_loopback(page) {
         return Err("the token is sent to other machines only by https".to_owned());
     }
-    drift::worker(&fetch::json(client, page.clone(), Some(token)).await?)
+    let page = fetch::json(client, page.clone(), Some(token)).await?;
+    drift::worker(&page).map_err(|error| error.to_string())
 }

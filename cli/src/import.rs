@@ -4,7 +4,6 @@ use crate::arguments::parse_timestamp;
 use crate::failure::Failure;
 use crate::input;
 use clap::{Args, Subcommand};
-
 use serin_fleet::import::{self, Note, Options, Tool};
 use std::path::PathBuf;
 

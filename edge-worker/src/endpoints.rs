@@ -1,6 +1,6 @@
 //! The paths that the Worker answers by itself: status and flag evaluation.
 
-use serin_ofrep::LARGEST_BODY;
+use serin_ofrep::MAX_BODY;
 use worker::Env;
 
 use crate::active::Active;
@@ -26,7 +26,7 @@ pub(crate) async fn answer(
         return Some(status_page(isolate, env, head, now).await);
     }
     let ofrep = settings.ofrep.as_ref().filter(|ofrep| ofrep.covers(path))?;
-    let limit = u32::try_from(LARGEST_BODY).unwrap_or(u32::MAX);
+    let limit = u32::try_from(MAX_BODY).unwrap_or(u32::MAX);
     let body = if head.method() == b"POST" {
         host::read_text(request, limit).await.unwrap_or(None)
     } else {

@@ -9,7 +9,6 @@ use super::upstream_model::UpstreamResponse;
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 use serin_core::Share;
-
 use serin_host_sim::Stream;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;

@@ -13,7 +13,7 @@ use crate::failure::Failure;
 use crate::{diagnostics, input, spec_file};
 use clap::Subcommand;
 use serin_core::Spec;
-use serin_fleet::export::{Problem, Source, mark};
+use serin_fleet::export::{Cause, Problem, Source, mark};
 
 /// What `serin export --help` ends with.
 pub(crate) const HELP: &str = "\
@@ -96,9 +96,9 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
 fn problem(name: &str, problems: &[Problem]) -> Failure {
     let lines: Vec<String> = problems
         .iter()
-        .map(|Problem(why)| {
-            // A problem with an option is not in the spec.
-            if why.starts_with("--") { why.clone() } else { format!("{name}: {why}") }
+        .map(|problem| match problem.cause {
+            Cause::Options(_) => problem.to_string(),
+            Cause::Spec(_) => format!("{name}: {problem}"),
         })
         .collect();
     Failure::spec(lines.join("\n       "))

@@ -62,7 +62,7 @@ pub(crate) fn run(args: &PackageArgs) -> Result<(), Failure> {
     })?;
     let image = package::image(wasm, &labels(args)?)
         .map_err(|why| Failure::trouble(format!("{}: {why}", args.filter.display())))?;
-    style::note(&format!("filter {}", image.wasm));
+    style::note(&format!("filter {}", image.filter_digest));
     style::note(&format!("manifest {}", image.manifest.digest));
     if let Some(folder) = &args.out {
         let tag = args.push.as_ref().and_then(|reference| reference.tag());

@@ -7,7 +7,7 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use reqwest::header::HeaderValue;
-use serin_fleet::package::{Image, MANIFEST};
+use serin_fleet::package::{Image, MANIFEST_TYPE};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -57,7 +57,7 @@ pub(super) fn push(reference: &Reference, image: &Image, insecure: bool) -> Resu
         for blob in &image.blobs {
             client.push_blob(reference, blob.bytes.clone(), &blob.digest).await?;
         }
-        let media_type = HeaderValue::from_static(MANIFEST);
+        let media_type = HeaderValue::from_static(MANIFEST_TYPE);
         client.push_manifest_raw(reference, image.manifest.bytes.clone(), media_type).await
     });
     pushed.map(drop).map_err(|error| trouble(&error))

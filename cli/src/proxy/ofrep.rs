@@ -9,7 +9,7 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serin_core::Plan;
-use serin_ofrep::LARGEST_BODY;
+use serin_ofrep::MAX_BODY;
 
 /// Responds to a request of the protocol.
 pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Response<Body> {
@@ -40,7 +40,7 @@ async fn read(mut body: Incoming) -> Option<Vec<u8>> {
         if let Ok(data) = frame.ok()?.into_data() {
             bytes.extend_from_slice(&data);
         }
-        if bytes.len() > LARGEST_BODY {
+        if bytes.len() > MAX_BODY {
             return None;
         }
     }

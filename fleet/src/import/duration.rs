@@ -1,6 +1,6 @@
-//! Spans of time as their tools write them, and as specs do.
+//! Durations in the notations of manifests and of specs.
 
-/// Milliseconds of `90`, `30s` or `1h30m`; a bare number is seconds, as in Argo.
+/// A duration such as `90`, `30s` or `1h30m`, in ms. A number without a unit is in seconds, as in Argo Rollouts.
 pub(super) fn parse(text: &str) -> Option<u64> {
     if let Ok(seconds) = text.parse::<u64>() {
         return seconds.checked_mul(1000);
@@ -25,8 +25,8 @@ pub(super) fn parse(text: &str) -> Option<u64> {
     (!text.is_empty()).then_some(total)
 }
 
-/// `1h30m`, as a spec says it.
-pub(super) fn written(ms: u64) -> String {
+/// The duration in the notation of a spec: `1h30m`.
+pub(super) fn format(ms: u64) -> String {
     const UNITS: [(&str, u64); 5] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let mut rest = ms;
@@ -45,16 +45,16 @@ mod tests {
     use super::*;
 
     #[test]
-    fn spans_are_read_and_written() {
-        let spans = [
+    fn durations_are_parsed_and_formatted() {
+        let durations = [
             ("90", "1m30s"),
             ("10m", "10m"),
             ("1h30m", "1h30m"),
             ("36h", "1d12h"),
             ("250ms", "250ms"),
         ];
-        for (given, wanted) in spans {
-            assert_eq!(parse(given).map(written).as_deref(), Some(wanted));
+        for (given, wanted) in durations {
+            assert_eq!(parse(given).map(format).as_deref(), Some(wanted));
         }
         for bad in ["", "m", "1", "10 m", "1.5h", "-1s", "1w", "99999999999999999999h"] {
             assert_eq!(parse(bad), (bad == "1").then_some(1000), "{bad}");

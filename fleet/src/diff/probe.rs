@@ -1,8 +1,8 @@
-//! Who is asked, and about whom: a host with its plan, and a unit at a place.
+//! A probe: the request of a unit at a probe point, and the host that evaluates it.
 
 use super::access_log::Request;
-use super::places::Place;
-use super::profile::Profile;
+use super::attribute_profile::AttributeProfile;
+use super::probe_points::ProbePoint;
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
 use serin_core::{
@@ -11,7 +11,7 @@ use serin_core::{
 };
 use std::borrow::Cow;
 
-/// Who is asked: a host with a plan, and with what it holds of latches.
+/// A host: a plan, and the latches in force on it.
 #[derive(Clone, Copy)]
 pub(super) struct Host<'c> {
     pub(super) plan: &'c Plan,
@@ -19,15 +19,15 @@ pub(super) struct Host<'c> {
 }
 
 /// The host of a recorded request.
-pub(super) struct Recorded<'c> {
+pub(super) struct RecordedHost<'c> {
     pub(super) host: Host<'c>,
     pub(super) request: &'c Request,
-    /// The request's place in the log.
+    /// The position of the request in the log.
     pub(super) number: usize,
     pub(super) at: Timestamp,
 }
 
-impl<'c> RequestHost<'c> for Recorded<'c> {
+impl<'c> RequestHost<'c> for RecordedHost<'c> {
     fn now(&self) -> Option<u64> {
         Some(self.at.unix_ms())
     }
@@ -36,7 +36,7 @@ impl<'c> RequestHost<'c> for Recorded<'c> {
         self.request.fact(input).map(Cow::Borrowed)
     }
 
-    /// Made of the request's number, so that both plans see the same id.
+    /// Entropy made from the position of the request, so that both plans get the same id.
     fn entropy(&mut self) -> Option<[u8; 16]> {
         let number = u64::try_from(self.number).unwrap_or(u64::MAX).to_be_bytes();
         let mut entropy = [0; 16];
@@ -53,20 +53,20 @@ impl<'c> RequestHost<'c> for Recorded<'c> {
     }
 }
 
-/// A unit that is asked about.
-pub(super) struct Asked<'u> {
+/// A unit whose requests are evaluated.
+pub(super) struct Probe<'u> {
     pub(super) id: &'u str,
     pub(super) sources: &'u [String],
-    pub(super) profile: &'u Profile,
+    pub(super) profile: &'u AttributeProfile,
     pub(super) at: Timestamp,
 }
 
-impl<'u> Asked<'u> {
-    /// What a host knows of it at a place; `method` in place of `GET`.
+impl<'u> Probe<'u> {
+    /// The facts of the unit's request at a probe point. The method is `GET` unless `method` names another.
     pub(super) fn facts<'f>(
         &self,
         host: Host<'f>,
-        place: &'f Place,
+        point: &'f ProbePoint,
         method: Option<&'f str>,
     ) -> Facts<'f>
     where
@@ -77,21 +77,22 @@ impl<'u> Asked<'u> {
         let attributes = self.profile.attributes.iter();
         let attributes =
             attributes.map(|(name, value)| (name.as_str(), Cow::Borrowed(value.as_str())));
-        let of_place = place.attributes();
-        // What comes later counts: flags may be asked about elsewhere, rollouts are where they are.
+        let of_point = point.attributes();
+        // The last value of an attribute wins: a profile may move a flag's request to another host or path,
+        // but not a rollout's.
         let (now, latches) = (Some(self.at.unix_ms()), host.active_latches);
-        if place.flags.is_some() {
-            let context = method.into_iter().chain(of_place).chain(ids).chain(attributes);
+        if point.flags.is_some() {
+            let context = method.into_iter().chain(of_point).chain(ids).chain(attributes);
             Facts::from_context(host.plan, context, now, latches)
         } else {
-            let context = method.into_iter().chain(ids).chain(attributes).chain(of_place);
+            let context = method.into_iter().chain(ids).chain(attributes).chain(of_point);
             Facts::from_context(host.plan, context, now, latches)
         }
     }
 }
 
-/// A spec with its rollouts alone.
-pub(super) fn bare(spec: &Spec) -> Spec {
+/// The spec without its flags.
+pub(super) fn without_flags(spec: &Spec) -> Spec {
     let mut rollouts = NameMap::new();
     for (name, rollout) in &spec.rollouts {
         let mut rollout = rollout.clone();
@@ -101,8 +102,8 @@ pub(super) fn bare(spec: &Spec) -> Spec {
     Spec { flags: NameMap::new(), rollouts, ..spec.clone() }
 }
 
-/// The arm that a request goes to.
-pub(super) fn arm(host: Host<'_>, facts: &Facts<'_>) -> Option<RolloutDecision> {
+/// The rollout and the arm that a request goes to.
+pub(super) fn decide_rollout(host: Host<'_>, facts: &Facts<'_>) -> Option<RolloutDecision> {
     let mut decision = Decision::default();
     decide(host.plan, facts, &mut decision);
     decision.rollout().copied()

@@ -1,15 +1,16 @@
-//! What Argo's routes can't keep apart. Its route for a canary is for one header field, `x-serin-arm`, whatever
-//! the path: several fields would be alternatives there.
+//! Checks for canaries that Argo's routes cannot distinguish. Argo's route for a canary matches one header,
+//! `x-serin-arm`, on every path, because it treats several headers as alternatives.
 
-use super::argo::Options;
-use super::canary::Canary;
-use super::{Problem, routing};
+use super::options::Options;
+use crate::export::artifact::Problem;
+use crate::export::canary::Canary;
+use crate::export::routing;
 use serin_core::Spec;
 use serin_core::spec::{HostMatch, Rollout, RouteMatch};
 
-/// Canaries whose requests would get another rollout's route.
+/// The problems of canaries whose requests would get the route of another rollout.
 pub(super) fn problems(spec: &Spec, canaries: &[Canary<'_>], options: &Options) -> Vec<Problem> {
-    // Inside a mesh a VirtualService without hosts is made for the baseline's service alone.
+    // Inside a mesh, a VirtualService without hosts is for the service of the baseline only.
     let everywhere = options.gateway.is_some() || options.virtual_service.is_some();
     let mut problems = Vec::new();
     for (index, canary) in canaries.iter().enumerate() {
@@ -28,39 +29,48 @@ pub(super) fn problems(spec: &Spec, canaries: &[Canary<'_>], options: &Options) 
 fn same_arm(canary: &Canary<'_>, name: &str, other: &Rollout) -> Option<Problem> {
     let Canary { name: own, arm, .. } = canary;
     other.arms.get(arm)?;
-    Some(Problem(format!(
-        "rollouts.{own}.arms.{arm}: rollouts.{name} has an arm {arm} on the same host, and Argo's route knows \
+    Some(Problem::in_spec(
+        format!("rollouts.{own}.arms.{arm}"),
+        format!(
+            "rollouts.{name} has an arm {arm} on the same host, and Argo's route knows \
          the arm only: give this one a name of its own"
-    )))
+        ),
+    ))
 }
 
-/// What becomes of two VirtualServices for one host.
+/// The problem of two VirtualServices for one host.
 fn unordered(canary: &Canary<'_>, other: &Canary<'_>, options: &Options) -> Option<Problem> {
     let (own, name) = (canary.name, other.name);
     if options.virtual_service.is_some() {
         return None;
     }
     if options.gateway.is_none() {
-        return Some(Problem(format!(
-            "rollouts.{own}.match: rollouts.{name} is on the same host, and in a mesh Istio takes one \
+        return Some(Problem::in_spec(
+            format!("rollouts.{own}.match"),
+            format!(
+                "rollouts.{name} is on the same host, and in a mesh Istio takes one \
              VirtualService for each"
-        )));
+            ),
+        ));
     }
     let nested = pairs(&canary.matches.paths, &other.matches.paths).any(|(one, other)| {
-        // A route for everything is the last anyway.
+        // A route that matches everything is the last one anyway.
         let whole = routing::is_everything(one) || routing::is_everything(other);
         !whole && (routing::contains(one, other) || routing::contains(other, one))
     });
     nested.then(|| {
-        Problem(format!(
-            "rollouts.{own}.match: rollouts.{name} is on the same host, and one's paths are below the other's: a \
+        Problem::in_spec(
+            format!("rollouts.{own}.match"),
+            format!(
+                "rollouts.{name} is on the same host, and one's paths are below the other's: a \
              gateway joins VirtualServices in no certain order"
-        ))
+            ),
+        )
     })
 }
 
-/// Whether there is a host pattern that both have: Istio joins VirtualServices by patterns. No pattern is one
-/// if that means everywhere.
+/// Whether both have a host pattern in common: Istio merges VirtualServices by pattern. Having no pattern counts as
+/// one if `everywhere`.
 fn share_hosts(one: &RouteMatch, other: &RouteMatch, everywhere: bool) -> bool {
     let same = |(one, other): (Option<&HostMatch>, Option<&HostMatch>)| {
         one == other && (one.is_some() || everywhere)
@@ -68,7 +78,7 @@ fn share_hosts(one: &RouteMatch, other: &RouteMatch, everywhere: bool) -> bool {
     pairs(&one.hosts, &other.hosts).any(same)
 }
 
-/// Each of one list with each of another; an empty list is everything.
+/// Each item of one list with each item of the other; an empty list is everything.
 fn pairs<'a, T>(
     one: &'a [T],
     other: &'a [T],

@@ -1,66 +1,71 @@
-//! Attributes that fit the conditions of specs, so that made-up units get past them.
+//! Attribute profiles: sets of attributes that satisfy the conditions of the specs, so that generated units
+//! reach the rules behind them.
 
-use super::outcome::Pair;
+use super::spec_pair::Pair;
 use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 
-/// More would make a comparison long; what is left out is not among the groups.
-const MOST: usize = 32;
-/// Of one condition; alternatives multiply.
-const MOST_OF_ONE: usize = 8;
-/// Cohorts name cohorts; specs that compile go no deeper than this.
-const DEEPEST: usize = 64;
+/// The maximum number of profiles, which bounds the time of a comparison.
+const MAX_PROFILES: usize = 32;
+/// The maximum number of profiles of one condition, because the alternatives of its parts multiply.
+const MAX_PER_CONDITION: usize = 8;
+/// The maximum nesting of conditions. Specs that compile nest no deeper.
+const MAX_DEPTH: usize = 64;
 
-/// What a group of units has beside its ids.
+/// The attributes that the units of a group have in addition to their ids.
 #[derive(Clone, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) struct Profile {
+pub(super) struct AttributeProfile {
     pub(super) attributes: Vec<(String, String)>,
 }
 
 type Attributes = BTreeMap<String, String>;
 
-impl Profile {
-    /// Who the unit is, if the attributes themselves say it.
+impl AttributeProfile {
+    /// The id of the unit, if an attribute of the profile is the unit itself or one of its sources.
     pub(super) fn id(&self, sources: &[String]) -> Option<&str> {
-        let named = |name: &String| name.starts_with("unit.") || sources.contains(name);
-        let found = self.attributes.iter().find(|(name, _)| named(name));
+        let is_id = |name: &String| name.starts_with("unit.") || sources.contains(name);
+        let found = self.attributes.iter().find(|(name, _)| is_id(name));
         found.map(|(_, value)| value.as_str())
     }
 }
 
-/// One for each way into each cohort of either spec, and into each other condition of the flags and
-/// rollouts that have changed or that an abort turns, each once; and how many there are beyond the bound.
-pub(super) fn profiles(pair: &Pair<'_>, turned: &BTreeSet<String>) -> (Vec<Profile>, usize) {
+/// The profiles for every cohort of either spec, and for every other condition of flags and rollouts that
+/// have changed or that an abort switches, without duplicates; and the number of profiles beyond the maximum.
+pub(super) fn profiles(
+    pair: &Pair<'_>,
+    switched: &BTreeSet<String>,
+) -> (Vec<AttributeProfile>, usize) {
     let mut found = Vec::new();
     for (own, other) in [(&pair.new, &pair.old), (&pair.old, &pair.new)] {
         let document = own.document;
         let cohorts = document.get("cohorts").and_then(Value::as_object);
         for condition in cohorts.into_iter().flat_map(|cohorts| cohorts.values()) {
-            found.extend(alternatives(document, condition, DEEPEST));
+            found.extend(alternatives(document, condition, MAX_DEPTH));
         }
         for section in ["flags", "rollouts"] {
             let parts = document.get(section).and_then(Value::as_object);
             for (name, part) in parts.into_iter().flatten() {
-                let turned = section == "flags" && turned.contains(name);
-                let there = other.document.get(section).and_then(|parts| parts.get(name));
-                if turned || there != Some(part) {
-                    let mut within = Vec::new();
-                    conditions(part, &mut within);
-                    let ways = within.iter().map(|it| alternatives(document, it, DEEPEST));
-                    found.extend(ways.flatten());
+                let is_switched = section == "flags" && switched.contains(name);
+                let counterpart = other.document.get(section).and_then(|parts| parts.get(name));
+                if is_switched || counterpart != Some(part) {
+                    let mut outermost = Vec::new();
+                    conditions(part, &mut outermost);
+                    let sets = outermost.iter().map(|it| alternatives(document, it, MAX_DEPTH));
+                    found.extend(sets.flatten());
                 }
             }
         }
     }
     let mut known = BTreeSet::new();
     found.retain(|it: &Attributes| !it.is_empty() && known.insert(it.clone()));
-    let left_out = found.len().saturating_sub(MOST);
-    found.truncate(MOST);
-    let profiles = found.into_iter().map(|it| Profile { attributes: it.into_iter().collect() });
+    let left_out = found.len().saturating_sub(MAX_PROFILES);
+    found.truncate(MAX_PROFILES);
+    let profiles =
+        found.into_iter().map(|it| AttributeProfile { attributes: it.into_iter().collect() });
     (profiles.collect(), left_out)
 }
 
-/// The outermost conditions in a flag or a rollout: `when`, and the items of `rings`.
+/// The outermost conditions of a flag or a rollout: `when`, and the items of `rings`.
 fn conditions<'v>(part: &'v Value, found: &mut Vec<&'v Value>) {
     match part {
         Value::Object(fields) => {
@@ -68,7 +73,7 @@ fn conditions<'v>(part: &'v Value, found: &mut Vec<&'v Value>) {
                 match name.as_str() {
                     "when" => found.push(value),
                     "rings" => found.extend(value.as_array().into_iter().flatten()),
-                    // A value of the flag's own, whatever it looks like.
+                    // Values of variants are no conditions, whatever they look like.
                     "variants" => {}
                     _ => conditions(value, found),
                 }
@@ -79,31 +84,31 @@ fn conditions<'v>(part: &'v Value, found: &mut Vec<&'v Value>) {
     }
 }
 
-/// Sets of attributes that most likely fit; whether they do, is for the core to say.
+/// Sets of attributes that probably satisfy the condition. The core decides whether they do.
 fn alternatives(document: &Value, condition: &Value, depth: usize) -> Vec<Attributes> {
     let Some(depth) = depth.checked_sub(1) else { return Vec::new() };
     let parts = |name: &str| condition.get(name).and_then(Value::as_array);
     let mut found = if let Some(parts) = parts("any") {
         parts.iter().flat_map(|part| alternatives(document, part, depth)).collect()
     } else if let Some(parts) = parts("all") {
-        let mut ways = vec![Attributes::new()];
+        let mut sets = vec![Attributes::new()];
         for part in parts {
             let of_part = alternatives(document, part, depth);
-            ways =
-                ways.iter().flat_map(|way| of_part.iter().map(|more| merged(way, more))).collect();
-            ways.truncate(MOST_OF_ONE);
+            sets =
+                sets.iter().flat_map(|set| of_part.iter().map(|more| merged(set, more))).collect();
+            sets.truncate(MAX_PER_CONDITION);
         }
-        ways
+        sets
     } else if let Some(name) = condition.get("cohort").and_then(Value::as_str) {
         let cohort = document.get("cohorts").and_then(|cohorts| cohorts.get(name));
         cohort.map(|cohort| alternatives(document, cohort, depth)).unwrap_or_default()
     } else if condition.get("not").is_some() {
-        // Whoever has nothing.
+        // A unit without attributes.
         vec![Attributes::new()]
     } else {
-        test(condition)
+        satisfying_value(condition)
     };
-    found.truncate(MOST_OF_ONE);
+    found.truncate(MAX_PER_CONDITION);
     found
 }
 
@@ -111,8 +116,8 @@ fn merged(one: &Attributes, more: &Attributes) -> Attributes {
     one.iter().chain(more).map(|(name, value)| (name.clone(), value.clone())).collect()
 }
 
-/// Values for one attribute with its operators.
-fn test(test: &Value) -> Vec<Attributes> {
+/// A value that satisfies all operators of a test.
+fn satisfying_value(test: &Value) -> Vec<Attributes> {
     let Some(name) = test.get("attribute").and_then(Value::as_str) else { return Vec::new() };
     let first = |operator: &str| first(test.get(operator)?);
     let one = |value: String| vec![Attributes::from([(name.to_owned(), value)])];
@@ -126,17 +131,17 @@ fn test(test: &Value) -> Vec<Attributes> {
         return one(network.split('/').next().unwrap_or_default().to_owned());
     }
     if let Some(range) = first("semver") {
-        return one(version(&range));
+        return one(lowest_version(&range));
     }
-    if let Some(value) = number(test) {
+    if let Some(value) = number_between(test) {
         return one(value);
     }
     if let Some(glob) = first("glob") {
         return one(glob.replace('\\', "").replace(['*', '?'], "x"));
     }
     let part = |operator: &str| first(operator).unwrap_or_default();
-    let text = [part("prefix"), part("contains"), part("suffix")].concat();
-    one(if text.is_empty() { "any".into() } else { text })
+    let value = [part("prefix"), part("contains"), part("suffix")].concat();
+    one(if value.is_empty() { "any".into() } else { value })
 }
 
 /// The first item of a list, or the operand itself.
@@ -148,8 +153,9 @@ fn first(operand: &Value) -> Option<String> {
     }
 }
 
-/// The least version that a comparator takes in: `>=1.2 <2` is `1.2.0`, `<2.0.0` is `0.0.0`.
-fn version(range: &str) -> String {
+/// The lowest version that the first comparator of a range accepts: `>=1.2 <2` gives `1.2.0`, `<2.0.0`
+/// gives `0.0.0`.
+fn lowest_version(range: &str) -> String {
     let first = range.split([' ', ',']).find(|part| !part.is_empty()).unwrap_or_default();
     if let Some(below) = first.strip_prefix('<') {
         return below.strip_prefix('=').map_or_else(|| "0.0.0".into(), padded);
@@ -170,8 +176,8 @@ fn padded(version: &str) -> String {
     version.replace(['x', '*'], "0") + &".0".repeat(missing)
 }
 
-/// A whole number between the bounds, if there are bounds.
-fn number(test: &Value) -> Option<String> {
+/// A whole number between the bounds; `None` if the test has no bounds.
+fn number_between(test: &Value) -> Option<String> {
     let bound = |name: &str| test.get(name).and_then(Value::as_f64);
     let above = bound("gte").map(f64::ceil).or(bound("gt").map(|bound| bound.floor() + 1.0));
     let below = bound("lte").map(f64::floor).or(bound("lt").map(|bound| bound.ceil() - 1.0));
@@ -184,17 +190,17 @@ mod tests {
     use serde_json::json;
 
     #[track_caller]
-    fn fits(condition: Value, wanted: &[(&str, &str)]) {
+    fn assert_profile(condition: Value, wanted: &[(&str, &str)]) {
         let document = json!({
             "formatVersion": 1,
             "units": {"user": [{"header": "x-user-id"}]},
             "cohorts": {"it": condition, "eu": {"attribute": "country", "in": ["DE", "FR"]}},
         });
         let plan = serin_core::Plan::from_json(document.to_string().as_bytes()).unwrap();
-        let ways = alternatives(&document, &document["cohorts"]["it"], DEEPEST);
-        let way = &ways[0];
+        let sets = alternatives(&document, &document["cohorts"]["it"], MAX_DEPTH);
+        let first = &sets[0];
         let found: Vec<_> =
-            way.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
+            first.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
         assert_eq!(found, wanted);
         let context = found.iter().map(|(name, value)| (*name, std::borrow::Cow::Borrowed(*value)));
         let facts = serin_core::Facts::from_context(&plan, context, None, None);
@@ -202,7 +208,7 @@ mod tests {
     }
 
     #[test]
-    fn attributes_fit_as_the_core_sees_it() {
+    fn attributes_satisfy_the_operator_in_the_core() {
         let x = "header.x";
         for (operator, operand, value) in [
             ("equals", json!("a b"), "a b"),
@@ -221,20 +227,20 @@ mod tests {
             ("lt", json!(0), "-1"),
             ("gte", json!(18.5), "19"),
         ] {
-            fits(json!({"attribute": x, operator: operand}), &[(x, value)]);
+            assert_profile(json!({"attribute": x, operator: operand}), &[(x, value)]);
         }
-        fits(json!({"attribute": "ip", "cidr": ["10.0.0.0/8"]}), &[("ip", "10.0.0.0")]);
-        fits(json!({"attribute": x, "gte": 3, "lt": 5}), &[(x, "3")]);
-        fits(json!({"attribute": x, "prefix": "a", "suffix": "b"}), &[(x, "ab")]);
+        assert_profile(json!({"attribute": "ip", "cidr": ["10.0.0.0/8"]}), &[("ip", "10.0.0.0")]);
+        assert_profile(json!({"attribute": x, "gte": 3, "lt": 5}), &[(x, "3")]);
+        assert_profile(json!({"attribute": x, "prefix": "a", "suffix": "b"}), &[(x, "ab")]);
     }
 
     #[test]
-    fn groups_of_conditions() {
+    fn combined_conditions_merge_their_attributes() {
         let eu = json!({"cohort": "eu"});
         let pro = json!({"attribute": "header.x-plan", "equals": "pro"});
         let both = [("country", "DE"), ("header.x-plan", "pro")];
-        fits(json!({"all": [eu, pro]}), &both);
-        fits(json!({"any": [eu, pro]}), &both[..1]);
-        fits(json!({"not": eu}), &[]);
+        assert_profile(json!({"all": [eu, pro]}), &both);
+        assert_profile(json!({"any": [eu, pro]}), &both[..1]);
+        assert_profile(json!({"not": eu}), &[]);
     }
 }

@@ -1,23 +1,24 @@
-//! Requests as a busy day brings them, for the example's spec: many users in every cohort, by every
-//! unit source, with and without forged fields.
+//! Requests for the spec of `examples/envoy`: many users in every cohort, by every unit source, with
+//! and without forged fields.
 
 use crate::vector::Case;
 use serde_json::json;
 
-/// The first requests are of so many users in no cohort, so they show the shares.
-pub const PLAIN: usize = 400;
+/// The number of users at the beginning who are in no cohort: their shares are those of the spec.
+pub const N_WITHOUT_COHORT: usize = 400;
 
-/// Decides nothing, but makes every request's line in an access log its own.
-pub const NUMBER: &str = "number";
+/// The query parameter that holds the number of a request. It decides nothing; it identifies the
+/// request's line in an access log.
+pub const NUMBER_PARAMETER: &str = "number";
 
-/// The requests, in order; each carries its number in the query.
+/// The requests, in order.
 pub fn requests() -> Vec<Case> {
-    let mut crowd = Vec::new();
+    let mut requests = Vec::new();
     let mut add = |path: &str, fields: &[(&str, &str)]| {
-        let number = crowd.len();
-        crowd.push(case(&format!("{path}?{NUMBER}={number}"), fields));
+        let number = requests.len();
+        requests.push(case(&format!("{path}?{NUMBER_PARAMETER}={number}"), fields));
     };
-    for user in 0..PLAIN {
+    for user in 0..N_WITHOUT_COHORT {
         add("/", &[("x-user-id", &format!("user-{user}"))]);
     }
     for user in 0..40 {
@@ -32,7 +33,7 @@ pub fn requests() -> Vec<Case> {
         add("/checkout", &[("x-user-id", &id), ("x-email", "ada@corp.example")]);
         add("/", &[("x-user-id", &id), ("x-serin-arm", "canary"), ("serin-flags", "theme=1")]);
     }
-    crowd
+    requests
 }
 
 /// One request from loopback to the example's host.
@@ -43,5 +44,5 @@ pub fn case(path: &str, fields: &[(&str, &str)]) -> Case {
         "ip": "127.0.0.1",
         "expect": {},
     });
-    serde_json::from_value(case).expect("a case is made of its parts")
+    serde_json::from_value(case).expect("the case has every required field")
 }

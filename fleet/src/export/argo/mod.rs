@@ -1,43 +1,35 @@
-//! For Argo Rollouts: Argo owns the pods, Serin owns who gets them. Per canary a fragment of a Rollout,
-//! whose steps keep as many pods ready as the spec's next share needs and route by what the filter
-//! says, and an AnalysisTemplate on the fleet's evidence.
+//! The export to Argo Rollouts: Argo owns the pods and Serin decides who gets them. Each canary gets a fragment of a
+//! Rollout, whose steps scale the pods ahead of the spec's shares and route by the filter's decision, and an
+//! AnalysisTemplate on the fleet's evidence.
 
+mod options;
+mod routes;
+
+pub use options::Options;
+
+use super::artifact::{Artifact, Problem};
 use super::canary::{self, Canary, dns, metadata, steps};
 use super::evidence::Trial;
 use super::istio::Destination;
-use super::{Artifact, Problem, Source, argo_routes};
+use super::source::Source;
 use serde_json::{Value, json};
 use serin_core::spec::{Hold, HostMatch, PathMatch};
 
-/// What Argo's resources need to know beside the spec.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Prometheus, with the rules of [`super::prometheus`].
-    pub prometheus: String,
-    /// The namespace; left to whoever applies the resources when absent.
-    pub namespace: Option<String>,
-    /// A VirtualService that is there already, with one route to both arms; when absent, each rollout gets
-    /// one of its own name.
-    pub virtual_service: Option<String>,
-    /// The gateway of VirtualServices that are made; calls inside the mesh when absent.
-    pub gateway: Option<String>,
-}
-
-/// The route that Argo makes for requests that the filter sends to the canary.
+/// The name of the route that Argo creates for requests of the canary.
 const ROUTE: &str = "serin";
-/// The route that Argo finds: both arms, all of the weight on the baseline for good.
+/// The name of the existing route: both arms, with all of the weight on the baseline.
 const BOTH: &str = "arms";
 
-/// One file for each canary.
+/// One file for each canary, or the problems of the spec.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
     let canaries = canary::all(source);
-    // Subsets of one service are moved by one DestinationRule.
+    // One DestinationRule controls all subsets of a service.
     let services = |canary: &Canary<'_>| {
         let place = |target| Destination::parse(target).map(|place| label(&place.host).to_owned());
         [canary.stable, canary.canary].into_iter().filter_map(place).collect()
     };
     let mut problems = canary::shared(&canaries, "Argo", services);
-    problems.extend(argo_routes::problems(source.spec, &canaries, options));
+    problems.extend(routes::problems(source.spec, &canaries, options));
     canary::each(source, "argo", problems, |canary, trial| canary.resources(source, options, trial))
 }
 
@@ -94,27 +86,33 @@ impl Canary<'_> {
         Ok(resources)
     }
 
-    /// Where the arms are: two services, or two subsets of one.
+    /// The destinations of both arms: two services, or two subsets of one service.
     fn destinations(&self) -> Result<[Destination; 2], Problem> {
         let place = |arm: &str, target: &str| {
             let path = format!("rollouts.{}.arms.{arm}.target", self.name);
             Destination::parse(target).ok_or_else(|| {
-                Problem(format!("{path}: {target} is no host in Kubernetes, write reco or reco/v2"))
+                Problem::in_spec(
+                    path,
+                    format!("{target} is no host in Kubernetes, write reco or reco/v2"),
+                )
             })
         };
         let (stable, canary) = (place(self.baseline, self.stable)?, place(self.arm, self.canary)?);
         match (&stable.subset, &canary.subset) {
             (None, None) => Ok([stable, canary]),
             (Some(_), Some(_)) if stable.host == canary.host => Ok([stable, canary]),
-            _ => Err(Problem(format!(
-                "rollouts.{}.arms: Argo moves pods between two services or between two subsets of one, and \
+            _ => Err(Problem::in_spec(
+                format!("rollouts.{}.arms", self.name),
+                format!(
+                    "Argo moves pods between two services or between two subsets of one, and \
                  {} and {} are neither",
-                self.name, self.stable, self.canary
-            ))),
+                    self.stable, self.canary
+                ),
+            )),
         }
     }
 
-    /// What Argo is told of them.
+    /// The part of the Rollout that names the destinations and routes.
     fn routing(&self, options: &Options, stable: &Destination, canary: &Destination) -> Value {
         let mut istio = match &options.virtual_service {
             Some(given) => json!({"virtualService": {"name": given}}),
@@ -133,7 +131,8 @@ impl Canary<'_> {
         value
     }
 
-    /// One route that names both arms, as Argo demands; Argo's own, for the header field, comes before it.
+    /// A VirtualService with one route to both arms, as Argo requires. Argo adds its own route for the header before
+    /// it.
     fn virtual_service(
         &self,
         options: &Options,
@@ -167,7 +166,7 @@ impl Canary<'_> {
         spec
     }
 
-    /// Pods come first: while a step lasts, there are as many as the next one needs.
+    /// The steps of the Rollout. During each step, the number of pods is what the next step needs.
     fn steps(&self) -> Vec<Value> {
         let steps = steps(self.progress);
         let mut list = Vec::new();
@@ -191,7 +190,7 @@ impl Canary<'_> {
     }
 }
 
-/// A path as Istio matches it: prefixes of whole segments are two matches there.
+/// The matches of a path in Istio: a prefix of whole segments needs two.
 fn uris(path: &PathMatch) -> Vec<Value> {
     let uri = |kind: &str, path: &str| json!({"uri": {kind: path}});
     match path {
@@ -201,8 +200,8 @@ fn uris(path: &PathMatch) -> Vec<Value> {
     }
 }
 
-/// Without a value – the rules are not loaded, nobody has been counted – there is nothing against the
-/// canary.
+/// The metrics of the analysis. A metric without a value is a success: the rules are not loaded, or no request has
+/// been counted.
 fn metrics(trial: &Trial<'_>, address: &str) -> Vec<Value> {
     let metric = |name: &str, query: String, success: &str| {
         json!({
@@ -220,7 +219,7 @@ fn metrics(trial: &Trial<'_>, address: &str) -> Vec<Value> {
     evidence.into_iter().chain([aborted]).collect()
 }
 
-/// A host's first label: Argo names services of its own namespace.
+/// The first label of a host: Argo refers to services of its own namespace.
 fn label(host: &str) -> &str {
     host.split('.').next().unwrap_or(host)
 }

@@ -1,4 +1,4 @@
-//! What a change does beside moving units: with hosts that hold latches, to shadows, to evidence.
+//! The effects of a change that are no moves by themselves: on aborts, on evidence and on shadows.
 
 use crate::loaded::load;
 use serde_json::{Value, json};
@@ -11,7 +11,7 @@ const AT: u64 = 1_795_262_400_000;
 const ABORT: u64 = AT - 60_000;
 const UNITS: u64 = 2000;
 
-/// Gated steps of 10, 50 and 100 %, a flag that an abort turns off, and one that stands on it.
+/// Gated steps of 10, 50 and 100 %, a flag that an abort disables, and a flag that requires it.
 fn spec() -> Value {
     let flag = |more: Value| {
         let mut flag =
@@ -29,7 +29,7 @@ fn spec() -> Value {
         "cohorts": {"beta": {"attribute": "header.x-beta", "equals": "1"}},
         "flags": {
             "guarded": flag(json!({"rules": [{"when": pro, "serve": "on"}]})),
-            "stands-on-it": flag(json!({
+            "dependent": flag(json!({
                 "requires": [{"flag": "guarded", "variant": "on"}],
                 "rules": [{"serve": "on"}],
             })),
@@ -69,7 +69,7 @@ fn aborted() -> Latches {
         {"epoch": 3, "at": ABORT, "digest": "00", "reason": "errors | 2 times"}}))
 }
 
-fn ask(old: &Value, new: &Value, latches: Option<&Latches>) -> Diff {
+fn compare(old: &Value, new: &Value, latches: Option<&Latches>) -> Diff {
     let (old, new) = (load(old), load(new));
     let mut comparison = Comparison::new(old.side(), new.side(), Timestamp::from_unix_ms(AT));
     if let Some(latches) = latches {
@@ -101,31 +101,31 @@ fn in_canary(percent: u32) -> u64 {
 }
 
 #[test]
-fn a_raised_epoch_brings_back_what_the_abort_took() {
-    let found = ask(&spec(), &raised(4), Some(&aborted()));
+fn raised_epoch_restores_the_canary_and_the_disabled_flags() {
+    let found = compare(&spec(), &raised(4), Some(&aborted()));
     let first_step = in_canary(10);
     assert!(first_step > 100);
     assert_eq!(moves(&found, None), [format!("rollouts.shop: stable → canary {first_step}")]);
-    // The flag is as it was in both specs; who has it is asked all the same, and so is what stands on it.
+    // Neither flag has changed in the spec; both are evaluated all the same, because the abort disabled one.
     let pro = moves(&found, Some("header.x-plan"));
     assert!(pro.contains(&format!("flags.guarded: off → on {UNITS}")), "{pro:?}");
-    assert!(pro.contains(&format!("flags.stands-on-it: off → on {UNITS}")), "{pro:?}");
-    // Without the latches nobody would know.
-    assert_eq!(ask(&spec(), &raised(4), None).most(), 0.0);
+    assert!(pro.contains(&format!("flags.dependent: off → on {UNITS}")), "{pro:?}");
+    // Without the latches, no abort is known.
+    assert_eq!(compare(&spec(), &raised(4), None).max_moved_percent(), 0.0);
     let text = diff::markdown(&found, None);
-    let wanted = "- rollout `shop`: the abort of epoch 3 falls (since \
-                  2026-11-21T11:59:00Z, `errors | 2 times`); evidence begins in `steps[0]`, 10 % \
+    let wanted = "- rollout `shop`: the abort of epoch 3 is cleared (since \
+                  2026-11-21T11:59:00Z, `errors | 2 times`); evidence starts in `steps[0]`, 10 % \
                   since 2026-11-21T09:00:00Z\n";
     assert!(text.contains(wanted), "{text}");
 }
 
 #[test]
-fn an_equal_epoch_keeps_the_abort_whatever_else_changes() {
+fn equal_epoch_keeps_the_abort() {
     let mut new = spec();
     new["rollouts"]["shop"]["canary"]["steps"][0]["share"] = json!(40);
-    let found = ask(&spec(), &new, Some(&aborted()));
-    assert_eq!(found.most(), 0.0);
-    assert!(!found.rollouts[0].begins_anew());
+    let found = compare(&spec(), &new, Some(&aborted()));
+    assert_eq!(found.max_moved_percent(), 0.0);
+    assert!(!found.rollouts[0].evidence_restarts());
     let text = diff::markdown(&found, None);
     assert!(text.contains("rollout `shop`: the abort of epoch 3 stays in force (since"), "{text}");
     assert!(text.contains("until its `epoch` is above 3\n"), "{text}");
@@ -133,73 +133,73 @@ fn an_equal_epoch_keeps_the_abort_whatever_else_changes() {
 }
 
 #[test]
-fn a_cooldown_keeps_the_abort_for_a_while() {
+fn cooldown_keeps_the_abort_after_a_raised_epoch() {
     let mut new = raised(4);
     new["rollouts"]["shop"]["cooldown"] = json!("30m");
-    let text = diff::markdown(&ask(&spec(), &new, Some(&aborted())), None);
+    let text = diff::markdown(&compare(&spec(), &new, Some(&aborted())), None);
     assert!(text.contains("### Serin: none of 2,000 units moves"), "{text}");
     assert!(text.contains("until its cooldown is over at 2026-11-21T12:29:00Z\n"), "{text}");
 }
 
 #[test]
-fn gates_that_have_passed_count_until_the_epoch_is_raised() {
+fn passed_steps_count_until_the_epoch_is_raised() {
     let passed = latches(json!({"rollout": "shop", "epoch": 3, "left": [[0, AT - 120_000]]}));
-    let found = ask(&spec(), &raised(4), Some(&passed));
+    let found = compare(&spec(), &raised(4), Some(&passed));
     let lost = in_canary(50) - in_canary(10);
     assert_eq!(moves(&found, None), [format!("rollouts.shop: canary → stable {lost}")]);
-    assert!(found.rollouts[0].begins_anew());
+    assert!(found.rollouts[0].evidence_restarts());
     let text = diff::markdown(&found, None);
-    let wanted = "evidence begins anew in `steps[0]`, 10 % since 2026-11-21T09:00:00Z, it was in \
+    let wanted = "evidence restarts in `steps[0]`, 10 % since 2026-11-21T09:00:00Z, it was in \
                   `steps[1]`, 50 % since 2026-11-21T11:58:00Z\n";
     assert!(text.contains(wanted), "{text}");
-    let same = diff::markdown(&ask(&spec(), &spec(), Some(&passed)), None);
+    let same = diff::markdown(&compare(&spec(), &spec(), Some(&passed)), None);
     assert!(
-        same.contains("- rollout `shop`: evidence goes on in `steps[1]`, 50 % since"),
+        same.contains("- rollout `shop`: evidence continues in `steps[1]`, 50 % since"),
         "{same}"
     );
 }
 
 #[test]
-fn any_edit_of_a_judged_rollout_begins_its_evidence_anew_and_no_edit_elsewhere_does() {
-    let anew = |change: fn(&mut Value)| {
+fn only_an_edit_of_the_rollout_restarts_its_evidence() {
+    let restarts = |change: fn(&mut Value)| {
         let mut new = spec();
         change(&mut new);
-        ask(&spec(), &new, None).rollouts.iter().any(diff::Beside::begins_anew)
+        compare(&spec(), &new, None).rollouts.iter().any(diff::RolloutEffects::evidence_restarts)
     };
-    assert!(!anew(|_| ()));
-    assert!(!anew(|spec| spec["revision"] = json!(5)));
-    assert!(!anew(|spec| spec["flags"]["guarded"]["rules"] = json!([])));
-    assert!(anew(|spec| spec["rollouts"]["shop"]["epoch"] = json!(4)));
-    assert!(anew(|spec| spec["rollouts"]["shop"]["gates"] = json!({"minSamples": 60})));
-    assert!(anew(|spec| spec["rollouts"]["shop"]["canary"]["steps"][1]["share"] = json!(60)));
-    assert!(anew(|spec| spec["rollouts"]["shop"]["shadow"]["percent"] = json!(11)));
-    // Nobody judges a step that has not begun.
+    assert!(!restarts(|_| ()));
+    assert!(!restarts(|spec| spec["revision"] = json!(5)));
+    assert!(!restarts(|spec| spec["flags"]["guarded"]["rules"] = json!([])));
+    assert!(restarts(|spec| spec["rollouts"]["shop"]["epoch"] = json!(4)));
+    assert!(restarts(|spec| spec["rollouts"]["shop"]["gates"] = json!({"minSamples": 60})));
+    assert!(restarts(|spec| spec["rollouts"]["shop"]["canary"]["steps"][1]["share"] = json!(60)));
+    assert!(restarts(|spec| spec["rollouts"]["shop"]["shadow"]["percent"] = json!(11)));
+    // A step that has not begun has no evidence.
     let mut later = spec();
     later["rollouts"]["shop"]["canary"]["start"] = json!("2026-11-22T09:00:00Z");
     let mut other = later.clone();
     other["rollouts"]["shop"]["epoch"] = json!(4);
-    assert!(ask(&later, &other, None).rollouts.is_empty());
-    let text = diff::markdown(&ask(&spec(), &later, None), None);
-    assert!(text.contains("evidence begins anew with the first step, it was in"), "{text}");
+    assert!(compare(&later, &other, None).rollouts.is_empty());
+    let text = diff::markdown(&compare(&spec(), &later, None), None);
+    assert!(text.contains("evidence restarts with the first step, it was in"), "{text}");
 }
 
-/// Copies before and after, of everybody and of the first group.
+/// The copies under the old spec and the new one, of everybody and of the first group.
 fn copies(diff: &Diff) -> Vec<[Option<u64>; 2]> {
-    let count = |it: &Option<diff::Copied>| it.as_ref().map(|it| it.count);
+    let count = |it: &Option<diff::CopyCount>| it.as_ref().map(|it| it.count);
     let of = |group: &diff::Group| group.copies.first().map(|it| [count(&it.old), count(&it.new)]);
     diff.groups.iter().filter_map(of).collect()
 }
 
 #[test]
-fn copies_are_the_cores_and_no_moves() {
+fn copies_are_counted_and_are_no_moves() {
     let mut old = spec();
     old["rollouts"]["shop"].as_object_mut().unwrap().remove("gates");
     old["rollouts"]["shop"]["canary"] = json!({"arm": "canary", "share": 0});
     let mut new = old.clone();
     new["rollouts"]["shop"]["shadow"] =
         json!({"arm": "dark", "percent": 25, "methods": ["POST"], "when": {"cohort": "beta"}});
-    let found = ask(&old, &new, None);
-    assert_eq!((found.most(), found.groups.len()), (0.0, 2));
+    let found = compare(&old, &new, None);
+    assert_eq!((found.max_moved_percent(), found.groups.len()), (0.0, 2));
     let (few, more) =
         (within(serin_core::Purpose::Shadow, 10), within(serin_core::Purpose::Shadow, 25));
     assert!(few > 100 && more > few + 100);
@@ -210,26 +210,26 @@ fn copies_are_the_cores_and_no_moves() {
         text.contains("%) | none |\n| rollout `shop` | `beta` with `header.x-beta: 1` |"),
         "{text}"
     );
-    // Gone, and with another target.
+    // Without the shadow, and with another target.
     let mut gone = old.clone();
     gone["rollouts"]["shop"].as_object_mut().unwrap().remove("shadow");
-    assert_eq!(copies(&ask(&old, &gone, None))[0], [Some(few), None]);
+    assert_eq!(copies(&compare(&old, &gone, None))[0], [Some(few), None]);
     let mut elsewhere = old.clone();
     elsewhere["rollouts"]["shop"]["arms"]["dark"]["target"] = json!("v4");
-    let text = diff::markdown(&ask(&old, &elsewhere, None), None);
+    let text = diff::markdown(&compare(&old, &elsewhere, None), None);
     let wanted = format!("everybody | `dark (v3)`: {few} (");
     assert!(text.contains(&wanted) && text.contains("| `dark (v4)`: "), "{text}");
-    assert!(!diff::markdown(&ask(&old, &old, None), None).contains("Copied"));
+    assert!(!diff::markdown(&compare(&old, &old, None), None).contains("Copied"));
 }
 
 #[test]
-fn recorded_requests_are_copied_by_their_own_methods() {
+fn recorded_requests_are_copied_by_their_methods() {
     let mut new = spec();
     new["rollouts"]["shop"]["shadow"] = json!({"arm": "dark", "percent": 100, "methods": ["POST"]});
     let (old, new) = (load(&spec()), load(&new));
     let comparison = Comparison::new(old.side(), new.side(), Timestamp::from_unix_ms(AT));
     let lines = ["POST", "POST", "GET"].map(|method| {
-        diff::parse(&format!(
+        diff::parse_request(&format!(
             r#"{{"method":"{method}","url":"http://a/","headers":{{"x-user-id":"a"}}}}"#
         ))
     });
