@@ -21,3 +21,10 @@ pub(crate) fn tallies(rollout: &str) -> String {
 pub(crate) fn monitor(rollout: &str) -> String {
     format!("watch/{rollout}")
 }
+
+/// The key of a rollout's monitor in the memory that the VMs of one process share, with the plugin's
+/// prefix; see [`KnownLatches::key_prefix`](crate::KnownLatches::key_prefix). The value is read by
+/// [`Monitor::from_bytes`](serin_core::gate::Monitor::from_bytes).
+pub fn shared_monitor_key(prefix: &str, rollout: &str) -> String {
+    format!("{prefix}{}", monitor(rollout))
+}

@@ -52,6 +52,7 @@ mod store;
 mod tally_buffer;
 
 pub use judge::Judge;
+pub use keys::shared_monitor_key;
 pub use known_latches::KnownLatches;
 pub use latch_document::LatchDocument;
 pub use outcome_batch::OutcomeBatch;

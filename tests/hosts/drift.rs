@@ -301,11 +301,11 @@ impl Fleet {
         report.expect(2, &["in-sync", "not-asked"])?;
         let status = format!("http://{}/.serin/status", self.workerd.address("edge")?);
         for (arguments, token, why) in [
-            (["--worker", &status], "wrong", "/.serin/status answers 401 Unauthorized"),
-            (["--worker", &status], "", "SERIN_STATUS_TOKEN is not set"),
-            (["--worker", &status], "token\n", "SERIN_STATUS_TOKEN holds a control character"),
+            (["--worker", &status], "wrong", "/.serin/status: the response is 401 Unauthorized"),
+            (["--worker", &status], "", "set SERIN_STATUS_TOKEN"),
+            (["--worker", &status], "token\n", "SERIN_STATUS_TOKEN contains a control character"),
             (["--worker", "http://192.0.2.1/s"], TOKEN, "by https only"),
-            (["--worker", &fixed], TOKEN, "answers no JSON"),
+            (["--worker", &fixed], TOKEN, "the response is not JSON"),
             (["--envoy", &status], TOKEN, "/.serin/status/config_dump"),
         ] {
             let report = drift(&self.spec, &arguments, &[("SERIN_STATUS_TOKEN", token)])?;

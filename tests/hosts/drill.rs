@@ -157,7 +157,7 @@ impl Drill {
         let html = file.to_string_lossy().into_owned();
         let arguments = ["--rollout", "bare", "--fault", "down", "--for", "1m", "--html", &html];
         let text = self.run(&arguments)?;
-        let note = "rollouts.bare has no gates: nothing here aborts it.";
+        let note = "rollouts.bare has no gates, so nothing aborts it";
         if !text.contains(note) || !text.contains("down   no") {
             return Err(text);
         }
@@ -185,9 +185,9 @@ impl Drill {
             ["--fault", "errors=1.1x", "--fault", "errors=5x,onset=5m", "--fault", "kpi=0x"];
         let text = self.run(&[&faults[..], &["--for", "90s"]].concat())?;
         for line in [
-            "  errors=1.1x: not seen in 1m 30s\n",
-            "  errors=5x,onset=5m: not seen in 1m 30s: it had not begun\n",
-            "  note: kpi=0x: no gate counts KPI events here",
+            "  errors=1.1x: not detected in 1m 30s\n",
+            "  errors=5x,onset=5m: not detected in 1m 30s: the fault had not begun\n",
+            "  note: kpi=0x: the rollout has no gates.kpi",
         ] {
             if !text.contains(line) {
                 return Err(format!("{line:?} is not in\n{text}"));

@@ -242,7 +242,7 @@ fn push_with_credentials() -> Result<(), String> {
     let reference = registry.reference();
     let refused = package(&["--push", &reference], &[])?;
     let errors = serin_cli::stderr(&refused);
-    if refused.status.code() != Some(2) || !errors.contains("not pushed") {
+    if refused.status.code() != Some(2) || !errors.contains("cannot be pushed") {
         return Err(format!("without credentials: {} {errors}", refused.status));
     }
     let wrong = [("SERIN_REGISTRY_USER", USER), ("SERIN_REGISTRY_PASSWORD", "wrong")];
@@ -270,7 +270,7 @@ fn bad_arguments() -> Result<(), String> {
     let half = [("SERIN_REGISTRY_USER", USER)];
     for (arguments, variables, why) in [
         (&["--push", "localhost:5000/serin"][..], &[][..], "has no tag"),
-        (&["--push", elsewhere], &half, "go together"),
+        (&["--push", elsewhere], &half, "set both "),
         (&[], &[], "required"),
     ] {
         let output = package(arguments, variables)?;

@@ -1,4 +1,4 @@
-//! `serin check --rps`: what gates will be able to show, before a rollout.
+//! `serin check --rps`: the forecasts of what the gates can detect at an expected traffic.
 
 use super::args::CheckArgs;
 use super::lints;
@@ -12,7 +12,7 @@ use serin_analysis::planner::{
 };
 use serin_core::gate::Ratio;
 
-/// Adds what the gates of a good spec can show, with a warning where that is too little.
+/// Adds the forecasts for a spec without errors, with a warning for each gate that detects too little.
 pub(super) fn add(report: &mut Report, args: &CheckArgs) {
     let Some((spec, plan)) = &report.good else { return };
     let found = forecast(spec, plan, |rollout| args.traffic(rollout));
@@ -21,44 +21,45 @@ pub(super) fn add(report: &mut Report, args: &CheckArgs) {
         .map(|finding| lints::diagnostic(finding, report))
         .filter(|diagnostic| !args.allow.contains(&diagnostic.id))
         .collect();
-    report.prospects = found;
+    report.forecasts = found;
     report.add(warnings);
 }
 
-/// All of it for people; empty if nothing was asked.
+/// The forecasts as text; empty without expected traffic.
 pub(super) fn rendered(found: &[RolloutForecast]) -> String {
-    let mut text: String = found.iter().map(of_rollout).collect();
+    let mut text: String = found.iter().map(rollout).collect();
     if !found.is_empty() {
         text.push_str(
-            "Means: 19 of 20 runs need less than 2.3 times as many. Errors are counted by bucket unless the \
-             spec\nsays otherwise; where users' requests fail together, it takes more of them.\n\n",
+            "The numbers of requests are means: 19 of 20 runs need less than 2.3 times as many. By default \
+             only\nthe first error of a bucket counts in a step: if few users cause most errors, more \
+             requests are needed.\n\n",
         );
     }
     text
 }
 
 #[allow(clippy::cast_precision_loss)]
-fn of_rollout(found: &RolloutForecast) -> String {
+fn rollout(found: &RolloutForecast) -> String {
     let traffic = found.traffic;
     let mut text = format!(
-        "{} at {} requests a second, {} of the baseline's failing\n\n",
+        "{} at {} requests a second, {} of the baseline's requests fail\n\n",
         style::out(Tone::Strong, &found.path),
         large(traffic.per_minute as f64 / 60.0),
         percent(f64::from(traffic.errors.ppm()) / 1e6),
     );
     if let Some(obstacle) = found.obstacle {
-        text.push_str(&format!("  {}\n\n", style::out(Tone::Bad, &in_the_way(obstacle, traffic))));
+        text.push_str(&format!("  {}\n\n", style::out(Tone::Bad, &warning(obstacle, traffic))));
     }
     text.push_str(&table(found));
-    text.push_str("\n  A regression that is there from the first step on:\n");
-    for course in &found.detections {
-        let what = regression(course.metric, course.ratio);
-        text.push_str(&format!("    {what:<14}  {}\n", course_in_words(course, found)));
+    text.push_str("\n  A regression that exists from the first step on:\n");
+    for detection in &found.detections {
+        let regression = regression(detection.metric, detection.ratio);
+        text.push_str(&format!("    {regression:<14}  {}\n", detection_text(detection, found)));
     }
     if let Some(requests) = found.slight_drop {
         let ms = u128::from(requests) * 60_000 / u128::from(traffic.per_minute);
         let longest = found.steps.iter().filter_map(|step| step.hold_ms).max().unwrap_or(0);
-        let hidden = if ms > longest.into() { ": no hold will show it" } else { "" };
+        let hidden = if ms > longest.into() { ": every hold is too short" } else { "" };
         text.push_str(&format!(
             "    {:<14}  needs {} requests of both arms, {}{hidden}\n",
             "KPI -0.3 %",
@@ -70,11 +71,11 @@ fn of_rollout(found: &RolloutForecast) -> String {
     text
 }
 
-/// What the figures below say, they say of steps that end.
-fn in_the_way(obstacle: Obstacle, traffic: Traffic) -> String {
+/// The warning about an obstacle: the figures below it assume that steps end.
+fn warning(obstacle: Obstacle, traffic: Traffic) -> String {
     let why = match obstacle {
         Obstacle::TooLittleTraffic { wanted } => format!(
-            "a step needs {} requests a minute for that and will see {}",
+            "a step needs {} requests a minute to end and gets {}",
             grouped(wanted),
             grouped(traffic.per_minute)
         ),
@@ -86,30 +87,33 @@ fn in_the_way(obstacle: Obstacle, traffic: Traffic) -> String {
                 .to_owned();
         }
     };
-    format!("No step will end, these gates can only abort: {why}. Were it not for that:")
+    format!("No step ends, and the gates can only abort: {why}. Without that obstacle:")
 }
 
-const HEAD: [&str; 6] = ["STEP", "GATE", "NEEDS", "BRINGS", "SEES", "SEEN AFTER, HAVING EXPOSED"];
+/// Of each step: the regression, the canary requests that its detection needs and that the step has, the
+/// smallest regression that the step detects, and the time and exposure until the detection.
+const HEAD: [&str; 6] =
+    ["STEP", "REGRESSION", "NEEDS", "HAS", "DETECTS", "DETECTED AFTER, EXPOSING"];
 
 fn table(found: &RolloutForecast) -> String {
     let mut rows = vec![HEAD.map(str::to_owned)];
     for step in &found.steps {
         let mut name = step_name(step);
-        let mut brings = step.expected.map_or("no end".to_owned(), grouped);
+        let mut expected = step.expected.map_or("no end".to_owned(), grouped);
         if step.gates.is_empty() {
             let nobody = if step.share.millipercent() == 0 { "no canary" } else { "no baseline" };
-            rows.push([name, nobody.into(), "-".into(), brings, "-".into(), "-".into()]);
+            rows.push([name, nobody.into(), "-".into(), expected, "-".into(), "-".into()]);
             continue;
         }
         for gate in &step.gates {
-            let mut sees = sees(step, gate);
+            let mut smallest = smallest(step, gate);
             for (ratio, needed) in &gate.needed {
                 rows.push([
                     std::mem::take(&mut name),
                     regression(gate.metric, *ratio),
                     needed.map_or("-".to_owned(), grouped),
-                    std::mem::take(&mut brings),
-                    std::mem::take(&mut sees),
+                    std::mem::take(&mut expected),
+                    std::mem::take(&mut smallest),
                     exposed(found, step, gate, *ratio),
                 ]);
             }
@@ -144,8 +148,8 @@ fn step_name(step: &StepForecast) -> String {
     }
 }
 
-/// The smallest regression that the hold shows.
-fn sees(step: &StepForecast, gate: &GateForecast) -> String {
+/// The smallest regression that a step detects.
+fn smallest(step: &StepForecast, gate: &GateForecast) -> String {
     match (step.expected, gate.smallest) {
         (None, _) => String::new(),
         (Some(_), None) => "nothing".to_owned(),
@@ -167,30 +171,30 @@ fn exposed(
     format!("{after}: {} of users, {} requests", step.share, grouped(needed))
 }
 
-/// How many ms so many canary requests take.
+/// The time until a step has had this many canary requests, in ms.
 fn time(found: &RolloutForecast, step: &StepForecast, requests: u64) -> u64 {
     let wanted = u128::from(requests) * 60_000 * 100_000;
     let pace = u128::from(found.traffic.per_minute) * u128::from(step.share.millipercent());
     u64::try_from(wanted / pace.max(1)).unwrap_or(u64::MAX)
 }
 
-fn course_in_words(course: &Detection, found: &RolloutForecast) -> String {
-    let Some(step) = course.seen_in else {
-        return style::out(Tone::Bad, "is never seen: everybody gets it");
+fn detection_text(detection: &Detection, found: &RolloutForecast) -> String {
+    let Some(step) = detection.seen_in else {
+        return style::out(Tone::Bad, "is not detected: everybody gets it");
     };
-    let share = found.steps.get(step).map_or(course.share, |step| step.share);
-    let all = u128::from(found.traffic.per_minute) * u128::from(course.after_ms) / 60_000;
+    let share = found.steps.get(step).map_or(detection.share, |step| step.share);
+    let all = u128::from(found.traffic.per_minute) * u128::from(detection.after_ms) / 60_000;
     let all = u64::try_from(all).unwrap_or(u64::MAX);
     format!(
-        "is seen at {share}, after {}: {} of users, {} of {} requests",
-        duration(course.after_ms),
-        course.share,
-        grouped(course.requests),
-        grouped(all.max(course.requests)),
+        "is detected at {share}, after {}: {} of users, {} of {} requests",
+        duration(detection.after_ms),
+        detection.share,
+        grouped(detection.requests),
+        grouped(all.max(detection.requests)),
     )
 }
 
-/// `errors × 2`, `p95 × 2`, `KPI -10 %`.
+/// The name of a regression: `errors × 2`, `beyond p95 × 2`, `KPI -10 %`.
 fn regression(metric: Metric, ratio: Ratio) -> String {
     let name = match metric {
         Metric::Errors => "errors",
@@ -211,7 +215,7 @@ fn amount(metric: Metric, ratio: Ratio) -> String {
     }
 }
 
-/// The same for tools.
+/// A forecast as JSON.
 pub(super) fn value(found: &RolloutForecast) -> Value {
     let traffic = found.traffic;
     json!({
@@ -221,7 +225,7 @@ pub(super) fn value(found: &RolloutForecast) -> Value {
         "kpiPercent": f64::from(traffic.kpi.ppm()) / 1e4,
         "endsNoStep": found.obstacle.is_some_and(Obstacle::holds_steps),
         "steps": found.steps.iter().map(step_value).collect::<Vec<_>>(),
-        "fromTheStart": found.detections.iter().map(course_value).collect::<Vec<_>>(),
+        "fromTheStart": found.detections.iter().map(detection_value).collect::<Vec<_>>(),
         "requestsForKpiDropOf0.3Percent": found.slight_drop,
     })
 }
@@ -251,14 +255,14 @@ fn step_value(step: &StepForecast) -> Value {
     })
 }
 
-fn course_value(course: &Detection) -> Value {
+fn detection_value(detection: &Detection) -> Value {
     json!({
-        "evidence": evidence_name(course.metric),
-        "times": times(course.ratio),
-        "seenInStep": course.seen_in,
-        "afterMs": course.after_ms,
-        "canaryRequests": course.requests,
-        "usersPercent": f64::from(course.share.millipercent()) / 1e3,
+        "evidence": evidence_name(detection.metric),
+        "times": times(detection.ratio),
+        "seenInStep": detection.seen_in,
+        "afterMs": detection.after_ms,
+        "canaryRequests": detection.requests,
+        "usersPercent": f64::from(detection.share.millipercent()) / 1e3,
     })
 }
 
