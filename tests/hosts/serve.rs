@@ -1,6 +1,7 @@
 //! The example's spec through `serin serve`: the filter in host-sim behind a real socket, routing to
 //! real upstreams. Every response must come from the upstream that native Rust names.
 
+use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::crowd::{self, PLAIN};
 use serin_conformance::envoy::path_from;
@@ -15,6 +16,7 @@ use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
 use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     let mut report = Report::new("serin serve");
@@ -25,6 +27,7 @@ fn main() -> ExitCode {
         }
         Err(why) => report.ran("serin serve starts", Err(why)),
     }
+    report.check("flag evaluation obeys the aborts that the filter obeys", obeys_aborts);
     report.finish()
 }
 
@@ -154,6 +157,105 @@ impl Serve {
         outcome::differences(&wanted, &seen).map_err(|why| format!("{}\n{why}", case.name))?;
         Ok(wanted)
     }
+}
+
+/// A rollout whose abort turns a flag off.
+fn guarded() -> Value {
+    json!({
+        "formatVersion": 1,
+        "units": {"user": [{"header": "x-user-id"}]},
+        "flags": {"cart": {
+            "kind": "ops",
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "rules": [{"serve": "on"}],
+        }},
+        "rollouts": {"shop": {
+            "unit": "user",
+            "arms": {"stable": {"target": "stable"}, "canary": {"target": "canary"}},
+            "baseline": "stable",
+            "canary": {"share": 50},
+            "gates": {},
+            "onAbort": {"disable": ["cart"]},
+        }},
+    })
+}
+
+/// The filter reads latches from a URL. What the next upstream is told of a flag and what OFREP answers
+/// about it must be the same, without an abort and with one.
+fn obeys_aborts() -> Result<(), String> {
+    let abort = json!({"epoch": 0, "at": 1_795_250_000_000_u64, "digest": "", "reason": "errors"});
+    let spec = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serve-guarded.json");
+    std::fs::write(&spec, guarded().to_string()).map_err(|error| error.to_string())?;
+    for (latches, field, variant, reason) in [
+        (json!([]), "cart=?1", "on", "TARGETING_MATCH"),
+        (json!([{"rollout": "shop", "abort": abort}]), "cart=?0", "off", "DISABLED"),
+    ] {
+        let state = Upstream::start(&json!({"latches": latches}).to_string())?;
+        let upstream = Upstream::start("upstream")?;
+        let mut child = Command::new(path_from("SERIN_BIN")?)
+            .envs([("SERIN_STATE_CLUSTER", "state"), ("SERIN_GATE_TICK_MS", "50")])
+            .env("SERIN_STATE_URL", "http://state.example/latches")
+            // Otherwise the wait for the latches turns the flag off, too.
+            .env("SERIN_UNKNOWN_STATE", "proceed")
+            .arg("serve")
+            .arg(&spec)
+            .args(
+                ["stable", "canary"].map(|arm| format!("--arm={arm}=http://{}", upstream.address)),
+            )
+            .arg(format!("--cluster=state=http://{}", state.address))
+            .args(["--ofrep", "--listen", "127.0.0.1:0", "--workers", "2"])
+            .arg("--filter")
+            .arg(path_from("SERIN_FILTER_WASM")?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("serin did not start: {error}"))?;
+        let seen = listening(&mut child).and_then(|address| {
+            let told = told(address, &upstream, field)?;
+            let evaluated = evaluated(address)?;
+            Ok((told, evaluated))
+        });
+        let _ = child.kill();
+        let _ = child.wait();
+        let ((), (seen_variant, seen_reason)) = seen?;
+        if (seen_variant.as_str(), seen_reason.as_str()) != (variant, reason) {
+            return Err(format!(
+                "the upstream is told {field}, OFREP says {seen_variant} ({seen_reason})"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the upstream is told this of its flags: the filter reads the latches in its own time.
+fn told(address: SocketAddr, upstream: &Upstream, wanted: &str) -> Result<(), String> {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let case = Upstream::new_case();
+        let request = crowd::case("/", &[("x-user-id", "ada")]).request;
+        client::send(address, None, &request, &[(CASE_FIELD, &case)])?;
+        let fields = outcome::joined(upstream.take(&case).unwrap_or_default());
+        let flags = fields.get("serin-flags").map_or("", String::as_str);
+        if flags == wanted {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(format!("the upstream is told {flags:?}, not {wanted:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The variant and the reason that OFREP answers about the flag.
+fn evaluated(address: SocketAddr) -> Result<(String, String), String> {
+    let mut request = crowd::case("/ofrep/v1/evaluate/flags/cart", &[]).request;
+    request.method = "POST".to_owned();
+    let response = client::send(address, None, &request, &[])?;
+    let answer: Value =
+        serde_json::from_slice(&response.body).map_err(|error| error.to_string())?;
+    let part = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    Ok((part("variant"), part("reason")))
 }
 
 /// Reads where it listens from what it prints, and goes on reading, so that it can go on printing.
