@@ -4,32 +4,19 @@ use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{Facts, OverrideKeys, RequestHost};
+use serin_core::{OverrideKeys, RequestHost};
 
 use crate::active::Active;
-use crate::host::{self, HeaderBlock};
+use crate::host;
 use crate::overrides::Overrides;
 
 /// Where Envoy's `jwt_authn` filter keeps a verified token, with `payload_in_metadata: payload`.
 const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload"];
 
-/// Everything that deciding this request may look at, and nothing more.
-pub(crate) fn gather<'a>(
-    active: &'a Active,
-    headers: &'a HeaderBlock,
-    latches: Option<&'a ActiveLatches>,
-) -> Facts<'a> {
-    let facts = Facts::of_request(&active.plan, headers.pairs(), &mut Envoy { active, latches });
-    if let Some(overrides) = &active.overrides {
-        overrides.count(facts.override_outcome());
-    }
-    facts
-}
-
 /// The proxy that handles the request.
-struct Envoy<'a> {
-    active: &'a Active,
-    latches: Option<&'a ActiveLatches>,
+pub(crate) struct Envoy<'a> {
+    pub(crate) active: &'a Active,
+    pub(crate) latches: Option<&'a ActiveLatches>,
 }
 
 impl<'a> RequestHost<'a> for Envoy<'a> {

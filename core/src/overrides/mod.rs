@@ -61,7 +61,7 @@ impl Override {
 
 /// Why a token is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-#[repr(usize)]
+#[repr(u8)]
 pub enum OverrideError {
     /// It is longer than [`MAX_TOKEN`].
     TooLong,
