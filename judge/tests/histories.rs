@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write;
 
 use fastrand::Rng;
-use serin_core::gate::{Latch, Latches, Outcome, Probe, StageId, Tallies, Verdict};
+use serin_core::gate::{Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::{Bucket, Plan};
 use serin_judge::{Conflict, Judge, LatchDocument, OutcomeBatch, Store, TallyBuffer};
@@ -93,7 +93,7 @@ struct Worker {
     buffer: TallyBuffer,
     latches: LatchDocument,
     /// Requests whose outcome is still to come.
-    in_flight: Vec<Probe>,
+    in_flight: Vec<Exposure>,
 }
 
 struct History {
@@ -184,7 +184,7 @@ impl History {
         for _ in 0..BURST {
             let bucket = Bucket::from_number(self.random.u32(0..100_000)).expect("a bucket");
             let canary = bucket.is_in(current.share);
-            let probe = Probe {
+            let exposure = Exposure {
                 rollout: RolloutId::from_index(0),
                 stage: current.stage,
                 canary,
@@ -193,27 +193,27 @@ impl History {
                 kpi: false,
             };
             if self.random.u32(0..10) == 0 {
-                self.workers[worker].in_flight.push(probe);
+                self.workers[worker].in_flight.push(exposure);
             } else {
-                self.record(worker, plan, probe);
+                self.record(worker, plan, exposure);
             }
         }
         self.note(format_args!("worker {worker}: {BURST} requests in {:?}", current.stage));
     }
 
-    fn record(&mut self, worker: usize, plan: usize, probe: Probe) {
+    fn record(&mut self, worker: usize, plan: usize, exposure: Exposure) {
         let Some((_, rollout)) = rollout(&self.specs[plan].1) else { return };
         let Some(trial) = rollout.trial() else { return };
-        let fails = self.fails && probe.canary && self.random.bool();
+        let fails = self.fails && exposure.canary && self.random.bool();
         let outcome = Outcome { status: if fails { 503 } else { 200 }, ..Outcome::default() };
         // What has no room is dropped: it is of a stage that is over.
-        let _ = self.workers[worker].buffer.record(trial, &probe, &outcome);
+        let _ = self.workers[worker].buffer.record(trial, &exposure, &outcome);
     }
 
     fn finish_in_flight(&mut self, worker: usize) {
         let plan = self.workers[worker].plan;
-        for probe in std::mem::take(&mut self.workers[worker].in_flight) {
-            self.record(worker, plan, probe);
+        for exposure in std::mem::take(&mut self.workers[worker].in_flight) {
+            self.record(worker, plan, exposure);
         }
         self.note(format_args!("worker {worker}: late outcomes"));
     }
@@ -243,13 +243,13 @@ impl History {
             Judge::new(&self.store).take_batch(plan, &batch, &Latches::default(), self.now);
         let audits = audits.expect("one owner has no conflicts");
         for audit in &audits {
-            if audit.finding.judgement.verdict == Verdict::Abort {
-                assert!(self.fails, "a healthy canary was aborted: {}", audit.finding.reason());
+            if audit.evaluation.judgement.verdict == Verdict::Abort {
+                assert!(self.fails, "a healthy canary was aborted: {}", audit.evaluation.reason());
                 self.aborted = self.aborted.max(Some(audit.epoch));
             }
         }
         let verdicts: Vec<_> =
-            audits.iter().map(|audit| audit.finding.judgement.to_string()).collect();
+            audits.iter().map(|audit| audit.evaluation.judgement.to_string()).collect();
         self.note(format_args!(
             "worker {worker}: {requests} outcomes of epoch {epoch} step {step}: {verdicts:?}"
         ));
@@ -264,7 +264,7 @@ impl History {
         let mut others = Latches::default();
         if self.random.bool() && spec.has_rollout {
             others.update("web", |latch| {
-                latch.enter_epoch(spec.epoch);
+                latch.raise_epoch(spec.epoch);
                 latch.end_step(0, self.now);
             });
         }
