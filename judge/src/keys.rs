@@ -5,7 +5,7 @@ use alloc::string::String;
 
 /// The latches of all rollouts.
 pub(crate) const LATCHES: &str = "latches";
-/// The latest audit records.
+/// The log of audit records.
 pub(crate) const AUDITS: &str = "audits";
 /// The latch document that was published last.
 pub(crate) const PUBLISHED: &str = "published";

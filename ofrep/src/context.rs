@@ -29,7 +29,7 @@ pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
         }
     };
     match context.get("targetingKey") {
-        None | Some(Node::Null | Node::Text(_)) => Ok(Context(context)),
+        None | Some(Node::Null | Node::String(_)) => Ok(Context(context)),
         Some(_) => {
             Err(Failure::new("INVALID_CONTEXT", "the targetingKey is not a string".to_owned()))
         }
@@ -47,7 +47,7 @@ impl Context {
 
 fn text(value: &Node) -> Option<Cow<'_, str>> {
     match value {
-        Node::Text(text) => Some(Cow::Borrowed(text)),
+        Node::String(text) => Some(Cow::Borrowed(text)),
         Node::Number(number) => Some(Cow::Owned(number.to_string())),
         Node::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
         Node::Null | Node::List(_) | Node::Object(_) => None,

@@ -321,7 +321,7 @@ export async function gates() {
         const record = { ...gates.object.audits[0], latches };
         assert.deepEqual(records, [["POST", "application/json", record], ["POST", "application/json", record]]);
       } else {
-        await until("the log says so", () => /the webhook took no record/.test(log()));
+        await until("the log says so", () => /the webhook did not confirm a record/.test(log()));
       }
     }
   });

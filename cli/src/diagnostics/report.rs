@@ -178,14 +178,13 @@ impl Diagnostic {
 
     /// An error of the core, with its range.
     fn of(error: &Error, source: &Source) -> Diagnostic {
-        let (message, help) = split_hint(error.message());
         let range = source.find(error.path()).map(|found| range_of(error, &found, source));
         Diagnostic {
             id: kind_id(error.kind()),
             path: error.path().to_owned(),
-            help,
+            help: error.suggestion().map(|name| format!("did you mean {name}?")),
             range,
-            ..Diagnostic::syntax(message)
+            ..Diagnostic::syntax(error.message().to_owned())
         }
     }
 
@@ -202,30 +201,17 @@ impl Diagnostic {
     }
 }
 
-/// Splits `unknown field, did you mean flags?` into the sentence and the help.
-fn split_hint(message: &str) -> (String, Option<String>) {
-    match message.rsplit_once(", did you mean ") {
-        Some((sentence, name)) => (sentence.to_owned(), Some(format!("did you mean {name}"))),
-        None => (message.to_owned(), None),
-    }
-}
-
 /// The range that an error is about: of a key, or of a value.
 fn range_of(error: &Error, found: &Found<'_>, source: &Source) -> Range<usize> {
     let Some((key, at)) = found.key.as_ref().filter(|_| found.whole) else {
         return value_or_key(found, source);
     };
-    let of_name = error.message().starts_with(&format!("{key:?} "))
-        || (error.kind() == ErrorKind::Reference && found.scalar != Some(quoted_name(error)));
-    if error.kind() == ErrorKind::UnknownField || of_name {
+    let about_key = error.name() == Some(*key)
+        || (error.kind() == ErrorKind::Reference && found.scalar != error.name());
+    if about_key {
         return source.first_line(at);
     }
     value_or_key(found, source)
-}
-
-/// The name that an error's message has in quotes.
-fn quoted_name(error: &Error) -> &str {
-    error.message().split('"').nth(1).unwrap_or("")
 }
 
 /// The range of a value that is on one line, else of its key.

@@ -78,7 +78,7 @@ fn an_ignored_token_has_its_reason() {
         (vec![token, "--host", "www.example.com"], "the token is for another host"),
         (vec![token, "--at", "2099-01-01"], "the token has expired"),
         (vec!["a.b.c"], "the token is not a compact JWS"),
-        (vec![flag], "the key may not force what the token asks for"),
+        (vec![flag], "the key may not force one of the names in the token"),
     ] {
         let (code, out, err) = run(&[&["override", "verify"], &*arguments].concat(), &keys, "");
         assert_eq!((code, err.as_str()), (1, ""), "{out}");

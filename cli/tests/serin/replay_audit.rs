@@ -2,7 +2,7 @@
 
 use crate::check::folder;
 use crate::command::{outcome, serin};
-use serin_core::gate::{Latch, Monitor, Outcome, Probe, Tallies};
+use serin_core::gate::{Exposure, Latch, Monitor, Outcome, Tallies};
 use serin_core::{Bucket, Plan};
 use std::io::Write;
 use std::process::Stdio;
@@ -31,9 +31,9 @@ fn records() -> [String; 2] {
         let bucket = Bucket::from_number(number * 5).unwrap();
         let canary = bucket.number() < 1000;
         let (rollout, stage) = (id, current.stage);
-        let probe = Probe { rollout, stage, canary, bucket, cohorts: 0, kpi: false };
+        let exposure = Exposure { rollout, stage, canary, bucket, cohorts: 0, kpi: false };
         let status = if canary { 503 } else { 200 };
-        tallies.record(trial, &probe, &Outcome { status, ..Outcome::default() });
+        tallies.record(trial, &exposure, &Outcome { status, ..Outcome::default() });
     }
     let abort = monitor.evaluate(&plan, id, Some(&tallies), &mut latch, START + 90_000).unwrap();
     [quiet.to_json(), abort.to_json()]

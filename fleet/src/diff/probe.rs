@@ -99,7 +99,10 @@ pub(super) fn without_flags(spec: &Spec) -> Spec {
         rollout.abort_policy.disables.clear();
         rollouts.insert(name.clone(), rollout);
     }
-    Spec { flags: NameMap::new(), rollouts, ..spec.clone() }
+    let mut spec = spec.clone();
+    spec.flags = NameMap::new();
+    spec.rollouts = rollouts;
+    spec
 }
 
 /// The rollout and the arm that a request goes to.

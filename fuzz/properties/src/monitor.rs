@@ -41,7 +41,7 @@ pub(crate) fn holds(bytes: &[u8]) {
         assert!(previous.is_none() || (previous == latch.abort && audit.is_none()));
         if let Some(audit) = audit {
             assert_eq!(
-                audit.finding.judgement.verdict == Verdict::Abort,
+                audit.evaluation.judgement.verdict == Verdict::Abort,
                 latch.abort.is_some(),
                 "{audit:?}"
             );
@@ -54,7 +54,7 @@ fn check_replay(audit: &Audit, random: &mut Random) {
     let json = audit.to_json();
     let replayed = replay(&json).unwrap_or_else(|why| panic!("{why}: {json}"));
     assert_eq!(replayed.differences, Vec::<String>::new(), "{json}");
-    assert_eq!(replayed.judgement, audit.finding.judgement, "{json}");
+    assert_eq!(replayed.judgement, audit.evaluation.judgement, "{json}");
     let mut record: Value = serde_json::from_str(&json).expect("a record is JSON");
     if !change(&mut record, random) {
         return;

@@ -1,29 +1,29 @@
-//! Testers' tokens: what became of them, counted.
+//! The counters of override tokens.
 
 use serin_core::OverrideError;
 
 use crate::counters::Counter;
 
-/// What is counted of tokens.
+/// The number of override tokens, by outcome.
 #[derive(Debug, Default)]
 pub(crate) struct OverrideCounters {
     pub(crate) applied: Counter,
-    /// By [`OverrideError`].
+    /// In the order of [`OverrideError::ALL`].
     ignored: [Counter; OverrideError::ALL.len()],
 }
 
 impl OverrideCounters {
-    /// How many were ignored, each reason with its word.
+    /// The counters of ignored tokens, each with its reason.
     pub(crate) fn ignored(&self) -> impl Iterator<Item = (&'static str, &Counter)> {
-        OverrideError::ALL.iter().map(|why| why.as_str()).zip(&self.ignored)
+        OverrideError::ALL.iter().map(|error| error.as_str()).zip(&self.ignored)
     }
 
-    /// Counts what became of a request's token.
+    /// Counts the outcome of a request's token; `None` for a request without one.
     pub(crate) fn count(&self, outcome: Option<Result<(), OverrideError>>) {
         let counter = match outcome {
             None => return,
             Some(Ok(())) => Some(&self.applied),
-            Some(Err(why)) => self.ignored.get(why as usize),
+            Some(Err(error)) => self.ignored.get(error as usize),
         };
         if let Some(counter) = counter {
             counter.increment();

@@ -1,4 +1,4 @@
-//! A plan in force, with the counters that belong to it.
+//! The plan in force, with its counters.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
@@ -7,67 +7,68 @@ use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::{Decision, Plan, RolloutDecision};
 use serin_judge::TallyBuffer;
 
-use crate::config::Source;
+use crate::config::SpecSource;
 use crate::counters::Counter;
 use crate::shadow::InFlight;
 
-/// Everything a request needs of the current config. Shared by the requests that began under it.
+/// A plan in force, with everything that its requests need. The requests that began under it share it, so it
+/// outlives the next config.
 #[derive(Debug)]
-pub(crate) struct Active {
+pub(crate) struct ActivePlan {
     pub(crate) plan: Plan,
-    pub(crate) source: Source,
-    /// When it came into force, ms since 1970.
+    pub(crate) source: SpecSource,
+    /// The time at which it came into force, in ms since 1970.
     pub(crate) since: u64,
-    /// When its text was last seen at the source.
-    pub(crate) seen: Cell<u64>,
-    /// Reused, so that deciding allocates nothing.
+    /// The time at which its source last had this spec, in ms since 1970.
+    pub(crate) last_confirmed: Cell<u64>,
+    /// The decision of the current request. It is reused, so that `decide` allocates nothing.
     pub(crate) decision: RefCell<Decision>,
-    /// Whether any decision looks at a token's claims.
+    /// Whether any decision reads a token's claims.
     pub(crate) needs_claims: bool,
-    /// By position in the plan.
+    /// By the rollouts' indices in the plan.
     pub(crate) rollouts: Vec<RolloutCounters>,
     /// The latches of the plan's rollouts.
     active_latches: RefCell<Option<Rc<ActiveLatches>>>,
     /// Whether any rollout has gates.
     pub(crate) has_trials: bool,
-    /// When the next batch of outcomes is due, in ms since 1970.
+    /// The time of the next batch of outcomes, in ms since 1970.
     pub(crate) flush_due: Cell<u64>,
 }
 
-/// What is counted for a rollout.
+/// The counters of a rollout.
 #[derive(Debug, Default)]
 pub(crate) struct RolloutCounters {
-    /// Requests for each arm, by position.
+    /// The requests of each arm, by its index.
     pub(crate) arms: Vec<Counter>,
     pub(crate) shadow: ShadowCounters,
     /// The outcomes that are not yet sent to the judge.
     pub(crate) tallies: RefCell<TallyBuffer>,
 }
 
-/// What is counted for a rollout's shadow.
+/// The counters of a rollout's shadow.
 #[derive(Debug, Default)]
 pub(crate) struct ShadowCounters {
     pub(crate) in_flight: RefCell<InFlight>,
     /// Copies sent.
     pub(crate) sent: Counter,
-    /// Copies not sent: too many were under way, or the request could not be copied.
+    /// Copies not sent: the limit of copies in flight was reached, or the request could not be copied.
     pub(crate) skipped: Counter,
-    /// Copies without an answer in time.
+    /// Copies without a response in time.
     pub(crate) failed: Counter,
-    /// Answers that were compared.
+    /// Responses that were compared.
     pub(crate) compared: Counter,
-    /// Answers that differed.
+    /// Responses that differed.
     pub(crate) diverged: Counter,
 }
 
-impl Active {
-    pub(crate) fn new(plan: Plan, source: Source, now: u64) -> Active {
+impl ActivePlan {
+    pub(crate) fn new(plan: Plan, source: SpecSource, now: u64) -> ActivePlan {
         let counters = |arms: usize| RolloutCounters {
             arms: (0..arms).map(|_| Counter::default()).collect(),
             ..RolloutCounters::default()
         };
         let rollouts = plan.rollouts().iter().map(|rollout| counters(rollout.arms().len()));
-        Active {
+        ActivePlan {
             needs_claims: plan.needs_claims(),
             rollouts: rollouts.collect(),
             active_latches: RefCell::default(),
@@ -76,17 +77,17 @@ impl Active {
             decision: RefCell::new(Decision::new(&plan)),
             source,
             since: now,
-            seen: Cell::new(now),
+            last_confirmed: Cell::new(now),
             plan,
         }
     }
 
-    /// The latches in force; `None` if none is known.
+    /// The latches that decisions obey; `None` if none is known.
     pub(crate) fn active_latches(&self) -> Option<Rc<ActiveLatches>> {
         self.active_latches.borrow().clone()
     }
 
-    /// Decides by these latches from now on.
+    /// Makes decisions obey these latches.
     pub(crate) fn set_latches(&self, latches: &Latches) {
         self.active_latches.replace(latches.for_plan(&self.plan).map(Rc::new));
     }

@@ -1,4 +1,4 @@
-//! A plan in force, with the counters that belong to it.
+//! The plan in force, with its counters.
 
 use core::cell::RefCell;
 
@@ -9,49 +9,50 @@ use serin_core::{Decision, MonotonicClock, Plan, RolloutDecision};
 use crate::gates::Gates;
 use crate::host::{self, Metric};
 use crate::overrides::Overrides;
-use crate::shadow::Shadows;
+use crate::shadow::ComparedShadows;
 
-/// Everything a request needs of the current config. Shared by the requests that began under it.
-pub(crate) struct Active {
+/// A plan in force, with everything that its requests need. The requests that began under it share it, so it
+/// outlives the next config.
+pub(crate) struct ActivePlan {
     pub(crate) plan: Plan,
-    /// If the host was given keys.
+    /// `None` if the host has no override keys.
     pub(crate) overrides: Option<Rc<Overrides>>,
-    /// If rollouts are guarded.
+    /// `None` if no rollout can be aborted.
     pub(crate) gates: Option<Gates>,
-    pub(crate) shadows: Shadows,
-    /// Reused, so that deciding allocates nothing.
+    pub(crate) shadows: ComparedShadows,
+    /// The decision of the current request. It is reused, so that `decide` allocates nothing.
     pub(crate) decision: RefCell<Decision>,
     clock: MonotonicClock,
-    /// A counter for each arm of each rollout, by position.
+    /// The request counter of each arm, by the indices of rollout and arm.
     requests: Vec<Vec<Option<Metric>>>,
 }
 
-impl Active {
-    /// A plan that comes into force, after `before` if there was one.
+impl ActivePlan {
+    /// Puts a plan in force. The clock goes on from that of the `previous` plan.
     pub(crate) fn new(
         plan: Plan,
         overrides: Option<Rc<Overrides>>,
         gates: Option<Gates>,
-        before: Option<&Active>,
-    ) -> Active {
+        previous: Option<&ActivePlan>,
+    ) -> ActivePlan {
         let counter = |rollout: &str, arm: &str| {
             Metric::counter(&format!("serin.rollout.{rollout}.arm.{arm}.requests"))
         };
         let requests = plan.rollouts().iter().map(|rollout| {
             rollout.arms().iter().map(|arm| counter(rollout.name(), arm.name())).collect()
         });
-        Active {
+        ActivePlan {
             requests: requests.collect(),
             overrides,
             gates,
-            shadows: Shadows::new(&plan),
+            shadows: ComparedShadows::new(&plan),
             decision: RefCell::new(Decision::new(&plan)),
-            clock: before.map(|before| before.clock.clone()).unwrap_or_default(),
+            clock: previous.map(|previous| previous.clock.clone()).unwrap_or_default(),
             plan,
         }
     }
 
-    /// The time that decisions and gates go by, in ms since 1970.
+    /// The time of decisions and gates, in ms since 1970. It never goes back.
     pub(crate) fn now(&self) -> Option<u64> {
         self.clock.advance(host::now_ms())
     }

@@ -1,34 +1,35 @@
-//! A request's method, URL and header fields, in one buffer.
+//! The head of a request: method, URL and header fields, in one buffer.
 
-/// What `host.js` calls a head: method, URL, then name and value of each field, a line each.
+/// A request's head, in the format of `host.js`: a line for the method, the URL, each field's name and each
+/// field's value.
 ///
-/// The runtime decodes header values as UTF-8 and puts U+FFFD where bytes are none. That character
-/// becomes the byte 0xFF again, so that the core sees a value that is not UTF-8, as everywhere.
-///
-/// Read once: where each line ends is noted when it comes.
-pub(crate) struct Head {
+/// The runtime decodes header values as UTF-8 and replaces invalid bytes by U+FFFD. Here that character becomes
+/// the byte 0xFF, so that the core gets a value that is not UTF-8, as on every host.
+pub(crate) struct RequestHead {
     bytes: Vec<u8>,
-    ends: Vec<usize>,
-    /// Where the URL's authority begins and ends.
+    /// The end of each line.
+    line_ends: Vec<usize>,
+    /// The start and the end of the authority in the URL.
     authority: (usize, usize),
 }
 
 const REPLACEMENT: &str = "\u{FFFD}";
 
-impl Head {
-    pub(crate) fn new(text: String) -> Head {
+impl RequestHead {
+    pub(crate) fn new(text: String) -> RequestHead {
         if !text.contains(REPLACEMENT) {
-            return Head::of(text.into_bytes());
+            return RequestHead::from_bytes(text.into_bytes());
         }
         let parts: Vec<&[u8]> = text.split(REPLACEMENT).map(str::as_bytes).collect();
-        Head::of(parts.join(&0xFF))
+        RequestHead::from_bytes(parts.join(&0xFF))
     }
 
-    fn of(bytes: Vec<u8>) -> Head {
-        let mut ends = Vec::with_capacity(64);
-        ends.extend(bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n').map(|(at, _)| at));
-        ends.push(bytes.len());
-        let mut head = Head { bytes, ends, authority: (0, 0) };
+    fn from_bytes(bytes: Vec<u8>) -> RequestHead {
+        let newlines = bytes.iter().enumerate().filter(|(_, byte)| **byte == b'\n');
+        let mut line_ends = Vec::with_capacity(64);
+        line_ends.extend(newlines.map(|(index, _)| index));
+        line_ends.push(bytes.len());
+        let mut head = RequestHead { bytes, line_ends, authority: (0, 0) };
         head.authority = authority(head.url());
         head
     }
@@ -67,13 +68,14 @@ impl Head {
         self.line(1)
     }
 
-    /// Header fields, names in lower case, lines of one name joined.
+    /// The header fields: names in lower case, values of one name joined.
     pub(crate) fn fields(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let names = (2..self.ends.len()).step_by(2);
-        names.map(|at| (self.line(at), self.line(at.saturating_add(1))))
+        let names = (2..self.line_ends.len()).step_by(2);
+        names.map(|index| (self.line(index), self.line(index.saturating_add(1))))
     }
 
-    /// Whether asking twice is as good as asking once (RFC 9110, section 9.2.2).
+    /// Whether the request may be sent twice: its method is idempotent (RFC 9110, section 9.2.2), and it is no
+    /// upgrade.
     pub(crate) fn is_repeatable(&self) -> bool {
         matches!(self.method(), b"GET" | b"HEAD" | b"OPTIONS" | b"PUT" | b"DELETE" | b"TRACE")
             && self.field("upgrade").is_none()
@@ -81,7 +83,7 @@ impl Head {
 
     /// A field's value.
     pub(crate) fn field(&self, name: &str) -> Option<&[u8]> {
-        self.fields().find(|(known, _)| *known == name.as_bytes()).map(|(_, value)| value)
+        self.fields().find(|(field, _)| *field == name.as_bytes()).map(|(_, value)| value)
     }
 
     /// A field's value, if it is UTF-8.
@@ -89,7 +91,7 @@ impl Head {
         self.field(name).and_then(|value| std::str::from_utf8(value).ok())
     }
 
-    /// The header block as the core reads it.
+    /// The header block for the core, with the pseudo-header fields of HTTP/2.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
         let pseudo: [(&[u8], &[u8]); 4] = [
             (b":method", self.method()),
@@ -101,14 +103,14 @@ impl Head {
     }
 
     fn line(&self, index: usize) -> &[u8] {
-        let before = index.checked_sub(1).and_then(|index| self.ends.get(index));
-        let start = before.map_or(0, |end| end.saturating_add(1));
-        let end = self.ends.get(index).copied().unwrap_or(start);
+        let previous = index.checked_sub(1).and_then(|index| self.line_ends.get(index));
+        let start = previous.map_or(0, |end| end.saturating_add(1));
+        let end = self.line_ends.get(index).copied().unwrap_or(start);
         self.bytes.get(start..end).unwrap_or(&[])
     }
 }
 
-/// Where the authority of a URL begins and ends.
+/// The start and the end of the authority in a URL.
 fn authority(url: &[u8]) -> (usize, usize) {
     let colon = url.iter().position(|byte| *byte == b':').unwrap_or(0);
     let rest = url.get(colon..).unwrap_or(&[]);
@@ -124,8 +126,9 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reads_what_the_host_wrote() {
-        let head = Head::new("GET\nhttps://a.example:8/b?c=d\nx-a\n1, 2\nx-empty\n\nx-b\nö".into());
+    fn head_has_method_url_and_fields() {
+        let head =
+            RequestHead::new("GET\nhttps://a.example:8/b?c=d\nx-a\n1, 2\nx-empty\n\nx-b\nö".into());
         assert_eq!(head.method(), b"GET");
         assert_eq!(head.scheme(), b"https");
         assert_eq!(head.authority(), b"a.example:8");
@@ -138,20 +141,20 @@ mod tests {
     }
 
     #[test]
-    fn bytes_that_were_none_of_utf_8_are_bytes_again() {
-        let head = Head::new("GET\nhttp://a/\ncookie\na=\u{FFFD}; b=ö".into());
+    fn replacement_character_is_an_invalid_byte_again() {
+        let head = RequestHead::new("GET\nhttp://a/\ncookie\na=\u{FFFD}; b=ö".into());
         assert_eq!(head.field("cookie"), Some(&b"a=\xFF; b=\xC3\xB6"[..]));
         assert_eq!(head.text("cookie"), None);
     }
 
     #[test]
-    fn odd_urls() {
+    fn target_of_unusual_urls() {
         for (url, target) in
             [("http://a", "/"), ("http://a?b", "?b"), ("http://a//b", "//b"), ("", "/")]
         {
-            let head = Head::new(format!("GET\n{url}"));
+            let head = RequestHead::new(format!("GET\n{url}"));
             assert_eq!(head.target(), target.as_bytes(), "{url}");
         }
-        assert_eq!(Head::new(String::new()).method(), b"");
+        assert_eq!(RequestHead::new(String::new()).method(), b"");
     }
 }
