@@ -9,11 +9,13 @@ mod demo;
 mod diagnostics;
 mod diff;
 mod document;
+#[cfg(feature = "network")]
 mod drift;
 mod drill;
 mod explain;
 mod export;
 mod failure;
+#[cfg(feature = "network")]
 mod fetch;
 mod filter;
 mod import;
@@ -23,6 +25,7 @@ mod lines;
 mod number_format;
 mod override_keys;
 mod overrides;
+#[cfg(feature = "network")]
 mod package;
 mod proxy;
 mod replay_audit;
@@ -59,10 +62,12 @@ enum Command {
     /// Hold what hosts run against a spec: revision, digest, what differs, aborts in force
     ///
     /// The token for status pages comes from the environment, SERIN_STATUS_TOKEN.
+    #[cfg(feature = "network")]
     Drift(drift::DriftArgs),
     /// Package the filter as an OCI artifact, into a folder or to a registry
     ///
     /// Prints what the url of Istio's WasmPlugin takes.
+    #[cfg(feature = "network")]
     Package(package::PackageArgs),
     /// Explain what a request gets, step by step, and why
     Explain(explain::ExplainArgs),
@@ -98,7 +103,9 @@ fn main() -> ExitCode {
         Command::Check(args) => check::run(&args),
         Command::Schema => schema::run(),
         Command::Diff(args) => diff::run(&args),
+        #[cfg(feature = "network")]
         Command::Drift(args) => drift::run(&args),
+        #[cfg(feature = "network")]
         Command::Package(args) => package::run(&args),
         Command::Explain(args) => explain::run(&args),
         Command::Serve(args) => serve::run(args),
