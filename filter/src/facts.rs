@@ -4,10 +4,10 @@ use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{Facts, OverrideKeys, RequestHost};
+use serin_core::{OverrideKeys, RequestHost};
 
 use crate::active_plan::ActivePlan;
-use crate::host::{self, HeaderBlock};
+use crate::host;
 use crate::overrides::Overrides;
 
 /// The property in which Envoy's `jwt_authn` filter stores the claims of a verified token, if it is
@@ -15,24 +15,10 @@ use crate::overrides::Overrides;
 const JWT_PAYLOAD: [&str; 4] =
     ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload"];
 
-/// Collects the facts of a request. The host is asked only for inputs that the plan needs.
-pub(crate) fn gather<'a>(
-    active: &'a ActivePlan,
-    headers: &'a HeaderBlock,
-    latches: Option<&'a ActiveLatches>,
-) -> Facts<'a> {
-    let mut envoy = EnvoyHost { active, latches };
-    let facts = Facts::of_request(&active.plan, headers.pairs(), &mut envoy);
-    if let Some(overrides) = &active.overrides {
-        overrides.count(facts.override_outcome());
-    }
-    facts
-}
-
 /// The proxy that handles the request.
-struct EnvoyHost<'a> {
-    active: &'a ActivePlan,
-    latches: Option<&'a ActiveLatches>,
+pub(crate) struct EnvoyHost<'a> {
+    pub(crate) active: &'a ActivePlan,
+    pub(crate) latches: Option<&'a ActiveLatches>,
 }
 
 impl<'a> RequestHost<'a> for EnvoyHost<'a> {

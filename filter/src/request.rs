@@ -5,11 +5,12 @@ use std::rc::Rc;
 use proxy_wasm::traits::{Context, HttpContext};
 use proxy_wasm::types::Action;
 use serin_core::gate::Exposure;
-use serin_core::{decide, headers};
+use serin_core::{Facts, decide, headers};
 
 use crate::active_plan::ActivePlan;
+use crate::facts::EnvoyHost;
 use crate::shadow::{Comparison, CopyHandling};
-use crate::{actions, facts, host};
+use crate::{actions, host};
 
 /// The proxy-wasm context of one request.
 pub(crate) struct RequestContext {
@@ -50,7 +51,11 @@ impl HttpContext for RequestContext {
         };
         let active_latches =
             active.gates.as_ref().and_then(|gates| gates.active_latches(&active.plan));
-        let facts = facts::gather(active, &block, active_latches.as_deref());
+        let mut envoy = EnvoyHost { active, latches: active_latches.as_deref() };
+        let facts = Facts::of_request(&active.plan, block.pairs(), &mut envoy);
+        if let Some(overrides) = &active.overrides {
+            overrides.count(facts.override_outcome());
+        }
         let Ok(mut decision) = active.decision.try_borrow_mut() else {
             actions::strip(&block, |_| false);
             return Action::Continue;

@@ -1,6 +1,7 @@
 //! `serin serve` with the example's spec: the filter in host-sim behind a real socket. Every response
 //! must come from the upstream that native Rust decides.
 
+use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::envoy::path_from_env;
 use serin_conformance::example_requests::{self, N_WITHOUT_COHORT};
@@ -14,7 +15,8 @@ use serin_core::Plan;
 use std::io::{BufRead, BufReader};
 use std::net::SocketAddr;
 use std::path::Path;
-use std::process::{Child, ExitCode, Stdio};
+use std::process::{Child, Command, ExitCode, Stdio};
+use std::time::{Duration, Instant};
 
 fn main() -> ExitCode {
     let mut report = Report::new("serin serve");
@@ -27,6 +29,7 @@ fn main() -> ExitCode {
         }
         Err(why) => report.record("serin serve starts", Err(why)),
     }
+    report.check("flag evaluation obeys the aborts that the filter obeys", ofrep_obeys_aborts);
     report.finish()
 }
 
@@ -143,6 +146,104 @@ impl Serve {
         outcome::differences(&expected, &actual).map_err(|why| format!("{}\n{why}", case.name))?;
         Ok(expected)
     }
+}
+
+/// A rollout whose abort turns a flag off.
+fn spec_with_gates() -> Value {
+    json!({
+        "formatVersion": 1,
+        "units": {"user": [{"header": "x-user-id"}]},
+        "flags": {"cart": {
+            "kind": "ops",
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "rules": [{"serve": "on"}],
+        }},
+        "rollouts": {"shop": {
+            "unit": "user",
+            "arms": {"stable": {"target": "stable"}, "canary": {"target": "canary"}},
+            "baseline": "stable",
+            "canary": {"share": 50},
+            "gates": {},
+            "onAbort": {"disable": ["cart"]},
+        }},
+    })
+}
+
+/// The filter reads latches from a URL. The flag that the upstream receives and the flag that OFREP answers
+/// must be the same, with and without an abort.
+fn ofrep_obeys_aborts() -> Result<(), String> {
+    let abort = json!({"epoch": 0, "at": 1_795_250_000_000_u64, "digest": "", "reason": "errors"});
+    let spec = Path::new(env!("CARGO_TARGET_TMPDIR")).join("serve-gates.json");
+    std::fs::write(&spec, spec_with_gates().to_string()).map_err(|error| error.to_string())?;
+    for (latches, field, variant, reason) in [
+        (json!([]), "cart=?1", "on", "TARGETING_MATCH"),
+        (json!([{"rollout": "shop", "abort": abort}]), "cart=?0", "off", "DISABLED"),
+    ] {
+        let state = Upstream::start(&json!({"latches": latches}).to_string())?;
+        let upstream = Upstream::start("upstream")?;
+        let mut child = Command::new(path_from_env("SERIN_BIN")?)
+            .envs([("SERIN_STATE_CLUSTER", "state"), ("SERIN_GATE_TICK_MS", "50")])
+            .env("SERIN_STATE_URL", "http://state.example/latches")
+            // Otherwise the wait for the latches turns the flag off, too.
+            .env("SERIN_UNKNOWN_STATE", "proceed")
+            .arg("serve")
+            .arg(&spec)
+            .args(
+                ["stable", "canary"].map(|arm| format!("--arm={arm}=http://{}", upstream.address)),
+            )
+            .arg(format!("--cluster=state=http://{}", state.address))
+            .args(["--ofrep", "--listen", "127.0.0.1:0", "--workers", "2"])
+            .arg("--filter")
+            .arg(path_from_env("SERIN_FILTER_WASM")?)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .spawn()
+            .map_err(|error| format!("serin did not start: {error}"))?;
+        let seen = read_address(&mut child).and_then(|address| {
+            upstream_receives(address, &upstream, field)?;
+            evaluated(address)
+        });
+        let _ = child.kill();
+        let _ = child.wait();
+        let (seen_variant, seen_reason) = seen?;
+        if (seen_variant.as_str(), seen_reason.as_str()) != (variant, reason) {
+            return Err(format!(
+                "the upstream receives {field}, OFREP answers {seen_variant} ({seen_reason})"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Waits until the upstream receives these flags: the filter reads the latches at its next tick.
+fn upstream_receives(address: SocketAddr, upstream: &Upstream, wanted: &str) -> Result<(), String> {
+    let end = Instant::now() + Duration::from_secs(60);
+    loop {
+        let case = Upstream::new_case();
+        let request = example_requests::case("/", &[("x-user-id", "ada")]).request;
+        client::send(address, None, &request, &[(CASE_FIELD, &case)])?;
+        let fields = outcome::join_fields(upstream.take(&case).unwrap_or_default());
+        let flags = fields.get("serin-flags").map_or("", String::as_str);
+        if flags == wanted {
+            return Ok(());
+        }
+        if Instant::now() > end {
+            return Err(format!("the upstream receives {flags:?}, not {wanted:?}"));
+        }
+        std::thread::sleep(Duration::from_millis(20));
+    }
+}
+
+/// The variant and the reason that OFREP answers about the flag.
+fn evaluated(address: SocketAddr) -> Result<(String, String), String> {
+    let mut request = example_requests::case("/ofrep/v1/evaluate/flags/cart", &[]).request;
+    request.method = "POST".to_owned();
+    let response = client::send(address, None, &request, &[])?;
+    let answer: Value =
+        serde_json::from_slice(&response.body).map_err(|error| error.to_string())?;
+    let part = |name: &str| answer[name].as_str().unwrap_or_default().to_owned();
+    Ok((part("variant"), part("reason")))
 }
 
 /// Reads the address from the output of `serin serve`. A thread reads the rest, because a full pipe

@@ -1,10 +1,10 @@
-//! `cargo xtask bench`: what a decision costs, natively and as wasm, in one table at the end.
+//! `cargo xtask bench`: the costs of a decision, natively and as wasm, in one table.
 //!
-//! The core's criterion benches measure wall time, which varies; the simulator counts host calls,
-//! fuel and bytes, which do not.
+//! The core's criterion benches measure wall time, which varies. The simulator counts host calls, fuel
+//! and bytes, which are the same in every run.
 
-use crate::shell::{self, Outcome};
-use crate::{build, tools, worker};
+use crate::process::{self, TaskResult};
+use crate::{build, files, tools, worker};
 use serde_json::Value;
 use std::collections::BTreeMap;
 use std::io::Write;
@@ -12,133 +12,129 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::SystemTime;
 
-/// One line of the table.
+/// A line of the table: a measure's name and its value with its unit.
 struct Row {
-    what: String,
+    name: String,
     value: String,
 }
 
 /// Measures everything and prints the table.
-pub(crate) fn task() -> Outcome {
+pub(crate) fn task() -> TaskResult {
     let filter = build::filter()?;
     let serin = build::serin(&filter)?;
     let start = SystemTime::now();
-    let mut rows = sizes(&filter)?;
-    rows.extend(request(&serin)?);
-    let benched = [("core", "serin-core"), ("host-sim", "serin-host-sim")];
-    for (folder, package) in benched {
-        if !shell::root().join(folder).join("benches").is_dir() {
-            continue;
-        }
+    let mut rows = filter_sizes(&filter)?;
+    rows.extend(request_costs(&serin)?);
+    for package in ["serin-core", "serin-host-sim"] {
         println!("\n== benches of {package}");
-        let mut said = Vec::new();
-        let mut cargo = shell::cargo(&["bench", "--package", package]);
-        shell::watch(cargo.env("SERIN_FILTER_WASM", &filter), |line| said.push(line.to_string()))?;
-        rows.extend(stated(&said));
+        let mut lines = Vec::new();
+        let mut cargo = process::cargo(&["bench", "--package", package]);
+        process::run_with_lines(cargo.env("SERIN_FILTER_WASM", &filter), |line| {
+            lines.push(line.to_string())
+        })?;
+        rows.extend(measures(&lines));
     }
-    rows.extend(timings(&shell::target_dir().join("criterion"), start));
-    rows.extend(in_workerd()?);
+    rows.extend(criterion_rows(&process::target_dir().join("criterion"), start));
+    rows.extend(worker_costs()?);
     print_table(&rows);
-    println!(
-        "\nbench: done; times are of this machine and of whatever else it does, counts are exact"
-    );
+    println!("\nbench: done; times depend on this machine and its other load, counts are exact");
     Ok(())
 }
 
-/// The same decision by other published engines, which are fetched from crates.io.
-pub(crate) fn engines() -> Outcome {
-    let folder = shell::root().join("bench-engines");
+/// Measures the same decision in other published engines, which cargo downloads from crates.io.
+pub(crate) fn engines() -> TaskResult {
+    let folder = process::root().join("bench-engines");
     let start = SystemTime::now();
-    let mut said = Vec::new();
-    // Each bench first makes sure that every engine does the same work.
+    let mut lines = Vec::new();
+    // Each bench first checks that every engine gives the same decision.
     for bench in ["allocations", "engines"] {
-        let mut cargo = shell::cargo(&["bench", "--bench", bench]);
-        shell::watch(cargo.current_dir(&folder), |line| said.push(line.to_string()))?;
+        let mut cargo = process::cargo(&["bench", "--bench", bench]);
+        process::run_with_lines(cargo.current_dir(&folder), |line| lines.push(line.to_string()))?;
     }
-    let times = medians(&shell::target_dir().join("criterion").join("engines"), start);
+    let times = medians(&process::target_dir().join("criterion").join("engines"), start);
     let own = times.iter().find(|(name, _)| name.starts_with("serin"));
-    let own = own.map(|(_, time)| *time).ok_or("criterion left no figures")?;
-    let mut rows = stated(&said);
+    let own = own.map(|(_, time)| *time).ok_or("criterion wrote no times of Serin")?;
+    let mut rows = measures(&lines);
     for (engine, time) in &times {
         let ratio = time / own;
         let value = format!("{}, {ratio:.1} × Serin's", nanoseconds(*time));
-        rows.push(Row { what: format!("time per decision, {engine}"), value });
+        rows.push(Row { name: format!("time per decision, {engine}"), value });
     }
     print_table(&rows);
-    println!("\nbench engines: done; times are of this machine and of whatever else it does");
+    println!("\nbench engines: done; times depend on this machine and its other load");
     Ok(())
 }
 
-/// What a request with one rollout and three delivered flags costs in the filter.
-fn request(serin: &Path) -> Outcome<Vec<Row>> {
+/// The costs of a request with one rollout and three delivered flags in the filter.
+fn request_costs(serin: &Path) -> TaskResult<Vec<Row>> {
     let mut command = Command::new(serin);
     command.args(["bench-filter", "--json", "--requests", "20000", "--path", "/feed"]);
     command.args(["--header", "x-user-id: ana", "--header", "x-plan: enterprise"]);
-    command.arg(shell::root().join("xtask/bench.json"));
-    let json: Value = serde_json::from_str(&shell::read(&mut command)?)
-        .map_err(|error| format!("`serin bench-filter` gave no JSON: {error}"))?;
+    command.arg(process::root().join("xtask/bench.json"));
+    let json: Value = serde_json::from_str(&process::output(&mut command)?)
+        .map_err(|error| format!("`serin bench-filter` printed no JSON: {error}"))?;
     let number = |field: &str| json.get(field).and_then(Value::as_f64).unwrap_or_default();
     let count =
-        |what: &str, field: &str| Row { what: what.into(), value: number(field).to_string() };
+        |name: &str, field: &str| Row { name: name.into(), value: number(field).to_string() };
     Ok(vec![
         Row {
-            what: "linear memory of a configured VM".into(),
+            name: "linear memory of a configured VM".into(),
             value: bytes(number("memoryBytes")),
         },
         count("host calls per request", "hostCallsPerRequest"),
         count("wasmtime fuel per request", "fuelPerRequest"),
         Row {
-            what: "time per request in host-sim".into(),
+            name: "time per request in host-sim".into(),
             value: nanoseconds(number("nanosPerRequest")),
         },
         count("requests per second in host-sim, one VM", "requestsPerSecond"),
     ])
 }
 
-/// The Worker's size, and its requests against those of a Worker in JavaScript.
-fn in_workerd() -> Outcome<Vec<Row>> {
-    let dist = worker::build()?;
-    let (raw, packed) = worker::size(&dist).map_err(|error| error.to_string())?;
+/// The Worker's size, and the costs of its requests beside those of a Worker in JavaScript.
+fn worker_costs() -> TaskResult<Vec<Row>> {
+    let worker = worker::build()?;
+    let worker::Size { raw, compressed } = worker.size;
     let mut rows = vec![
-        Row { what: "Worker, wasm and JavaScript, raw".into(), value: bytes(raw as f64) },
-        Row { what: "Worker, wasm and JavaScript, gzip".into(), value: bytes(packed as f64) },
+        Row { name: "Worker, wasm and JavaScript, raw".into(), value: bytes(raw as f64) },
+        Row { name: "Worker, wasm and JavaScript, gzip".into(), value: bytes(compressed as f64) },
     ];
     println!("\n== the Worker against one in JavaScript, in workerd");
-    let mut said = Vec::new();
-    let mut script = worker::script(&tools::Node::ready()?, &dist, "bench.mjs");
-    shell::watch(&mut script, |line| said.push(line.to_string()))?;
-    rows.extend(stated(&said));
+    let mut lines = Vec::new();
+    let mut script = worker::script(&tools::Node::ready()?, &worker, "bench.mjs");
+    process::run_with_lines(&mut script, |line| lines.push(line.to_string()))?;
+    rows.extend(measures(&lines));
     Ok(rows)
 }
 
-fn sizes(filter: &Path) -> Outcome<Vec<Row>> {
-    let wasm = std::fs::read(filter)
-        .map_err(|error| format!("{} could not be read: {error}", filter.display()))?;
+fn filter_sizes(filter: &Path) -> TaskResult<Vec<Row>> {
+    let wasm = files::read(filter)?;
     let mut gzip = flate2::write::GzEncoder::new(Vec::new(), flate2::Compression::best());
-    let packed = gzip.write_all(&wasm).and_then(|()| gzip.finish());
-    let packed = packed.map_err(|error| format!("the wasm could not be packed: {error}"))?;
+    let compressed = gzip.write_all(&wasm).and_then(|()| gzip.finish());
+    let compressed =
+        compressed.map_err(|error| format!("the wasm cannot be compressed: {error}"))?;
     Ok(vec![
-        Row { what: "filter.wasm, raw".into(), value: bytes(wasm.len() as f64) },
-        Row { what: "filter.wasm, gzip".into(), value: bytes(packed.len() as f64) },
+        Row { name: "filter.wasm, raw".into(), value: bytes(wasm.len() as f64) },
+        Row { name: "filter.wasm, gzip".into(), value: bytes(compressed.len() as f64) },
     ])
 }
 
-/// What benches state beside wall times: lines of the form `measure: NAME = VALUE`.
-fn stated(lines: &[String]) -> Vec<Row> {
+/// The measures that a bench prints besides wall times: lines of the form `measure: NAME = VALUE`.
+fn measures(lines: &[String]) -> Vec<Row> {
     let read = |line: &String| {
-        let (what, value) = line.strip_prefix("measure: ")?.split_once(" = ")?;
-        Some(Row { what: what.into(), value: value.into() })
+        let (name, value) = line.strip_prefix("measure: ")?.split_once(" = ")?;
+        Some(Row { name: name.into(), value: value.into() })
     };
     lines.iter().filter_map(read).collect()
 }
 
-/// Criterion's medians of the benches that ran just now, from its own files.
-fn timings(folder: &Path, since: SystemTime) -> Vec<Row> {
-    let row = |(what, value)| Row { what, value: nanoseconds(value) };
+/// The rows of criterion's benches that have run since a time.
+fn criterion_rows(folder: &Path, since: SystemTime) -> Vec<Row> {
+    let row = |(name, value)| Row { name, value: nanoseconds(value) };
     medians(folder, since).into_iter().map(row).collect()
 }
 
-/// Names and nanoseconds.
+/// Criterion's medians in nanoseconds, by the bench's name.
 fn medians(folder: &Path, since: SystemTime) -> BTreeMap<String, f64> {
     let mut found = BTreeMap::new();
     collect(folder, folder, since, &mut found);
@@ -161,22 +157,22 @@ fn collect(root: &Path, folder: &Path, since: SystemTime, found: &mut BTreeMap<S
     }
 }
 
-/// `new/estimates.json` holds the latest run.
+/// The median of a bench's latest run, which criterion writes to `new/estimates.json`.
 fn median(folder: &Path, since: SystemTime) -> Option<f64> {
     if folder.file_name()? != "new" {
         return None;
     }
     let file: PathBuf = folder.join("estimates.json");
-    let fresh = std::fs::metadata(&file).ok()?.modified().ok()? >= since;
+    let is_fresh = std::fs::metadata(&file).ok()?.modified().ok()? >= since;
     let json: Value = serde_json::from_slice(&std::fs::read(file).ok()?).ok()?;
-    fresh.then(|| json.get("median")?.get("point_estimate")?.as_f64())?
+    is_fresh.then(|| json.get("median")?.get("point_estimate")?.as_f64())?
 }
 
 fn print_table(rows: &[Row]) {
-    let width = rows.iter().map(|row| row.what.chars().count()).max().unwrap_or_default();
-    println!("\n{:width$}  value", "what");
-    for Row { what, value } in rows {
-        println!("{what:width$}  {value}");
+    let width = rows.iter().map(|row| row.name.chars().count()).max().unwrap_or_default();
+    println!("\n{:width$}  value", "measure");
+    for Row { name, value } in rows {
+        println!("{name:width$}  {value}");
     }
 }
 
@@ -194,18 +190,18 @@ fn bytes(value: f64) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{nanoseconds, stated};
+    use super::{measures, nanoseconds};
 
     #[test]
-    fn reads_what_benches_state() {
+    fn measures_are_read_from_lines() {
         let lines = ["measure: host calls per request = 5".to_string(), "other".to_string()];
-        let rows = stated(&lines);
+        let rows = measures(&lines);
         assert_eq!(rows.len(), 1);
-        assert_eq!((&*rows[0].what, &*rows[0].value), ("host calls per request", "5"));
+        assert_eq!((&*rows[0].name, &*rows[0].value), ("host calls per request", "5"));
     }
 
     #[test]
-    fn prints_times_in_their_unit() {
+    fn times_have_the_fitting_unit() {
         assert_eq!(nanoseconds(99.96), "100.0 ns");
         assert_eq!(nanoseconds(1500.0), "1.50 µs");
     }

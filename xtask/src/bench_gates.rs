@@ -1,10 +1,10 @@
-//! `cargo xtask bench gates`: simulations of the gates, optimised, with their output passed through.
+//! `cargo xtask bench gates`: the gates' simulations, built with optimisation.
 
-use crate::shell::{self, Outcome};
+use crate::process::{self, TaskResult};
 
-/// Runs the simulations; arguments go to them.
-pub(crate) fn task(args: &[String]) -> Outcome {
-    let mut cargo = shell::cargo(&["run", "--quiet", "--release"]);
+/// Runs the simulations with these arguments.
+pub(crate) fn task(args: &[String]) -> TaskResult {
+    let mut cargo = process::cargo(&["run", "--quiet", "--release"]);
     cargo.args(["--package", "serin-bench-gates", "--"]).args(args);
-    shell::run(&mut cargo)
+    process::run(&mut cargo)
 }

@@ -1,111 +1,94 @@
-//! `cargo xtask build` and `cargo xtask demo`: what people deploy, in `dist/`.
+//! `cargo xtask build`: the files that people deploy, in `dist/`.
 
-use crate::shell::{self, Outcome};
-use crate::{prune, tools, wasm_opt, worker};
+use crate::process::{self, TaskResult};
+use crate::stamp::Stamp;
+use crate::{files, prune, tools, wasm_opt, worker};
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
-/// Builds everything into `dist/` and says what is there.
-pub(crate) fn task() -> Outcome {
+/// Source code that the filter's stamp covers, besides rustc's wasm.
+const SOURCES: [&[u8]; 3] =
+    [include_bytes!("build.rs"), include_bytes!("prune.rs"), include_bytes!("wasm_opt.rs")];
+
+/// Builds everything into `dist/` and prints a summary.
+pub(crate) fn task() -> TaskResult {
     let filter = filter()?;
     let serin = serin(&filter)?;
-    let worker = worker::summary(&worker::build()?)?;
+    let worker = worker::build()?.summary();
     println!("build: done, {}, {} and {worker}", summary(&filter), summary(&serin));
     Ok(())
 }
 
-/// Builds the filter alone and says how large it is.
-pub(crate) fn filter_task() -> Outcome {
+/// Builds the filter alone and prints its size.
+pub(crate) fn filter_task() -> TaskResult {
     println!("build: done, {}", summary(&filter()?));
     Ok(())
 }
 
-/// Builds, then runs `serin demo` with the arguments given.
-pub(crate) fn demo(args: &[String]) -> Outcome {
-    let serin = serin(&filter()?)?;
-    println!("demo: running `serin demo` on the filter that was just built\n");
-    let mut command = Command::new(serin);
-    command.arg("demo").args(args).current_dir(shell::root());
-    match command.status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`serin demo` ended with {status}")),
-        Err(error) => Err(format!("`serin demo` did not start: {error}")),
-    }
-}
-
 /// Builds the filter and leaves the pruned and optimised wasm in `dist/serin-filter.wasm`.
-pub(crate) fn filter() -> Outcome<PathBuf> {
-    tools::wasm_targets(&[tools::FILTER_TARGET])?;
+pub(crate) fn filter() -> TaskResult<PathBuf> {
     println!("build: the filter for {}", tools::FILTER_TARGET);
-    let target = tools::FILTER_TARGET;
-    // The flags name the folders that this fills.
-    shell::run(&mut shell::cargo(&["fetch", "--quiet"]))?;
-    let flags = format!("target.{target}.rustflags=[{}]", remapped_paths());
-    shell::run(&mut shell::cargo(&[
-        "build",
-        "--package",
-        "serin-filter",
-        "--target",
-        target,
-        "--profile",
-        "wasm",
-        "--config",
-        &flags,
-    ]))?;
-    let built = shell::target_dir().join(target).join("wasm/serin_filter.wasm");
-    let wasm = std::fs::read(&built)
-        .map_err(|error| format!("{} could not be read: {error}", built.display()))?;
-    let pruned = shell::target_dir().join("serin-filter.pruned.wasm");
-    std::fs::write(&pruned, prune::prune(&wasm, |name| prune::FILTER_EXPORTS.contains(&name))?)
-        .map_err(|error| format!("{} could not be written: {error}", pruned.display()))?;
-    wasm_opt::optimise(&pruned, &[])?;
-    let optimised = std::fs::read(&pruned)
-        .map_err(|error| format!("{} could not be read: {error}", pruned.display()))?;
+    let wasm = compiled_filter()?;
     let filter = dist("serin-filter.wasm")?;
-    write_if_changed(&filter, &optimised)?;
+    let outputs = [filter.clone()];
+    let version = wasm_opt::version().as_bytes();
+    let stamp = Stamp::new("filter", &[&wasm, version, &SOURCES.concat()]);
+    if stamp.note(&outputs).is_some() {
+        return Ok(filter);
+    }
+    let optimised = process::target_dir().join("serin-filter.optimised.wasm");
+    files::write(&optimised, prune::prune(&wasm, prune::is_filter_export)?)?;
+    wasm_opt::optimise(&optimised, &[])?;
+    files::write_if_changed(&filter, &files::read(&optimised)?)?;
+    stamp.write(&outputs, "")?;
     Ok(filter)
 }
 
+/// The filter as rustc and its linker make it, with every export of the SDK.
+pub(crate) fn compiled_filter() -> TaskResult<Vec<u8>> {
+    wasm("serin-filter", tools::FILTER_TARGET).and_then(|path| files::read(&path))
+}
+
+/// Compiles a package to wasm and returns the path of its module.
+pub(crate) fn wasm(package: &str, target: &str) -> TaskResult<PathBuf> {
+    tools::wasm_targets(&[target])?;
+    let flags = format!("target.{target}.rustflags=[{}]", remapped_paths());
+    let build = ["build", "--profile", "wasm", "--package", package, "--target", target];
+    process::run(process::cargo(&build).args(["--config", &flags]))?;
+    let file = format!("{}.wasm", package.replace('-', "_"));
+    Ok(process::target_dir().join(target).join("wasm").join(file))
+}
+
 /// Builds the `serin` command with the filter inside and leaves it in `dist/serin`.
-pub(crate) fn serin(filter: &Path) -> Outcome<PathBuf> {
+pub(crate) fn serin(filter: &Path) -> TaskResult<PathBuf> {
     println!("build: the serin command");
-    let mut cargo =
-        shell::cargo(&["build", "--release", "--package", "serin-cli", "--bin", "serin"]);
-    shell::run(cargo.env("SERIN_FILTER_WASM", filter))?;
+    let build = ["build", "--release", "--package", "serin-cli", "--bin", "serin"];
+    process::run(process::cargo(&build).env("SERIN_FILTER_WASM", filter))?;
     let serin = dist("serin")?;
-    let built = shell::target_dir().join("release/serin");
+    let built = process::target_dir().join("release/serin");
     // Not a copy over the old file: a serin that still runs keeps its own.
     let _ = std::fs::remove_file(&serin);
     std::fs::copy(&built, &serin)
-        .map_err(|error| format!("{} could not be copied: {error}", built.display()))?;
+        .map_err(|error| format!("{} cannot be copied: {error}", built.display()))?;
     Ok(serin)
 }
 
-/// Compiler flags that keep this machine's paths out of the wasm, so that it comes out the same
-/// on every machine.
-pub(crate) fn remapped_paths() -> String {
+/// Compiler flags that keep this machine's paths out of the wasm, so that it is the same on every
+/// machine.
+fn remapped_paths() -> String {
     let home = std::env::var_os("CARGO_HOME").map(PathBuf::from);
     let home = home.or_else(|| Some(std::env::home_dir()?.join(".cargo"))).unwrap_or_default();
+    // Cargo has made the folder of each registry by now: this program has dependencies from there too.
     let sources = std::fs::read_dir(home.join("registry/src")).into_iter().flatten().flatten();
-    let folders = sources.map(|entry| entry.path());
+    let mut folders: Vec<PathBuf> = sources.map(|entry| entry.path()).collect();
+    folders.sort();
     let flag = |folder: PathBuf| format!("'--remap-path-prefix={}/='", folder.display());
-    folders.map(flag).collect::<Vec<_>>().join(",")
+    folders.into_iter().map(flag).collect::<Vec<_>>().join(",")
 }
 
-fn dist(name: &str) -> Outcome<PathBuf> {
-    let folder = shell::root().join("dist");
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| format!("{} could not be made: {error}", folder.display()))?;
+fn dist(name: &str) -> TaskResult<PathBuf> {
+    let folder = process::root().join("dist");
+    files::make_folder(&folder)?;
     Ok(folder.join(name))
-}
-
-/// An untouched file keeps its time, so nothing that depends on it is built again.
-fn write_if_changed(path: &Path, bytes: &[u8]) -> Outcome {
-    if std::fs::read(path).is_ok_and(|old| old == bytes) {
-        return Ok(());
-    }
-    std::fs::write(path, bytes)
-        .map_err(|error| format!("{} could not be written: {error}", path.display()))
 }
 
 fn summary(path: &Path) -> String {

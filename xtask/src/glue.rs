@@ -1,18 +1,18 @@
-//! What wasm-bindgen writes, without what nothing calls: the crate `worker` brings classes for parts of
-//! the platform that the Worker does not use, and each of them keeps its code in the wasm.
+//! wasm-bindgen's glue without its unused parts: the crate `worker` defines classes for parts of the
+//! platform that the Worker does not use, and each class keeps its code in the wasm.
 
+use crate::process::TaskResult;
 use crate::prune;
-use crate::shell::Outcome;
 use std::collections::BTreeSet;
 use wasmparser::{Parser, Payload};
 
-/// In front of the script: workerd's own `queueMicrotask` takes longer than a decision. Promise jobs run in
-/// the same queue, in the same order.
+/// The script's first lines: workerd's own `queueMicrotask` takes longer than a decision. Promise jobs run
+/// in the same queue, in the same order.
 const MICROTASKS: &str = "const settled = Promise.resolve();\n\
     const queueMicrotask = (task) => { settled.then(task); };\n";
 
 /// The script without classes and the wasm without the exports that only they call.
-pub(crate) fn without_classes(script: &str, wasm: &[u8]) -> Outcome<(String, Vec<u8>)> {
+pub(crate) fn without_classes(script: &str, wasm: &[u8]) -> TaskResult<(String, Vec<u8>)> {
     let names: Vec<&str> = script.lines().filter_map(class).collect();
     let mut kept = String::new();
     let mut lines = script.lines();
@@ -28,13 +28,14 @@ pub(crate) fn without_classes(script: &str, wasm: &[u8]) -> Outcome<(String, Vec
         }
     }
     if let Some(name) = names.iter().find(|name| words(&kept).contains(**name)) {
-        return Err(format!("the glue's class {name} is used and can't be left out"));
+        return Err(format!("the glue's class {name} is used and cannot be left out"));
     }
     let used = words(&kept);
     let wasm = prune::prune(wasm, |export| used.contains(export))?;
     Ok((kept, wasm))
 }
 
+/// The name of the class that begins in a line.
 fn class(line: &str) -> Option<&str> {
     let rest = line.strip_prefix("export ").unwrap_or(line).strip_prefix("class ")?;
     rest.strip_suffix(" {")
@@ -45,8 +46,8 @@ fn words(script: &str) -> BTreeSet<&str> {
     script.split(|c: char| !c.is_ascii_alphanumeric() && c != '_' && c != '$').collect()
 }
 
-/// The script without functions that the wasm does not import, ready for a module of its own.
-pub(crate) fn finished(script: &str, wasm: &[u8]) -> Outcome<String> {
+/// The script without functions that the wasm does not import, as an ES module.
+pub(crate) fn finished(script: &str, wasm: &[u8]) -> TaskResult<String> {
     let imported = imports(wasm).map_err(|error| format!("the Worker's wasm: {error}"))?;
     let mut kept = String::from(MICROTASKS);
     let mut lines = script.lines();
@@ -56,7 +57,7 @@ pub(crate) fn finished(script: &str, wasm: &[u8]) -> Outcome<String> {
             lines.by_ref().find(|line| *line == "        },");
             continue;
         }
-        // No bundler and no runtime needs the new syntax for a module that is already compiled.
+        // Bundlers and workerd import a compiled module without the new syntax.
         kept.push_str(&line.replace("import source ", "import "));
         kept.push('\n');
     }
@@ -80,7 +81,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn classes_go_with_all_that_is_theirs() {
+    fn classes_are_left_out_with_their_exports() {
         let script = "import a from \"b\";\nexport class One {\n    free() {\n    }\n}\n\
             if (Symbol.dispose) One.prototype[Symbol.dispose] = One.prototype.free;\n\
             const OneFinalization = (typeof X === 'undefined')\n    ? 1\n    : new X(() => {\n    if (x) wasm.one_free();\n});\n\
@@ -96,13 +97,13 @@ mod tests {
     }
 
     #[test]
-    fn a_class_in_use_is_no_silent_loss() {
+    fn a_used_class_is_an_error() {
         let script = "export class One {\n}\nconst one = new One();\n";
         assert!(without_classes(script, b"\0asm\x01\0\0\0").is_err());
     }
 
     #[test]
-    fn only_imported_functions_stay() {
+    fn functions_that_are_not_imported_are_left_out() {
         let wasm = wat::parse_str("(module (import \"m\" \"__wbg_a\" (func)))").expect("a module");
         let script = "        __wbg_a: function() {\n            a();\n        },\n\
             \x20       __wbg_b: function() {\n            b();\n        },\nend\n";

@@ -1,20 +1,20 @@
-//! Makes wasm smaller and cheaper to run. The proxy-wasm SDK, for one, exports every callback
-//! there is, and a host calls each one that is exported: those the filter leaves empty go, then
-//! the functions nothing can reach any more, then names and producers.
+//! A pruner, which makes wasm smaller and cheaper to run. The proxy-wasm SDK exports every callback of
+//! the ABI, and a host calls each exported one. The pruner removes the exports that are not needed, then
+//! the functions that nothing reaches, then names and producers.
 //!
-//! The SDK's traits also offer every host call as a method. Those stand in the tables of virtual
-//! methods, where a linker must keep them, though the SDK only ever calls `on_…`, `create_…` and
-//! `get_type` that way. They go too, told apart by their names.
+//! The SDK's traits also have every host call as a method. Their addresses are in the tables of virtual
+//! methods, where a linker must keep them, though the SDK calls only `on_…`, `create_…` and `get_type`
+//! that way. The pruner removes the others, by their names.
 
-use crate::shell::Outcome;
+use crate::process::TaskResult;
 use std::collections::{BTreeMap, BTreeSet};
 use wasmparser::{
     ElementItems, Export, ExternalKind, FunctionBody, KnownCustom, Name, Operator, Parser, Payload,
     TypeRef,
 };
 
-/// What a host needs from the filter; every other export goes.
-pub(crate) const FILTER_EXPORTS: [&str; 13] = [
+/// The exports that a host needs from the filter.
+const FILTER_EXPORTS: [&str; 13] = [
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
@@ -30,36 +30,41 @@ pub(crate) const FILTER_EXPORTS: [&str; 13] = [
     "proxy_on_delete",
 ];
 
-/// Exports that go out under another name: the SDK has one of that name already, which knows only the
-/// calls made through its own wrappers and comes to an end at any other.
+/// Exports that are renamed: the SDK has an export of the new name already, which knows only the calls made
+/// through its own wrappers and panics at any other.
 const RENAMED: [(&str, &str); 1] = [("serin_on_http_call_response", "proxy_on_http_call_response")];
 
 const CUSTOM_SECTION: u8 = 0;
 const EXPORT_SECTION: u8 = 7;
 const CODE_SECTION: u8 = 10;
 const HEADER_LENGTH: usize = 8;
-/// No locals, `unreachable`, `end`: takes an unreachable function's place, so no index moves.
+/// The body of a removed function, so that no index changes: no locals, `unreachable`, `end`.
 const STUB: [u8; 3] = [0x00, 0x00, 0x0b];
 
-/// What of a module decides which functions can be reached.
+/// The parts of a module that decide which functions can be reached.
 #[derive(Default)]
 struct Module<'a> {
     imported: u32,
     exports: Vec<Export<'a>>,
     roots: BTreeSet<u32>,
-    /// Functions that stand in a table.
+    /// Functions in a table.
     tabled: BTreeSet<u32>,
     names: BTreeMap<u32, &'a str>,
     bodies: Vec<FunctionBody<'a>>,
     sections: Vec<(u8, &'a [u8])>,
 }
 
-/// The same module with only the exports that are needed, and without what nothing reaches.
-pub(crate) fn prune(wasm: &[u8], is_needed: impl Fn(&str) -> bool) -> Outcome<Vec<u8>> {
+/// Whether a host needs this export of the filter.
+pub(crate) fn is_filter_export(name: &str) -> bool {
+    FILTER_EXPORTS.contains(&name)
+}
+
+/// The same module with only the needed exports and the functions that they reach.
+pub(crate) fn prune(wasm: &[u8], is_needed: impl Fn(&str) -> bool) -> TaskResult<Vec<u8>> {
     let module =
-        read(wasm, is_needed).map_err(|error| format!("the wasm could not be read: {error}"))?;
+        read(wasm, is_needed).map_err(|error| format!("the wasm cannot be read: {error}"))?;
     let reached =
-        reach(&module).map_err(|error| format!("the wasm's code could not be read: {error}"))?;
+        reach(&module).map_err(|error| format!("the wasm's code cannot be read: {error}"))?;
     let mut pruned = wasm.get(..HEADER_LENGTH).unwrap_or_default().to_vec();
     for (id, content) in &module.sections {
         match *id {
@@ -101,7 +106,7 @@ fn read(wasm: &[u8], is_needed: impl Fn(&str) -> bool) -> wasmparser::Result<Mod
             Payload::StartSection { func, .. } => {
                 module.roots.insert(func);
             }
-            // A function in a table can be called from anywhere.
+            // Any function can call a function in a table.
             Payload::ElementSection(elements) => {
                 for element in elements {
                     module.tabled.extend(functions(element?.items)?);
@@ -147,6 +152,7 @@ fn functions(items: ElementItems<'_>) -> wasmparser::Result<Vec<u32>> {
     Ok(functions)
 }
 
+/// The functions that exports, tables and the start function reach.
 fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {
     let mut reached = module.roots.clone();
     for function in &module.tabled {
@@ -174,8 +180,8 @@ fn reach(module: &Module<'_>) -> wasmparser::Result<BTreeSet<u32>> {
     Ok(reached)
 }
 
-/// Whether a function in a table is one of the SDK's methods that wrap a host call. A method whose
-/// body was merged with others may answer for them too; one that calls the host cannot.
+/// Whether a function in a table is one of the SDK's methods that wrap a host call. The linker may have
+/// merged methods of equal bodies under one name; a body that calls the host was not merged with a needed one.
 fn is_unused_method(module: &Module<'_>, function: u32) -> wasmparser::Result<bool> {
     let method =
         module.names.get(&function).and_then(|name| name.strip_prefix("_ZN10proxy_wasm6traits"));
@@ -234,7 +240,7 @@ fn section(module: &mut Vec<u8>, id: u8, content: &[u8]) {
     module.extend_from_slice(content);
 }
 
-/// An unsigned LEB128, as wasm counts everything.
+/// Appends an unsigned LEB128, the encoding of wasm's numbers.
 fn number(bytes: &mut Vec<u8>, value: usize) {
     let mut rest = value;
     while rest >= 0x80 {

@@ -1,12 +1,12 @@
-//! `cargo xtask test`: every set-up, then every suite on every host.
+//! `cargo xtask test`: sets up every host, then runs every suite on every host.
 
-use crate::shell::{self, Outcome};
+use crate::process::{self, TaskResult};
 use crate::{build, tools, worker};
 use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// What libtest and the conformance runners say at the end of a suite, added up.
+/// The numbers that libtest and the conformance runners print after each suite, added up.
 #[derive(Default)]
 struct Count {
     passed: u64,
@@ -14,7 +14,7 @@ struct Count {
     skipped: u64,
 }
 
-/// Steps run in order; one that fails does not keep the later ones from running.
+/// A run of steps in order. After a failed step the next ones still run.
 #[derive(Default)]
 struct Run {
     count: Count,
@@ -22,33 +22,33 @@ struct Run {
     done: usize,
 }
 
-/// Sets everything up, runs every suite and ends in one line that says what happened.
-pub(crate) fn task() -> Outcome {
+/// Sets everything up, runs every suite and prints the result in one line.
+pub(crate) fn task() -> TaskResult {
     let start = Instant::now();
     let mut run = Run::default();
     run.step("the core links without std", |_| no_std_core());
     let filter = run.step("the filter for the hosts", |_| build::filter());
     let Some(filter) = filter else { return run.finish(start) };
-    // The native tests build it, with this filter inside.
-    let serin = shell::target_dir().join("debug/serin");
+    // The native tests build this command, with this filter inside.
+    let serin = process::target_dir().join("debug/serin");
     let built = Built { filter, serin };
-    natively(&mut run, &built);
-    let envoy = by_the_reference(&mut run, &built);
-    to_a_registry(&mut run, &built);
+    native_suites(&mut run, &built);
+    let envoy = reference_suites(&mut run, &built);
+    registry_suite(&mut run, &built);
     if let Some(envoy) = &envoy {
-        in_envoy(&mut run, &built, envoy);
+        envoy_suites(&mut run, &built, envoy);
     }
-    in_workerd(&mut run, &built, envoy.as_deref());
+    workerd_suites(&mut run, &built, envoy.as_deref());
     run.finish(start)
 }
 
-/// What most suites use.
+/// The programs that most suites use.
 struct Built {
     filter: PathBuf,
     serin: PathBuf,
 }
 
-fn natively(run: &mut Run, built: &Built) {
+fn native_suites(run: &mut Run, built: &Built) {
     let filter = &built.filter;
     run.step("unit, property and native conformance tests", |count| {
         cargo_test(count, cargo("test", &[], filter))
@@ -62,22 +62,22 @@ fn natively(run: &mut Run, built: &Built) {
     });
 }
 
-/// Gives Envoy, which comes in the same venv.
-fn by_the_reference(run: &mut Run, built: &Built) -> Option<PathBuf> {
+/// Compares with the independent reference. Returns the path of Envoy, which is in the same venv.
+fn reference_suites(run: &mut Run, built: &Built) -> Option<PathBuf> {
     let venv = run.step("Python's venv with Envoy and the reference", |_| tools::Venv::ready())?;
     run.step("every vector against the independent reference", |count| {
         counted(count, &mut reference(&venv))
     });
     run.step("native against the independent reference on random pairs", |count| {
-        let file = shell::target_dir().join("random.json");
+        let file = process::target_dir().join("random.json");
         let write = ["--write".as_ref(), file.as_os_str()];
-        shell::run(random_pairs(&built.filter, REFERENCE).args(write))?;
+        process::run(random_pairs(&built.filter, REFERENCE).args(write))?;
         counted(count, reference(&venv).arg(&file))
     });
     venv.envoy().ok()
 }
 
-fn to_a_registry(run: &mut Run, built: &Built) {
+fn registry_suite(run: &mut Run, built: &Built) {
     let registry =
         run.step("Debian's registry for OCI artifacts", |_| tools::debian("docker-registry"));
     let Some(registry) = registry else { return };
@@ -86,7 +86,7 @@ fn to_a_registry(run: &mut Run, built: &Built) {
     run.suite("serin package to the registry and back", "package", built, &env);
 }
 
-fn in_envoy(run: &mut Run, built: &Built, envoy: &Path) {
+fn envoy_suites(run: &mut Run, built: &Built, envoy: &Path) {
     let env = [("SERIN_ENVOY", envoy)];
     for (name, test) in [
         ("conformance: the filter in host-sim", "sim"),
@@ -107,8 +107,8 @@ fn in_envoy(run: &mut Run, built: &Built, envoy: &Path) {
     run.suite("rules and dashboard in Prometheus, with Envoys", "prometheus", built, &env);
 }
 
-fn in_workerd(run: &mut Run, built: &Built, envoy: Option<&Path>) {
-    let dist = run.step("the Worker", |_| worker::build());
+fn workerd_suites(run: &mut Run, built: &Built, envoy: Option<&Path>) {
+    let worker = run.step("the Worker", |_| worker::build());
     let node = run.step("Node.js with workerd and wrangler", |_| tools::Node::ready());
     let Some(node) = node else { return };
     let schemas = run.step("the published schemas of Kubernetes", |_| tools::Kubernetes::ready());
@@ -122,11 +122,12 @@ fn in_workerd(run: &mut Run, built: &Built, envoy: Option<&Path>) {
         env.extend(types.as_deref().map(|types| ("SERIN_FLAGGER_TYPES", types)));
         run.suite("serin export istio, argo and flagger", "export_kubernetes", built, &env);
     }
-    let Some(dist) = dist else { return };
-    let mut env = vec![("SERIN_WORKER", dist.as_path()), ("SERIN_NODE_TOOLS", &node.folder)];
+    let Some(worker) = worker else { return };
+    let mut env =
+        vec![("SERIN_WORKER", worker.folder.as_path()), ("SERIN_NODE_TOOLS", &node.folder)];
     run.suite("conformance: the Worker in workerd", "worker", built, &env);
     run.step("the Worker's failure cases, flag clients and example in workerd", |count| {
-        let mut script = worker::script(&node, &dist, "main.mjs");
+        let mut script = worker::script(&node, &worker, "main.mjs");
         script.env("SERIN_BIN", &built.serin);
         counted(count, &mut script)
     });
@@ -136,16 +137,16 @@ fn in_workerd(run: &mut Run, built: &Built, envoy: Option<&Path>) {
     }
 }
 
-/// The pairs of spec and request that come up by chance: in every run with the filter and with the
-/// reference, and when it is all about them.
+/// The numbers of random pairs of spec and request: in `cargo xtask test` with the filter and with the
+/// reference, and in `cargo xtask test differential`.
 const SLICE: &[&str] = &["--cases", "20000", "--per-spec", "20"];
 const REFERENCE: &[&str] = &["--cases", "5000", "--per-spec", "5"];
 const MILLION: &[&str] = &["--cases", "1000000"];
 
-/// Native Rust against the filter's wasm, by chance; options given last win.
-pub(crate) fn differential(arguments: &[String]) -> Outcome {
+/// Compares native Rust with the filter's wasm on random pairs; these arguments override the defaults.
+pub(crate) fn differential(arguments: &[String]) -> TaskResult {
     let filter = build::filter()?;
-    shell::run(random_pairs(&filter, MILLION).args(arguments))
+    process::run(random_pairs(&filter, MILLION).args(arguments))
 }
 
 fn random_pairs(filter: &Path, arguments: &[&str]) -> Command {
@@ -157,12 +158,12 @@ fn random_pairs(filter: &Path, arguments: &[&str]) -> Command {
 
 fn reference(venv: &tools::Venv) -> Command {
     let mut reference = Command::new(venv.python());
-    reference.arg("tests/reference/check.py").current_dir(shell::root());
+    reference.arg("tests/reference/check.py").current_dir(process::root());
     reference
 }
 
 impl Run {
-    /// A step that is one of the suites with real hosts; `env` says where those are.
+    /// Runs a suite on real hosts; `env` has the hosts' programs.
     fn suite(
         &mut self,
         name: &'static str,
@@ -176,17 +177,18 @@ impl Run {
         self.step(name, |count| cargo_test(count, cargo))
     }
 
+    /// Runs a step and prints its result with its seconds; `None` if it failed.
     fn step<T>(
         &mut self,
         name: &'static str,
-        work: impl FnOnce(&mut Count) -> Outcome<T>,
+        work: impl FnOnce(&mut Count) -> TaskResult<T>,
     ) -> Option<T> {
         self.done += 1;
         println!("\n== {} {name}", self.done);
         let start = Instant::now();
-        let outcome = work(&mut self.count);
+        let result = work(&mut self.count);
         let seconds = start.elapsed().as_secs();
-        match outcome {
+        match result {
             Ok(value) => {
                 println!("== {name}: ok ({seconds} s)");
                 Some(value)
@@ -199,7 +201,7 @@ impl Run {
         }
     }
 
-    fn finish(&self, start: Instant) -> Outcome {
+    fn finish(&self, start: Instant) -> TaskResult {
         let Count { passed, failed, skipped } = self.count;
         let seconds = start.elapsed().as_secs();
         println!("\n{passed} passed, {failed} failed, {skipped} skipped by name, in {seconds} s");
@@ -208,23 +210,24 @@ impl Run {
             return Ok(());
         }
         let names = self.failures.join("; ");
-        Err(format!("failed: {names}; what needs them did not run"))
+        Err(format!("failed: {names}; steps that depend on them did not run"))
     }
 }
 
-/// The program that knows Flagger's resources, a package of its own with dependencies of its own.
-fn flagger_types() -> Outcome<PathBuf> {
-    let folder = shell::target_dir().join("flagger");
-    let mut cargo = shell::cargo(&["build", "--locked"]);
-    cargo.current_dir(shell::root().join("tests/flagger")).env("CARGO_TARGET_DIR", &folder);
-    shell::run(&mut cargo)?;
+/// The program that parses Flagger's resources into types, a package outside of the workspace.
+fn flagger_types() -> TaskResult<PathBuf> {
+    let folder = process::target_dir().join("flagger");
+    let mut cargo = process::cargo(&["build", "--locked"]);
+    cargo.current_dir(process::root().join("tests/flagger")).env("CARGO_TARGET_DIR", &folder);
+    process::run(&mut cargo)?;
     Ok(folder.join("debug/serin-flagger"))
 }
 
-fn no_std_core() -> Outcome {
+/// Links the core for a target without an operating system.
+fn no_std_core() -> TaskResult {
     tools::wasm_targets(&[tools::FILTER_TARGET, tools::BARE_TARGET])?;
     let target = tools::BARE_TARGET;
-    shell::run(&mut shell::cargo(&[
+    process::run(&mut process::cargo(&[
         "build",
         "--release",
         "--package",
@@ -234,34 +237,34 @@ fn no_std_core() -> Outcome {
     ]))
 }
 
-/// Always the whole workspace, so that every step uses what the steps before it have built. The
-/// filter itself cannot be linked outside of wasm, and nothing is to be tested of the Worker's glue.
+/// Cargo on the whole workspace in every step, so that the features and with them the built crates are
+/// the same. The filter cannot be linked outside of wasm, and the Worker's glue has no tests.
 fn cargo(task: &str, arguments: &[&str], filter: &Path) -> Command {
-    let mut cargo = shell::cargo(&[task, "--workspace", "--exclude", "serin-filter"]);
+    let mut cargo = process::cargo(&[task, "--workspace", "--exclude", "serin-filter"]);
     cargo.args(["--exclude", "serin-bindgen"]).args(arguments).env("SERIN_FILTER_WASM", filter);
     cargo
 }
 
-fn cargo_test(count: &mut Count, mut cargo: Command) -> Outcome {
+fn cargo_test(count: &mut Count, mut cargo: Command) -> TaskResult {
     cargo.arg("--no-fail-fast");
     counted(count, &mut cargo)
 }
 
-fn counted(count: &mut Count, command: &mut Command) -> Outcome {
-    shell::watch(command, |line| count.add(line))
+fn counted(count: &mut Count, command: &mut Command) -> TaskResult {
+    process::run_with_lines(command, |line| count.add(line))
 }
 
 impl Count {
-    /// `test result: ok. 3 passed; 0 failed; 1 ignored; …`, from libtest and from our runners.
+    /// Adds a line of the form `test result: ok. 3 passed; 0 failed; 1 ignored; …`.
     fn add(&mut self, line: &str) {
         let Some((_, numbers)) = line.split_once("test result: ") else {
             return;
         };
         let words: Vec<&str> = numbers.split([' ', ';']).filter(|word| !word.is_empty()).collect();
         for pair in words.windows(2) {
-            let [number, what] = pair else { continue };
+            let [number, kind] = pair else { continue };
             let number: u64 = number.parse().unwrap_or_default();
-            match *what {
+            match *kind {
                 "passed" => self.passed += number,
                 "failed" => self.failed += number,
                 "ignored" => self.skipped += number,
@@ -276,7 +279,7 @@ mod tests {
     use super::Count;
 
     #[test]
-    fn adds_up_what_suites_say() {
+    fn results_of_suites_are_added_up() {
         let mut count = Count::default();
         count.add("test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out");
         count.add("test result: FAILED. 2 passed; 5 failed; 0 ignored");

@@ -1,12 +1,14 @@
-//! Binaryen's optimiser makes the filter a seventh smaller. It comes from npm; without node the
-//! filter is the same, only larger, so that building needs nothing but rustup.
+//! Binaryen's optimiser, wasm-opt, which makes the filter a seventh smaller. It comes from npm. A build
+//! without Node.js leaves it out, so that building needs nothing but rustup; the code does the same.
 
-use crate::shell::{self, Outcome};
+use crate::process::{self, TaskResult};
+use crate::{files, tools};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::LazyLock;
 
 const PACKAGE: &str = "binaryen@132.0.0";
-/// The proposals that rustc's wasm targets use by default, and nothing newer: Envoy's V8 has them.
+/// The WebAssembly proposals that rustc's targets use by default, and nothing newer: Envoy's V8 has them.
 const FEATURES: [&str; 6] = [
     "--enable-bulk-memory",
     "--enable-multivalue",
@@ -16,37 +18,50 @@ const FEATURES: [&str; 6] = [
     "--enable-sign-ext",
 ];
 
-/// What wasm-bindgen's glue needs further, to notice a trap. Cloudflare's V8 has it.
+/// What wasm-bindgen's glue also needs, to notice a trap. Cloudflare's V8 has it.
 pub(crate) const EXCEPTIONS: &str = "--enable-exception-handling";
 
-/// Optimises a wasm file for size, in place, if node is there.
-pub(crate) fn optimise(wasm: &Path, further: &[&str]) -> Outcome {
-    if !shell::exists("node") || !shell::exists("npm") {
-        println!("build: node is not installed, the wasm stays as rustc made it (1/7 larger)");
-        return Ok(());
-    }
-    let mut command = Command::new("node");
-    command.arg(installed()?).arg("-Oz").args(FEATURES).args(further).arg(wasm).arg("-o").arg(wasm);
-    shell::run(&mut command)
+/// Whether the optimiser can run.
+static IS_AVAILABLE: LazyLock<bool> = LazyLock::new(|| {
+    process::is_installed("node") && (installed().is_some() || process::is_installed("npm"))
+});
+
+/// The optimiser's package and version, or that there is none: part of a build step's inputs.
+pub(crate) fn version() -> &'static str {
+    if *IS_AVAILABLE { PACKAGE } else { "no optimiser" }
 }
 
-/// The optimiser's script, installed once.
-fn installed() -> Outcome<PathBuf> {
-    let folder = shell::root().join(".tools/binaryen");
-    let script = folder.join("node_modules/binaryen/bin/wasm-opt");
-    let stamp = folder.join("serin.stamp");
-    if script.is_file() && std::fs::read_to_string(&stamp).is_ok_and(|found| found == PACKAGE) {
-        return Ok(script);
+/// Optimises a wasm file for size, in place. Without Node.js and npm it stays as it is.
+pub(crate) fn optimise(wasm: &Path, more_options: &[&str]) -> TaskResult {
+    if !*IS_AVAILABLE {
+        println!("build: Node.js with npm is not installed: no wasm-opt, the wasm is 1/7 larger");
+        return Ok(());
     }
+    let script = installed().map_or_else(install, Ok)?;
+    let mut command = Command::new("node");
+    command.arg(script).arg("-Oz").args(FEATURES).args(more_options);
+    process::run(command.arg(wasm).arg("-o").arg(wasm))
+}
+
+fn folder() -> PathBuf {
+    process::root().join(".tools/binaryen")
+}
+
+fn script() -> PathBuf {
+    folder().join("node_modules/binaryen/bin/wasm-opt")
+}
+
+/// The optimiser's script, if this version is installed.
+fn installed() -> Option<PathBuf> {
+    let is_wanted = tools::is_at_version(&folder(), PACKAGE);
+    Some(script()).filter(|script| is_wanted && script.is_file())
+}
+
+fn install() -> TaskResult<PathBuf> {
     println!("build: installing {PACKAGE} into .tools/");
-    std::fs::create_dir_all(&folder)
-        .map_err(|error| format!("{} could not be made: {error}", folder.display()))?;
-    let mut npm = Command::new("npm");
-    npm.args(["install", "--silent", "--no-audit", "--no-fund", "--prefix"])
-        .arg(&folder)
-        .arg(PACKAGE);
-    shell::run(&mut npm)?;
-    std::fs::write(&stamp, PACKAGE)
-        .map_err(|error| format!("{} could not be written: {error}", stamp.display()))?;
-    Ok(script)
+    files::make_folder(&folder())?;
+    let options = ["install", "--silent", "--no-audit", "--no-fund", "--prefix"];
+    process::run(Command::new("npm").args(options).arg(folder()).arg(PACKAGE))?;
+    tools::record_version(&folder(), PACKAGE)?;
+    Ok(script())
 }

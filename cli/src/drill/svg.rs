@@ -75,7 +75,7 @@ pub(super) fn plots(timeline: &Timeline, column_ms: u64, judged: bool) -> Markup
     let shown = if judged { &panels[..] } else { &panels[..2] };
     let bottom = if judged { likelihoods.bottom() } else { errors.bottom() };
     let height = bottom + BOTTOM;
-    let about = format!("{}: share, errors and likelihoods over time", timeline.label);
+    let about = format!("{}: the run over time", timeline.label);
     html! {
         svg viewBox={ "0 0 " (WIDTH) " " (height) } role="img" aria-label=(about) {
             (times(shown, time, height))

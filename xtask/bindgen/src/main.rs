@@ -1,5 +1,5 @@
-//! `serin-bindgen IN.wasm FOLDER`: wasm-bindgen's glue for the Worker, by the library behind its
-//! command line, so that the version is the one in Cargo.lock.
+//! `serin-bindgen IN.wasm FOLDER`: writes wasm-bindgen's glue for the Worker. It uses the library behind
+//! wasm-bindgen's command line, so that Cargo.lock has the version.
 
 use std::process::ExitCode;
 use wasm_bindgen_cli_support::Bindgen;

@@ -1,11 +1,11 @@
-//! Running other programs: paths, commands, and output that is shown and counted at once.
+//! Other programs: where they run, and how their output is passed through, captured or read line by line.
 
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
-/// A step's outcome; the error is one sentence for a person.
-pub(crate) type Outcome<T = ()> = Result<T, String>;
+/// A task's result; the error is one sentence for a person.
+pub(crate) type TaskResult<T = ()> = Result<T, String>;
 
 /// The workspace's root folder.
 pub(crate) fn root() -> PathBuf {
@@ -13,7 +13,7 @@ pub(crate) fn root() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// Where cargo puts what it builds: this program lies in `<target>/debug`.
+/// Cargo's target folder: this program is in its `debug` folder.
 pub(crate) fn target_dir() -> PathBuf {
     std::env::current_exe()
         .ok()
@@ -21,13 +21,13 @@ pub(crate) fn target_dir() -> PathBuf {
         .unwrap_or_else(|| root().join("target"))
 }
 
-/// The cargo that runs us, in the workspace's root, writing to our target folder.
+/// The cargo that started this program, in the workspace's root, with the same target folder.
 pub(crate) fn cargo(args: &[&str]) -> Command {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     cargo_program(Path::new(&cargo), args)
 }
 
-/// The same for a program that runs cargo.
+/// The same for a program that starts cargo itself.
 pub(crate) fn cargo_program(program: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(program);
     command.args(args).current_dir(root()).env("CARGO_TARGET_DIR", target_dir());
@@ -35,17 +35,16 @@ pub(crate) fn cargo_program(program: &Path, args: &[&str]) -> Command {
 }
 
 /// Runs a command with its output passed through.
-pub(crate) fn run(command: &mut Command) -> Outcome {
+pub(crate) fn run(command: &mut Command) -> TaskResult {
     let name = describe(command);
     match command.stdin(Stdio::null()).status() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`{name}` ended with {status}")),
+        Ok(status) => check(&name, status),
         Err(error) => Err(format!("`{name}` did not start: {error}")),
     }
 }
 
-/// Runs a command silently and gives its standard output.
-pub(crate) fn read(command: &mut Command) -> Outcome<String> {
+/// Runs a command silently and returns its standard output.
+pub(crate) fn output(command: &mut Command) -> TaskResult<String> {
     let name = describe(command);
     let output = command
         .stdin(Stdio::null())
@@ -53,13 +52,13 @@ pub(crate) fn read(command: &mut Command) -> Outcome<String> {
         .map_err(|error| format!("`{name}` did not start: {error}"))?;
     if !output.status.success() {
         let errors = String::from_utf8_lossy(&output.stderr);
-        return Err(format!("`{name}` ended with {}: {}", output.status, errors.trim()));
+        return Err(format!("`{name}` failed with {}: {}", output.status, errors.trim()));
     }
     Ok(String::from_utf8_lossy(&output.stdout).into_owned())
 }
 
-/// Runs a command, shows its standard output line by line and hands each line to `see`.
-pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Outcome {
+/// Runs a command, prints its standard output and hands each line of it to `on_line`.
+pub(crate) fn run_with_lines(command: &mut Command, mut on_line: impl FnMut(&str)) -> TaskResult {
     let name = describe(command);
     let mut child = command
         .stdin(Stdio::null())
@@ -73,19 +72,18 @@ pub(crate) fn watch(command: &mut Command, mut see: impl FnMut(&str)) -> Outcome
             let text = String::from_utf8_lossy(&line);
             print!("{text}");
             let _ = std::io::stdout().flush();
-            see(text.trim_end());
+            on_line(text.trim_end());
             line.clear();
         }
     }
     match child.wait() {
-        Ok(status) if status.success() => Ok(()),
-        Ok(status) => Err(format!("`{name}` ended with {status}")),
-        Err(error) => Err(format!("`{name}` was lost: {error}")),
+        Ok(status) => check(&name, status),
+        Err(error) => Err(format!("`{name}` gave no exit status: {error}")),
     }
 }
 
-/// Whether a program can be started at all.
-pub(crate) fn exists(program: &str) -> bool {
+/// Whether a program is installed: its `--version` succeeds.
+pub(crate) fn is_installed(program: &str) -> bool {
     Command::new(program)
         .arg("--version")
         .stdin(Stdio::null())
@@ -95,12 +93,20 @@ pub(crate) fn exists(program: &str) -> bool {
         .is_ok_and(|status| status.success())
 }
 
+fn check(name: &str, status: ExitStatus) -> TaskResult {
+    if status.success() {
+        return Ok(());
+    }
+    Err(format!("`{name}` failed with {status}"))
+}
+
+/// The command as it would be typed, without the folder of its program.
 fn describe(command: &Command) -> String {
     let program = Path::new(command.get_program());
-    let mut text = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
+    let mut line = program.file_name().unwrap_or_default().to_string_lossy().into_owned();
     for arg in command.get_args() {
-        text.push(' ');
-        text.push_str(&arg.to_string_lossy());
+        line.push(' ');
+        line.push_str(&arg.to_string_lossy());
     }
-    text
+    line
 }
