@@ -4,6 +4,12 @@
 //!
 //! A history follows from its seed. `SERIN_HISTORIES` sets how many are run, `SERIN_HISTORY_SEED` runs one and prints it.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "the number of histories comes from the environment, and one history is printed"
+)]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write;
