@@ -7,7 +7,7 @@
 #![expect(
     clippy::disallowed_methods,
     clippy::disallowed_macros,
-    reason = "the number of histories comes from the environment, and one history is printed"
+    reason = "the test reads how many histories to run, and prints the one that is asked for"
 )]
 
 use std::cell::RefCell;
