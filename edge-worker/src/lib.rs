@@ -30,15 +30,8 @@
 //!
 //! Everything but `claims`, `durable_object`, `endpoints`, `entry`, `host`, `isolate`, `judge_client` and `proxy` is
 //! also built natively, for tests.
-#![deny(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    clippy::panic,
-    clippy::unreachable,
-    clippy::indexing_slicing,
-    clippy::string_slice,
-    clippy::arithmetic_side_effects
-)]
+#![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)]
+#![deny(clippy::indexing_slicing, clippy::string_slice, clippy::arithmetic_side_effects)]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
 // In a native build only the tests use most items.
 #![cfg_attr(not(target_family = "wasm"), allow(dead_code))]
