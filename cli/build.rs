@@ -1,4 +1,4 @@
-//! Puts the filter into the `serin` command when the build is told where it is.
+//! Embeds the filter in the `serin` command, if `SERIN_FILTER_WASM` is its path.
 
 #![allow(clippy::disallowed_methods, reason = "a build script reads its environment")]
 
@@ -14,7 +14,7 @@ fn main() {
     let filter = std::path::absolute(&filter).unwrap_or(filter);
     println!("cargo::rerun-if-changed={}", filter.display());
     if !Path::new(&filter).is_file() {
-        println!("cargo::error=SERIN_FILTER_WASM is {}, which is no file", filter.display());
+        println!("cargo::error=SERIN_FILTER_WASM is {}, which is not a file", filter.display());
         return;
     }
     println!("cargo::rustc-cfg=serin_filter");

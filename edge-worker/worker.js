@@ -1,28 +1,28 @@
-// What wrangler deploys: the entry point around the compiled core. `spec.json` is the spec of last
-// resort, after KV and the variable SERIN_SPEC; as shipped it is `null`, which is none.
-import { hasEnded, waiting } from "./host.js";
+// The Worker's entry point around its WebAssembly, deployed by wrangler. `spec.json` is the last source of the spec,
+// after KV and the variable SERIN_SPEC. Unless it is replaced, it contains `null`: no spec.
+import { pendingCalls, takeTrap } from "./host.js";
 import spec from "./spec.json";
 import {
-  __wbg_reset_state as restart,
+  __wbg_reset_state as restartInstance,
   fetch,
   judge_alarm,
   judge_batch,
   judge_status,
-  pass,
+  pass_through,
 } from "./serin.js";
 
 globalThis.serinSpec = spec;
 
-/** A call of the core; rejected also when the instance ends while the call waits. */
-function called(call, ...given) {
-  if (hasEnded()) restart();
+/** Calls into WebAssembly. The promise is also rejected if the instance traps while the call is pending. */
+function callInstance(call, ...values) {
+  if (takeTrap()) restartInstance();
   return new Promise((resolve, reject) => {
-    waiting.add(reject);
-    call(...given).then((result) => {
-      waiting.delete(reject);
+    pendingCalls.add(reject);
+    call(...values).then((result) => {
+      pendingCalls.delete(reject);
       resolve(result);
     }, (fault) => {
-      waiting.delete(reject);
+      pendingCalls.delete(reject);
       reject(fault);
     });
   });
@@ -30,16 +30,16 @@ function called(call, ...given) {
 
 export default {
   fetch(request, env, context) {
-    return called(fetch, request, env, context).catch((fault) => {
-      // Never lost to a fault: a new instance passes it on.
+    return callInstance(fetch, request, env, context).catch((fault) => {
+      // No request is lost to a fault: a new instance passes it on.
       console.error("serin:", fault);
-      if (hasEnded()) restart();
-      return pass(request, env, context);
+      if (takeTrap()) restartInstance();
+      return pass_through(request, env, context);
     });
   },
 };
 
-/** One object for all isolates: it judges the trials of all rollouts. */
+/** The Durable Object that judges the trials of all rollouts, for all isolates. */
 export class SerinGates {
   constructor(state, env) {
     this.storage = state.storage;
@@ -49,16 +49,16 @@ export class SerinGates {
   async fetch(request) {
     try {
       const text = request.method === "POST"
-        ? await called(judge_batch, this.storage, this.env, new Uint8Array(await request.arrayBuffer()))
-        : await called(judge_status, this.storage, this.env);
+        ? await callInstance(judge_batch, this.storage, this.env, new Uint8Array(await request.arrayBuffer()))
+        : await callInstance(judge_status, this.storage, this.env);
       return new Response(text);
     } catch (fault) {
-      console.error("serin: the gates' object:", fault);
+      console.error("serin: the judge failed:", fault);
       return new Response(String(fault), { status: 500 });
     }
   }
 
   alarm() {
-    return called(judge_alarm, this.storage, this.env);
+    return callInstance(judge_alarm, this.storage, this.env);
   }
 }

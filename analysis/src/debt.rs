@@ -1,38 +1,38 @@
-//! Flag debt: what each flag costs whoever looks after it, and which of them decide nothing any more.
+//! Flag debt: the expiry of each flag, and the flags that have the same variant for everybody.
 
 use serin_core::spec::{Flag, FlagState, Progress, RuleAction, Spec};
 use serin_core::{Share, Timestamp};
 
 const DAY_MS: u64 = 86_400_000;
 
-/// How long a flag has until its expiry.
+/// The time until or since a flag's expiry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Expiry {
-    /// The spec does not say when.
+    /// The spec has no expiry.
     Never,
-    /// It goes in this many days, rounded up.
+    /// The flag expires in this number of days, rounded up.
     In(u64),
-    /// It should have been gone for this many days, rounded up.
+    /// The flag expired this number of days ago, rounded up.
     Past(u64),
 }
 
-/// A flag, and how far it is on its way out.
+/// The debt of one flag.
 #[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Debt<'s> {
     /// The flag's name.
     pub name: &'s str,
-    /// The flag.
+    /// The flag in the spec.
     pub flag: &'s Flag,
-    /// When it is to go.
+    /// The time until or since its expiry.
     pub expiry: Expiry,
-    /// The variant that everybody has already, if that is so: the flag decides nothing any more.
+    /// The variant that everybody gets; `None` if the flag still decides between variants.
     pub decided: Option<&'s str>,
-    /// When its first steps began, if it has steps that have begun.
+    /// The earliest start of its ramps that have started.
     pub begun: Option<Timestamp>,
 }
 
-/// Every flag at `now`, in the order of names.
+/// The debt of every flag at `now`, sorted by name.
 pub fn debt(spec: &Spec, now: Timestamp) -> Vec<Debt<'_>> {
     spec.flags
         .iter()
@@ -46,12 +46,12 @@ pub fn debt(spec: &Spec, now: Timestamp) -> Vec<Debt<'_>> {
         .collect()
 }
 
-/// A plain date counts to its end in UTC, a timestamp to itself.
+/// A flag's expiry. A date expires at its end in UTC, a timestamp at that time.
 pub(crate) fn expiry_of(flag: &Flag, now: Timestamp) -> Expiry {
     let Some(text) = flag.expires.as_deref() else { return Expiry::Never };
-    let Some(moment) = Timestamp::parse(text) else { return Expiry::Never };
+    let Some(expires) = Timestamp::parse(text) else { return Expiry::Never };
     let whole_day = if text.contains(['T', 't']) { 0 } else { DAY_MS };
-    let end = moment.unix_ms().saturating_add(whole_day);
+    let end = expires.unix_ms().saturating_add(whole_day);
     let days = |ms: u64| ms.div_ceil(DAY_MS);
     if now.unix_ms() < end {
         return Expiry::In(days(end.saturating_sub(now.unix_ms())));
@@ -59,14 +59,13 @@ pub(crate) fn expiry_of(flag: &Flag, now: Timestamp) -> Expiry {
     Expiry::Past(days(now.unix_ms().saturating_sub(end)).max(1))
 }
 
-/// The variant that everybody has: without rules the default, else what the first rule gives if
-/// nobody passes it.
+/// The variant that everybody gets: the default of a flag without rules, or the variant that every rule up
+/// to one for everybody serves.
 fn decided(flag: &Flag, now: Timestamp) -> Option<&str> {
     if flag.state == FlagState::Disabled || flag.rules.is_empty() {
         return Some(&flag.default_variant);
     }
-    // Rules before it do no harm where they give the same.
-    let mut given: Option<&str> = None;
+    let mut served: Option<&str> = None;
     for rule in &flag.rules {
         let (variant, everybody) = match &rule.action {
             RuleAction::Serve(variant) => (variant.as_str(), true),
@@ -79,15 +78,15 @@ fn decided(flag: &Flag, now: Timestamp) -> Option<&str> {
                 (all?.0.as_str(), true)
             }
         };
-        if given.is_some_and(|given| given != variant) {
+        if served.is_some_and(|served| served != variant) {
             return None;
         }
-        given = Some(variant);
+        served = Some(variant);
         if everybody && rule.when.is_none() && rule.layer.is_none() {
-            return given;
+            return served;
         }
     }
-    given.filter(|given| *given == flag.default_variant)
+    served.filter(|served| *served == flag.default_variant)
 }
 
 fn begun(flag: &Flag, now: Timestamp) -> Option<Timestamp> {

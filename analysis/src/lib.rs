@@ -1,8 +1,9 @@
-//! What tools say of a spec: what is most likely not meant, who moves with an edit, which flags are
-//! overdue, what gates will be able to show, and whether an audit record holds.
+//! Analyses of specs for tools: [`lint`] finds likely mistakes, [`moves`] the users that an edit moves,
+//! [`debt`] flags to remove, [`planner`] forecasts what gates can detect, and [`replay`] verifies audit
+//! records.
 //!
-//! Hosts need none of it. Everything is a pure function of specs, plans, records and a timestamp that
-//! the caller gives: nothing here does I/O or reads a clock, and no input makes it panic.
+//! Hosts do not need this crate. Everything is a pure function of its arguments, the time included: nothing
+//! here does I/O or reads a clock, and no input makes it panic.
 //!
 //! ```
 //! use serin_analysis::lint::{Lint, lint};

@@ -1,4 +1,4 @@
-//! When flags expire, and which of them decide nothing any more.
+//! The expiry of flags, and flags with the same variant for everybody.
 
 mod util;
 
@@ -7,7 +7,7 @@ use serin_analysis::debt::{Expiry, debt};
 use util::{NOW, read, with};
 
 #[test]
-fn flags_and_their_dates() {
+fn a_date_expires_at_its_end_and_a_timestamp_exactly() {
     let expiry = |date: &str| {
         let (spec, _) = read(&with(&format!(
             r#""flags": {{ "f": {{ "expires": "{date}", "variants": {{ "on": true }}, "defaultVariant": "on" }} }}"#
@@ -23,7 +23,7 @@ fn flags_and_their_dates() {
 }
 
 #[test]
-fn flags_that_decide_nothing_any_more() {
+fn flags_with_one_variant_for_everybody_are_decided() {
     let decided = |rules: &str| {
         let (spec, _) = read(&with(&format!(
             r#""flags": {{ "f": {{ "variants": {{ "on": true, "off": false }}, "defaultVariant": "off", "rules": [ {rules} ] }} }}"#

@@ -1,4 +1,4 @@
-//! What gates will be able to show: beside floats, and where they are there for nothing.
+//! Forecasts, compared with floats, and the lint of decorative gates.
 
 use serin_analysis::lint::{Lint, decorative};
 use serin_analysis::planner::{Metric, Obstacle, Rate, RolloutForecast, Traffic, forecast};
@@ -54,7 +54,7 @@ fn near(given: Option<u64>, truth: f64) {
 }
 
 #[test]
-fn requests_are_what_floats_say() {
+fn requests_agree_with_floats() {
     let list = r#"{ "share": 5, "hold": "10m" }, { "share": 25, "hold": "1h" }, { "share": 100 }"#;
     let gates = r#""errors": { "tolerate": 1.2 }, "latency": { "tolerate": 0 }, "kpi": { "methods": [ "POST" ], "tolerate": 0.95 }"#;
     let found = of(&steps(list), gates, traffic(200));
@@ -77,7 +77,7 @@ fn requests_are_what_floats_say() {
 }
 
 #[test]
-fn a_slight_drop_is_called_what_it_is() {
+fn a_slight_drop_needs_as_many_requests_as_the_formula_says() {
     // As in docs/gates-method.md: 2.35·10⁹ requests at w = 2 %, where the KPI is the second kind of
     // metric.
     let found = of(r#""share": 2"#, r#""kpi": { "methods": [ "POST" ] }"#, traffic(200));
@@ -86,7 +86,7 @@ fn a_slight_drop_is_called_what_it_is() {
 }
 
 #[test]
-fn a_hold_that_is_too_short_is_decorative() {
+fn a_gate_with_too_short_a_hold_is_decorative() {
     let list = r#"{ "share": 1, "hold": "10m" }, { "share": 25, "hold": "2h" }, { "share": 100 }"#;
     let found = of(&steps(list), "", traffic(200));
     let needed = found.steps[0].gates[0].needed(ratio(2000)).unwrap();
@@ -113,7 +113,7 @@ fn a_hold_that_is_too_short_is_decorative() {
 }
 
 #[test]
-fn what_is_never_seen_is_said() {
+fn a_regression_below_the_minimum_difference_is_never_detected() {
     let list = r#"{ "share": 1, "hold": "1m" }, { "share": 100 }"#;
     let found = of(&steps(list), "", traffic(10));
     assert!(found.detections.iter().all(|detection| detection.seen_in.is_none()));
@@ -126,7 +126,7 @@ fn what_is_never_seen_is_said() {
 }
 
 #[test]
-fn a_gate_that_holds_every_step_is_told() {
+fn obstacles_to_all_gates_are_reported() {
     let list = r#"{ "share": 5, "hold": "100d" }, { "share": 100 }"#;
     let found = of(&steps(list), "", traffic(1));
     assert_eq!(found.obstacle, Some(Obstacle::TooLittleTraffic { wanted: 100 }));

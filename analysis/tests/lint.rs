@@ -1,5 +1,4 @@
-//! What is found in a spec that compiles, and what is not: each finding beside its like that is
-//! meant.
+//! Findings in specs that compile. Each mistake is tested beside a similar part that is none.
 
 mod util;
 
@@ -7,7 +6,7 @@ use serin_analysis::lint::{Lint, lint};
 
 use util::{NOW, read, with};
 
-/// Ids and paths, without what is said of units: no fragment uses them all.
+/// The ids and paths of the findings, without unused units: no fragment uses them all.
 fn found(fragment: &str) -> Vec<String> {
     let (spec, plan) = read(&with(fragment));
     let findings = lint(&spec, &plan, NOW);
@@ -15,7 +14,7 @@ fn found(fragment: &str) -> Vec<String> {
     others.map(|finding| format!("{} {}", finding.lint.id(), finding.path)).collect()
 }
 
-/// The findings of a flag with these rules, and what else it has.
+/// The findings of a flag with these rules and further fields.
 fn of_rules(rules: &str, more: &str) -> Vec<String> {
     found(&format!(
         r#""flags": {{ "f": {{ "variants": {{ "on": true, "off": false }}, "defaultVariant": "off",
@@ -24,7 +23,7 @@ fn of_rules(rules: &str, more: &str) -> Vec<String> {
 }
 
 #[test]
-fn rules_behind_one_that_serves_everybody() {
+fn a_rule_after_one_for_everybody_is_unreachable() {
     let hidden = ["unreachable-rule flags.f.rules[1]"];
     let path = r#"{ "when": { "attribute": "path", "prefix": "/a" }, "serve": "on" }"#;
     let serve = r#"{ "serve": "on" }"#;
@@ -52,7 +51,7 @@ fn rules_behind_one_that_serves_everybody() {
 }
 
 #[test]
-fn steps_that_do_not_grow() {
+fn steps_that_do_not_grow_are_found() {
     let steps = |steps: &str| {
         of_rules(
             &format!(
@@ -80,7 +79,7 @@ fn steps_that_do_not_grow() {
 }
 
 #[test]
-fn arms_and_flags_that_nobody_gets() {
+fn unreachable_arms_and_undelivered_flags_are_found() {
     let arms = |mode: &str| {
         found(&format!(
             r#""rollouts": {{ "r": {{ "unit": "user", "arms": {{ "a": {{ "target": "a" }}, "b": {{ "target": "b" }}, "c": {{ "target": "c" }} }},
@@ -149,7 +148,7 @@ fn what_nothing_uses() {
 }
 
 #[test]
-fn who_shares_users_by_accident() {
+fn overlapping_layers_and_shared_salts_are_found() {
     let flags = |a: &str, b: &str| {
         let flag = |rule: &str| {
             format!(

@@ -1,4 +1,4 @@
-//! Who moves with an edit, beside what both plans decide.
+//! The moves by an edit, compared with the decisions of both plans.
 
 mod util;
 
@@ -7,9 +7,9 @@ use serin_core::{Plan, Spec};
 
 use util::{NOW, read, with};
 
-/// What `moves` says of a split, against asking both plans about many users.
+/// The moves of a split, compared with both plans' decisions for many users.
 #[test]
-fn moves_are_what_users_see() {
+fn moves_agree_with_the_decisions_for_many_users() {
     let split = |weights: &str| {
         with(&format!(
             r#""flags": {{ "f": {{ "variants": {{ "a": 1, "b": 2, "c": 3 }}, "defaultVariant": "a",
@@ -55,7 +55,7 @@ fn moves_are_what_users_see() {
 }
 
 #[test]
-fn rules_are_found_again_and_redrawn_ones_are_said_to_be() {
+fn rules_are_paired_by_name_and_redrawn_ones_are_reported() {
     let rules = |rules: &str, kind: &str| {
         read(&with(&format!(
             r#""flags": {{ "f": {{ "kind": "{kind}", "variants": {{ "on": 1, "off": 2 }}, "defaultVariant": "off", "rules": [ {rules} ] }} }}"#
@@ -85,8 +85,8 @@ fn rules_are_found_again_and_redrawn_ones_are_said_to_be() {
     assert_eq!(
         found(&old, &rules(&format!("{b}, {a5}"), "ops")),
         [
-            r#"flags.f.rules[0] Nobody 0 ["it has another place in the order of rules"]"#,
-            r#"flags.f.rules[1] Nobody 0 ["it has another place in the order of rules"]"#,
+            r#"flags.f.rules[0] Nobody 0 ["its position in the list of rules has changed"]"#,
+            r#"flags.f.rules[1] Nobody 0 ["its position in the list of rules has changed"]"#,
             "flags.f.rules[1] Removed 0 []",
         ]
     );

@@ -1,12 +1,12 @@
-//! What is wrong with a record, with its place and its sentence. `core/tests/monitor.rs` replays what
-//! a monitor records.
+//! Errors of records that cannot be replayed: path, kind and message. `core/tests/monitor.rs` replays the
+//! records of a monitor.
 
 use serde_json::{Value, json};
 use serin_analysis::replay::{ReplayError, ReplayErrorKind, replay};
 use serin_core::gate::Verdict;
 
-/// A rollout without traffic.
-fn silence() -> Value {
+/// The record of a rollout without traffic.
+fn low_traffic() -> Value {
     json!({
         "audit": 1, "at": 60_000, "rollout": "shop", "epoch": 0, "step": 1, "digest": "0011223344556677",
         "verdict": "pause", "reason": "0 requests in 60000 ms",
@@ -19,9 +19,9 @@ fn silence() -> Value {
     })
 }
 
-/// A rollout with an observation of nothing.
+/// The record of an observation without requests.
 fn observation() -> Value {
-    let mut record = silence();
+    let mut record = low_traffic();
     let (none, zero) = ([0; 4], [0; 5]);
     let late = vec![json!({ "level": 0, "since": none }); 5];
     record["quiet"].take();
@@ -37,9 +37,9 @@ fn observation() -> Value {
     record
 }
 
-/// A shadow whose answers were compared.
+/// The record of a shadow whose answers were compared.
 fn shadow() -> Value {
-    let mut record = silence();
+    let mut record = low_traffic();
     let zero = [0; 5];
     record["shadow"] = json!({
         "tolerated": 1000, "threshold": 0, "compared": [10, 1], "before": zero, "after": zero,
@@ -47,7 +47,7 @@ fn shadow() -> Value {
     record
 }
 
-/// The record with another value at a JSON pointer; `None` removes it.
+/// The error of a record with another value at a JSON pointer; `None` removes the value.
 fn refused(mut record: Value, pointer: &str, value: Option<Value>) -> ReplayError {
     let (parent, key) = pointer.rsplit_once('/').expect("a pointer");
     let parent = record.pointer_mut(parent).expect("is there");
@@ -65,8 +65,8 @@ fn says(error: &ReplayError, path: &str, kind: &ReplayErrorKind, message: &str) 
 }
 
 #[test]
-fn a_record_is_decided_once_more() {
-    let replayed = replay(&silence().to_string()).expect("readable");
+fn a_record_is_replayed() {
+    let replayed = replay(&low_traffic().to_string()).expect("readable");
     assert_eq!(replayed.judgement.verdict, Verdict::Pause);
     assert_eq!((replayed.rollout.as_str(), replayed.step, replayed.at), ("shop", 1, 60_000));
     assert_eq!(replayed.settings.stages, 2);
@@ -76,7 +76,7 @@ fn a_record_is_decided_once_more() {
 }
 
 #[test]
-fn fields_are_named_with_their_object() {
+fn an_error_names_the_object_and_the_field() {
     use ReplayErrorKind::{Missing, NotWhole, NotWholeNumbers, TooLarge, Type};
     let at = |pointer, value| refused(observation(), pointer, value);
     says(&at("/look/elapsed", None), "look.elapsed", &Missing, "look has no field elapsed");
@@ -106,34 +106,39 @@ fn fields_are_named_with_their_object() {
 }
 
 #[test]
-fn values_are_named_with_what_was_given() {
+fn an_error_names_the_value() {
     use ReplayErrorKind::{
         Edge, InferenceUnit, LatencyCount, Settings, Share, Syntax, Type, Version, ZeroRatio,
     };
     let at = |pointer, value| refused(observation(), pointer, Some(value));
     let error = at("/audit", json!(2));
-    let message = "audit: only records of version 1 are known";
+    let message = "audit: only audit records of version 1 can be replayed";
     says(&error, "audit", &Version { given: 2 }, message);
     let kind = InferenceUnit { given: "user".into() };
     let message = "gate.unit: user is not bucket or request";
     says(&at("/gate/unit", json!("user")), "gate.unit", &kind, message);
-    let message = "gate.excluded: is 0, which is no ratio";
+    let message = "gate.excluded: is 0, a ratio must be above 0";
     says(&at("/gate/excluded", json!(0)), "gate.excluded", &ZeroRatio, message);
     let mut record = observation();
     record["gate"]["tolerance"] = json!(0);
     let edges = |edges: Value| refused(record.clone(), "/gate/edges", Some(edges));
     let error = edges(json!(vec![255; serin_core::gate::EDGES]));
-    says(&error, "gate.edges", &Edge { given: 255 }, "gate.edges: 255 is no edge");
-    let classes = serin_core::gate::LATENCY_COUNTS;
+    says(
+        &error,
+        "gate.edges",
+        &Edge { given: 255 },
+        "gate.edges: 255 is not the number of an edge",
+    );
+    let bins = serin_core::gate::LATENCY_COUNTS;
     let error = at("/look/latency", json!([{ "x": 1 }]));
-    let message = format!("look.latency.x: is not a count of one of {classes} classes");
-    says(&error, "look.latency.x", &LatencyCount { classes }, &message);
+    let message = format!("look.latency.x: is not a count of one of {bins} bins");
+    says(&error, "look.latency.x", &LatencyCount { bins }, &message);
     let error = at("/gate/stages", json!(0));
     let Settings(mistakes) = error.kind() else { panic!("{error:?}") };
     let [mistake] = mistakes.as_slice() else { panic!("{error:?}") };
     assert_eq!((error.path(), error.to_string()), ("gate".into(), format!("gate: {mistake}")));
     let error = refused(shadow(), "/shadow/tolerated", Some(json!(100_001)));
-    let message = "shadow.tolerated: is no share";
+    let message = "shadow.tolerated: 100001 is not a share: at most 100000 (100 %)";
     says(&error, "shadow.tolerated", &Share { given: 100_001 }, message);
     let kind = Type { given: "a list", expected: "an object" };
     let error = replay("[1]").expect_err("refused");

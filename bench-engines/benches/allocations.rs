@@ -1,18 +1,19 @@
-//! Allocations per decision, counted. `cargo bench --bench allocations`.
+//! Counts the allocations per decision. Run it with `cargo bench --bench allocations`.
 
 use serin_bench_engines::{
-    Answer, Engine, Eppo, Growthbook, LaunchDarkly, Serin, Turns, Unleash, check,
+    Engine, Eppo, Growthbook, LaunchDarkly, RoundRobin, Serin, Unleash, Variant, check,
 };
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-struct Counting;
+/// The system's allocator with counters.
+struct CountingAllocator;
 
 static COUNT: AtomicU64 = AtomicU64::new(0);
 static BYTES: AtomicU64 = AtomicU64::new(0);
 
-// SAFETY: everything is passed on to the system's allocator; reallocation is allocation here.
-unsafe impl GlobalAlloc for Counting {
+// SAFETY: every call is forwarded to the system's allocator.
+unsafe impl GlobalAlloc for CountingAllocator {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         COUNT.fetch_add(1, Ordering::Relaxed);
         BYTES.fetch_add(layout.size() as u64, Ordering::Relaxed);
@@ -25,18 +26,18 @@ unsafe impl GlobalAlloc for Counting {
 }
 
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: CountingAllocator = CountingAllocator;
 
 fn count<E: Engine>() {
     const DECISIONS: u64 = 10_000;
     check::<E>().unwrap_or_else(|why| panic!("{why}"));
-    let mut turns = Turns::<E>::new(64);
-    // Whatever is made on first use is made now.
+    let mut decisions = RoundRobin::<E>::new(64);
+    // Warm up: some engines allocate on first use.
     for _ in 0..1000 {
-        turns.turn();
+        decisions.decide_next();
     }
     let before = (COUNT.load(Ordering::Relaxed), BYTES.load(Ordering::Relaxed));
-    let served = (0..DECISIONS).filter(|_| turns.turn() != Answer::Neither).count();
+    let served = (0..DECISIONS).filter(|_| decisions.decide_next() != Variant::None).count();
     let count = (COUNT.load(Ordering::Relaxed) - before.0) as f64 / DECISIONS as f64;
     let bytes = (BYTES.load(Ordering::Relaxed) - before.1) as f64 / DECISIONS as f64;
     assert_eq!(served as u64, DECISIONS);

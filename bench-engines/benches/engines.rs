@@ -1,17 +1,20 @@
-//! Time per decision. `cargo bench --bench engines`; the count of allocations has a bench of its
-//! own, because counting takes time.
+//! Measures the time per decision. Run it with `cargo bench --bench engines`. Allocations are counted in
+//! another bench, because counting takes time.
 
 use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, Criterion, criterion_group, criterion_main};
-use serin_bench_engines::{Engine, Eppo, Growthbook, LaunchDarkly, Serin, Turns, Unleash, check};
+use serin_bench_engines::{
+    Engine, Eppo, Growthbook, LaunchDarkly, RoundRobin, Serin, Unleash, check,
+};
 
-/// Enough that no engine is asked for the same person again and again, few enough for the cache.
-const PEOPLE: usize = 64;
+/// The number of users: more than one, so that no engine decides for the same user each time, and few
+/// enough for the cache.
+const USERS: usize = 64;
 
 fn bench<E: Engine>(group: &mut BenchmarkGroup<'_, WallTime>) {
     check::<E>().unwrap_or_else(|why| panic!("{why}"));
-    let mut turns = Turns::<E>::new(PEOPLE);
-    group.bench_function(E::NAME, |b| b.iter(|| turns.turn()));
+    let mut decisions = RoundRobin::<E>::new(USERS);
+    group.bench_function(E::NAME, |b| b.iter(|| decisions.decide_next()));
 }
 
 fn engines(c: &mut Criterion) {

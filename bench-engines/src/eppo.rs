@@ -1,6 +1,6 @@
-//! Eppo's engine.
+//! The engine of Eppo.
 
-use crate::{Answer, COUNTRIES, Engine, FLAG, Person};
+use crate::{COUNTRIES, Engine, FLAG, User, Variant};
 use chrono::{DateTime, Utc};
 use eppo_core::eval::get_assignment;
 use eppo_core::ufc::{UniversalFlagConfig, VariationType};
@@ -8,17 +8,17 @@ use eppo_core::{Attributes, Configuration, SdkMetadata, Str};
 use serde_json::json;
 use std::sync::Arc;
 
-/// Eppo with one allocation: a rule and two splits, without an event to log.
+/// Eppo with one allocation: a rule and two splits, without logging.
 pub struct Eppo {
     configuration: Configuration,
-    people: Vec<(Str, Arc<Attributes>)>,
+    users: Vec<(Str, Arc<Attributes>)>,
     now: DateTime<Utc>,
 }
 
 impl Engine for Eppo {
     const NAME: &'static str = "eppo_core 10.0.0";
 
-    fn new(people: &[Person]) -> Eppo {
+    fn new(users: &[User]) -> Eppo {
         let half = |name, start, end| {
             json!({"variationKey": name, "shards": [
                 {"salt": "s", "ranges": [{"start": start, "end": end}]}]})
@@ -39,26 +39,25 @@ impl Engine for Eppo {
         });
         let sdk = SdkMetadata { name: "bench", version: "1" };
         let wire = serde_json::to_vec(&wire).expect("JSON");
-        let flags =
-            UniversalFlagConfig::from_json(sdk, wire).expect("a configuration as Eppo gives it");
+        let flags = UniversalFlagConfig::from_json(sdk, wire).expect("the configuration is valid");
         let configuration = Configuration::from_server_response(flags, None);
-        let known = |person: &Person| {
-            let pairs = person.attributes.iter();
+        let known = |user: &User| {
+            let pairs = user.attributes.iter();
             let attributes =
                 pairs.map(|(name, value)| (Str::from(*name), Str::from(*value).into()));
-            (Str::from(person.id.as_str()), Arc::new(attributes.collect()))
+            (Str::from(user.id.as_str()), Arc::new(attributes.collect()))
         };
-        Eppo { configuration, people: people.iter().map(known).collect(), now: Utc::now() }
+        Eppo { configuration, users: users.iter().map(known).collect(), now: Utc::now() }
     }
 
-    fn decide(&mut self, person: usize) -> Answer {
-        let (key, attributes) = &self.people[person];
+    fn decide(&mut self, user: usize) -> Variant {
+        let (key, attributes) = &self.users[user];
         let wanted = Some(VariationType::String);
         let found =
             get_assignment(Some(&self.configuration), FLAG, key, attributes, wanted, self.now);
         match found {
-            Ok(Some(assignment)) => assignment.value.as_str().map_or(Answer::Neither, Answer::of),
-            _ => Answer::Neither,
+            Ok(Some(assignment)) => assignment.value.as_str().map_or(Variant::None, Variant::of),
+            _ => Variant::None,
         }
     }
 }

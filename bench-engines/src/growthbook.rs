@@ -1,6 +1,6 @@
-//! GrowthBook's engine.
+//! The engine of GrowthBook.
 
-use crate::{Answer, COUNTRIES, Engine, FLAG, Person};
+use crate::{COUNTRIES, Engine, FLAG, User, Variant};
 use growthbook_rust::growthbook::GrowthBook;
 use growthbook_rust::model_public::{GrowthBookAttribute, GrowthBookAttributeValue};
 use serde_json::json;
@@ -8,13 +8,13 @@ use serde_json::json;
 /// GrowthBook with one rule: a condition and an experiment of two variations.
 pub struct Growthbook {
     engine: GrowthBook,
-    people: Vec<Option<Vec<GrowthBookAttribute>>>,
+    users: Vec<Option<Vec<GrowthBookAttribute>>>,
 }
 
 impl Engine for Growthbook {
     const NAME: &'static str = "growthbook-rust 0.4.0";
 
-    fn new(people: &[Person]) -> Growthbook {
+    fn new(users: &[User]) -> Growthbook {
         let features = json!({FLAG: {
             "defaultValue": "none",
             "rules": [{
@@ -24,24 +24,24 @@ impl Engine for Growthbook {
         }});
         let engine = GrowthBook {
             forced_variations: None,
-            features: serde_json::from_value(features).expect("features as GrowthBook gives them"),
+            features: serde_json::from_value(features).expect("the features are valid"),
             attributes: None,
             sticky_bucket_service: None,
             saved_groups: Default::default(),
         };
-        Growthbook { engine, people: people.iter().map(attributes).collect() }
+        Growthbook { engine, users: users.iter().map(attributes).collect() }
     }
 
-    fn decide(&mut self, person: usize) -> Answer {
-        let result = self.engine.check(FLAG, &self.people[person]);
-        result.value.as_str().map_or(Answer::Neither, Answer::of)
+    fn decide(&mut self, user: usize) -> Variant {
+        let result = self.engine.check(FLAG, &self.users[user]);
+        result.value.as_str().map_or(Variant::None, Variant::of)
     }
 }
 
-fn attributes(person: &Person) -> Option<Vec<GrowthBookAttribute>> {
+fn attributes(user: &User) -> Option<Vec<GrowthBookAttribute>> {
     let text = |value: &str| GrowthBookAttributeValue::String(value.into());
-    let id = GrowthBookAttribute::new("id".into(), text(&person.id));
-    let others = person.attributes.iter();
+    let id = GrowthBookAttribute::new("id".into(), text(&user.id));
+    let others = user.attributes.iter();
     let others = others.map(|(name, value)| GrowthBookAttribute::new((*name).into(), text(value)));
     Some([id].into_iter().chain(others).collect())
 }

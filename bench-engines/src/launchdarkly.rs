@@ -1,6 +1,6 @@
-//! LaunchDarkly's engine.
+//! The engine of LaunchDarkly.
 
-use crate::{Answer, COUNTRIES, Engine, FLAG, Person};
+use crate::{COUNTRIES, Engine, FLAG, User, Variant};
 use launchdarkly_server_sdk_evaluation::{
     Context, ContextBuilder, Flag, FlagValue, Segment, Store, evaluate,
 };
@@ -12,10 +12,10 @@ pub struct LaunchDarkly {
     contexts: Vec<Context>,
 }
 
-/// The flag has no prerequisites and no segments, so nothing is ever looked up.
-struct Empty;
+/// An empty store: the flag has no prerequisites and no segments.
+struct EmptyStore;
 
-impl Store for Empty {
+impl Store for EmptyStore {
     fn flag(&self, _: &str) -> Option<Flag> {
         None
     }
@@ -28,7 +28,7 @@ impl Store for Empty {
 impl Engine for LaunchDarkly {
     const NAME: &'static str = "launchdarkly-server-sdk-evaluation 2.2.1";
 
-    fn new(people: &[Person]) -> LaunchDarkly {
+    fn new(users: &[User]) -> LaunchDarkly {
         let flag = json!({
             "key": FLAG, "version": 1, "on": true, "targets": [], "prerequisites": [], "salt": "s",
             "rules": [{
@@ -41,22 +41,22 @@ impl Engine for LaunchDarkly {
             "fallthrough": {"variation": 2}, "offVariation": 2, "variations": ["on", "off", "none"],
             "clientSide": false,
         });
-        let flag = serde_json::from_value(flag).expect("a flag as LaunchDarkly gives it");
-        LaunchDarkly { flag, contexts: people.iter().map(context).collect() }
+        let flag = serde_json::from_value(flag).expect("the flag is valid");
+        LaunchDarkly { flag, contexts: users.iter().map(context).collect() }
     }
 
-    fn decide(&mut self, person: usize) -> Answer {
-        match evaluate(&Empty, &self.flag, &self.contexts[person], None).value {
-            Some(FlagValue::Str(variant)) => Answer::of(variant),
-            _ => Answer::Neither,
+    fn decide(&mut self, user: usize) -> Variant {
+        match evaluate(&EmptyStore, &self.flag, &self.contexts[user], None).value {
+            Some(FlagValue::Str(variant)) => Variant::of(variant),
+            _ => Variant::None,
         }
     }
 }
 
-fn context(person: &Person) -> Context {
-    let mut builder = ContextBuilder::new(person.id.as_str());
-    for (name, value) in person.attributes {
+fn context(user: &User) -> Context {
+    let mut builder = ContextBuilder::new(user.id.as_str());
+    for (name, value) in user.attributes {
         builder.set_string(name, value);
     }
-    builder.build().expect("a context with a key")
+    builder.build().expect("the context has a key")
 }

@@ -1,8 +1,8 @@
-//! One case, five engines: a flag for three countries, half of the users in each variant.
+//! The same decision by five flag engines: a flag for three countries, with half of the users in each
+//! variant.
 //!
-//! Each engine gets its own configuration of the same flag and its own contexts, made beforehand, of
-//! the same people, through its fastest public call. [`check`] makes sure that all of them do the same
-//! work.
+//! Each engine has its own configuration of the flag, its own contexts of the same users, which are built
+//! in advance, and is called by its fastest public function. [`check`] verifies that all do the same work.
 
 use std::hint::black_box;
 
@@ -24,51 +24,51 @@ pub const COUNTRIES: [&str; 3] = ["CH", "AT", "DE"];
 /// The flag's name in every engine.
 pub const FLAG: &str = "checkout";
 
-/// Somebody with a key and five attributes.
+/// A user with an id and five attributes.
 #[derive(Clone, Debug)]
-pub struct Person {
-    /// Who is bucketed.
+pub struct User {
+    /// The id, which is the unit.
     pub id: String,
-    /// Names and values.
+    /// The names and values of the attributes.
     pub attributes: [(&'static str, &'static str); 5],
 }
 
-/// What an engine answers.
+/// The variant that an engine decides.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Answer {
+pub enum Variant {
     /// The first variant.
     On,
     /// The second variant.
     Off,
-    /// Neither: the flag is not for them.
-    Neither,
+    /// No variant: the flag does not apply to the user.
+    None,
 }
 
-impl Answer {
-    fn of(variant: &str) -> Answer {
+impl Variant {
+    fn of(variant: &str) -> Variant {
         match variant {
-            "on" => Answer::On,
-            "off" => Answer::Off,
-            _ => Answer::Neither,
+            "on" => Variant::On,
+            "off" => Variant::Off,
+            _ => Variant::None,
         }
     }
 }
 
-/// A flag engine with its configuration and its people's contexts.
+/// A flag engine with its configuration and its contexts.
 pub trait Engine {
     /// The engine's name and version.
     const NAME: &'static str;
 
-    /// Everything that is made once.
-    fn new(people: &[Person]) -> Self;
+    /// Builds the configuration and the contexts of the users.
+    fn new(users: &[User]) -> Self;
 
-    /// Decides for one of the people, by position.
-    fn decide(&mut self, person: usize) -> Answer;
+    /// Decides for the user with this index.
+    fn decide(&mut self, user: usize) -> Variant;
 }
 
-/// So many people of the countries, in turn.
-pub fn people(count: usize, countries: &[&'static str]) -> Vec<Person> {
-    let person = |(number, country): (usize, &&'static str)| Person {
+/// `count` users, from the countries in turn.
+pub fn users(count: usize, countries: &[&'static str]) -> Vec<User> {
+    let user = |(number, country): (usize, &&'static str)| User {
         id: format!("user-{number}"),
         attributes: [
             ("country", country),
@@ -78,42 +78,42 @@ pub fn people(count: usize, countries: &[&'static str]) -> Vec<Person> {
             ("language", "de"),
         ],
     };
-    (0..count).zip(countries.iter().cycle()).map(person).collect()
+    (0..count).zip(countries.iter().cycle()).map(user).collect()
 }
 
-/// Whether the engine serves each variant to about half of those in the countries, and neither to
-/// anybody else. The error says what it did instead.
+/// Checks that the engine serves each variant to about half of the users in the countries, and none to
+/// others.
 pub fn check<E: Engine>() -> Result<(), String> {
     const COUNT: usize = 10_000;
-    let mut engine = E::new(&people(COUNT, &COUNTRIES));
-    let answers: Vec<Answer> = (0..COUNT).map(|person| engine.decide(person)).collect();
-    let count = |wanted| answers.iter().filter(|answer| **answer == wanted).count();
-    let (on, off) = (count(Answer::On), count(Answer::Off));
+    let mut engine = E::new(&users(COUNT, &COUNTRIES));
+    let variants: Vec<Variant> = (0..COUNT).map(|user| engine.decide(user)).collect();
+    let count = |variant| variants.iter().filter(|decided| **decided == variant).count();
+    let (on, off) = (count(Variant::On), count(Variant::Off));
     if on + off != COUNT || !(4_800..=5_200).contains(&on) {
         return Err(format!("{} serves on to {on} and off to {off} of {COUNT}", E::NAME));
     }
-    let mut engine = E::new(&people(100, &["FR", "US"]));
-    match (0..100).all(|person| engine.decide(person) == Answer::Neither) {
+    let mut engine = E::new(&users(100, &["FR", "US"]));
+    match (0..100).all(|user| engine.decide(user) == Variant::None) {
         true => Ok(()),
         false => Err(format!("{} serves other countries", E::NAME)),
     }
 }
 
-/// Decides for each of the people, in turn, for ever.
-pub struct Turns<E> {
+/// An endless series of decisions, for each user in turn.
+pub struct RoundRobin<E> {
     engine: E,
     count: usize,
     next: usize,
 }
 
-impl<E: Engine> Turns<E> {
-    /// With `count` people of the countries.
-    pub fn new(count: usize) -> Turns<E> {
-        Turns { engine: E::new(&people(count, &COUNTRIES)), count, next: 0 }
+impl<E: Engine> RoundRobin<E> {
+    /// A series over `count` users of the countries.
+    pub fn new(count: usize) -> RoundRobin<E> {
+        RoundRobin { engine: E::new(&users(count, &COUNTRIES)), count, next: 0 }
     }
 
-    /// One decision.
-    pub fn turn(&mut self) -> Answer {
+    /// Decides for the next user.
+    pub fn decide_next(&mut self) -> Variant {
         self.next = if self.next + 1 == self.count { 0 } else { self.next + 1 };
         self.engine.decide(black_box(self.next))
     }

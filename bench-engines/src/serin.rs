@@ -1,6 +1,6 @@
-//! This project's core.
+//! The core of this project.
 
-use crate::{Answer, Engine, Person};
+use crate::{Engine, User, Variant};
 use serin_core::{Decision, Facts, Plan, decide};
 
 const SPEC: &str = r#"{
@@ -15,7 +15,7 @@ const SPEC: &str = r#"{
                    "split": { "on": 50, "off": 50 } } ] } }
 }"#;
 
-/// Serin: the plan, a decision that is used again, and each person's facts.
+/// Serin with a plan, a decision that is reused, and the facts of each user.
 pub struct Serin {
     plan: Plan,
     decision: Decision,
@@ -25,24 +25,24 @@ pub struct Serin {
 impl Engine for Serin {
     const NAME: &'static str = "serin-core";
 
-    fn new(people: &[Person]) -> Serin {
-        let plan = Plan::from_json(SPEC.as_bytes()).expect("the spec above is good");
-        let facts = people.iter().map(|person| facts(&plan, person)).collect();
+    fn new(users: &[User]) -> Serin {
+        let plan = Plan::from_json(SPEC.as_bytes()).expect("the spec is valid");
+        let facts = users.iter().map(|user| facts(&plan, user)).collect();
         Serin { decision: Decision::new(&plan), facts, plan }
     }
 
-    fn decide(&mut self, person: usize) -> Answer {
-        decide(&self.plan, &self.facts[person], &mut self.decision);
-        let Some(decided) = self.decision.flags().first() else { return Answer::Neither };
+    fn decide(&mut self, user: usize) -> Variant {
+        decide(&self.plan, &self.facts[user], &mut self.decision);
+        let Some(decided) = self.decision.flags().first() else { return Variant::None };
         let variant = self.plan.flag(decided.flag).and_then(|flag| flag.variant(decided.variant));
-        variant.map_or(Answer::Neither, |variant| Answer::of(variant.name()))
+        variant.map_or(Variant::None, |variant| Variant::of(variant.name()))
     }
 }
 
-/// The facts of a request that carries the attributes in its fields. What they are made of is
-/// leaked, a few hundred bytes a person, because facts borrow it.
-fn facts(plan: &Plan, person: &Person) -> Facts<'static> {
-    let id: &'static str = Box::leak(person.id.clone().into_boxed_str());
-    let pairs = [(":path", "/"), ("x-user-id", id)].into_iter().chain(person.attributes);
+/// The facts of a request that carries the attributes in its fields. Facts borrow the id, so it is
+/// leaked.
+fn facts(plan: &Plan, user: &User) -> Facts<'static> {
+    let id: &'static str = Box::leak(user.id.clone().into_boxed_str());
+    let pairs = [(":path", "/"), ("x-user-id", id)].into_iter().chain(user.attributes);
     Facts::gather(plan, pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes())))
 }

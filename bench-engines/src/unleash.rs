@@ -1,6 +1,6 @@
-//! Unleash's engine.
+//! The engine of Unleash.
 
-use crate::{Answer, COUNTRIES, Engine, FLAG, Person};
+use crate::{COUNTRIES, Engine, FLAG, User, Variant};
 use serde_json::json;
 use unleash_yggdrasil::state::EnrichedContext;
 use unleash_yggdrasil::{Context, EngineState, UpdateMessage};
@@ -14,7 +14,7 @@ pub struct Unleash {
 impl Engine for Unleash {
     const NAME: &'static str = "unleash-yggdrasil 0.21.7";
 
-    fn new(people: &[Person]) -> Unleash {
+    fn new(users: &[User]) -> Unleash {
         let engine = EngineState::default();
         let variant = |name| json!({"name": name, "weight": 500, "stickiness": "userId"});
         let features = json!({"version": 2, "features": [{
@@ -26,26 +26,26 @@ impl Engine for Unleash {
                 "variants": [variant("on"), variant("off")],
             }],
         }]});
-        let features = serde_json::from_value(features).expect("a response as Unleash gives it");
+        let features = serde_json::from_value(features).expect("the response is valid");
         let warnings = engine.take_state(UpdateMessage::FullResponse(features));
         assert!(warnings.is_none(), "Yggdrasil warns");
-        Unleash { engine, contexts: people.iter().map(context).collect() }
+        Unleash { engine, contexts: users.iter().map(context).collect() }
     }
 
-    fn decide(&mut self, person: usize) -> Answer {
-        match self.engine.check_variant(&self.contexts[person]) {
-            Some(variant) if variant.enabled => Answer::of(&variant.name),
-            _ => Answer::Neither,
+    fn decide(&mut self, user: usize) -> Variant {
+        match self.engine.check_variant(&self.contexts[user]) {
+            Some(variant) if variant.enabled => Variant::of(&variant.name),
+            _ => Variant::None,
         }
     }
 }
 
-/// A context in its cheapest form, which borrows; what it borrows is leaked.
-fn context(person: &Person) -> EnrichedContext<'static> {
+/// The cheapest form of a context. It borrows the plain context, so that is leaked.
+fn context(user: &User) -> EnrichedContext<'static> {
     let properties =
-        person.attributes.iter().map(|(name, value)| (name.to_string(), value.to_string()));
+        user.attributes.iter().map(|(name, value)| (name.to_string(), value.to_string()));
     let context = Context {
-        user_id: Some(person.id.clone()),
+        user_id: Some(user.id.clone()),
         session_id: None,
         environment: None,
         app_name: None,

@@ -1,33 +1,33 @@
-//! Many runs of one experiment, each with random numbers of its own.
+//! The runner: many runs of one experiment in parallel, each with its own random numbers.
 
 use rand::SeedableRng;
 use rand_xoshiro::Xoshiro256PlusPlus;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-/// Random numbers; the same on every machine.
+/// The generator of random numbers; it gives the same on every machine.
 pub(crate) type Random = Xoshiro256PlusPlus;
 
-/// No run looks more often: with a gate that never says anything, the bench has to end too.
-pub(crate) const MOST_LOOKS: u64 = 100_000;
+/// The maximum number of batches in a run, so that the bench ends with a gate that never aborts.
+pub(crate) const MAX_BATCHES: u64 = 100_000;
 
-/// How much is run, and with which random numbers.
+/// The size and the seed of a bench.
 #[derive(Clone, Copy, Debug)]
 pub struct Bench {
-    /// Everything random follows from it.
+    /// The seed of all random numbers.
     pub seed: u64,
-    /// Runs of an ordinary experiment; costly ones take fewer, in proportion.
+    /// The number of runs of an ordinary experiment; expensive ones have a fixed fraction of it.
     pub runs: u64,
 }
 
 impl Bench {
-    /// `runs` times a part of thousand, at least 20.
+    /// A fraction of `runs` in thousandths, at least 20.
     pub(crate) fn part(&self, per_mille: u64) -> u64 {
         (self.runs * per_mille / 1000).max(20)
     }
 
-    /// Runs an experiment so many times, on all processors. Run n of a name always sees the same
-    /// random numbers.
-    pub(crate) fn trials<T: Send>(
+    /// Runs an experiment `runs` times, on all processors. Run n of a name always gets the same random
+    /// numbers.
+    pub(crate) fn repeat<T: Send>(
         &self,
         name: &str,
         runs: u64,
@@ -54,10 +54,10 @@ impl Bench {
     }
 
     fn random(&self, name: &str, run: u64) -> Random {
-        let named = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+        let name_hash = name.bytes().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
             (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
         });
-        let spread = run.wrapping_mul(0x9e37_79b9_7f4a_7c15);
-        Random::seed_from_u64(self.seed ^ named ^ spread)
+        let run_hash = run.wrapping_mul(0x9e37_79b9_7f4a_7c15);
+        Random::seed_from_u64(self.seed ^ name_hash ^ run_hash)
     }
 }

@@ -1,56 +1,56 @@
-//! A measured number, and what it has to be.
+//! Figures: measured numbers with the intervals that they must lie in.
 
 use std::fmt;
 
-/// Where an interval comes from.
+/// The origin of an interval.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Ville's inequality: at most α.
+    /// A bound of at most α by Ville's inequality.
     Bound,
-    /// The figure that the method was chosen by, from a simulation of its own, in floats and with a
-    /// known share; plus or minus three standard errors of both, and 5 % for what differs.
+    /// A figure of the independent simulation by which the method was chosen, which uses floats and a
+    /// known share. The interval is plus or minus three standard errors of both and 5 % for the model.
     Design,
-    /// As `Design`, but of a population that is described only in part: the order of magnitude.
+    /// The same for a population that is known only in part: the order of magnitude.
     Magnitude,
     /// A formula.
     Formula,
 }
 
-/// From, to, both inclusive.
+/// An interval; both ends are inclusive.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Interval {
-    /// The lowest value that is as it should be.
+    /// The lowest expected value.
     pub low: f64,
-    /// The highest.
+    /// The highest expected value.
     pub high: f64,
-    /// Why.
+    /// The origin of the interval.
     pub source: Source,
 }
 
-/// A measured number, and what it has to be.
+/// A measured number, with the interval that it must lie in.
 #[derive(Clone, Debug)]
 pub struct Figure {
-    /// What was measured.
+    /// The description of what was measured.
     pub what: String,
     /// The number.
     pub value: f64,
-    /// Its standard error; 0 where nothing is random.
+    /// The standard error; 0 if nothing is random.
     pub error: f64,
-    /// What 95 of 100 runs stay below, where that is of interest.
+    /// The 95th percentile of the runs, where it is of interest.
     pub p95: Option<f64>,
-    /// Runs.
+    /// The number of runs.
     pub runs: u64,
-    /// Printed in per cent.
+    /// Whether the number is printed in per cent.
     pub percent: bool,
-    /// Where it has to lie; without one it is for comparison only.
+    /// The expected interval; without one the figure is for comparison only.
     pub expected: Option<Interval>,
 }
 
-/// How many runs the design's figures rest on.
+/// The number of runs behind the design's figures.
 const DESIGN_RUNS: f64 = 3000.0;
 
-/// How far a mean of ours may be off for reasons other than chance.
-const MODEL: f64 = 0.05;
+/// The tolerated relative difference of a mean from the design's, apart from chance.
+const MODEL_TOLERANCE: f64 = 0.05;
 
 impl Figure {
     /// The mean of runs.
@@ -72,7 +72,7 @@ impl Figure {
         }
     }
 
-    /// The share of runs in which something happened.
+    /// The share of runs in which an event happened.
     pub(crate) fn share(what: impl Into<String>, happened: &[bool]) -> Figure {
         let values: Vec<f64> = happened.iter().map(|yes| f64::from(u8::from(*yes))).collect();
         Figure { percent: true, p95: None, ..Figure::mean(what, &values) }
@@ -84,15 +84,15 @@ impl Figure {
         Figure { what, value, error: 0.0, p95: None, runs: 1, percent: false, expected: None }
     }
 
-    /// Has to be about a mean of the design's.
+    /// Expects a mean near the design's.
     pub(crate) fn about(self, design: f64) -> Figure {
-        let theirs = self.error * (self.runs as f64 / DESIGN_RUNS).sqrt();
-        // The smaller figures are printed as whole numbers.
-        let slack = 3.0 * (self.error + theirs) + MODEL * design + 0.5;
+        let design_error = self.error * (self.runs as f64 / DESIGN_RUNS).sqrt();
+        // The design's small figures are rounded to whole numbers.
+        let slack = 3.0 * (self.error + design_error) + MODEL_TOLERANCE * design + 0.5;
         self.within(design - slack, design + slack, Source::Design)
     }
 
-    /// Has to be about a share of the design's.
+    /// Expects a share near the design's.
     pub(crate) fn about_share(self, design: f64) -> Figure {
         let p = design.clamp(1e-3, 1.0 - 1e-3);
         let variance = p * (1.0 - p) * (1.0 / self.runs as f64 + 1.0 / DESIGN_RUNS);
@@ -100,24 +100,25 @@ impl Figure {
         self.within(design - slack, design + slack, Source::Design)
     }
 
-    /// Has to be at most so large, but for chance.
+    /// Expects a share of at most `bound`, plus three standard errors.
     pub(crate) fn at_most(self, bound: f64) -> Figure {
         let chance = 3.0 * (bound * (1.0 - bound) / self.runs as f64).sqrt();
         self.within(0.0, bound + chance, Source::Bound)
     }
 
+    /// Expects a number within an interval.
     pub(crate) fn within(self, low: f64, high: f64, source: Source) -> Figure {
         let low = low.max(0.0);
         let high = if self.percent { high.min(1.0) } else { high };
         Figure { expected: Some(Interval { low, high, source }), ..self }
     }
 
-    /// Whether it lies where it has to.
-    pub fn is_good(&self) -> bool {
+    /// Whether the number lies in the expected interval.
+    pub fn is_expected(&self) -> bool {
         self.expected.is_none_or(|Interval { low, high, .. }| (low..=high).contains(&self.value))
     }
 
-    fn shown(&self, value: f64) -> String {
+    fn format_value(&self, value: f64) -> String {
         match self.percent {
             true => format!("{:.2} %", value * 100.0),
             false if value.abs() >= 1e7 => format!("{value:.2e}"),
@@ -129,24 +130,24 @@ impl Figure {
 
 impl fmt::Display for Figure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let mark = match (&self.expected, self.is_good()) {
+        let mark = match (&self.expected, self.is_expected()) {
             (None, _) => "   ",
             (_, true) => "ok ",
             (_, false) => "OUT",
         };
-        write!(f, "{mark} {:<44} {:>9}", self.what, self.shown(self.value))?;
+        write!(f, "{mark} {:<44} {:>9}", self.what, self.format_value(self.value))?;
         if self.error > 0.0 {
-            write!(f, " ± {}", self.shown(self.error))?;
+            write!(f, " ± {}", self.format_value(self.error))?;
         }
         if let Some(p95) = self.p95 {
-            write!(f, " (p95 {})", self.shown(p95))?;
+            write!(f, " (p95 {})", self.format_value(p95))?;
         }
         if self.runs > 1 {
             write!(f, ", {} runs", self.runs)?;
         }
         match &self.expected {
             Some(Interval { low, high, source }) => {
-                write!(f, "; {} to {}: {source}", self.shown(*low), self.shown(*high))
+                write!(f, "; {} to {}: {source}", self.format_value(*low), self.format_value(*high))
             }
             None => write!(f, "; for comparison"),
         }

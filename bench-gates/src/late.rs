@@ -1,19 +1,19 @@
-//! A fault that begins after a long healthy time.
+//! Late faults: the plain e-process and the e-detector for a fault that starts after a long healthy time.
 
-use crate::bench::{Bench, MOST_LOOKS, Random};
+use crate::bench::{Bench, MAX_BATCHES, Random};
 use crate::figure::{Figure, Source};
-use crate::traffic::{Traffic, bare, compiled, look};
+use crate::traffic::{Traffic, bare, compiled, observation};
 use serin_core::gate::{GateSettings, StageEvidence};
 
 const HEALTHY_ERRORS: u32 = 17_000;
 
-/// What became of one run.
+/// The result of a run.
 struct Run {
-    /// The detector crossed while all was well.
+    /// Whether the detector crossed before the fault.
     false_alarm: bool,
-    /// Canary requests from the fault on until the detector crossed.
+    /// The number of canary requests from the fault until the detector crossed.
     detector: f64,
-    /// The same for the plain process.
+    /// The number of canary requests from the fault until the plain e-process crossed.
     plain: f64,
 }
 
@@ -26,13 +26,13 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
         let mut stage = StageEvidence::default();
         let mut false_alarm = false;
         for _ in 0..HEALTHY_ERRORS {
-            gate.observe(&mut stage, &look(healthy.until_events(random, 1)));
+            gate.observe(&mut stage, &observation(healthy.until_events(random, 1)));
             false_alarm |= stage.late.iter().any(|detector| detector.level >= late);
         }
         let start = stage.requests.canary.exposures;
         let (mut detector, mut plain) = (None, 0.0);
-        for _ in 0..MOST_LOOKS {
-            gate.observe(&mut stage, &look(broken.until_events(random, 1)));
+        for _ in 0..MAX_BATCHES {
+            gate.observe(&mut stage, &observation(broken.until_events(random, 1)));
             let since = (stage.requests.canary.exposures - start) as f64;
             plain = since;
             if stage.late.iter().any(|detector| detector.level >= late) {
@@ -44,10 +44,10 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
         }
         Run { false_alarm, detector: detector.unwrap_or(plain), plain }
     };
-    let runs = bench.trials("late", bench.part(333), run);
+    let runs = bench.repeat("late", bench.part(333), run);
     let list = |value: fn(&Run) -> f64| runs.iter().map(value).collect::<Vec<f64>>();
     let alarms: Vec<bool> = runs.iter().map(|run| run.false_alarm).collect();
-    // Each error may begin an excursion of each of the five alternatives.
+    // Each error may start an excursion of each of the five alternatives.
     let bound = 5.0 * f64::from(HEALTHY_ERRORS) / 1e6;
     vec![
         Figure::mean("canary requests, plain process", &list(|run| run.plain)).about(56_000.0),

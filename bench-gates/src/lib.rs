@@ -1,9 +1,8 @@
-//! Simulations that hold the gates to what they promise: healthy canaries that go through, broken
-//! ones that do not, and how many requests it takes, beside what gates in common use do with
-//! the same traffic.
+//! Simulations of the gates: how often healthy canaries are aborted, how many requests it takes to abort
+//! broken ones, and what gates in common use do with the same traffic.
 //!
-//! Every figure has an interval that it has to lie in, with a sentence on where the interval comes
-//! from. Runs are deterministic by seed, on any number of threads.
+//! A figure has an interval that it must lie in, and the origin of that interval. Equal seeds give equal
+//! figures, on any number of threads.
 
 mod bench;
 mod errors;
@@ -21,7 +20,7 @@ mod traffic;
 pub use bench::Bench;
 pub use figure::{Figure, Interval, Source};
 
-/// A group of figures: its title, and what measures them.
+/// A table of figures: its title, and the function that measures them.
 pub type Table = (&'static str, fn(&Bench) -> Vec<Figure>);
 
 /// Every table, in the order of `docs/gates-method.md`.
@@ -38,5 +37,5 @@ pub const TABLES: [Table; 10] = [
     ("20 proxies, 1 % baseline errors, w = 5 %", fleet::table),
 ];
 
-/// What the planner says beside what was simulated: no simulation of its own.
+/// The planner's figures, which are computed and not simulated.
 pub use plan::table as planner;

@@ -1,60 +1,62 @@
-//! Gates in common use, on the same requests as ours.
+//! Gates in common use, compared with Serin's on the same requests.
 
 use crate::bench::{Bench, Random};
 use crate::figure::Figure;
-use crate::traffic::{Traffic, compiled, look};
+use crate::traffic::{Traffic, compiled, observation};
 use serin_core::gate::{
     Counters, GateSettings, InferenceUnit, Observation, StageEvidence, Tally, Verdict,
 };
 
-/// Both arms' requests a second.
+/// The requests of both arms in a second.
 const PER_SECOND: f64 = 200.0;
 const SHARE: f64 = 0.05;
 const TICK_SECONDS: u64 = 10;
 
-/// A gate in common use: after each window it compares two rates, and aborts after so many failures.
+/// A gate in common use: it compares two error rates after each window, and aborts after `failures`
+/// windows that fail.
 struct Rule {
     window_seconds: u64,
     failures: u32,
     fails: fn(canary: f64, baseline: f64) -> bool,
 }
 
-/// "Every 30 s, below the baseline's rate plus 0.1 %, from 50 samples on".
+/// Every 30 s with at least 50 samples, the canary's rate must be at most the baseline's plus 0.1 %.
 const THRESHOLD: Rule =
     Rule { window_seconds: 30, failures: 1, fails: |canary, baseline| canary > baseline + 0.001 };
-/// "Not more than twice the baseline's, every 60 s".
+/// Every 60 s, the canary's rate must be at most twice the baseline's.
 const TWICE: Rule =
     Rule { window_seconds: 60, failures: 1, fails: |canary, baseline| canary > 2.0 * baseline };
-/// As people set up Argo Rollouts: five minutes' rates differ by at most 1 %, failureLimit 3.
+/// A usual analysis of Argo Rollouts: the rates of five minutes differ by at most 1 %, `failureLimit` 3.
 const ARGO: Rule =
     Rule { window_seconds: 300, failures: 4, fails: |canary, baseline| canary > baseline + 0.01 };
-/// As people set up Flagger: at least 99 % succeed, every minute, threshold 10.
+/// A usual analysis of Flagger: at least 99 % succeed in every minute, `threshold` 10.
 const FLAGGER: Rule = Rule { window_seconds: 60, failures: 10, fails: |canary, _| canary > 0.01 };
 
-/// Whether a rule aborts, given what each tick brought.
+/// Whether a rule aborts on the requests of these ticks.
 fn aborts(rule: &Rule, ticks: &[Counters]) -> bool {
     let rate = |tally: Tally| tally.events as f64 / tally.exposures.max(1) as f64;
     let mut failures = 0;
     for window in ticks.chunks((rule.window_seconds / TICK_SECONDS) as usize) {
-        let seen = window.iter().fold(Counters::default(), |sum, tick| sum.merge(*tick));
-        let enough = seen.canary.exposures >= 50;
-        failures += u32::from(enough && (rule.fails)(rate(seen.canary), rate(seen.baseline)));
+        let total = window.iter().fold(Counters::default(), |sum, tick| sum.merge(*tick));
+        let is_enough = total.canary.exposures >= 50;
+        failures += u32::from(is_enough && (rule.fails)(rate(total.canary), rate(total.baseline)));
     }
     failures >= rule.failures
 }
 
-/// Ours as it comes, but for its unit: these requests are independent of each other.
+/// Whether Serin's default gate aborts. Its unit is the request, because the simulated requests are
+/// independent of each other.
 fn serin_aborts(ticks: &[Counters]) -> bool {
     let gate = compiled(GateSettings { unit: InferenceUnit::Request, ..GateSettings::default() });
     let mut stage = StageEvidence::default();
     ticks.iter().any(|tick| {
         let elapsed_ms = TICK_SECONDS * 1000;
-        gate.observe(&mut stage, &Observation { elapsed_ms, ..look(*tick) });
+        gate.observe(&mut stage, &Observation { elapsed_ms, ..observation(*tick) });
         gate.judge(&stage).verdict == Verdict::Abort
     })
 }
 
-/// What the two gates said about one stretch of traffic.
+/// Whether a rule and Serin's gate abort on the same random traffic.
 fn compare(random: &mut Random, traffic: Traffic, seconds: u64, rule: &Rule) -> (bool, bool) {
     let tick = TICK_SECONDS as f64 * PER_SECOND;
     let ticks: Vec<Counters> =
@@ -79,10 +81,10 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
         f64,
         bool,
     )| {
-        let runs = bench.trials(what, bench.runs, |random| compare(random, traffic, seconds, rule));
+        let runs = bench.repeat(what, bench.runs, |random| compare(random, traffic, seconds, rule));
         let (theirs, ours): (Vec<bool>, Vec<bool>) = runs.into_iter().unzip();
         let ours = Figure::share("  Serin on the same requests", &ours);
-        // α, and five alternatives' late faults for each tick.
+        // α, plus the false alarms of five late-fault alternatives in each tick.
         let bound = 0.01 + 5.0 * (seconds / TICK_SECONDS) as f64 / 1e6;
         let ours = if is_healthy { ours.at_most(bound) } else { ours.about_share(1.0) };
         [Figure::share(what, &theirs).about_share(design), ours]

@@ -1,4 +1,4 @@
-//! What the planner says, beside the formula worked out elsewhere.
+//! The planner's figures, compared with results of its formula that were computed independently.
 
 use crate::figure::{Figure, Source};
 use crate::traffic::{bare, compiled};
@@ -6,7 +6,7 @@ use serin_analysis::planner::{Rate, requests_needed};
 use serin_core::Share;
 use serin_core::gate::Ratio;
 
-/// Share and rate, ratio in thousandths, the formula's result.
+/// Share in units of 0.001 %, error rate in ppm, ratio in thousandths, the formula's result.
 const CELLS: [(u32, u32, u32, f64); 5] = [
     (5000, 1000, 2000, 17_182.0),
     (5000, 1000, 5000, 1693.0),
@@ -15,7 +15,7 @@ const CELLS: [(u32, u32, u32, f64); 5] = [
     (5000, 10_000, 5000, 169.0),
 ];
 
-/// The planner's figures: the canary's requests that a gate needs.
+/// The number of canary requests that a gate needs, according to the planner.
 pub fn table() -> Vec<Figure> {
     let threshold = compiled(bare()).thresholds().errors;
     let needed = |share: u32, rate: u32, ratio: u32| {

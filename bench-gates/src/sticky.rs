@@ -1,4 +1,4 @@
-//! Users whose requests fail together: why the bucket is the unit.
+//! Users whose requests all fail: a gate by request has false aborts, a gate by bucket does not.
 
 use crate::bench::{Bench, Random};
 use crate::figure::{Figure, Source};
@@ -11,25 +11,25 @@ use serin_core::gate::{
 use serin_core::{Bucket, Share};
 
 const USERS: u32 = 20_000;
-/// Half of the users: the stage at which most errors are the canary's to make.
+/// The canary's share, 50 %, at which the false aborts are most frequent.
 const SHARE: u32 = 50_000;
-/// The tail of the users' traffic: a few make most of it.
+/// The shape of the Pareto distribution of the users' traffic: a few users make most of it.
 const SHAPE: f64 = 1.2;
-/// Both arms' requests in a stage, 10 minutes of 200 a second.
+/// The requests of both arms in a stage: 10 minutes of 200 a second.
 const REQUESTS: f64 = 120_000.0;
-const LOOKS: u32 = 120;
-/// The share of users with a client that fails always.
+const BATCHES: u32 = 120;
+/// The share of users whose client always fails.
 const BROKEN: f64 = 0.005;
 
-/// A user whose client fails.
+/// A user whose client always fails.
 struct Broken {
     bucket: Bucket,
     in_canary: bool,
-    /// Requests between two looks, on average.
+    /// The mean number of requests in a batch.
     requests: f64,
 }
 
-/// Everybody: those who fail one by one, the others summed up.
+/// All users: the broken ones one by one, and the mean number of requests of the others in a batch.
 struct Population {
     broken: Vec<Broken>,
     canary: f64,
@@ -47,7 +47,7 @@ fn population(random: &mut Random, ratio: f64) -> Population {
     let total: f64 = users.iter().map(|(weight, ..)| weight).sum();
     let mut population = Population { broken: Vec::new(), canary: 0.0, baseline: 0.0 };
     for (weight, number, is_broken) in users {
-        let requests = weight / total * REQUESTS / f64::from(LOOKS);
+        let requests = weight / total * REQUESTS / f64::from(BATCHES);
         let in_canary = number < SHARE;
         match (is_broken, in_canary) {
             (true, _) => {
@@ -68,49 +68,49 @@ fn aborted(random: &mut Random, ratio: f64) -> (bool, bool) {
     let by_bucket = compiled(GateSettings { unit: InferenceUnit::Bucket, ..bare() });
     let (mut requests_stage, mut bucket_stage) =
         (StageEvidence::default(), StageEvidence::default());
-    let share = Share::from_millipercent(SHARE).expect("a share");
-    let mut before = BucketSet::new();
-    let mut said = (false, false);
-    for _ in 0..LOOKS {
+    let share = Share::from_millipercent(SHARE).expect("the share is valid");
+    let mut previous = BucketSet::new();
+    let mut aborted = (false, false);
+    for _ in 0..BATCHES {
         let good = |exposures| Tally { exposures, events: 0 };
         let mut requests = Counters {
             canary: good(poisson(random, population.canary)),
             baseline: good(poisson(random, population.baseline)),
         };
-        let mut after = before.clone();
+        let mut failed = previous.clone();
         for user in &population.broken {
-            let failed = poisson(random, user.requests);
-            if failed > 0 {
-                after.insert(user.bucket);
+            let errors = poisson(random, user.requests);
+            if errors > 0 {
+                failed.insert(user.bucket);
             }
             let arm = if user.in_canary { &mut requests.canary } else { &mut requests.baseline };
-            arm.exposures += failed;
-            arm.events += failed;
+            arm.exposures += errors;
+            arm.events += errors;
         }
-        let buckets = after.first_errors(&before, share);
-        before = after;
-        let look = Observation { requests, buckets, ..Observation::default() };
-        by_request.observe(&mut requests_stage, &look);
-        by_bucket.observe(&mut bucket_stage, &look);
-        said.0 |= by_request.judge(&requests_stage).verdict == Verdict::Abort;
-        said.1 |= by_bucket.judge(&bucket_stage).verdict == Verdict::Abort;
+        let buckets = failed.first_errors(&previous, share);
+        previous = failed;
+        let observation = Observation { requests, buckets, ..Observation::default() };
+        by_request.observe(&mut requests_stage, &observation);
+        by_bucket.observe(&mut bucket_stage, &observation);
+        aborted.0 |= by_request.judge(&requests_stage).verdict == Verdict::Abort;
+        aborted.1 |= by_bucket.judge(&bucket_stage).verdict == Verdict::Abort;
     }
-    said
+    aborted
 }
 
 pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
     let run = |name: &str, ratio| -> (Vec<bool>, Vec<bool>) {
-        let runs = bench.trials(name, bench.part(333), |random| aborted(random, ratio));
+        let runs = bench.repeat(name, bench.part(333), |random| aborted(random, ratio));
         runs.into_iter().unzip()
     };
     let (healthy, broken) = (run("sticky healthy", 1.0), run("sticky broken", 2.0));
     vec![
-        // That it is far above α is the point; how far depends on the tail.
+        // Far above α. How far depends on the distribution of traffic.
         Figure::share("false aborts by request", &healthy.0).within(0.05, 1.0, Source::Magnitude),
         Figure::share("false aborts by bucket", &healthy.1).at_most(0.01),
         Figure::share("twice as many broken users: by request", &broken.0),
         // 100 ± 10 broken users against 50 ± 7: the level at θ = 2 ends at 8.5 ± 4.1 if all of them
-        // show, and has to reach 6.21.
+        // send requests, and the threshold is 6.21.
         Figure::share("twice as many broken users: by bucket", &broken.1).within(
             0.5,
             0.9,

@@ -1,4 +1,4 @@
-//! Requests that arrive at random, some of which have an event.
+//! Simulated traffic: requests that arrive as a Poisson process, some of which have an event.
 
 use crate::bench::Random;
 use rand::RngExt;
@@ -10,14 +10,14 @@ use serin_core::gate::{Counters, Gate, GateSettings, InferenceUnit, Observation,
 pub(crate) struct Traffic {
     /// The canary's share of requests, 0 to 1.
     pub(crate) share: f64,
-    /// The chance of an event at the canary.
+    /// The probability of an event in a canary request.
     pub(crate) canary: f64,
-    /// The chance of an event at the baseline.
+    /// The probability of an event in a baseline request.
     pub(crate) baseline: f64,
 }
 
 impl Traffic {
-    /// A canary whose rate is `ratio` times the baseline's.
+    /// Traffic with a canary whose event rate is `ratio` times the baseline's.
     pub(crate) fn new(share: f64, baseline: f64, ratio: f64) -> Traffic {
         Traffic { share, canary: (baseline * ratio).min(1.0), baseline }
     }
@@ -26,7 +26,7 @@ impl Traffic {
         (self.share * self.canary, (1.0 - self.share) * self.baseline)
     }
 
-    /// Everything up to and with the next `events` events.
+    /// The requests up to and including the next `events` events.
     pub(crate) fn until_events(self, random: &mut Random, events: u64) -> Counters {
         let (ours, theirs) = self.event_rates();
         let rate = ours + theirs;
@@ -41,7 +41,7 @@ impl Traffic {
         self.with_others(random, time, canary, events - canary)
     }
 
-    /// Everything up to and with the canary's next request.
+    /// The requests up to and including the canary's next request.
     pub(crate) fn until_request(self, random: &mut Random) -> Counters {
         let time = Distribution::<f64>::sample(&Exp1, random) / self.share;
         let canary =
@@ -50,18 +50,18 @@ impl Traffic {
         Counters { canary, baseline: others.baseline }
     }
 
-    /// The same events among exposures that have the share exactly: what a gate would make of them
-    /// if it knew the share.
-    pub(crate) fn with_known_share(self, seen: Counters) -> Counters {
+    /// The same events with exposures in the exact ratio of the share, so that a gate judges as if it
+    /// knew the share.
+    pub(crate) fn with_known_share(self, counters: Counters) -> Counters {
         const EXPOSURES: f64 = 1e9;
         let tally = |share: f64, events| Tally { exposures: (share * EXPOSURES) as u64, events };
         Counters {
-            canary: tally(self.share, seen.canary.events),
-            baseline: tally(1.0 - self.share, seen.baseline.events),
+            canary: tally(self.share, counters.canary.events),
+            baseline: tally(1.0 - self.share, counters.baseline.events),
         }
     }
 
-    /// Everything in the time in which so many requests arrive on average.
+    /// The requests in a time in which `time` of them arrive on average.
     pub(crate) fn during(self, random: &mut Random, time: f64) -> Counters {
         let (ours, theirs) = self.event_rates();
         let canary = poisson(random, ours * time);
@@ -79,7 +79,7 @@ impl Traffic {
     }
 }
 
-/// How many of something that happens `mean` times on average.
+/// A sample of the Poisson distribution; 0 if the mean is 0.
 pub(crate) fn poisson(random: &mut Random, mean: f64) -> u64 {
     if mean <= 0.0 {
         return 0;
@@ -88,15 +88,15 @@ pub(crate) fn poisson(random: &mut Random, mean: f64) -> u64 {
     count as u64
 }
 
-/// Samples a distribution whose parameters are known to be good.
+/// Samples a distribution whose parameters must be valid.
 pub(crate) fn sample<T, D: Distribution<T>, E: std::fmt::Debug>(
     distribution: Result<D, E>,
     random: &mut Random,
 ) -> T {
-    distribution.expect("good parameters").sample(random)
+    distribution.expect("the parameters are valid").sample(random)
 }
 
-/// A gate for requests that fail independently of each other, with nothing but its e-process.
+/// The settings of a gate for independent requests, with its e-process alone.
 pub(crate) fn bare() -> GateSettings {
     GateSettings {
         unit: InferenceUnit::Request,
@@ -108,10 +108,10 @@ pub(crate) fn bare() -> GateSettings {
 }
 
 pub(crate) fn compiled(settings: GateSettings) -> Gate {
-    Gate::new(settings).expect("good settings")
+    Gate::new(settings).expect("the settings are valid")
 }
 
-/// A look at requests alone.
-pub(crate) fn look(requests: Counters) -> Observation<'static> {
+/// An observation of requests alone.
+pub(crate) fn observation(requests: Counters) -> Observation<'static> {
     Observation { requests, ..Observation::default() }
 }

@@ -1,54 +1,54 @@
-//! A small slice of `cargo xtask bench gates`, with intervals as wide as so few runs need.
+//! A small part of `cargo xtask bench gates`. With few runs, the intervals are wider.
 
 use serin_bench_gates::{Bench, Figure, TABLES, planner};
 
 const BENCH: Bench = Bench { seed: 1, runs: 60 };
 
 #[track_caller]
-fn all_good(figures: Vec<Figure>) {
+fn assert_expected(figures: Vec<Figure>) {
     assert!(!figures.is_empty());
-    let outside = figures.iter().filter(|figure| !figure.is_good()).map(Figure::to_string);
+    let outside = figures.iter().filter(|figure| !figure.is_expected()).map(Figure::to_string);
     let outside: Vec<String> = outside.collect();
     assert!(outside.is_empty(), "{}", outside.join("\n"));
 }
 
-/// The one table whose title begins so.
+/// Measures the only table whose title starts with `title`.
 #[track_caller]
 fn table(title: &str) -> Vec<Figure> {
     let mut found = TABLES.iter().filter(|(known, _)| known.starts_with(title));
-    let (_, table) = found.next().expect("a table");
-    assert!(found.next().is_none(), "{title} is the beginning of several titles");
+    let (_, table) = found.next().expect("a table has the title");
+    assert!(found.next().is_none(), "several titles start with {title}");
     table(&BENCH)
 }
 
 #[test]
-fn healthy_canaries_go_through() {
-    all_good(table("healthy canaries"));
+fn healthy_canaries_are_not_aborted() {
+    assert_expected(table("healthy canaries"));
 }
 
 #[test]
-fn broken_canaries_are_seen_in_time() {
-    all_good(table("canary requests until abort"));
+fn broken_canaries_are_aborted_in_time() {
+    assert_expected(table("canary requests until abort"));
 }
 
 #[test]
-fn promotion_takes_evidence() {
-    all_good(table("promotion"));
+fn promotion_needs_evidence() {
+    assert_expected(table("promotion"));
 }
 
 #[test]
 fn gates_in_common_use_do_worse() {
-    all_good(table("the same traffic"));
+    assert_expected(table("the same traffic"));
 }
 
 #[test]
-fn users_that_fail_together_are_no_alarm() {
-    all_good(table("users that fail together"));
+fn users_that_fail_together_do_not_abort_by_bucket() {
+    assert_expected(table("users that fail together"));
 }
 
 #[test]
 fn the_planner_agrees_with_its_formula() {
-    all_good(planner());
+    assert_expected(planner());
 }
 
 #[test]
@@ -58,9 +58,9 @@ fn equal_seeds_give_equal_figures() {
 }
 
 #[test]
-fn a_figure_outside_its_interval_is_not_good() {
+fn a_figure_outside_its_interval_is_not_expected() {
     let mut figure = planner().remove(0);
-    assert!(figure.is_good());
+    assert!(figure.is_expected());
     figure.value *= 1.01;
-    assert!(!figure.is_good());
+    assert!(!figure.is_expected());
 }

@@ -1,4 +1,4 @@
-//! `serin bench-filter`: exact numbers, the same in every run.
+//! `serin bench-filter`: the cost of a request in the filter. All figures but the time are equal in every run.
 
 use crate::failure::Failure;
 use crate::{filter, spec_file};
@@ -9,9 +9,9 @@ use std::time::Instant;
 
 #[derive(Args)]
 pub(crate) struct BenchFilterArgs {
-    /// The spec the filter is configured with
+    /// The filter's spec, in YAML or JSON; - is standard input
     spec: PathBuf,
-    /// The filter to run, in place of the one inside
+    /// The filter to run [default: the embedded one]
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
     /// The request's host
@@ -20,13 +20,13 @@ pub(crate) struct BenchFilterArgs {
     /// The request's path
     #[arg(long, default_value = "/")]
     path: String,
-    /// Headers of the request
+    /// A header of the request; may be repeated
     #[arg(long = "header", value_name = "NAME: VALUE")]
     headers: Vec<String>,
-    /// How many requests to average over
+    /// The number of requests to average over
     #[arg(long, default_value = "1000")]
     requests: u32,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
@@ -38,11 +38,11 @@ pub(crate) fn run(args: &BenchFilterArgs) -> Result<(), Failure> {
     let build = |fuel: bool| {
         let builder = Plugin::builder(&wasm).configuration(spec.json.clone());
         let builder = if fuel { builder.count_fuel() } else { builder };
-        builder.build().map_err(|error| Failure::trouble(format!("the filter: {error}")))
+        builder.build().map_err(|error| filter::unusable(&error))
     };
     let counting = build(true)?;
     let memory = counting.memory_bytes(0);
-    // The first request grows what later ones use again.
+    // The first request allocates memory that later ones reuse.
     request(&counting, &headers);
     let mut stream = request(&counting, &headers);
     stream.finish();
@@ -94,14 +94,14 @@ fn headers(args: &BenchFilterArgs) -> Result<Vec<(String, String)>, Failure> {
     ];
     for header in &args.headers {
         let (name, value) = header.split_once(':').ok_or_else(|| {
-            Failure::trouble(format!("the header {header:?} is not of the form NAME: VALUE"))
+            Failure::trouble(format!("--header: {header:?} does not have the form NAME: VALUE"))
         })?;
         headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
     }
     Ok(headers)
 }
 
-/// A request without a body and its answer.
+/// Sends a request without a body, and its response.
 fn request(plugin: &Plugin, headers: &[(String, String)]) -> serin_host_sim::Stream {
     let mut stream = plugin.stream(StreamInfo::new());
     stream.send_request_headers(headers.iter().map(|(name, value)| (name, value)), true);

@@ -1,4 +1,4 @@
-//! The wall clock: the only place where commands ask for the time of day.
+//! The wall clock: the only module that reads the time of day.
 
 use serin_core::Timestamp;
 use std::time::{SystemTime, UNIX_EPOCH};

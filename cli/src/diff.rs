@@ -1,5 +1,4 @@
-//! `serin diff`.
-
+//! `serin diff`: the units that a change of a spec moves.
 use crate::arguments::parse_timestamp;
 use crate::clock::now;
 use crate::failure::{Failure, SPEC_ERRORS};
@@ -10,7 +9,7 @@ use clap::Args;
 use serde_json::Value;
 use serin_core::gate::Latches;
 use serin_core::{Spec, Timestamp};
-use serin_fleet::diff::{self, Comparison, Diff, Request, Side};
+use serin_fleet::diff::{self, Comparison, Diff, Request, RequestError, Side};
 use std::cell::Cell;
 use std::collections::HashSet;
 use std::io::IsTerminal;
@@ -19,8 +18,8 @@ use std::time::{Duration, Instant};
 
 /// What `serin diff --help` ends with.
 const HELP: &str = "\
-Exit codes: 0 done; 1 more than --max-moved move, or a spec has errors; 2 wrong usage or a file that cannot
-be read.
+Exit codes: 0 at most --max-moved move; 1 more than --max-moved move, or a spec has errors; 2 wrong usage
+or a file that cannot be read.
 
 Examples:
   git show main:spec.yaml | serin diff - spec.yaml --max-moved 5
@@ -31,38 +30,38 @@ Examples:
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct DiffArgs {
-    /// The spec as it is, in YAML or JSON; - is standard input
+    /// The current spec, in YAML or JSON; - is standard input
     old: PathBuf,
-    /// The spec as it would be
+    /// The changed spec
     new: PathBuf,
-    /// Ask about so many units with made-up ids
+    /// Compare the decisions about N units with generated ids
     #[arg(long, value_name = "N", default_value = "100000", value_parser = clap::value_parser!(u64).range(1..=1_000_000), conflicts_with_all = ["list", "access_log"])]
     units: u64,
-    /// Ask about the units of a file, an id a line
+    /// Compare the decisions about the units in a file, one id a line
     #[arg(long, value_name = "FILE", conflicts_with = "access_log")]
     list: Option<PathBuf>,
-    /// Ask about recorded requests, a JSON object a line: method, url, headers, facts
+    /// Compare the decisions about recorded requests, one JSON object a line with method, url, headers and
+    /// facts
     #[arg(long, value_name = "FILE")]
     access_log: Option<PathBuf>,
-    /// Exit with 1 if more than this share moves, of all or of those in any cohort
+    /// Exit with 1 if more than PERCENT of the units move, of all or of any cohort
     #[arg(long, value_name = "PERCENT", value_parser = parse_percent)]
     max_moved: Option<f64>,
-    /// Ask hosts that know of these aborts and of these steps that gates let end, as hosts tell each
-    /// other (JSON)
+    /// The hosts' latches: aborts, and steps that gates have ended (JSON, as latch sources serve them)
     #[arg(long, value_name = "FILE")]
     latches: Option<PathBuf>,
-    /// The moment to ask about, RFC 3339 [default: now]
+    /// The time of the decisions, in RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_timestamp)]
     at: Option<Timestamp>,
-    /// Print JSON in place of Markdown
+    /// Print JSON instead of Markdown
     #[arg(long)]
     json: bool,
 }
 
-/// As many as `--units` takes.
-const MOST_IDS: usize = 1_000_000;
+/// The largest number of ids, as for `--units`.
+const MAX_IDS: usize = 1_000_000;
 
-/// A spec that can be used, in all its forms.
+/// A spec without errors, in all its forms.
 struct Loaded {
     document: Value,
     spec: Spec,
@@ -75,7 +74,7 @@ impl Loaded {
     }
 }
 
-/// A share in per cent.
+/// Parses a share in per cent.
 fn parse_percent(text: &str) -> Result<f64, String> {
     let percent: f64 = text.parse().map_err(|_| format!("{text} is not a number"))?;
     if !(0.0..=100.0).contains(&percent) {
@@ -85,19 +84,19 @@ fn parse_percent(text: &str) -> Result<f64, String> {
 }
 
 pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
-    let (list, log, held) =
+    let (list, log, latches) =
         (args.list.as_deref(), args.access_log.as_deref(), args.latches.as_deref());
-    input::one_stdin(&[Some(&args.old), Some(&args.new), list, log, held])?;
+    input::one_stdin(&[Some(&args.old), Some(&args.new), list, log, latches])?;
     let (old, new) = (load(&args.old)?, load(&args.new)?);
     let mut comparison = Comparison::new(old.side(), new.side(), args.at.unwrap_or_else(now));
-    if let Some(path) = held {
+    if let Some(path) = latches {
         let latches = latches_file::read(path)?;
-        strangers(path, &latches, [&old, &new]);
+        note_unknown_rollouts(path, &latches, [&old, &new]);
         comparison = comparison.with_latches(&latches);
     }
     let progress = Progress::new();
-    let told = |done, all| progress.tell(done, all);
-    let found = compare(args, &comparison.with_progress(&told));
+    let update = |done, all| progress.update(done, all);
+    let found = compare(args, &comparison.with_progress(&update));
     progress.end();
     let found = found?;
     if args.json {
@@ -106,12 +105,12 @@ pub(crate) fn run(args: &DiffArgs) -> Result<(), Failure> {
         print!("{}", diff::markdown(&found, args.max_moved));
     }
     if args.max_moved.is_some_and(|bound| found.is_above(bound)) {
-        return Err(Failure::spec(""));
+        return Err(Failure::silent(SPEC_ERRORS));
     }
     Ok(())
 }
 
-/// How far it has come, on one line of a terminal, once it takes more than a moment.
+/// The progress of a comparison, on one line of a terminal; shown once it takes more than a second.
 struct Progress {
     next: Cell<Instant>,
     is_shown: Cell<bool>,
@@ -124,8 +123,8 @@ impl Progress {
         Progress { next: Cell::new(Instant::now() + Self::PAUSE), is_shown: Cell::new(false) }
     }
 
-    fn tell(&self, done: u64, all: Option<u64>) {
-        // Looking at the clock costs as much as asking about a unit.
+    fn update(&self, done: u64, all: Option<u64>) {
+        // Reading the clock costs as much as one decision.
         if !done.is_multiple_of(256) || Instant::now() < self.next.get() {
             return;
         }
@@ -133,7 +132,7 @@ impl Progress {
         if std::io::stderr().is_terminal() {
             self.is_shown.set(true);
             let of = all.map(|all| format!(" of {all}")).unwrap_or_default();
-            eprint!("\r\x1b[Kserin: asked {done}{of}");
+            eprint!("\r\x1b[Kserin: compared {done}{of}");
         }
     }
 
@@ -144,27 +143,23 @@ impl Progress {
     }
 }
 
-/// Latches of rollouts that no spec has say nothing here: most likely they are another fleet's.
-fn strangers(path: &Path, latches: &Latches, sides: [&Loaded; 2]) {
+/// Notes latches of rollouts that neither spec has: most likely they belong to another fleet.
+fn note_unknown_rollouts(path: &Path, latches: &Latches, sides: [&Loaded; 2]) {
     let names = latches.list().iter().map(|latch| latch.rollout.as_str());
     let unknown = |name: &&str| sides.iter().all(|side| side.spec.rollouts.get(name).is_none());
     let mut unknown = names.filter(unknown);
     let Some(first) = unknown.next() else { return };
     let more = match unknown.count() {
         0 => String::new(),
-        more => format!(", nor {more} others of its rollouts"),
+        more => format!(", nor {more} more of its rollouts"),
     };
     style::note(&format!("{}: neither spec has a rollout {first:?}{more}", path.display()));
 }
 
 fn load(path: &Path) -> Result<Loaded, Failure> {
-    let has_errors =
-        |shown: &str| Failure::spec(format!("{} has errors\n\n{shown}", path.display()));
-    let file = spec_file::load(path).map_err(|failure| match failure.code {
-        SPEC_ERRORS => has_errors(&failure.message),
-        _ => failure,
-    })?;
-    let spec = Spec::from_json(&file.json).map_err(|errors| has_errors(&errors.to_string()))?;
+    let file = spec_file::load(path)?;
+    let spec = Spec::from_json(&file.json)
+        .map_err(|errors| spec_file::has_errors(path, &errors.to_string()))?;
     let document = serde_json::from_slice(&file.json)
         .map_err(|error| Failure::trouble(format!("{}: {error}", path.display())))?;
     Ok(Loaded { document, spec, file })
@@ -180,7 +175,7 @@ fn compare(args: &DiffArgs, comparison: &Comparison<'_>) -> Result<Diff, Failure
     Ok(comparison.units(&ids(path)?, false))
 }
 
-/// Each id once, in the order in which they come first: who stands there twice is one unit.
+/// The ids of a file, each once, in the order of their first lines.
 fn ids(path: &Path) -> Result<Vec<String>, Failure> {
     let mut known = HashSet::new();
     let mut ids = Vec::new();
@@ -189,54 +184,54 @@ fn ids(path: &Path) -> Result<Vec<String>, Failure> {
         if known.insert(id.clone()) {
             ids.push(id);
         }
-        if ids.len() > MOST_IDS {
-            let why = format!("more than {MOST_IDS} ids, give a sample of them");
+        if ids.len() > MAX_IDS {
+            let why = format!("more than {MAX_IDS} ids, give a sample of them");
             return Err(Failure::trouble(format!("{}: {why}", path.display())));
         }
     }
     if ids.is_empty() {
-        return Err(Failure::trouble(format!("{}: there is no id in it", path.display())));
+        return Err(Failure::trouble(format!("{}: the file has no ids", path.display())));
     }
     Ok(ids)
 }
 
-/// The requests of a log, or every line that is none.
+/// The requests of a log. The failure lists the lines that are not requests.
 fn requests(path: &Path) -> Result<impl Iterator<Item = Result<Request, Failure>>, Failure> {
     let name = path.display().to_string();
     let mut lines = Lines::open(path)?.peekable();
     if lines.peek().is_none() {
-        return Err(Failure::trouble(format!("{name}: there is no request in it")));
+        return Err(Failure::trouble(format!("{name}: the file has no requests")));
     }
     Ok(std::iter::from_fn(move || {
-        let parsed = lines.next()?.map(|(number, line)| (number, diff::parse(&line)));
+        let parsed = lines.next()?.map(|(number, line)| (number, diff::parse_request(&line)));
         Some(match parsed {
             Ok((_, Ok(request))) => Ok(request),
-            Ok((number, Err(why))) => Err(broken(&name, (number, why), &mut lines)),
+            Ok((number, Err(error))) => Err(wrong_lines(&name, (number, error), &mut lines)),
             Err(failure) => Err(failure),
         })
     }))
 }
 
-/// All lines that are no requests, from the first one on.
-fn broken(
+/// The failure that lists the lines that are not requests, from the first one on.
+fn wrong_lines(
     name: &str,
-    first: (usize, String),
+    first: (usize, RequestError),
     rest: &mut impl Iterator<Item = Result<(usize, String), Failure>>,
 ) -> Failure {
-    const MOST: usize = 10;
+    const MAX_LINES: usize = 10;
     let others = rest
         .map_while(Result::ok)
-        .filter_map(|(number, line)| diff::parse(&line).err().map(|why| (number, why)));
+        .filter_map(|(number, line)| diff::parse_request(&line).err().map(|error| (number, error)));
     let (mut text, mut count) = (String::new(), 0_usize);
     for (number, why) in std::iter::once(first).chain(others) {
         count += 1;
-        if count <= MOST {
+        if count <= MAX_LINES {
             let separator = if count == 1 { "" } else { "\n" };
             text += &format!("{separator}{name}:{number}: {why}");
         }
     }
-    if count > MOST {
-        text += &format!("\nand {} more lines that cannot be read", count - MOST);
+    if count > MAX_LINES {
+        text += &format!("\nand {} more lines that are not requests", count - MAX_LINES);
     }
     Failure::trouble(text)
 }

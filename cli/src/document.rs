@@ -1,65 +1,66 @@
-//! YAML and JSON documents, read into the JSON that hosts get.
+//! YAML and JSON documents, converted to the JSON that hosts read.
 
 use crate::failure::Failure;
-use serin_fleet::yaml::{self, DoubledKeys};
+use serin_fleet::yaml::{self, DuplicateKeys};
 use std::path::Path;
 
-/// Why a text is no document, with line and column from 1 where that is known.
-pub(crate) struct Unreadable {
+/// A syntax error of a document.
+pub(crate) struct SyntaxError {
     pub(crate) message: String,
-    pub(crate) place: Option<(usize, usize)>,
+    /// Line and column from 1, where they are known.
+    pub(crate) position: Option<(usize, usize)>,
 }
 
-/// Whether a text is to be taken for JSON: by the file's name, or by being JSON.
+/// Whether a text is read as JSON: the file is called `.json`, or the text is JSON.
 pub(crate) fn is_json(path: &Path, text: &[u8]) -> bool {
     path.extension().is_some_and(|extension| extension == "json")
         || serde_json::from_slice::<serde_json::Value>(text).is_ok()
 }
 
-/// JSON stays as it is, so that what is wrong with it is found by whoever reads it in earnest.
+/// Converts a document to JSON. JSON is returned as it is: the reader of the spec reports its mistakes.
 pub(crate) fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
     if json {
         return Ok(text.to_vec());
     }
     let text = std::str::from_utf8(text)
         .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
-    let value = yaml::read(text, DoubledKeys::Refused)
+    let value = yaml::read(text, DuplicateKeys::Refuse)
         .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
     serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
 }
 
-/// Reads on past keys that are given twice, the last one counts: the caller reports them.
-pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, Unreadable> {
+/// Converts a document to JSON. Of equal keys the last one counts: the caller reports the others.
+pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, SyntaxError> {
     let value = if json {
-        serde_json::from_str::<serde_json::Value>(text).map_err(|error| Unreadable::json(&error))
+        serde_json::from_str::<serde_json::Value>(text).map_err(|error| SyntaxError::json(&error))
     } else {
-        yaml::read(text, DoubledKeys::LastCounts).map_err(|error| Unreadable::yaml(&error))
+        yaml::read(text, DuplicateKeys::LastWins).map_err(|error| SyntaxError::yaml(&error))
     }?;
-    let unwritable = |error: serde_json::Error| Unreadable::json(&error);
-    serde_json::to_vec(&value).map_err(unwritable)
+    serde_json::to_vec(&value).map_err(|error| SyntaxError::json(&error))
 }
 
-impl Unreadable {
-    fn json(error: &serde_json::Error) -> Unreadable {
-        let said = error.to_string();
-        let at = format!(" at line {} column {}", error.line(), error.column());
-        let message = format!("not a JSON document: {}", said.strip_suffix(&at).unwrap_or(&said));
-        Unreadable { message, place: Some((error.line(), error.column())) }
+impl SyntaxError {
+    fn json(error: &serde_json::Error) -> SyntaxError {
+        let text = error.to_string();
+        let suffix = format!(" at line {} column {}", error.line(), error.column());
+        let reason = text.strip_suffix(&suffix).unwrap_or(&text);
+        let message = format!("not a JSON document: {reason}");
+        SyntaxError { message, position: Some((error.line(), error.column())) }
     }
 
-    fn yaml(error: &yaml::Error) -> Unreadable {
+    fn yaml(error: &yaml::Error) -> SyntaxError {
         let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let place = error.location().map(|at| (number(at.line()), number(at.column())));
-        // What it says about the place begins a line of its own, or ends the first.
-        let said = one_line(&error.without_snippet().to_string());
-        let said = said.split(" at line ").next().unwrap_or(&said);
-        let said = said.strip_prefix("error: ").unwrap_or(said);
-        let said = if said.contains("merge keys") {
-            "merge keys (<<) are not read, write the fields out or use an alias for a whole value"
+        let position = error.location().map(|at| (number(at.line()), number(at.column())));
+        // The reader repeats the position after the reason.
+        let text = one_line(&error.without_snippet().to_string());
+        let reason = text.split(" at line ").next().unwrap_or(&text);
+        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
+        let reason = if reason.contains("merge keys") {
+            "merge keys (<<) are not supported, repeat the fields or use an alias for a whole value"
         } else {
-            said
+            reason
         };
-        Unreadable { message: format!("not a YAML document: {said}"), place }
+        SyntaxError { message: format!("not a YAML document: {reason}"), position }
     }
 }
 
@@ -86,7 +87,7 @@ mod tests {
     }
 
     #[test]
-    fn on_and_off_are_texts_and_so_are_dates() {
+    fn on_off_and_dates_are_strings() {
         assert_eq!(
             json("a: on\nb: off\noff: no\nd: 2026-11-20\ne: true\nf: 10m\ng: 0.5\nh: ~"),
             r#"{"a":"on","b":"off","d":"2026-11-20","e":true,"f":"10m","g":0.5,"h":null,"off":"no"}"#
@@ -94,7 +95,7 @@ mod tests {
     }
 
     #[test]
-    fn doubled_keys_are_refused() {
+    fn duplicate_keys_are_refused() {
         let message = refused("a: 1\nb: 2\na: 3\n");
         assert!(message.contains("duplicate") && message.contains('3'), "{message}");
     }
@@ -112,7 +113,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_yaml_is_refused_with_its_place() {
+    fn wrong_yaml_is_refused_with_its_line() {
         let message = refused("a:\n  - b\n c: [\n");
         assert!(message.contains("line"), "{message}");
         refused("a: .nan");
@@ -121,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn flow_mappings_are_yaml_too() {
+    fn flow_mappings_are_yaml() {
         assert_eq!(json("{a: on, b: 1}"), r#"{"a":"on","b":1}"#);
         assert_eq!(json("{\"a\": 1}"), "{\"a\": 1}");
     }

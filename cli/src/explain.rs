@@ -1,8 +1,8 @@
-//! `serin explain`: why a request gets what it gets.
+//! `serin explain`: the decision about one request, step by step.
 
 use crate::arguments::parse_timestamp;
 use crate::clock::now;
-use crate::failure::{Failure, SPEC_ERRORS};
+use crate::failure::Failure;
 use crate::style::{self, Tone};
 use crate::{input, latches_file, override_keys, spec_file};
 use clap::Args;
@@ -22,48 +22,51 @@ use std::path::PathBuf;
 pub(crate) struct ExplainArgs {
     /// The spec, in YAML or JSON; - is standard input
     spec: PathBuf,
-    /// The request: a method and a URL, or just a URL
+    /// The request, such as 'POST https://shop.example.com/feed'; the default method is GET
     #[arg(long, value_name = "'METHOD URL'", value_parser = parse_request)]
-    request: AskedRequest,
-    /// A header of the request
+    request: RequestLine,
+    /// A header of the request; may be repeated
     #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'", value_parser = parse_header)]
     headers: Vec<(String, String)>,
-    /// What a host knows beside the request: ip, country, region, city, asn, colo or jwt.CLAIM
+    /// A fact that the host knows about the client: ip, country, region, city, asn, colo or jwt.CLAIM;
+    /// may be repeated
     #[arg(long = "fact", value_name = "NAME=VALUE", value_parser = parse_fact)]
     facts: Vec<(String, String)>,
-    /// A token that forces arms or variants, as if the request carried it. The keys come from the
-    /// environment, SERIN_OVERRIDE_KEYS
+    /// An override token that the request carries. Its keys come from the environment variable
+    /// SERIN_OVERRIDE_KEYS
     #[arg(long = "override", value_name = "TOKEN")]
     token: Option<String>,
-    /// What a host knows of aborts and of steps that gates let end, as hosts tell each other (JSON)
+    /// The host's latches: aborts, and steps that gates have ended (JSON, as latch sources serve them)
     #[arg(long, value_name = "FILE")]
     latches: Option<PathBuf>,
-    /// The moment of the decision, RFC 3339 [default: now]
+    /// The time of the decision, in RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_timestamp)]
     at: Option<Timestamp>,
-    /// Print JSON
+    /// Print JSON instead of text
     #[arg(long)]
     json: bool,
 }
 
-/// A request as the command line gives it.
+/// The method and URL of a request, from the command line.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct AskedRequest {
+pub(crate) struct RequestLine {
     method: String,
     scheme: String,
     authority: String,
     path: String,
 }
 
-/// `GET https://shop.example.com/feed`, or just the URL.
-fn parse_request(text: &str) -> Result<AskedRequest, String> {
+/// Parses `GET https://shop.example.com/feed`, or a URL alone.
+fn parse_request(text: &str) -> Result<RequestLine, String> {
     let (method, url) = text.split_once(' ').unwrap_or(("GET", text));
     let uri: Uri = url.trim().parse().map_err(|error| format!("{url} is not a URL: {error}"))?;
     let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(format!("{url} is not a whole URL, write GET https://shop.example.com/feed"));
+        return Err(format!(
+            "{url} is not a URL with scheme and host, write GET https://shop.example.com/feed"
+        ));
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
-    Ok(AskedRequest {
+    Ok(RequestLine {
         method: method.to_owned(),
         scheme: scheme.to_owned(),
         authority: authority.to_string(),
@@ -71,19 +74,19 @@ fn parse_request(text: &str) -> Result<AskedRequest, String> {
     })
 }
 
-/// `NAME: VALUE`.
+/// Parses `NAME: VALUE`.
 fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("a header is NAME: VALUE")?;
+    let (name, value) = text.split_once(':').ok_or("the form is 'NAME: VALUE'")?;
     Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
 }
 
-/// `NAME=VALUE`.
+/// Parses `NAME=VALUE`.
 fn parse_fact(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once('=').ok_or("a fact is NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("the form is NAME=VALUE")?;
     let plain = ["ip", "country", "region", "city", "asn", "colo"].contains(&name);
     if !plain && !name.starts_with("jwt.") {
         return Err(format!(
-            "{name} is no fact of a host, use ip, country, region, city, asn, colo or jwt.CLAIM"
+            "{name} is not a fact, use ip, country, region, city, asn, colo or jwt.CLAIM"
         ));
     }
     Ok((name.to_owned(), value.to_owned()))
@@ -91,35 +94,31 @@ fn parse_fact(text: &str) -> Result<(String, String), String> {
 
 pub(crate) fn run(args: &ExplainArgs) -> Result<(), Failure> {
     input::one_stdin(&[Some(&args.spec), args.latches.as_deref()])?;
-    let spec = spec_file::load(&args.spec).map_err(|failure| match failure.code {
-        SPEC_ERRORS => {
-            Failure::spec(format!("{} has errors\n\n{}", args.spec.display(), failure.message))
-        }
-        _ => failure,
-    })?;
-    let explained = explain(&spec.plan, args)?;
+    let spec = spec_file::load(&args.spec)?;
+    let explanation = explain(&spec.plan, args)?;
     if args.json {
-        explained.print_json()
+        explanation.print_json()
     } else {
-        explained.print(args)
+        explanation.print(args)
     }
     Ok(())
 }
 
-/// Everything that becomes of a request.
-struct Explained {
+/// The explanation of a decision.
+struct Explanation {
     at: Timestamp,
-    /// What became of the token that the request carries: a word for tools, a sentence for people.
+    /// The outcome of the request's override token: a word for tools, and a sentence.
     token: Option<(&'static str, String)>,
     recorder: Recorder,
-    /// Whether the client gets the record.
-    told: bool,
+    /// Whether the client gets the decision record.
+    shows_decision: bool,
+    /// The headers that the upstream gets.
     upstream: Vec<(&'static str, String)>,
     cookies: Vec<String>,
     record: String,
 }
 
-fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
+fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explanation, Failure> {
     let request = &args.request;
     let pseudo = [
         (":method", request.method.as_str()),
@@ -138,7 +137,7 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
         Ok(keys) => (keys, None),
         Err(failure) => (None, Some(failure)),
     };
-    // A token is looked for also without keys, so that the answer says why it is ignored.
+    // Without keys a token is verified too, so that the explanation says why it is ignored.
     let no_keys = OverrideKeys::default();
     let mut host = DescribedHost {
         at,
@@ -149,41 +148,41 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explained, Failure> {
     };
     let facts = Facts::of_request(plan, pairs, &mut host);
     if let Some(error) = host.entropy_error {
-        return Err(Failure::trouble(format!("no randomness: {error}")));
+        return Err(Failure::trouble(format!("the system gives no random numbers: {error}")));
     }
     let token = match (facts.override_outcome(), keys_failure) {
         (None, _) => None,
         (Some(_), Some(failure)) => return Err(failure),
-        (Some(outcome), None) => Some(in_words(outcome, keys.is_some())),
+        (Some(outcome), None) => Some(token_outcome(outcome, keys.is_some())),
     };
     let (mut decision, mut recorder) = (Decision::new(plan), Recorder::new());
     decide_with(plan, &facts, &mut decision, &mut recorder);
     let mut upstream = Vec::new();
     decision.request_headers(plan, |name, value| upstream.push((name, value.to_owned())));
     let cookies = decision.set_cookies(plan, &facts);
-    let (told, record) = (facts.wants_decision(), decision.record(plan));
-    Ok(Explained { at, token, recorder, told, upstream, cookies, record })
+    let (shows_decision, record) = (facts.wants_decision(), decision.record(plan));
+    Ok(Explanation { at, token, recorder, shows_decision, upstream, cookies, record })
 }
 
-/// What became of a token: a word for tools, a sentence for people.
-fn in_words(outcome: Result<(), OverrideError>, has_keys: bool) -> (&'static str, String) {
+/// The outcome of an override token: a word for tools, and a sentence.
+fn token_outcome(outcome: Result<(), OverrideError>, has_keys: bool) -> (&'static str, String) {
     match outcome {
         _ if !has_keys => {
-            let why = format!("there are no keys, {} is not set", override_keys::KEYS);
+            let why = format!("there are no keys, set {}", override_keys::KEYS);
             ("no_keys", format!("override ignored: {why}"))
         }
-        Ok(()) => ("applied", "override in force".to_owned()),
+        Ok(()) => ("applied", "override applied".to_owned()),
         Err(why) => (why.as_str(), format!("override ignored: {why}")),
     }
 }
 
-/// A host that knows what the command line says, and has the environment's keys.
+/// The host that the command line describes, with the keys of the environment.
 struct DescribedHost<'a> {
     at: Timestamp,
     facts: &'a [(String, String)],
     latches: Option<&'a ActiveLatches>,
     override_keys: &'a OverrideKeys,
-    /// Why there was no entropy for an anonymous id.
+    /// The error of the system's random numbers, which make anonymous ids.
     entropy_error: Option<getrandom::Error>,
 }
 
@@ -223,14 +222,14 @@ fn fact_name(input: &Input) -> String {
         Input::Asn => "asn".to_owned(),
         Input::Colo => "colo".to_owned(),
         Input::Jwt(claim) => format!("jwt.{claim}"),
-        // The others are in the request itself.
+        // Those are read from the request, not from the host.
         Input::Header(_) | Input::Cookie(_) | Input::Query(_) => String::new(),
     }
 }
 
-impl Explained {
+impl Explanation {
     fn print(&self, args: &ExplainArgs) {
-        let AskedRequest { method, scheme, authority, path } = &args.request;
+        let RequestLine { method, scheme, authority, path } = &args.request;
         let title = format!("{method} {scheme}://{authority}{path} at {}", self.at);
         println!("{}\n", style::out(Tone::Strong, &title));
         if let Some((_, sentence)) = &self.token {
@@ -243,19 +242,17 @@ impl Explained {
         for (name, value) in &self.upstream {
             println!("  {name}: {value}");
         }
-        if !self.cookies.is_empty() || self.told {
+        if !self.cookies.is_empty() || self.shows_decision {
             println!("\n{}", style::out(Tone::Strong, "The client gets"));
         }
         for cookie in &self.cookies {
             println!("  set-cookie: {cookie}");
         }
-        if self.told {
-            println!("  {DECISION}: the record");
+        if self.shows_decision {
+            println!("  {DECISION}: the decision record");
         }
-        println!("\n{}\n  {}", style::out(Tone::Strong, "The record"), self.record);
+        println!("\n{}\n  {}", style::out(Tone::Strong, "The decision record"), self.record);
     }
-
-    /// Steps and record are JSON already.
     fn print_json(&self) {
         let upstream: serde_json::Map<String, serde_json::Value> = self
             .upstream
@@ -269,7 +266,7 @@ impl Explained {
             "steps": raw(&self.recorder.to_json()),
             "upstream": upstream,
             "setCookie": self.cookies,
-            "tellsDecision": self.told,
+            "tellsDecision": self.shows_decision,
             "record": raw(&self.record),
         });
         println!("{explained}");
@@ -281,18 +278,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn requests_are_read_as_people_write_them() {
+    fn a_request_is_a_url_with_an_optional_method() {
         let request = parse_request("POST https://Shop.example.com:8443/a?b=c").expect("a request");
         assert_eq!((&*request.method, &*request.path), ("POST", "/a?b=c"));
         assert_eq!(parse_request("http://x").expect("a URL alone").path, "/");
-        assert!(parse_request("/feed").unwrap_err().contains("not a whole URL"));
+        assert!(parse_request("/feed").unwrap_err().contains("not a URL with scheme and host"));
         assert!(parse_request("GET http://a b").is_err());
     }
 
     #[test]
-    fn headers_and_facts() {
+    fn headers_and_facts_have_a_name_and_a_value() {
         assert_eq!(parse_header("X-User: a:b "), Ok(("x-user".into(), "a:b".into())));
         assert_eq!(parse_fact("jwt.sub=42"), Ok(("jwt.sub".into(), "42".into())));
-        assert!(parse_fact("planet=earth").unwrap_err().contains("planet is no fact"));
+        assert!(parse_fact("planet=earth").unwrap_err().contains("planet is not a fact"));
     }
 }

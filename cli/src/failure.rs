@@ -3,16 +3,17 @@
 use crate::style;
 use std::process::ExitCode;
 
-/// Exit code: a spec has errors, a token would be ignored, or a record differs.
+/// Exit code: a spec has errors, or a check found something.
 pub(crate) const SPEC_ERRORS: u8 = 1;
 /// Exit code: wrong usage, or a file, port or filter that cannot be used.
 pub(crate) const TROUBLE: u8 = 2;
 
-/// Why a command ends early, with the exit code.
+/// The failure of a command.
 #[derive(Debug)]
 pub(crate) struct Failure {
+    /// The exit code.
     pub(crate) code: u8,
-    /// For standard error; empty if the command has printed everything itself.
+    /// The message for standard error; empty if the command has printed everything itself.
     pub(crate) message: String,
 }
 
@@ -32,7 +33,7 @@ impl Failure {
         Self { code, message: String::new() }
     }
 
-    /// Prints the message, if there is one, and gives the exit code.
+    /// Prints the message, if there is one, and returns the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !self.message.is_empty() {
             style::error(&self.message);

@@ -1,26 +1,26 @@
 //! `serin import`: other tools' rollouts as a spec.
 
+use crate::arguments::parse_timestamp;
 use crate::failure::Failure;
 use crate::input;
 use clap::{Args, Subcommand};
-use serin_core::Timestamp;
 use serin_fleet::import::{self, Note, Options, Tool};
 use std::path::PathBuf;
 
 /// What `serin import --help` ends with.
 const HELP: &str = "\
-The spec goes to standard output. Standard error says, with the line, what became something else and
-what has no counterpart; nothing of a manifest is dropped in silence. A file may hold several
-documents, as kustomize and helm print them.
+The spec goes to standard output. Standard error lists, with their lines, the fields that were translated
+differently and those without a counterpart; every field is either imported or listed. A file may contain
+several documents, as kustomize and helm print them.
 
-Exit codes: 0 imported; 1 the file is no YAML, has no rollout, or its rollouts contradict each other;
+Exit codes: 0 imported; 1 the file is not YAML, has no rollout, or its rollouts contradict each other;
 2 wrong usage or a file that cannot be read or written.
 
 Examples:
   serin import argo rollout.yaml > spec.yaml
   kustomize build . | serin import flagger - --out spec.yaml --start 2026-11-21T09:00:00Z";
 
-/// Whose manifests to import.
+/// The tool to import from.
 #[derive(Subcommand)]
 pub(crate) enum ImportCommand {
     /// Argo Rollouts: steps, pauses, header and mirror routes, analyses, blue-green
@@ -34,11 +34,11 @@ pub(crate) enum ImportCommand {
 pub(crate) struct ImportArgs {
     /// The manifests, in YAML or JSON; - is standard input
     file: PathBuf,
-    /// Write the spec into this file, in place of standard output
+    /// Write the spec to this file [default: standard output]
     #[arg(long, value_name = "SPEC")]
     out: Option<PathBuf>,
-    /// When the first step begins, RFC 3339 [default: in 2100, so that nothing moves by itself]
-    #[arg(long, value_name = "TIME", value_parser = moment)]
+    /// The start of the first step, in RFC 3339 [default: in 2100, so that no step begins by itself]
+    #[arg(long, value_name = "TIME", value_parser = timestamp)]
     start: Option<String>,
 }
 
@@ -62,15 +62,13 @@ pub(crate) fn run(command: &ImportCommand) -> Result<(), Failure> {
     match &args.out {
         None => print!("{}", import.spec),
         Some(out) => std::fs::write(out, &import.spec).map_err(|error| {
-            Failure::trouble(format!("{} cannot be written: {error}", out.display()))
+            Failure::trouble(format!("{}: cannot be written: {error}", out.display()))
         })?,
     }
     Ok(())
 }
 
-fn moment(text: &str) -> Result<String, String> {
-    match Timestamp::parse(text) {
-        Some(_) => Ok(text.to_owned()),
-        None => Err(format!("{text} is no moment, write 2026-11-21T09:00:00Z")),
-    }
+/// Checks a timestamp, and keeps it as it is written.
+fn timestamp(text: &str) -> Result<String, String> {
+    parse_timestamp(text).map(|_| text.to_owned())
 }

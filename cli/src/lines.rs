@@ -1,13 +1,14 @@
-//! Files that are read line by line, however many there are.
+//! Files that are read line by line, so that their size has no limit.
 
 use crate::failure::Failure;
+use crate::input;
 use std::io::{BufRead, BufReader, Read};
 use std::path::Path;
 
-/// No id and no request is this long.
+/// The longest line, in bytes.
 const MAX_LINE: u64 = 1 << 20;
 
-/// Lines that say something, with their numbers from 1.
+/// The lines of a file that are not blank, trimmed, with their numbers from 1.
 pub(crate) struct Lines {
     name: String,
     reader: Box<dyn BufRead>,
@@ -15,8 +16,9 @@ pub(crate) struct Lines {
 }
 
 impl Lines {
+    /// Opens a file; `-` is standard input.
     pub(crate) fn open(path: &Path) -> Result<Lines, Failure> {
-        let name = path.display().to_string();
+        let name = input::name(path);
         let reader: Box<dyn BufRead> = if path == Path::new("-") {
             Box::new(BufReader::new(std::io::stdin()))
         } else {
@@ -27,7 +29,7 @@ impl Lines {
         Ok(Lines { name, reader, number: 0 })
     }
 
-    /// The next line, whatever it says; `None` at the end.
+    /// The next line, blank or not; `None` at the end.
     fn read(&mut self) -> Result<Option<String>, String> {
         let mut bytes = Vec::new();
         let mut bounded = (&mut self.reader).take(MAX_LINE + 1);
@@ -38,10 +40,10 @@ impl Lines {
             return Ok(None);
         }
         if bytes.len() as u64 > MAX_LINE {
-            return Err(format!("a line of more than {MAX_LINE} bytes"));
+            return Err(format!("the line has more than {MAX_LINE} bytes"));
         }
         let bytes = match self.number {
-            // What some editors put before everything.
+            // The byte order mark that some editors write.
             0 => bytes.strip_prefix(b"\xef\xbb\xbf").unwrap_or(&bytes),
             _ => &bytes,
         };

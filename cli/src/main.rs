@@ -1,5 +1,5 @@
-//! The `serin` command. Each command has a file or folder of its own, with its arguments; what several
-//! commands need has a module beside them, and none of those imports a command.
+//! The `serin` command. Each command is a file or folder, with its arguments. Modules that several
+//! commands share import none of them.
 
 #![cfg_attr(
     not(feature = "tools"),
@@ -55,13 +55,13 @@ mod style;
 use clap::{Parser, Subcommand};
 use std::process::ExitCode;
 
-/// The exit code without a reader: what shells give a program that SIGPIPE ended, 128 and its number.
-const NO_READER: i32 = 141;
+/// The exit code after a broken pipe: that of a program that SIGPIPE ended, 128 + 13.
+const BROKEN_PIPE: i32 = 141;
 
-/// Decides at the edge who gets which version and which feature.
+/// Feature flags and canary routing for Envoy, Istio and Cloudflare.
 ///
-/// Exit codes: 0 all is well, 1 a spec has errors, a token would be ignored or a record differs, 2 wrong usage or a file, port or filter that
-/// cannot be used.
+/// Exit codes: 0 success; 1 a spec has errors, or a check found something; 2 wrong usage, or a file, port or
+/// filter that cannot be used. `serin COMMAND --help` lists what a command checks.
 #[derive(Parser)]
 #[command(name = "serin", version, max_term_width = 100)]
 struct Cli {
@@ -71,63 +71,61 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
-    /// Check specs, in YAML or JSON: every error and warning with its place
+    /// Check specs: every error and warning, with its line
     #[cfg(feature = "tools")]
     Check(check::CheckArgs),
     /// Print the JSON Schema of specs, for editors
     #[cfg(feature = "tools")]
     Schema,
-    /// Say what a change does before it ships: who moves, from where to where
+    /// Compare two specs: how many units a change moves, from where to where
     #[cfg(feature = "tools")]
     Diff(diff::DiffArgs),
-    /// Hold what hosts run against a spec: revision, digest, what differs, aborts in force
-    ///
-    /// The token for status pages comes from the environment, SERIN_STATUS_TOKEN.
+    /// Compare a spec with what the hosts run: revision, digest, differences, aborts in force
     #[cfg(feature = "network")]
     Drift(drift::DriftArgs),
-    /// Package the filter as an OCI artifact, into a folder or to a registry
+    /// Package the filter as an OCI artifact, in a folder or a registry
     ///
-    /// Prints what the url of Istio's WasmPlugin takes.
+    /// Prints the digest; with --push, the url for Istio's WasmPlugin.
     #[cfg(feature = "network")]
     Package(package::PackageArgs),
-    /// Explain what a request gets, step by step, and why
+    /// Explain the decision about one request, step by step
     #[cfg(feature = "tools")]
     Explain(explain::ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     ///
-    /// Keys for testers' tokens come from the environment, SERIN_OVERRIDE_KEYS; see `serin override`.
-    /// So does what docs/gates.md lists: where gates read aborts and whom they tell, by clusters that
-    /// --cluster names.
+    /// Environment: SERIN_OVERRIDE_KEYS are the keys of override tokens, see `serin override`. The
+    /// variables of gates (latch source, webhook) are listed in docs/gates.md; the clusters that they name
+    /// are given with --cluster.
     Serve(serve::ServeArgs),
-    /// Write what other tools are to be told of a spec: Envoy, Istio, Cloudflare, Argo, Prometheus, …
-    #[cfg(feature = "tools")]
+    /// Export a spec as other tools' configuration: Envoy, Istio, Cloudflare, Argo, Prometheus, …
     #[command(subcommand, after_help = export::HELP)]
+    #[cfg(feature = "tools")]
     Export(export::ExportCommand),
-    /// Make a spec of other tools' rollouts: Argo Rollouts, Flagger
-    #[cfg(feature = "tools")]
+    /// Import other tools' rollouts as a spec: Argo Rollouts, Flagger
     #[command(subcommand)]
+    #[cfg(feature = "tools")]
     Import(import::ImportCommand),
-    /// Make and check tokens that force arms and variants for testers
-    #[cfg(feature = "tools")]
+    /// Sign and verify override tokens, which force arms and variants for testers
     #[command(subcommand)]
+    #[cfg(feature = "tools")]
     Override(overrides::OverrideCommand),
-    /// Practise: a rollout in the simulator with faults, and what its gates make of them
+    /// Simulate a rollout with faults, and report how its gates react
     #[cfg(feature = "tools")]
     Drill(drill::DrillArgs),
-    /// Decide once more what gates decided by themselves, from their audit records
+    /// Replay the verdicts of gates from their audit records
     #[cfg(feature = "tools")]
     ReplayAudit(replay_audit::ReplayAuditArgs),
-    /// Show it all: two upstreams, an example spec, real requests through the real filter
+    /// Run an example: two upstreams, a spec, and real requests through the real filter
     #[cfg(feature = "demo")]
     Demo(demo::DemoArgs),
-    /// Measure what a request costs in the filter: fuel, host calls, memory
-    #[cfg(feature = "tools")]
+    /// Measure the cost of a request in the filter: fuel, host calls, memory
     #[command(hide = true)]
+    #[cfg(feature = "tools")]
     BenchFilter(bench_filter::BenchFilterArgs),
 }
 
 fn main() -> ExitCode {
-    end_quietly_without_a_reader();
+    exit_quietly_on_broken_pipe();
     let outcome = match Cli::parse().command {
         #[cfg(feature = "tools")]
         Command::Check(args) => check::run(&args),
@@ -163,16 +161,16 @@ fn main() -> ExitCode {
     }
 }
 
-/// `serin … | head` has seen enough: nothing went wrong. The standard library's printing knows no other way
-/// than a panic.
-fn end_quietly_without_a_reader() {
-    let otherwise = std::panic::take_hook();
+/// Makes a broken pipe end the process without a message, as in `serin … | head`. The standard library
+/// panics when it cannot print.
+fn exit_quietly_on_broken_pipe() {
+    let default_hook = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        let text = panic.payload_as_str().unwrap_or_default();
-        if text.starts_with("failed printing to std") && text.contains("Broken pipe") {
-            std::process::exit(NO_READER);
+        let message = panic.payload_as_str().unwrap_or_default();
+        if message.starts_with("failed printing to std") && message.contains("Broken pipe") {
+            std::process::exit(BROKEN_PIPE);
         }
-        otherwise(panic);
+        default_hook(panic);
     }));
 }
 
@@ -182,7 +180,7 @@ mod tests {
     use clap::CommandFactory;
 
     #[test]
-    fn the_command_line_is_sound() {
+    fn the_arguments_of_all_commands_are_consistent() {
         Cli::command().debug_assert();
     }
 }

@@ -1,6 +1,6 @@
-//! Numbers, counts and durations as people read them.
+//! Numbers, counts and durations for people.
 
-/// `12,345`.
+/// A number with separators: `12,345`.
 pub(crate) fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
@@ -13,7 +13,7 @@ pub(crate) fn grouped(number: u64) -> String {
     text
 }
 
-/// `12,345`, `3.5`, `2.35·10⁹`.
+/// A number of any size: `12,345`, `3.5`, `2.35·10⁹`.
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(crate) fn large(number: f64) -> String {
     if number < 100.0 && number.fract() != 0.0 {
@@ -36,7 +36,7 @@ pub(crate) fn large(number: f64) -> String {
     format!("{}·10{power_text}", short(number / 10_f64.powf(power)))
 }
 
-/// Three digits that count: `0.123`, `1.23`, `12.3`, `123`.
+/// A number with three significant digits: `0.123`, `1.23`, `12.3`, `123`.
 pub(crate) fn short(number: f64) -> String {
     if number == 0.0 || !number.is_finite() {
         return if number == 0.0 { "0".to_owned() } else { "-".to_owned() };
@@ -57,17 +57,17 @@ pub(crate) fn short(number: f64) -> String {
     text.to_owned()
 }
 
-/// A part of one as per cent: `0.1 %`, `12.5 %`.
+/// A part from 0 to 1 as per cent: `0.1 %`, `12.5 %`.
 pub(crate) fn percent(part: f64) -> String {
     format!("{} %", short(part * 100.0))
 }
 
-/// `1 flag`, `2 flags`.
+/// A count with its noun: `1 flag`, `2 flags`.
 pub(crate) fn counted(number: usize, noun: &str) -> String {
     format!("{number} {noun}{}", if number == 1 { "" } else { "s" })
 }
 
-/// Milliseconds as specs write them, in the two largest units: `2m 5s`, `1h 30m`, `136d`.
+/// A duration in ms, in its two largest units: `2m 5s`, `1h 30m`, `136d`.
 pub(crate) fn duration(ms: u64) -> String {
     const UNITS: [(&str, u64); 4] =
         [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000)];
@@ -90,7 +90,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_are_legible() {
+    fn numbers_have_separators_or_powers() {
         let texts = [0, 7, 999, 1000, 1_234_567].map(grouped);
         assert_eq!(texts, ["0", "7", "999", "1,000", "1,234,567"]);
         let texts = [0.5, 99.96, 200.0, 17_182.4, 2.351e9, 1.0e10].map(large);

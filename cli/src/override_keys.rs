@@ -1,10 +1,9 @@
-//! The keys of testers' tokens, from the environment: what `serin serve`, `serin explain` and
-//! `serin override` share.
+//! The keys of override tokens, from the environment.
 
 use crate::failure::Failure;
 use serin_core::OverrideKeys;
 
-/// The environment variable that holds the keys, at hosts too.
+/// The environment variable with the keys; the filter reads the same one.
 pub(crate) const KEYS: &str = "SERIN_OVERRIDE_KEYS";
 
 /// The variable's value, unless it is empty.
@@ -12,7 +11,7 @@ pub(crate) fn text() -> Option<String> {
     std::env::var(KEYS).ok().filter(|keys| !keys.is_empty())
 }
 
-/// The keys, if there are any.
+/// The keys, if the variable is set.
 pub(crate) fn load() -> Result<Option<OverrideKeys>, Failure> {
     let Some(text) = text() else { return Ok(None) };
     match OverrideKeys::from_json(text.as_bytes()) {

@@ -1,4 +1,4 @@
-//! `serin replay-audit`: what gates did by themselves, decided once more.
+//! `serin replay-audit`: replays the verdicts of gates from their audit records.
 
 use crate::failure::{Failure, SPEC_ERRORS, TROUBLE};
 use crate::number_format::counted;
@@ -13,10 +13,10 @@ use std::path::PathBuf;
 
 /// What `serin replay-audit --help` ends with.
 const HELP: &str = "\
-A record is JSON in one line, with its keys in any order, alone or somewhere in a line of a log.
+A record is a JSON object on one line, alone or within a log line. Its keys may have any order.
 
-Exit codes: 0 every record says what replaying it says; 1 one of them differs, or was not made with
---spec; 2 wrong usage, a file that cannot be read, a record that is cut off, or no record at all.
+Exit codes: 0 every record agrees with its replay; 1 a record differs, or was not made with --spec; 2 wrong
+usage, a file that cannot be read, a truncated record, or no record at all.
 
 Examples:
   serin replay-audit audit.jsonl
@@ -26,20 +26,20 @@ Examples:
 #[derive(Args)]
 #[command(after_help = HELP)]
 pub(crate) struct ReplayAuditArgs {
-    /// A file with audit records, one in a line, or a log that has some; - is standard input
+    /// A file with audit records, one a line, or a log that contains some; - is standard input
     #[arg(value_name = "FILE", default_value = "-")]
     file: PathBuf,
-    /// The spec that was in force: the records' settings have to be its
+    /// The spec that was in force: checks that the records were made with its settings
     #[arg(long, value_name = "SPEC")]
     spec: Option<PathBuf>,
 }
 
-/// How a record begins, wherever it stands in a line.
+/// The beginning of a record as hosts write it.
 const BEGIN: &str = "{\"audit\":";
-/// What a record has whose keys are in another order.
-const OTHERWISE: [&str; 2] = ["\"audit\":", "\"digest\":"];
+/// Keys of a record that another tool has rewritten in another order.
+const KEYS: [&str; 2] = ["\"audit\":", "\"digest\":"];
 
-/// Replays every record of a file; the worst outcome is the command's.
+/// Replays and reports every record of a file. The worst result decides the exit code.
 pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
     let read = |path| {
         let spec = spec_file::load(path)?;
@@ -71,30 +71,30 @@ pub(crate) fn run(args: &ReplayAuditArgs) -> Result<(), Failure> {
     let all = same + differ + unreadable;
     if all == 0 {
         let name = input::name(&args.file);
-        return Err(Failure::trouble(format!("{name}: there is no audit record in it")));
+        return Err(Failure::trouble(format!("{name}: the file has no audit records")));
     }
     let records = counted(all, "record");
     if differ + unreadable == 0 {
-        println!("{records}: {}", style::out(Tone::Good, "the same verdict and likelihoods"));
+        println!("{records}: {}", style::out(Tone::Good, "same verdict and likelihoods"));
         return Ok(());
     }
-    let said = format!("{same} the same, {differ} different, {unreadable} unreadable");
-    println!("{records}: {}", style::out(Tone::Bad, &said));
+    let counts = format!("{same} the same, {differ} different, {unreadable} unreadable");
+    println!("{records}: {}", style::out(Tone::Bad, &counts));
     let code = if unreadable > 0 { TROUBLE } else { SPEC_ERRORS };
     Err(Failure::silent(code))
 }
 
-/// The records in a line, whatever stands around them.
+/// The records in a line, and in whatever text surrounds them.
 struct Records<'l> {
     rest: &'l str,
 }
 
 impl Records<'_> {
-    /// Where something begins that may be a record. Whatever has read one may have put its keys in another order.
+    /// The byte at which the next possible record begins.
     fn begin(&self) -> Option<usize> {
         self.rest.find(BEGIN).or_else(|| {
             let at = self.rest.find('{')?;
-            OTHERWISE.iter().all(|key| self.rest.contains(key)).then_some(at)
+            KEYS.iter().all(|key| self.rest.contains(key)).then_some(at)
         })
     }
 }
@@ -110,9 +110,9 @@ impl Iterator for Records<'_> {
             let value = match values.next()? {
                 Ok(value) => value,
                 Err(error) if error.is_eof() => {
-                    return Some(Err("the record is cut off".to_owned()));
+                    return Some(Err("the record is truncated".to_owned()));
                 }
-                Err(error) => return Some(Err(format!("the record is no JSON: {error}"))),
+                Err(error) => return Some(Err(format!("the record is not JSON: {error}"))),
             };
             let (own, rest) = text.split_at(values.byte_offset());
             self.rest = rest;
@@ -126,7 +126,7 @@ impl Iterator for Records<'_> {
     }
 }
 
-/// A text from a record, which must not do anything to a terminal.
+/// A string of a record with its control characters escaped, for a terminal.
 fn plain(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars() {
@@ -150,13 +150,11 @@ fn print(number: usize, replayed: &Replay, differences: &[String]) {
     }
 }
 
-/// What of a record is not what the spec says.
+/// The differences between a record and the spec.
 fn against(record: &Value, replayed: &Replay, spec: &Spec, plan: &serin_core::Plan) -> Vec<String> {
     if plan.digest() != replayed.digest {
         let (ours, theirs) = (plan.digest(), &replayed.digest);
-        return vec![format!(
-            "digest: the record was made with {theirs}, the spec given is {ours}"
-        )];
+        return vec![format!("digest: the record was made with {theirs}, but --spec is {ours}")];
     }
     let compiled = plan.rollouts().iter().find(|known| known.name() == replayed.rollout);
     let found = compiled.and_then(|rollout| Some((rollout, rollout.trial()?)));

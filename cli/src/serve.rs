@@ -1,8 +1,8 @@
-//! `serin serve`.
+//! `serin serve`: an HTTP proxy that runs the filter on every request.
 
 use crate::arguments::parse_seconds;
 use crate::failure::Failure;
-use crate::proxy::arms::{self, NameMap};
+use crate::proxy::arms::{self, NamedUpstream};
 use crate::proxy::runtime::{self, default_workers, stop};
 use crate::proxy::{Proxy, Settings, Table, Upstream};
 use crate::{filter, input, override_keys, proxy, spec_file, style};
@@ -15,11 +15,11 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// How often the spec's file is looked at.
-const LOOK: Duration = Duration::from_millis(500);
+/// How often the spec's file is read.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// What the filter's gates read from the environment.
-const GATES: [&str; 7] = [
+/// The environment variables of the filter's gates.
+const GATE_VARIABLES: [&str; 7] = [
     "SERIN_GATE_TICK_MS",
     "SERIN_STATE_CLUSTER",
     "SERIN_STATE_URL",
@@ -31,31 +31,31 @@ const GATES: [&str; 7] = [
 
 #[derive(Args)]
 pub(crate) struct ServeArgs {
-    /// The spec, in YAML or JSON; taken over anew whenever the file changes
+    /// The spec, in YAML or JSON; - is standard input. A change of the file takes effect at once
     spec: PathBuf,
-    /// Where an arm's requests go. NAME is ROLLOUT.ARM, the arm's target, or the arm's name; the
-    /// first of these that is given counts
+    /// The upstream of an arm; may be repeated. NAME is ROLLOUT.ARM, the arm's target, or the arm's name,
+    /// in this order of precedence
     #[arg(long = "arm", value_name = "NAME=URL", value_parser = arms::parse)]
-    arms: Vec<NameMap>,
-    /// Where requests without a rollout go [default: the baseline, if there is just one rollout]
+    arms: Vec<NamedUpstream>,
+    /// The upstream of requests without a rollout [default: the baseline, if the spec has one rollout]
     #[arg(long, value_name = "URL", value_parser = arms::parse_url)]
     default: Option<Upstream>,
-    /// An upstream for HTTP calls that the filter makes itself
+    /// A cluster for the filter's own HTTP calls; may be repeated
     #[arg(long = "cluster", value_name = "NAME=URL", value_parser = arms::parse)]
-    clusters: Vec<NameMap>,
-    /// Where to listen
+    clusters: Vec<NamedUpstream>,
+    /// The address to listen on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080")]
     listen: SocketAddr,
-    /// The filter to run, in place of the one inside
+    /// The filter to run [default: the embedded one]
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
-    /// Worker VMs [default: one per processor, at most 8]
+    /// The number of worker VMs [default: one per processor, at most 8]
     #[arg(long, value_name = "N", value_parser = clap::value_parser!(u16).range(1..=256))]
     workers: Option<u16>,
-    /// How long an upstream may take to begin its response
+    /// The timeout until an upstream's response begins
     #[arg(long, value_name = "SECONDS", default_value = "15", value_parser = parse_seconds)]
     timeout: Duration,
-    /// Evaluate flags for apps by the OpenFeature Remote Evaluation Protocol, at PREFIX/ofrep/v1
+    /// Also serve the OpenFeature Remote Evaluation Protocol (OFREP), at PREFIX/ofrep/v1
     #[arg(long, value_name = "PREFIX", num_args = 0..=1, require_equals = true, default_missing_value = "/")]
     ofrep: Option<String>,
 }
@@ -69,17 +69,17 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let table = arms::table(&spec.plan, &args.arms, args.default.as_ref());
     let table = table.map_err(Failure::trouble)?;
     for name in arms::unused(&spec.plan, &args.arms) {
-        style::note(&format!("no arm or target is called {name}: its --arm is not used"));
+        style::note(&format!("--arm {name}: the spec has no arm or target of this name"));
     }
     let wasm = filter::bytes(args.filter.as_deref())?;
     let workers = args.workers.map_or_else(default_workers, usize::from);
     let clusters = clusters(&args);
     let mut builder = runtime::plugin(&wasm, spec.json.clone(), workers)?.on_log(log);
-    // Bad keys are for the filter to refuse: requests go on.
+    // The filter refuses wrong keys by itself, and requests continue.
     if let Some(keys) = override_keys::text() {
         builder = builder.env_var(override_keys::KEYS, &keys);
     }
-    for name in GATES {
+    for name in GATE_VARIABLES {
         if let Ok(value) = std::env::var(name) {
             builder = builder.env_var(name, &value);
         }
@@ -88,18 +88,17 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
         builder = builder.cluster(name);
     }
     let plugin = builder.no_other_clusters().build();
-    let plugin = plugin.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
+    let plugin = plugin.map_err(|error| filter::unusable(&error))?;
     runtime::threads()?.block_on(async {
         let listener = TcpListener::bind(args.listen).await;
-        let listener = listener.map_err(|error| {
-            Failure::trouble(format!("{} cannot be listened on: {error}", args.listen))
-        })?;
+        let listener = listener
+            .map_err(|error| Failure::trouble(format!("--listen {}: {error}", args.listen)))?;
         let address = listener.local_addr().unwrap_or(args.listen);
         println!("serin: {}", spec_file::summary(&spec.plan));
         println!("serin: listening on http://{address} with {workers} workers");
         let ofrep = args.ofrep.clone().map(|prefix| serin_ofrep::Settings {
             prefix,
-            // Whoever reaches a laptop's port may ask, browsers too.
+            // `serin serve` is for laptops: every web page may evaluate flags.
             origins: Some("*".to_owned()),
             token: None,
         });
@@ -115,7 +114,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     })
 }
 
-/// Arms can be called by their targets' names too.
+/// The clusters of the filter's own calls. The names of arms and targets are clusters too.
 fn clusters(args: &ServeArgs) -> HashMap<String, Upstream> {
     let named = args.arms.iter().chain(&args.clusters);
     named.map(|named| (named.name.clone(), named.upstream.clone())).collect()
@@ -125,20 +124,20 @@ fn log(line: &LogLine) {
     style::note(&line.to_string());
 }
 
-/// Takes the spec over whenever its text changes. Never done.
+/// Applies the spec whenever its file changes. Never completes.
 async fn watch(proxy: Arc<Proxy>, args: &ServeArgs, mut text: Vec<u8>) {
     if args.spec == Path::new("-") {
         return std::future::pending().await;
     }
     let mut missing = false;
     loop {
-        tokio::time::sleep(LOOK).await;
-        // Read anew by name each time, so that editors which put a new file in place are seen.
+        tokio::time::sleep(POLL_INTERVAL).await;
+        // Read by name each time, because some editors replace the file.
         let now = match input::read(&args.spec) {
             Ok(now) => now,
             Err(failure) => {
                 if !std::mem::replace(&mut missing, true) {
-                    kept(&proxy.table(), &failure.message);
+                    report_refused(&proxy.table(), &failure.message);
                 }
                 continue;
             }
@@ -148,30 +147,33 @@ async fn watch(proxy: Arc<Proxy>, args: &ServeArgs, mut text: Vec<u8>) {
             continue;
         }
         text = now;
-        match take_over(&proxy, args, &text).await {
-            Ok(summary) => println!("serin: {} taken over: {summary}", args.spec.display()),
-            Err(why) => {
-                kept(&proxy.table(), &format!("{}:\n{}", args.spec.display(), indented(&why)))
-            }
+        match apply(&proxy, args, &text).await {
+            Ok(summary) => println!("serin: {} applied: {summary}", args.spec.display()),
+            Err(why) => report_refused(
+                &proxy.table(),
+                &format!("{}:\n{}", args.spec.display(), indented(&why)),
+            ),
         }
     }
 }
 
-fn kept(table: &Table, why: &str) {
+/// Reports why a changed spec is refused, and which one stays in force.
+fn report_refused(table: &Table, why: &str) {
     let plan = table.plan();
     let (revision, digest) = (plan.revision(), plan.digest());
     style::error(&format!("{why}\n  revision {revision} ({digest}) stays in force"));
 }
 
-async fn take_over(proxy: &Arc<Proxy>, args: &ServeArgs, text: &[u8]) -> Result<String, String> {
+/// Applies a changed spec, and returns its summary.
+async fn apply(proxy: &Arc<Proxy>, args: &ServeArgs, text: &[u8]) -> Result<String, String> {
     let spec = spec_file::parse(&args.spec, text).map_err(|failure| failure.message)?;
     let old = proxy.table();
     if spec.plan.digest() == old.plan().digest() {
-        return Ok("nothing that matters has changed".to_owned());
+        return Ok("no decision changes".to_owned());
     }
     let summary = spec_file::summary(&spec.plan);
     let table = arms::table(&spec.plan, &args.arms, args.default.as_ref())?;
-    // The new arms are known before the filter chooses them, the old ones still after.
+    // The proxy knows the new arms before the filter chooses them, and the old ones for a while after.
     let both = arms::table(old.plan(), &args.arms, args.default.as_ref());
     if let Ok(both) = both {
         proxy.set_table(both.with_arms_of(&old).with_arms_of(&table));

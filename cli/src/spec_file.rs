@@ -1,4 +1,4 @@
-//! Specs as files: YAML or JSON, read into the JSON that hosts get and the plan it compiles to.
+//! Spec files, in YAML or JSON: read into JSON, which the hosts take, and compiled to a plan.
 
 use crate::diagnostics;
 use crate::document;
@@ -9,21 +9,27 @@ use crate::style::{self, Tone};
 use serin_core::Plan;
 use std::path::Path;
 
-/// A spec that can be used.
+/// A spec without errors.
 pub(crate) struct SpecFile {
-    /// What the filter is configured with.
+    /// The spec as the filter's configuration.
     pub(crate) json: Vec<u8>,
-    /// What it compiles to.
+    /// The compiled spec.
     pub(crate) plan: Plan,
 }
 
-/// Reads a spec; `-` is standard input.
+/// Reads and compiles a spec; `-` is standard input. The failure's message names the file.
 pub(crate) fn load(path: &Path) -> Result<SpecFile, Failure> {
-    parse(path, &input::read(path)?)
+    let text = input::read(path)?;
+    parse(path, &text).map_err(|failure| has_errors(path, &failure.message))
 }
 
-/// Compiles the text of a spec; a file called `.json` is never taken for YAML. The failure's message
-/// shows every error at its place.
+/// The failure of a command whose spec has errors.
+pub(crate) fn has_errors(path: &Path, errors: &str) -> Failure {
+    Failure::spec(format!("{} has errors\n\n{errors}", input::name(path)))
+}
+
+/// Compiles the text of a spec; a file called `.json` is never read as YAML. The failure's message shows
+/// every error with its line.
 pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<SpecFile, Failure> {
     let compiled = document::to_json(text, document::is_json(path, text)).and_then(|json| {
         let plan = Plan::from_json(&json).map_err(|errors| Failure::spec(errors.to_string()))?;
@@ -35,7 +41,7 @@ pub(crate) fn parse(path: &Path, text: &[u8]) -> Result<SpecFile, Failure> {
     })
 }
 
-/// One line about a plan.
+/// The summary of a plan in one line.
 pub(crate) fn summary(plan: &Plan) -> String {
     let rollouts = counted(plan.rollouts().len(), "rollout");
     let flags = counted(plan.flags().len(), "flag");

@@ -1,10 +1,10 @@
-//! Text styles for terminals. Whether a stream takes them (a terminal, `NO_COLOR`, `CLICOLOR_FORCE`,
-//! `TERM=dumb`) is decided by `anstream`, as for clap's own messages.
+//! Text styles for terminals. `anstream` decides whether a stream gets them (`NO_COLOR`, `CLICOLOR_FORCE`,
+//! `TERM=dumb`), as for clap's own messages.
 
 use anstream::{AutoStream, ColorChoice};
 use anstyle::{AnsiColor, Style};
 
-/// What a piece of text means, which gives its style.
+/// The meaning of a text, which determines its style.
 #[derive(Clone, Copy)]
 pub(crate) enum Tone {
     Good,
@@ -29,7 +29,7 @@ pub(crate) fn out(tone: Tone, text: &str) -> String {
     styled(is_coloured(), tone, text)
 }
 
-/// Whether standard output takes styles.
+/// Whether standard output gets styles.
 pub(crate) fn is_coloured() -> bool {
     AutoStream::choice(&std::io::stdout()) != ColorChoice::Never
 }
@@ -39,7 +39,7 @@ pub(crate) fn error(message: &str) {
     eprintln!("{} {message}", label(Tone::Bad, "error:"));
 }
 
-/// Prints what the command is doing to standard error.
+/// Prints a note about the command's progress to standard error.
 pub(crate) fn note(message: &str) {
     eprintln!("{} {message}", label(Tone::Quiet, "serin:"));
 }

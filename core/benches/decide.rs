@@ -1,5 +1,5 @@
-//! What a decision costs, natively. `cargo bench -p serin-core`; the figures of interest are ns per
-//! decide for one flag, and that they don't grow with flags that a request doesn't use.
+//! Benchmarks of the native cost of a decision: `cargo bench -p serin-core`. The time of one flag should not
+//! grow with flags that a request does not use.
 
 #![expect(clippy::disallowed_macros, reason = "`cargo xtask bench` reads lines of its output")]
 
@@ -38,7 +38,7 @@ const REQUEST: [(&[u8], &[u8]); 8] = [
     (b"x-os", b"linux"),
 ];
 
-/// `count` flags, each delivered to a path of its own, of which the request uses one.
+/// A spec of `count` flags, each delivered on its own path. The request uses one of them.
 fn many_flags(count: usize) -> String {
     let mut flags = String::new();
     for number in 0..count {
@@ -98,7 +98,7 @@ fn many(c: &mut Criterion) {
     group.finish();
 }
 
-/// Time and memory of compiling a spec as large as they come.
+/// Time and memory of compiling a large spec.
 fn large(c: &mut Criterion) {
     const WHAT: &str = "10000 flags and 1000 rollouts";
     let spec = scale::large(10_000, 1000);

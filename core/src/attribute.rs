@@ -1,44 +1,45 @@
-//! What a condition can look at.
+//! The attributes that a condition can test.
 
 use alloc::string::{String, ToString};
 use core::fmt;
 
-/// A property of the request, as a spec names it.
+/// An attribute of a request, as a spec names it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
 pub enum Attribute {
-    /// `header.NAME`, name in lower case.
+    /// `header.NAME`: a header field; its name in lower case.
     Header(String),
-    /// `cookie.NAME`.
+    /// `cookie.NAME`: a cookie.
     Cookie(String),
-    /// `query.NAME`.
+    /// `query.NAME`: a query parameter.
     Query(String),
     /// `jwt.CLAIM`: a claim of a token that the host has verified.
     Jwt(String),
     /// `unit.NAME`: the value of a unit.
     Unit(String),
-    /// The path without the query, normalised.
+    /// `path`: the path without the query, normalised.
     Path,
-    /// The host in lower case, without a port.
+    /// `host`: the host in lower case, without a port.
     Host,
-    /// The method.
+    /// `method`: the method.
     Method,
-    /// The client's address.
+    /// `ip`: the client's address.
     Ip,
-    /// The client's country, ISO 3166-1 alpha-2.
+    /// `country`: the client's country, ISO 3166-1 alpha-2.
     Country,
-    /// The client's region.
+    /// `region`: the client's region.
     Region,
-    /// The client's city.
+    /// `city`: the client's city.
     City,
-    /// The number of the client's autonomous system.
+    /// `asn`: the number of the client's autonomous system.
     Asn,
-    /// The data centre that took the request.
+    /// `colo`: the code of the data centre that received the request.
     Colo,
-    /// The moment of the decision.
+    /// `time`: the time of the decision.
     Time,
 }
 
-/// Attributes without a name of their own.
+/// The attributes that are one word.
 pub(crate) const PLAIN: &[(&str, Attribute)] = &[
     ("path", Attribute::Path),
     ("host", Attribute::Host),
@@ -52,11 +53,12 @@ pub(crate) const PLAIN: &[(&str, Attribute)] = &[
     ("time", Attribute::Time),
 ];
 
-/// Families: `header.NAME` and so on.
+/// The prefixes of the attributes with a name, such as `header.NAME`.
 pub(crate) const FAMILIES: &[&str] = &["header", "cookie", "query", "jwt", "unit"];
 
 impl Attribute {
-    /// Reads `header.x-plan`, `country`, …; `None` if there is no such attribute.
+    /// Reads an attribute such as `header.x-plan` or `country`; `None` if there is no such
+    /// attribute.
     pub fn parse(text: &str) -> Option<Attribute> {
         if let Some((family, name)) = text.split_once('.') {
             return match family {

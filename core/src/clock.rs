@@ -1,14 +1,14 @@
-//! The time that decisions go by.
+//! The clock of decisions.
 
 use core::cell::Cell;
 
-/// A clock that never goes back: it keeps the latest time it was given.
+/// A clock that never goes back: it stores the latest reading of the host's clock.
 ///
-/// A step of a ramp is a function of the time. A host's clock that is set back would end a step that
-/// has begun, and take out users who are in. A host keeps one of these for as long as it runs, across
-/// plans, and gives its facts the time that [`MonotonicClock::advance`] returns.
+/// The step of a ramp is a function of the time. If a host's clock were set back, a previous step would be
+/// in force again and users would leave the ramp. A host has one such clock for its whole life, across
+/// plans, and decides at the time that [`MonotonicClock::advance`] returns.
 ///
-/// Only what decisions look at goes by this clock. A duration is measured by the host's own.
+/// The clock is for decisions only. A host measures durations with its own clock.
 ///
 /// ```
 /// use serin_core::MonotonicClock;
@@ -26,8 +26,8 @@ pub struct MonotonicClock {
 }
 
 impl MonotonicClock {
-    /// Takes a reading of the host's clock, in ms since 1970-01-01T00:00:00Z, and returns the latest
-    /// time so far. `None` only if no reading has had a time yet; 0 is no time.
+    /// Stores a reading of the host's clock, in ms since 1970-01-01T00:00:00Z, and returns the latest one.
+    /// `None` if no reading has had a time yet; 0 counts as no time.
     pub fn advance(&self, reading: Option<u64>) -> Option<u64> {
         let latest = self.latest.get().max(reading.unwrap_or(0));
         self.latest.set(latest);

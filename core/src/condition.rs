@@ -1,4 +1,4 @@
-//! Operators: what a condition demands of a value.
+//! The operators of conditions, which test the value of an attribute.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -10,18 +10,18 @@ use crate::value::glob::Glob;
 use crate::value::semver::VersionRange;
 use crate::value::timestamp::Timestamp;
 
-/// One operator with its operand. Lists mean any of them.
+/// An operator with its operand. An operand that is a list passes if one of its items does.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Operator(pub(crate) Check);
 
-/// An operator's meaning.
+/// The kind and the operand of an operator.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Check {
     Equals(Scalar),
     In(Box<[Scalar]>),
-    Prefix(Texts),
-    Suffix(Texts),
-    Contains(Texts),
+    Prefix(Strings),
+    Suffix(Strings),
+    Contains(Strings),
     Glob(Box<[Glob]>),
     Exists(bool),
     Cidr(Box<[Cidr]>),
@@ -30,18 +30,18 @@ pub(crate) enum Check {
     LessOrEqual(Decimal),
     Greater(Decimal),
     GreaterOrEqual(Decimal),
-    /// Earlier than the moment.
+    /// Earlier than the timestamp.
     Before(Timestamp),
-    /// At the moment or later, so that `before` and `after` of one moment share out all time.
+    /// At the timestamp or later, so that exactly one of `before` and `after` holds.
     After(Timestamp),
 }
 
-pub(crate) type Texts = Box<[Box<str>]>;
+pub(crate) type Strings = Box<[Box<str>]>;
 
-/// A value to be equal to. A number is compared as a number, so `1.0` equals `1`.
+/// A value for `equals` and `in`. A number is compared as a number, so `1.0` equals `1`.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scalar {
-    Text(Box<str>),
+    String(Box<str>),
     Number(Decimal),
     Bool(bool),
 }
@@ -49,7 +49,7 @@ pub(crate) enum Scalar {
 impl Scalar {
     fn equals(&self, value: &str) -> bool {
         match self {
-            Scalar::Text(text) => **text == *value,
+            Scalar::String(text) => **text == *value,
             Scalar::Number(number) => Decimal::parse(value) == Some(*number),
             Scalar::Bool(true) => value == "true",
             Scalar::Bool(false) => value == "false",
@@ -57,14 +57,15 @@ impl Scalar {
     }
 }
 
-/// What an operator is given: an attribute's value.
+/// The value of an attribute, which operators test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Value<'v> {
-    /// The request has no such thing.
+    /// The request does not have the attribute.
     Missing,
-    /// A text.
-    Text(&'v str),
-    /// The moment of the decision.
+    /// A string.
+    String(&'v str),
+    /// The time of the decision.
     Time(Timestamp),
 }
 
@@ -90,17 +91,17 @@ impl Operator {
         }
     }
 
-    /// Whether the value passes. A missing value passes `exists: false` only; a value of the wrong
-    /// form passes nothing but `exists: true`.
+    /// Whether the value passes. A missing value passes `exists: false` only. A value that is not
+    /// of the operator's type, such as `abc` for `lt`, passes `exists: true` only.
     pub(crate) fn holds(&self, value: Value<'_>) -> bool {
         match value {
             Value::Missing => self.0 == Check::Exists(false),
-            Value::Text(text) => self.holds_text(text),
+            Value::String(text) => self.holds_string(text),
             Value::Time(time) => self.holds_time(time),
         }
     }
 
-    fn holds_text(&self, text: &str) -> bool {
+    fn holds_string(&self, text: &str) -> bool {
         match &self.0 {
             Check::Equals(scalar) => scalar.equals(text),
             Check::In(scalars) => scalars.iter().any(|scalar| scalar.equals(text)),
@@ -132,6 +133,7 @@ impl Operator {
     }
 }
 
+/// Whether the value is a decimal number that passes the test.
 fn number(text: &str, test: impl Fn(Decimal) -> bool) -> bool {
     Decimal::parse(text).is_some_and(test)
 }
@@ -139,7 +141,7 @@ fn number(text: &str, test: impl Fn(Decimal) -> bool) -> bool {
 impl fmt::Display for Scalar {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Scalar::Text(text) => f.write_str(&crate::error::quoted(text)),
+            Scalar::String(text) => f.write_str(&crate::error::quoted(text)),
             Scalar::Number(number) => write!(f, "{number}"),
             Scalar::Bool(value) => write!(f, "{value}"),
         }
@@ -147,32 +149,32 @@ impl fmt::Display for Scalar {
 }
 
 impl fmt::Display for Operator {
-    /// As a spec has it: `in ["CH", "LI"]`.
+    /// Writes the operator as in a spec: `in ["CH", "LI"]`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())?;
         f.write_str(" ")?;
         match &self.0 {
             Check::Equals(scalar) => write!(f, "{scalar}"),
-            Check::In(scalars) => several(f, scalars),
+            Check::In(scalars) => write_items(f, scalars),
             Check::Prefix(parts) | Check::Suffix(parts) | Check::Contains(parts) => {
                 let quoted: Vec<_> = parts.iter().map(|part| crate::error::quoted(part)).collect();
-                several(f, &quoted)
+                write_items(f, &quoted)
             }
-            Check::Glob(globs) => several(f, globs),
+            Check::Glob(globs) => write_items(f, globs),
             Check::Exists(wanted) => write!(f, "{wanted}"),
-            Check::Cidr(networks) => several(f, networks),
-            Check::Semver(ranges) => several(f, ranges),
+            Check::Cidr(networks) => write_items(f, networks),
+            Check::Semver(ranges) => write_items(f, ranges),
             Check::Less(bound)
             | Check::LessOrEqual(bound)
             | Check::Greater(bound)
             | Check::GreaterOrEqual(bound) => write!(f, "{bound}"),
-            Check::Before(moment) | Check::After(moment) => write!(f, "{moment}"),
+            Check::Before(bound) | Check::After(bound) => write!(f, "{bound}"),
         }
     }
 }
 
-/// One item alone, more of them in brackets; a long list is cut.
-fn several<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
+/// Writes one item as it is and several in brackets; cuts a list after eight items.
+fn write_items<T: fmt::Display>(f: &mut fmt::Formatter<'_>, items: &[T]) -> fmt::Result {
     const SHOWN: usize = 8;
     if let [item] = items {
         return write!(f, "{item}");

@@ -1,4 +1,4 @@
-//! The pure function: a plan and the facts of a request give a decision.
+//! The decision: a pure function of a plan and the facts of a request.
 
 use crate::condition::Value;
 use crate::decision::{Assignment, Decision, ErrorCode, FlagDecision, Reason, RolloutDecision};
@@ -17,15 +17,15 @@ use crate::spec::FlagState;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// Decides a request: which arm, and which variant of each flag its path delivers.
+/// Decides a request: its arm, and the variant of each flag that its path delivers.
 ///
-/// Total: whatever the facts, there is a decision. Allocates nothing when `decision` was made by
+/// The function is total: any facts give a decision. It allocates nothing if `decision` was made by
 /// [`Decision::new`] for this plan.
 pub fn decide(plan: &Plan, facts: &Facts<'_>, decision: &mut Decision) {
     decide_with(plan, facts, decision, &mut Silent);
 }
 
-/// [`decide`], telling an observer every step in the order of evaluation.
+/// Decides as [`decide`] does, and reports each step to an observer in the order of evaluation.
 pub fn decide_with(
     plan: &Plan,
     facts: &Facts<'_>,
@@ -37,7 +37,7 @@ pub fn decide_with(
     decision.flags.clear();
     plan.deliveries.walk(facts.path(), |flags| {
         for id in flags.iter().map(|id| FlagId(*id)) {
-            // Each list is sorted, so that only those after the first have to look for a place.
+            // Each list is sorted, so the flags of the first list are appended without a search.
             if decision.flags.last().is_none_or(|last| last.flag < id) {
                 decision.flags.push(undecided(id));
             } else if let Err(at) = decision.flags.binary_search_by_key(&id, |flag| flag.flag) {
@@ -53,14 +53,14 @@ pub fn decide_with(
     decision.forced_by = by.map(|by| by.key.clone());
 }
 
-/// Decides one flag by itself, wherever it is delivered.
+/// Decides one flag, whether or not the request's path delivers it.
 pub fn evaluate_flag(plan: &Plan, facts: &Facts<'_>, flag: FlagId) -> FlagDecision {
     Evaluation { plan, facts, observer: &mut Silent, overridden: false }.flag(flag)
 }
 
-/// Whether a request belongs to a cohort; `None` if the plan has none of this name.
+/// Whether a request belongs to a cohort; `None` if the plan has no cohort of this name.
 ///
-/// For tools that tell who is affected: a decision looks at cohorts only where a rule or a ring does.
+/// For tools that report the affected users: a decision evaluates a cohort only where a condition names it.
 pub fn evaluate_cohort(plan: &Plan, facts: &Facts<'_>, name: &str) -> Option<bool> {
     let index = plan.cohorts.binary_search_by(|cohort| (*cohort.name).cmp(name)).ok()?;
     let cohort = plan.cohorts.get(index)?;
@@ -68,6 +68,7 @@ pub fn evaluate_cohort(plan: &Plan, facts: &Facts<'_>, name: &str) -> Option<boo
     Some(evaluation.holds(&cohort.condition))
 }
 
+/// A flag's decision before its evaluation.
 fn undecided(flag: FlagId) -> FlagDecision {
     FlagDecision {
         flag,
@@ -80,6 +81,7 @@ fn undecided(flag: FlagId) -> FlagDecision {
     }
 }
 
+/// A decision for an arm without a bucket.
 fn assigned(rollout: RolloutId, arm: ArmId, reason: Reason) -> RolloutDecision {
     RolloutDecision {
         rollout,
@@ -94,11 +96,12 @@ fn assigned(rollout: RolloutId, arm: ArmId, reason: Reason) -> RolloutDecision {
     }
 }
 
+/// The evaluation of one request.
 struct Evaluation<'e, O> {
     plan: &'e Plan,
     facts: &'e Facts<'e>,
     observer: &'e mut O,
-    /// Whether an override forced anything.
+    /// Whether an override has forced an arm or a variant.
     overridden: bool,
 }
 
@@ -131,10 +134,10 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         }
     }
 
-    /// Whether an abort sends everybody to the baseline.
+    /// Whether an abort sends all units to the baseline.
     fn is_aborted(&mut self, id: RolloutId, rollout: &Rollout) -> bool {
         let Some(latches) = self.facts.latches() else { return false };
-        if latches.is_waiting() && rollout.trial().is_some() {
+        if !latches.is_complete() && rollout.trial().is_some() {
             return true;
         }
         let now = self.facts.now().map(Timestamp::unix_ms);
@@ -149,21 +152,22 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         facts.latches()?.get(id)
     }
 
-    /// Which of the gates' cohorts a request is in that the share alone sent to its arm.
+    /// The trial's cohorts that the request belongs to, as bits; 0 if its bucket did not decide the arm.
     fn cohorts(&mut self, rollout: &Rollout, decision: &RolloutDecision) -> u32 {
         let Some(trial) = rollout.trial() else { return 0 };
         if decision.assignment.is_none() {
             return 0;
         }
-        let mut found = 0;
+        let mut cohorts = 0;
         for (index, (_, id)) in trial.cohorts.iter().enumerate() {
             if self.in_cohort(*id) {
-                found |= 1 << index;
+                cohorts |= 1 << index;
             }
         }
-        found
+        cohorts
     }
 
+    /// The arm that gets a copy of the request.
     fn shadow(&mut self, rollout: &Rollout, shadow: &Shadow) -> Option<ArmId> {
         let method = self.facts.method();
         if !shadow.methods.iter().any(|known| **known == *method) {
@@ -178,6 +182,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         assignment.bucket.is_in(shadow.share).then_some(shadow.arm)
     }
 
+    /// The decision for an arm of a rollout that is not aborted.
     fn arm(&mut self, id: RolloutId, rollout: &Rollout) -> RolloutDecision {
         let baseline = rollout.baseline;
         let to = |arm, reason| assigned(id, arm, reason);
@@ -251,7 +256,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
 
     fn variant(&mut self, id: FlagId, flag: &Flag) -> FlagDecision {
         let default = FlagDecision { variant: flag.default_variant, ..undecided(id) };
-        // Nothing brings back what an abort has turned off, not even an override.
+        // An abort goes before everything, overrides included.
         if flag.disabled_by.iter().any(|by| self.turned_off_by(*by)) {
             return FlagDecision { reason: Reason::Disabled, ..default };
         }
@@ -267,7 +272,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         }
         for (required, wanted) in &flag.requires {
             let required = self.flag(*required);
-            // What could not be read is nothing to rely on.
+            // A flag that could not be parsed has a default variant, but does not meet a requirement.
             let met = required.variant == *wanted && required.error != Some(ErrorCode::ParseError);
             self.observer.event(Event::Required { met });
             if !met {
@@ -303,16 +308,16 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         self.plan.rollout(id).is_some_and(|rollout| self.is_aborted(id, rollout))
     }
 
-    /// What an override forces, if there is one.
-    fn forced<T>(&mut self, look: impl FnOnce(&Forced) -> Option<T>) -> Option<T> {
+    /// The arm or variant that an override forces, if one does.
+    fn forced<T>(&mut self, select: impl FnOnce(&Forced) -> Option<T>) -> Option<T> {
         let by = self.facts.forced.as_deref()?;
-        let found = look(by)?;
+        let forced = select(by)?;
         self.overridden = true;
         self.observer.event(Event::Override { key: &by.key });
-        Some(found)
+        Some(forced)
     }
 
-    /// The holdout that the request's unit is in.
+    /// The first holdout that the request's unit is in.
     fn holdout(&mut self, flag: &Flag) -> Option<(usize, Assignment)> {
         if !flag.held_out {
             return None;
@@ -364,13 +369,13 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         }
     }
 
-    /// The unit's bucket, to be compared with a share; `None` without a unit.
+    /// The unit's bucket and the share of a ramp's step in force; `None` without a unit.
     fn ramp(&mut self, bucketing: &Bucketing, schedule: &Schedule) -> Option<Assignment> {
         let in_force = self.in_force(schedule, None);
         self.share(bucketing, in_force.share)
     }
 
-    /// The step that the clock and the gate have come to.
+    /// The share and step that the clock and the gate have reached.
     fn in_force(&mut self, schedule: &Schedule, latch: Option<&Latch>) -> InForce {
         let in_force = schedule.at(self.facts.now(), latch);
         if let Some((index, since)) = in_force.step {
@@ -379,14 +384,14 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         in_force
     }
 
-    /// The unit's bucket against a share; `None` without a unit.
+    /// The unit's bucket and a share; `None` without a unit.
     fn share(&mut self, bucketing: &Bucketing, share: Share) -> Option<Assignment> {
         let bucket = self.bucket(bucketing)?;
         self.observer.event(Event::Share { salt: &bucketing.salt, bucket, share });
         Some(Assignment { unit: bucketing.unit, bucket, share })
     }
 
-    /// What the unit's bucket chooses; `None` without a unit.
+    /// The arm or variant whose range has the unit's bucket; `None` without a unit.
     fn split<T: Copy>(
         &mut self,
         bucketing: &Bucketing,
@@ -406,7 +411,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         Some(Bucket::of(bucketing.purpose, &bucketing.salt, value?))
     }
 
-    /// Evaluates a condition. Depth and cost are bounded by compile.
+    /// Whether a condition holds. `compile` bounds its depth and cost.
     fn holds(&mut self, condition: &Condition) -> bool {
         let group = match condition {
             Condition::Test(test) => return self.test(test),
@@ -438,8 +443,8 @@ impl<'e, O: Observer> Evaluation<'e, O> {
         let value = self.value(test.slot);
         test.operators.iter().all(|operator| {
             let holds = operator.holds(value);
-            let seen = Event::Test { attribute: &test.attribute, operator, value, holds };
-            self.observer.event(seen);
+            let attribute = &test.attribute;
+            self.observer.event(Event::Test { attribute, operator, value, holds });
             holds
         })
     }
@@ -454,14 +459,21 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             Slot::Host => Some(facts.host()).filter(|text| !text.is_empty()),
             Slot::Method => Some(facts.method()).filter(|text| !text.is_empty()),
         };
-        text.map_or(Value::Missing, Value::Text)
+        text.map_or(Value::Missing, Value::String)
     }
 }
 
+/// The result of a rule.
 enum Served {
+    /// The rule does not apply: the next one is tried.
     No,
+    /// The rule needs a unit that the request does not have.
     UnitMissing,
-    Variant { variant: VariantId, reason: Reason, assignment: Option<Assignment> },
+    Variant {
+        variant: VariantId,
+        reason: Reason,
+        assignment: Option<Assignment>,
+    },
 }
 
 impl Served {

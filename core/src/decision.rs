@@ -1,4 +1,4 @@
-//! What was decided, as positions in the plan: nothing is copied and nothing allocated.
+//! Decisions, as positions in the plan: making one copies no strings.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -10,25 +10,26 @@ use crate::pin;
 use crate::plan::{Arm, ArmId, FlagId, Mode, Plan, RolloutId, UnitId, VariantId};
 use crate::value::share::Share;
 
-/// Why a decision came out as it did: OpenFeature's resolution reasons.
+/// The reason of a decision: OpenFeature's resolution reasons.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Reason {
-    /// Nothing depends on the request.
+    /// The decision does not depend on the request.
     Static,
-    /// No rule served anything.
+    /// No rule and no ring applied.
     Default,
-    /// A condition held, a rule's or a ring's; or an override forced it.
+    /// A condition of a rule or a ring held, or an override or a session's pin decided.
     TargetingMatch,
     /// The unit's bucket decided.
     Split,
-    /// The flag's kill switch.
+    /// The flag is disabled, or the rollout is aborted.
     Disabled,
-    /// Something was missing, see the error code.
+    /// An input is missing or the flag could not be parsed: see the error code.
     Error,
 }
 
 impl Reason {
-    /// OpenFeature's word for it.
+    /// OpenFeature's name of the reason.
     pub const fn as_str(self) -> &'static str {
         match self {
             Reason::Static => "STATIC",
@@ -41,17 +42,17 @@ impl Reason {
     }
 }
 
-/// What was missing: OpenFeature's error codes.
+/// The error of a decision: OpenFeature's error codes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ErrorCode {
     /// None of the unit's sources is present.
     TargetingKeyMissing,
-    /// The flag could not be read and is isolated.
+    /// The flag could not be parsed and is isolated.
     ParseError,
 }
 
 impl ErrorCode {
-    /// OpenFeature's word for it.
+    /// OpenFeature's name of the code.
     pub const fn as_str(self) -> &'static str {
         match self {
             ErrorCode::TargetingKeyMissing => "TARGETING_KEY_MISSING",
@@ -60,63 +61,63 @@ impl ErrorCode {
     }
 }
 
-/// A unit's bucket against the share that decided.
+/// A unit's bucket and the share that it was compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Assignment {
-    /// Who was bucketed.
+    /// The unit.
     pub unit: UnitId,
-    /// Into which bucket.
+    /// The unit's bucket.
     pub bucket: Bucket,
     /// The ramp's share, or the chosen range's weight.
     pub share: Share,
 }
 
-/// Which arm a request goes to.
+/// The arm that a request goes to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolloutDecision {
     /// The rollout that the request belongs to.
     pub rollout: RolloutId,
-    /// The arm chosen.
+    /// The chosen arm.
     pub arm: ArmId,
-    /// Why.
+    /// The reason of the choice.
     pub reason: Reason,
-    /// What was missing.
+    /// The error, if the reason is [`Reason::Error`].
     pub error: Option<ErrorCode>,
-    /// The bucket, if one decided.
+    /// The unit's bucket, if it decided.
     pub assignment: Option<Assignment>,
-    /// The step in force, by position, where the share grows by steps.
+    /// The position of the step in force, if the share grows by steps.
     pub step: Option<usize>,
-    /// Which of the gates' cohorts the request is in: bit n for the n-th.
+    /// The trial's cohorts that the request belongs to: bit n for the n-th.
     pub cohorts: u32,
     /// The arm that gets a copy of the request.
     pub shadow: Option<ArmId>,
-    /// Whether the session is to keep this arm from now on.
+    /// Whether the session is pinned to this arm from now on.
     pub begins_pin: bool,
 }
 
-/// Which variant of a flag a request gets.
+/// The variant of a flag that a request gets.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct FlagDecision {
     /// The flag.
     pub flag: FlagId,
-    /// The variant chosen.
+    /// The chosen variant.
     pub variant: VariantId,
-    /// Why.
+    /// The reason of the choice.
     pub reason: Reason,
-    /// What was missing.
+    /// The error, if the reason is [`Reason::Error`].
     pub error: Option<ErrorCode>,
-    /// The rule that served, by position.
+    /// The position of the rule that served the variant.
     pub rule: Option<usize>,
-    /// The holdout that the unit is in, by position.
+    /// The position of the holdout that the unit is in.
     pub holdout: Option<usize>,
-    /// The bucket, if one decided.
+    /// The unit's bucket, if it decided.
     pub assignment: Option<Assignment>,
 }
 
-/// One request's decision. Reuse it: [`crate::decide()`] clears it first and then does not allocate.
+/// The decision for one request. Reuse it: [`crate::decide()`] clears it first and then does not allocate.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Decision {
     pub(crate) rollout: Option<RolloutDecision>,
@@ -126,17 +127,17 @@ pub struct Decision {
 }
 
 impl Decision {
-    /// With room for every flag that any path of the plan delivers.
+    /// An empty decision with room for the flags of any path of the plan.
     pub fn new(plan: &Plan) -> Decision {
-        Decision { flags: Vec::with_capacity(plan.most_delivered), ..Decision::default() }
+        Decision { flags: Vec::with_capacity(plan.max_delivered), ..Decision::default() }
     }
 
-    /// The arm, if the request belongs to a rollout.
+    /// The decision for the request's rollout, if it belongs to one.
     pub fn rollout(&self) -> Option<&RolloutDecision> {
         self.rollout.as_ref()
     }
 
-    /// The flags that the request's path delivers, in the order of names.
+    /// The decisions for the flags that the request's path delivers, sorted by name.
     pub fn flags(&self) -> &[FlagDecision] {
         &self.flags
     }
@@ -152,7 +153,7 @@ impl Decision {
         plan.rollout(decided.rollout)?.arm(decided.shadow?)
     }
 
-    /// The `Set-Cookie` values that go with this decision: ids that were minted, a session's pin.
+    /// The `Set-Cookie` values of the response: new anonymous ids and a session's pin.
     pub fn set_cookies(&self, plan: &Plan, facts: &Facts<'_>) -> Vec<String> {
         let mut cookies: Vec<String> = facts.set_cookies(plan).collect();
         cookies.extend(self.pin_cookie(plan, facts));
@@ -167,7 +168,7 @@ impl Decision {
         Some(pin::set_cookie(pin, arm, facts.now()?, facts.is_secure()))
     }
 
-    /// Names of the rollout and the arm, if the request belongs to one.
+    /// The names of the rollout and the arm, if the request belongs to a rollout.
     pub fn arm<'p>(&self, plan: &'p Plan) -> Option<(&'p str, &'p str)> {
         let decided = self.rollout?;
         let rollout = plan.rollout(decided.rollout)?;

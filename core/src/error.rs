@@ -1,4 +1,4 @@
-//! Errors of a spec: each one a path and a sentence, all of them at once.
+//! Errors in a spec: a list of every mistake, each with a path and a sentence.
 
 use alloc::borrow::ToOwned;
 use alloc::collections::BTreeMap;
@@ -6,14 +6,15 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::fmt;
 
-/// More errors than this are counted, not kept: a spec comes from outside.
+/// The number of errors stored; further ones are only counted. A spec is untrusted input, so the
+/// list must not grow with it.
 const MAX_ERRORS: usize = 1000;
 
-/// What kind of mistake an [`Error`] is, for tools that group or filter.
+/// The kind of a mistake, for tools that group or filter errors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ErrorKind {
-    /// The text is not JSON, or an object names a key twice.
+    /// The document is not JSON, or an object has a key twice.
     Syntax,
     /// A field or operator that the format does not have.
     UnknownField,
@@ -21,13 +22,13 @@ pub enum ErrorKind {
     Missing,
     /// The value has the wrong JSON type.
     Type,
-    /// The type is right and the value is not allowed.
+    /// The type is right, but the value is not allowed.
     Value,
     /// A name that nothing in the spec defines.
     Reference,
     /// Two parts of the spec contradict each other.
     Conflict,
-    /// A bound of the format is exceeded.
+    /// A limit of the format is exceeded.
     Limit,
 }
 
@@ -35,46 +36,73 @@ pub enum ErrorKind {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Error {
     path: String,
-    /// The flag that the mistake is in, and whether its name and variants are good all the same.
-    flag: Option<(String, bool)>,
+    flag: Option<FlagError>,
     kind: ErrorKind,
     message: String,
+    name: Option<String>,
+    suggestion: Option<String>,
+}
+
+/// The flag that a mistake is in.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct FlagError {
+    flag: String,
+    /// Whether the flag can still serve its default: the mistake is not in its name or variants.
+    default_usable: bool,
 }
 
 impl Error {
-    /// The flag that the mistake is in, if it is in one.
+    /// The flag that the mistake is in; `None` outside of flags.
     pub fn flag(&self) -> Option<&str> {
-        self.flag.as_ref().map(|(name, _)| name.as_str())
+        self.flag.as_ref().map(|error| error.flag.as_str())
     }
 
-    /// Where it is, such as `flags.new-checkout.rules[1].split.on`; empty for the document itself.
+    /// The path of the mistake, such as `flags.new-checkout.rules[1].split.on`; empty for the
+    /// document itself.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// What kind of mistake it is.
+    /// The kind of the mistake.
     pub fn kind(&self) -> ErrorKind {
         self.kind
     }
 
-    /// One sentence: what was given and what is allowed.
+    /// One sentence: what was given and what is allowed. It does not contain the
+    /// [suggestion](Error::suggestion).
     pub fn message(&self) -> &str {
         &self.message
+    }
+
+    /// The name that the mistake is about, as written: an unknown field, a name that nothing
+    /// defines, or a malformed name.
+    pub fn name(&self) -> Option<&str> {
+        self.name.as_deref()
+    }
+
+    /// The known name that was probably meant, if one is at most two edits away.
+    pub fn suggestion(&self) -> Option<&str> {
+        self.suggestion.as_deref()
     }
 }
 
 impl fmt::Display for Error {
+    /// `PATH: MESSAGE`, and `, did you mean SUGGESTION?` if there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        if self.path.is_empty() {
-            return f.write_str(&self.message);
+        if !self.path.is_empty() {
+            write!(f, "{}: ", self.path)?;
         }
-        write!(f, "{}: {}", self.path, self.message)
+        f.write_str(&self.message)?;
+        match &self.suggestion {
+            Some(suggestion) => write!(f, ", did you mean {suggestion}?"),
+            None => Ok(()),
+        }
     }
 }
 
 impl core::error::Error for Error {}
 
-/// Every mistake of a spec, in the document's order of reading.
+/// Every mistake in a spec, in the order in which they are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Errors {
     list: Vec<Error>,
@@ -86,50 +114,77 @@ impl Errors {
         Self::default()
     }
 
+    /// Adds a mistake.
     pub(crate) fn add(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display) {
+        self.push(path, kind, message, None, None);
+    }
+
+    /// Adds a mistake about a name: the name as written, and the known name that was probably
+    /// meant.
+    pub(crate) fn add_name(
+        &mut self,
+        path: &Path<'_>,
+        kind: ErrorKind,
+        message: &dyn fmt::Display,
+        name: &str,
+        suggestion: Option<&str>,
+    ) {
+        self.push(path, kind, message, Some(name), suggestion);
+    }
+
+    fn push(
+        &mut self,
+        path: &Path<'_>,
+        kind: ErrorKind,
+        message: &dyn fmt::Display,
+        name: Option<&str>,
+        suggestion: Option<&str>,
+    ) {
         if self.list.len() >= MAX_ERRORS {
             self.dropped = self.dropped.saturating_add(1);
             return;
         }
-        let flag = path.flag().map(|(name, field)| {
-            let harmless = match field {
+        let flag = path.flag().map(|(flag, field)| {
+            let default_usable = match field {
                 None => kind == ErrorKind::Missing,
                 Some(field) => !matches!(field, "variants" | "defaultVariant"),
             };
-            (name.to_owned(), harmless)
+            FlagError { flag: flag.to_owned(), default_usable }
         });
         let (path, message) = (path.to_string(), message.to_string());
-        self.list.push(Error { path, flag, kind, message });
+        let (name, suggestion) = (name.map(String::from), suggestion.map(String::from));
+        self.list.push(Error { path, flag, kind, message, name, suggestion });
     }
 
-    /// The flags that the mistakes are in, each with whether name and variants are good all the same;
-    /// `None` if a mistake is elsewhere.
+    /// The flags that the mistakes are in, each with whether it can still serve its default; `None`
+    /// if a mistake is outside of flags, or if some mistakes are not stored.
     pub(crate) fn flags(&self) -> Option<BTreeMap<String, bool>> {
         let mut flags = BTreeMap::new();
         for error in &self.list {
-            let (name, harmless) = error.flag.clone()?;
-            let all = flags.entry(name).or_insert(true);
-            *all = *all && harmless;
+            let error = error.flag.clone()?;
+            let default_usable = flags.entry(error.flag).or_insert(true);
+            *default_usable = *default_usable && error.default_usable;
         }
         (self.dropped == 0).then_some(flags)
     }
 
+    /// Moves the mistakes of another list to the end of this one.
     pub(crate) fn append(&mut self, mut others: Errors) {
         self.list.append(&mut others.list);
         self.dropped = self.dropped.saturating_add(others.dropped);
     }
 
-    /// The mistakes; at least one in an `Errors` that a caller receives.
+    /// The stored mistakes. An `Errors` that a caller receives has at least one.
     pub fn iter(&self) -> impl Iterator<Item = &Error> {
         self.list.iter()
     }
 
-    /// How many mistakes there are, counting those beyond the kept thousand.
+    /// The number of mistakes, counting those beyond the stored thousand.
     pub fn len(&self) -> usize {
         self.list.len().saturating_add(self.dropped)
     }
 
-    /// Whether there is none.
+    /// Whether there is no mistake.
     pub fn is_empty(&self) -> bool {
         self.list.is_empty()
     }
@@ -152,30 +207,30 @@ impl fmt::Display for Errors {
 
 impl core::error::Error for Errors {}
 
-/// A place in a document, as a chain of borrowed steps: cheap until it is printed, such as
-/// `flags.new-checkout.rules[1]`.
+/// A path in a document, such as `flags.new-checkout.rules[1]`. It is a chain of borrowed steps on
+/// the stack, so that it costs nothing until it is printed.
 #[derive(Clone, Copy, Debug)]
 pub enum Path<'p> {
     /// The document itself; printed as the empty string.
     Root,
     /// A field of an object.
     Key(&'p Path<'p>, &'p str),
-    /// An item of a list, by its position from 0.
+    /// An item of a list, by its index from 0.
     Index(&'p Path<'p>, usize),
 }
 
 impl<'p> Path<'p> {
-    /// The field `key` of the object here.
+    /// The path of the field `key` of this object.
     pub fn key(&'p self, key: &'p str) -> Path<'p> {
         Path::Key(self, key)
     }
 
-    /// The item at the position `index`, from 0, of the list here.
+    /// The path of the item `index`, from 0, of this list.
     pub fn index(&'p self, index: usize) -> Path<'p> {
         Path::Index(self, index)
     }
 
-    /// The flag that this place is in, and in which of its fields.
+    /// The flag that this path is in, and the field of the flag.
     fn flag(&self) -> Option<(&'p str, Option<&'p str>)> {
         match *self {
             Path::Root => None,
@@ -210,13 +265,13 @@ fn is_plain(key: &str) -> bool {
     !key.is_empty() && key.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_')
 }
 
-/// One key as a [`Path`] prints it: `key`, or `["a key"]` if it has other characters than ASCII letters,
-/// digits, `-` and `_`.
+/// A key as a [`Path`] prints it: `key`, or `["a key"]` if it has other characters than ASCII
+/// letters, digits, `-` and `_`.
 pub fn path_step(key: &str) -> String {
     Path::Root.key(key).to_string()
 }
 
-/// A string of the user's for a message: quoted, escaped, and cut after 60 characters.
+/// A string for a message: in quotes, escaped, and cut after 60 characters.
 pub fn quoted(text: &str) -> String {
     const SHOWN: usize = 60;
     let mut shown = String::new();
@@ -233,7 +288,7 @@ pub fn quoted(text: &str) -> String {
     alloc::format!("\"{shown}\"")
 }
 
-/// `a, b or c`.
+/// A list in a sentence: `a, b or c`.
 pub(crate) fn one_of<'a>(names: impl IntoIterator<Item = &'a str>) -> String {
     let names: Vec<&str> = names.into_iter().collect();
     match names.split_last() {
@@ -248,7 +303,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn paths_read_like_the_document() {
+    fn path_is_printed_as_in_the_document() {
         let root = Path::Root;
         let flags = root.key("flags");
         let flag = flags.key("new-checkout");
@@ -260,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn errors_beyond_the_bound_are_counted() {
+    fn errors_beyond_the_limit_are_counted() {
         let mut errors = Errors::new();
         for _ in 0..MAX_ERRORS + 5 {
             errors.add(&Path::Root, ErrorKind::Value, &"no");
@@ -270,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn quoting_cuts_and_escapes() {
+    fn quoted_string_is_cut_and_escaped() {
         assert_eq!(quoted("a\n"), "\"a\\n\"");
         assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
     }

@@ -1,4 +1,4 @@
-//! Watching a decision being made: an observer of the one code path, never a second evaluator.
+//! Observers of a decision: they receive the steps of the code path that decides.
 
 use alloc::borrow::ToOwned;
 use alloc::format;
@@ -17,13 +17,13 @@ use crate::parse::node::Node;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// Told every step of a decision, in the order of evaluation.
+/// An observer of a decision. It receives each step in the order of evaluation.
 pub trait Observer {
-    /// One step.
+    /// Receives one step.
     fn event(&mut self, event: Event<'_>);
 }
 
-/// Watches nothing; costs nothing.
+/// An observer that ignores every step, at no cost.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Silent;
 
@@ -32,7 +32,7 @@ impl Observer for Silent {
     fn event(&mut self, _: Event<'_>) {}
 }
 
-/// A step of a decision. What is inside is for [`Recorder`].
+/// A step of a decision. [`Recorder`] renders its fields.
 #[derive(Clone, Copy, Debug)]
 #[allow(missing_docs)]
 #[non_exhaustive]
@@ -43,7 +43,7 @@ pub enum Event<'e> {
     Rollout { name: &'e str, host: &'e str, path: &'e str },
     /// A ring is tried; its condition follows.
     Ring { index: usize },
-    /// A rollout is aborted: everybody gets the baseline, and flags it turns off their default.
+    /// A rollout is aborted: all units get the baseline, and the flags that it disables their default.
     Aborted { rollout: &'e str, epoch: u64, reason: &'e str },
     /// An override forces the arm or variant that follows.
     Override { key: &'e str },
@@ -57,7 +57,7 @@ pub enum Event<'e> {
     Rule { name: &'e str },
     /// The variant that was chosen.
     Variant { name: &'e str, json: &'e str, reason: Reason, error: Option<ErrorCode> },
-    /// A session's pin was looked at.
+    /// A session's pin was checked.
     Pin { cookie: &'e str, value: Option<&'e str>, valid: bool },
     /// A flag that another one requires was evaluated.
     Required { met: bool },
@@ -65,13 +65,13 @@ pub enum Event<'e> {
     Holdout { name: &'e str },
     /// The step that is in force.
     Step { index: usize, since: Timestamp },
-    /// A bucket was compared with a part of a layer.
+    /// A bucket was compared with a rule's range of a layer.
     Layer { salt: &'e str, bucket: Bucket, start: u32, end: u32, inside: bool },
-    /// Conditions that belong together begin.
+    /// A group of conditions begins.
     Open(ConditionGroup<'e>),
-    /// They end.
+    /// The group that was opened last ends.
     Close { holds: bool },
-    /// An attribute was looked at.
+    /// An attribute was tested.
     Test { attribute: &'e Attribute, operator: &'e Operator, value: Value<'e>, holds: bool },
     /// A unit was looked up.
     Unit { name: &'e str, value: Option<&'e str> },
@@ -81,20 +81,21 @@ pub enum Event<'e> {
     Range { salt: &'e str, bucket: Bucket, start: u32, end: u32 },
 }
 
-/// What holds conditions together.
+/// The kind of a group of conditions.
 #[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
 pub enum ConditionGroup<'e> {
-    /// Every one must hold.
+    /// All conditions must hold.
     All,
-    /// One must hold.
+    /// At least one condition must hold.
     Any,
-    /// It must not hold.
+    /// The condition must not hold.
     Not,
     /// The condition of a cohort.
     Cohort(&'e str),
 }
 
-/// Keeps every step, as a text for people and as JSON for tools.
+/// An observer that records every step, as text for people and as JSON for tools.
 #[derive(Clone, Debug, Default)]
 pub struct Recorder {
     steps: Vec<Step>,
@@ -110,12 +111,12 @@ struct Step {
 }
 
 impl Recorder {
-    /// Nothing recorded yet.
+    /// A recorder without steps.
     pub fn new() -> Recorder {
         Recorder::default()
     }
 
-    /// One line a step, indented by nesting.
+    /// The steps as text, one line each, indented by depth.
     pub fn to_text(&self) -> String {
         let mut out = String::new();
         for step in &self.steps {
@@ -128,7 +129,7 @@ impl Recorder {
         out
     }
 
-    /// A JSON list of objects: `step`, `depth`, and what the step saw.
+    /// The steps as a JSON list of objects: `step`, `depth`, and the fields of the step.
     pub fn to_json(&self) -> String {
         let object = |step: &Step| {
             let mut object = step.json.clone();
@@ -140,7 +141,7 @@ impl Recorder {
 
     fn push(&mut self, depth: usize, kind: &str, text: String, fields: &[(&str, Node)]) {
         let mut json = NameMap::new();
-        json.insert("step".to_owned(), Node::Text(kind.to_owned()));
+        json.insert("step".to_owned(), Node::String(kind.to_owned()));
         for (name, node) in fields {
             json.insert((*name).to_owned(), node.clone());
         }
@@ -158,7 +159,7 @@ impl Recorder {
 }
 
 fn text(value: &str) -> Node {
-    Node::Text(value.to_owned())
+    Node::String(value.to_owned())
 }
 
 fn number(value: u32) -> Node {
@@ -175,7 +176,7 @@ fn outcome(reason: Reason, error: Option<ErrorCode>) -> (String, [(&'static str,
     (shown, fields)
 }
 
-/// `12.345`: a bucket on the scale of shares.
+/// A number of buckets in percent: `12.345`.
 fn percent(buckets: u32) -> String {
     crate::value::decimal::Decimal::from_thousandths(buckets.into()).to_string()
 }
@@ -251,9 +252,9 @@ impl Recorder {
             Event::Close { holds } => self.close(holds),
             Event::Test { attribute, operator, value, holds } => {
                 let answer = if holds { "yes" } else { "no" };
-                let (seen, json) = match value {
+                let (shown, json) = match value {
                     Value::Missing => ("missing".to_owned(), Node::Null),
-                    Value::Text(value) => (quoted(value), text(value)),
+                    Value::String(value) => (quoted(value), text(value)),
                     Value::Time(time) => (time.to_string(), text(&time.to_string())),
                 };
                 let fields = [
@@ -262,13 +263,13 @@ impl Recorder {
                     ("value", json),
                     ("holds", Node::Bool(holds)),
                 ];
-                let line = format!("{attribute} {operator}: {answer}, saw {seen}");
+                let line = format!("{attribute} {operator}: {answer}, saw {shown}");
                 self.push(depth, "test", line, &fields);
             }
             Event::Unit { name, value } => {
-                let seen = value.map_or_else(|| "missing".to_owned(), quoted);
+                let shown = value.map_or_else(|| "missing".to_owned(), quoted);
                 let fields = [("name", text(name)), ("value", value.map_or(Node::Null, text))];
-                self.push(depth, "unit", format!("unit {name} = {seen}"), &fields);
+                self.push(depth, "unit", format!("unit {name} = {shown}"), &fields);
             }
             Event::Share { salt, bucket, share } => {
                 let holds = bucket.is_in(share);
@@ -305,14 +306,14 @@ impl Recorder {
                 self.push(depth, "range", line, &fields);
             }
             Event::Pin { cookie, value, valid } => {
-                let seen = value.map_or_else(|| "missing".to_owned(), quoted);
+                let shown = value.map_or_else(|| "missing".to_owned(), quoted);
                 let answer = if valid { "holds" } else { "does not hold" };
                 let fields = [
                     ("cookie", text(cookie)),
                     ("value", value.map_or(Node::Null, text)),
                     ("holds", Node::Bool(valid)),
                 ];
-                self.push(depth, "pin", format!("pin {cookie} = {seen}: {answer}"), &fields);
+                self.push(depth, "pin", format!("pin {cookie} = {shown}: {answer}"), &fields);
             }
             Event::Required { met } => {
                 let answer = if met { "as required" } else { "not as required" };

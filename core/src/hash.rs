@@ -1,29 +1,30 @@
-//! `hashVersion: 1`: which unit falls into which bucket.
+//! The hash that assigns units to buckets, version 1.
 //!
-//! XXH3-64 with the purpose's seed over: the salt's length in bytes as a little-endian `u32`, the
-//! salt, the unit's length likewise, the unit. UTF-8 throughout. A change here is a new hash
-//! version, never an edit: `tests/vectors` pins these bytes.
+//! It is XXH3-64, seeded by the purpose, over four parts: the length of the salt in bytes as a
+//! little-endian `u32`, the salt in UTF-8, the length of the unit likewise, and the unit in UTF-8.
+//! A different hash needs a new version: `tests/vectors` pins the buckets of this one.
 
 use xxhash_rust::xxh3::{Xxh3, xxh3_64, xxh3_64_with_seed};
 
 use crate::value::share::Share;
 
-/// The version of everything in this file.
+/// The version of the hash.
 pub const HASH_VERSION: u32 = 1;
 
-/// What a bucket is for. Different purposes are independent of each other.
+/// The purpose of a bucket. Buckets of different purposes are independent of each other.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(u64)]
+#[non_exhaustive]
 pub enum Purpose {
     /// Whether a unit is in a growing share: a flag's ramp, a rollout's canary.
     Ramp = 1,
     /// Which of several variants or arms a unit gets.
     Split = 2,
-    /// Which part of a layer a unit is in.
+    /// Which range of a layer a unit is in.
     Layer = 3,
     /// Whether a unit is held out.
     Holdout = 4,
-    /// Whose requests are copied to a shadow.
+    /// Whether a unit's requests are copied to a shadow.
     Shadow = 5,
 }
 
@@ -39,7 +40,7 @@ impl Purpose {
 pub struct Bucket(u32);
 
 impl Bucket {
-    /// The bucket of a unit: the hash scaled to 100,000, by multiplication and never by modulo.
+    /// The bucket of a unit: the hash, scaled to 100,000 by multiplication, not by modulo.
     pub fn of(purpose: Purpose, salt: &str, unit: &str) -> Bucket {
         let scaled = u128::from(hash(purpose, salt, unit))
             .saturating_mul(u128::from(Share::ALL.millipercent()));
@@ -47,7 +48,7 @@ impl Bucket {
         Bucket(u32::try_from(scaled >> 64).unwrap_or(0))
     }
 
-    /// The bucket with a number; `None` from 100,000 on.
+    /// The bucket with a number; `None` for 100,000 and more.
     pub const fn from_number(number: u32) -> Option<Bucket> {
         if number < Share::ALL.millipercent() { Some(Bucket(number)) } else { None }
     }
@@ -57,18 +58,19 @@ impl Bucket {
         self.0
     }
 
-    /// Whether the bucket lies in a share that is counted from bucket 0.
+    /// Whether the bucket is in a share that is counted from bucket 0.
     pub const fn is_in(self, share: Share) -> bool {
         self.0 < share.millipercent()
     }
 }
 
-/// The hash itself. Short inputs, which are nearly all, are hashed in one piece from the stack.
+/// The hash of a unit. Inputs of up to 128 bytes, which are nearly all, are hashed in one piece on
+/// the stack.
 fn hash(purpose: Purpose, salt: &str, unit: &str) -> u64 {
-    const SHORT: usize = 128;
+    const BUFFER_BYTES: usize = 128;
     let (salt_length, unit_length) = (length(salt), length(unit));
     let parts: [&[u8]; 4] = [&salt_length, salt.as_bytes(), &unit_length, unit.as_bytes()];
-    let mut buffer = [0_u8; SHORT];
+    let mut buffer = [0_u8; BUFFER_BYTES];
     let mut used = 0_usize;
     for part in parts {
         let end = used.saturating_add(part.len());
@@ -90,12 +92,13 @@ fn hash_long(purpose: Purpose, parts: [&[u8]; 4]) -> u64 {
     state.digest()
 }
 
-/// A text's length on the wire. Inputs are far below 4 GiB: hosts bound their headers.
-fn length(text: &str) -> [u8; 4] {
-    u32::try_from(text.len()).unwrap_or(u32::MAX).to_le_bytes()
+/// The length of a part, as it is hashed. Parts are far below 4 GiB, because hosts limit header
+/// sizes.
+fn length(part: &str) -> [u8; 4] {
+    u32::try_from(part.len()).unwrap_or(u32::MAX).to_le_bytes()
 }
 
-/// XXH3-64 without a seed: the digest of a document, or of a body that is compared with another.
+/// XXH3-64 without a seed: the digest of a document, or of a body that is compared.
 pub fn digest(bytes: &[u8]) -> u64 {
     xxh3_64(bytes)
 }
@@ -106,8 +109,8 @@ mod tests {
     use alloc::string::String;
 
     #[test]
-    fn the_hash_is_pinned() {
-        // From the reference implementation in Python, package xxhash.
+    fn hash_matches_the_reference_implementation() {
+        // Computed with the Python package xxhash.
         assert_eq!(hash(Purpose::Ramp, "new-checkout", "user-1"), 0x5714b322e07f0242);
         assert_eq!(hash(Purpose::Split, "new-checkout", "user-1"), 0x224f9c3c0203298d);
         assert_eq!(hash(Purpose::Ramp, "", ""), 0x9e51ad6d2f3e695c);
@@ -116,7 +119,7 @@ mod tests {
     }
 
     #[test]
-    fn one_piece_and_many_pieces_agree() {
+    fn buffered_and_streaming_hash_agree() {
         for length in 0..400 {
             let unit: String = "ab".repeat(length);
             let parts: [&[u8]; 4] =

@@ -1,22 +1,23 @@
-//! A decision as header fields.
+//! The header fields that carry a decision to the upstream, to the router and to testers.
 
 use alloc::string::String;
 
 use crate::decision::Decision;
 use crate::plan::Plan;
 
-/// The arm's name, for the host's router.
+/// The request field with the arm's name, for the host's router.
 pub const ARM: &str = "x-serin-arm";
-/// The rollout's name, for the host's router.
+/// The request field with the rollout's name, for the host's router.
 pub const ROLLOUT: &str = "x-serin-rollout";
-/// The delivered flags, a dictionary of Structured Fields (RFC 9651).
+/// The request field with the delivered flags, a dictionary of Structured Fields (RFC 9651).
 pub const FLAGS: &str = "serin-flags";
-
-/// The decision record in a response, for a tester whose override asks for it.
+/// The request field with the upstream that gets a copy of the request, for the host's mirror.
+pub const SHADOW: &str = "x-serin-shadow";
+/// The response field with the decision record, for a tester whose override requests it.
 pub const DECISION: &str = "serin-decision";
 
-/// Whether a header field is Serin's own, so that a client's is removed on arrival: every
-/// `x-serin-…` and `serin-…`.
+/// Whether a header field is reserved for Serin: every `x-serin-…` and `serin-…`. A host removes these from
+/// a client's request.
 pub fn is_reserved(name: &[u8]) -> bool {
     let begins = |prefix: &[u8]| {
         name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
@@ -24,11 +25,8 @@ pub fn is_reserved(name: &[u8]) -> bool {
     begins(b"x-serin-") || begins(b"serin-")
 }
 
-/// The upstream that gets a copy of the request, for the host's mirror.
-pub const SHADOW: &str = "x-serin-shadow";
-
 impl Decision {
-    /// Calls `set` for each header field that the upstream request carries.
+    /// Calls `set` with the name and value of each header field of the upstream request.
     pub fn request_headers(&self, plan: &Plan, mut set: impl FnMut(&'static str, &str)) {
         if !self.flags.is_empty() {
             set(FLAGS, &self.flags_field(plan));
@@ -38,7 +36,7 @@ impl Decision {
         }
         if let Some((rollout, arm)) = self.arm(plan) {
             set(ROLLOUT, rollout);
-            // Last, because a router may look again after each change.
+            // Last, because a router may choose the route again after each change.
             set(ARM, arm);
         }
     }
@@ -64,7 +62,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn reserved_names() {
+    fn names_with_a_prefix_of_serin_are_reserved() {
         for name in ["x-serin-arm", "X-Serin-Anything", "serin-flags", "Serin-Decision"] {
             assert!(is_reserved(name.as_bytes()), "{name}");
         }

@@ -1,6 +1,6 @@
-//! JSON as the core reads and writes it. Shells use it too, so that no second JSON library is linked.
+//! The JSON reader and writer of the core. Shells use it too, so that they link no second JSON library.
 //!
-//! [`object`] writes a document; the writers it hands out keep commas and escapes right.
+//! [`object`] writes a document; its writers insert commas and escape strings.
 //!
 //! ```
 //! use serin_core::json;
@@ -15,14 +15,14 @@
 
 use alloc::string::String;
 
-pub use crate::parse::node::{Node, write_json_text};
+pub use crate::parse::node::{Node, write_json_string};
 
-/// Parses a document; `None` if it is not JSON. The caller bounds its size.
+/// Parses a document; `None` if it is not JSON. The caller limits its size.
 pub fn parse(json: &[u8]) -> Option<Node> {
     serde_json::from_slice(json).ok()
 }
 
-/// Writes a document: an object with the members that `write` adds, in that order.
+/// Writes a document: an object with the members that `write` adds, in their order.
 pub fn object(write: impl FnOnce(&mut ObjectWriter<'_>)) -> String {
     let mut out = String::with_capacity(256);
     write_object(&mut out, write);
@@ -41,7 +41,7 @@ fn write_list(out: &mut String, write: impl FnOnce(&mut ListWriter<'_>)) {
     out.push(']');
 }
 
-/// The members of an object that is being written. Keys are escaped; giving one twice writes it twice.
+/// The writer of an object's members. Keys are escaped, but not checked for duplicates.
 #[derive(Debug)]
 pub struct ObjectWriter<'o> {
     out: &'o mut String,
@@ -51,53 +51,53 @@ pub struct ObjectWriter<'o> {
 impl ObjectWriter<'_> {
     fn key(&mut self, key: &str) {
         separate(self.out, &mut self.is_empty);
-        write_json_text(key, self.out);
+        write_json_string(key, self.out);
         self.out.push(':');
     }
 
-    /// A string member.
+    /// Adds a string.
     pub fn string(&mut self, key: &str, value: &str) {
         self.key(key);
-        write_json_text(value, self.out);
+        write_json_string(value, self.out);
     }
 
-    /// A whole number.
+    /// Adds a whole number.
     pub fn number(&mut self, key: &str, value: impl Into<u64>) {
         self.key(key);
         write_number(value.into(), self.out);
     }
 
-    /// A whole number that may be negative.
+    /// Adds a signed whole number.
     pub fn signed(&mut self, key: &str, value: i64) {
         self.key(key);
         write_signed(value, self.out);
     }
 
-    /// An object.
+    /// Adds an object.
     pub fn object(&mut self, key: &str, write: impl FnOnce(&mut ObjectWriter<'_>)) {
         self.key(key);
         write_object(self.out, write);
     }
 
-    /// A list.
+    /// Adds a list.
     pub fn list(&mut self, key: &str, write: impl FnOnce(&mut ListWriter<'_>)) {
         self.key(key);
         write_list(self.out, write);
     }
 
-    /// A list of whole numbers.
+    /// Adds a list of whole numbers.
     pub fn numbers(&mut self, key: &str, values: impl IntoIterator<Item = u64>) {
         self.list(key, |list| values.into_iter().for_each(|value| list.number(value)));
     }
 
-    /// A member whose value is JSON already.
+    /// Adds a value that is JSON already.
     pub fn raw(&mut self, key: &str, json: &str) {
         self.key(key);
         self.out.push_str(json);
     }
 }
 
-/// The items of a list that is being written.
+/// The writer of a list's items.
 #[derive(Debug)]
 pub struct ListWriter<'o> {
     out: &'o mut String,
@@ -110,32 +110,32 @@ impl ListWriter<'_> {
         self.out
     }
 
-    /// A string.
+    /// Adds a string.
     pub fn string(&mut self, value: &str) {
-        write_json_text(value, self.item());
+        write_json_string(value, self.item());
     }
 
-    /// A whole number.
+    /// Adds a whole number.
     pub fn number(&mut self, value: impl Into<u64>) {
         write_number(value.into(), self.item());
     }
 
-    /// A whole number that may be negative.
+    /// Adds a signed whole number.
     pub fn signed(&mut self, value: i64) {
         write_signed(value, self.item());
     }
 
-    /// An object.
+    /// Adds an object.
     pub fn object(&mut self, write: impl FnOnce(&mut ObjectWriter<'_>)) {
         write_object(self.item(), write);
     }
 
-    /// A list.
+    /// Adds a list.
     pub fn list(&mut self, write: impl FnOnce(&mut ListWriter<'_>)) {
         write_list(self.item(), write);
     }
 
-    /// An item that is JSON already.
+    /// Adds an item that is JSON already.
     pub fn raw(&mut self, json: &str) {
         self.item().push_str(json);
     }

@@ -1,14 +1,15 @@
-//! Serin's decision core: which version of a service a request goes to, and which variant of each
-//! feature flag it gets.
+//! The decision core of Serin: it decides which version of a service a request goes to, and which
+//! variant of each feature flag it gets.
 //!
 //! ```text
 //! spec text ──parse──▶ Spec ──compile──▶ Plan            once per config
 //! host ──plan's inputs──▶ Facts ──decide──▶ Decision ──▶ header fields, cookie, record
 //! ```
 //!
-//! The core is a pure function. It never reads a clock, an environment, randomness or a host: all of
-//! that comes in as facts. It does no I/O, keeps no state between requests, and knows no host. It
-//! is `no_std` and runs the same on every target, to the bit.
+//! The core is a pure function of the plan and the facts. It never reads a clock, the environment,
+//! a source of randomness or a host: these are arguments. It does no I/O, has no state between
+//! requests, and knows no host. It is `no_std` and gives the same result on every target, to the
+//! bit.
 //!
 //! ```
 //! use serin_core::{Decision, Facts, Plan, decide};
@@ -39,7 +40,7 @@
 //! assert_eq!(decision.arm(&plan), Some(("shop", "canary")));
 //! ```
 //!
-//! A spec that is wrong is refused whole, with every mistake named:
+//! A spec with mistakes is refused whole, and every mistake is reported:
 //!
 //! ```
 //! # use serin_core::Plan;
@@ -104,8 +105,7 @@ mod split;
 mod structured_field;
 mod value;
 
-/// What tools that report on a spec need and no host does: places in a document, as errors print
-/// them.
+/// Paths in a document, as errors print them. Tools that report on a spec use them; hosts do not.
 ///
 /// ```
 /// use serin_core::inspect::Path;

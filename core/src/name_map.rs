@@ -1,12 +1,12 @@
-//! NameMap things in the order of their names.
+//! A map from names to values, sorted by name.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::sorted::sorted;
 
-/// A map from names that keeps itself sorted. It is built once, in order, and then read: a sorted
-/// list does that in a fraction of a tree's code, which a filter's size shows.
+/// A map from names to values, sorted by name. It is built once, mostly in order, and then read. A
+/// sorted list needs a fraction of the code of a tree, which keeps the WebAssembly filter small.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct NameMap<T>(Vec<(String, T)>);
 
@@ -17,12 +17,15 @@ impl<T> Default for NameMap<T> {
 }
 
 impl<T> NameMap<T> {
-    /// Nothing yet.
+    /// An empty map.
     pub const fn new() -> Self {
         NameMap(Vec::new())
     }
 
-    /// Sorts a list; gives back a name that stands in it twice.
+    /// Sorts a list.
+    ///
+    /// # Errors
+    /// The first name that the list has twice.
     pub(crate) fn from_unsorted(mut list: Vec<(String, T)>) -> Result<Self, String> {
         if !list.is_sorted_by(|(a, _), (b, _)| a < b) {
             list = sorted(list, |(a, _), (b, _)| a.cmp(b));
@@ -34,7 +37,7 @@ impl<T> NameMap<T> {
         twice.map_or(Ok(NameMap(list)), Err)
     }
 
-    /// Adds or replaces a thing. Cheap when names come in order.
+    /// Adds or replaces a value. Cheap if names are inserted in order.
     pub fn insert(&mut self, name: String, value: T) {
         if self.0.last().is_none_or(|(last, _)| *last < name) {
             self.0.push((name, value));
@@ -50,22 +53,22 @@ impl<T> NameMap<T> {
         }
     }
 
-    /// Keeps what the test says, which may change it.
+    /// Removes the entries for which `keep` returns false; it may change the values.
     pub(crate) fn retain(&mut self, mut keep: impl FnMut(&str, &mut T) -> bool) {
-        self.0.retain_mut(|(name, thing)| keep(name, thing));
+        self.0.retain_mut(|(name, value)| keep(name, value));
     }
 
-    /// The thing of this name.
+    /// The value of a name.
     pub fn get(&self, name: &str) -> Option<&T> {
         self.0.get(self.position(name)?).map(|(_, value)| value)
     }
 
-    /// Where in the order the name stands, from 0.
+    /// The index of a name in the order of names, from 0.
     pub fn position(&self, name: &str) -> Option<usize> {
         self.find(name).ok()
     }
 
-    /// Names and things, in order.
+    /// The names with their values, in the order of names.
     pub fn iter(&self) -> core::slice::Iter<'_, (String, T)> {
         self.0.iter()
     }
@@ -75,17 +78,17 @@ impl<T> NameMap<T> {
         self.0.iter().map(|(name, _)| name.as_str())
     }
 
-    /// The things, in the order of their names.
+    /// The values, in the order of names.
     pub fn values(&self) -> impl Iterator<Item = &T> {
         self.0.iter().map(|(_, value)| value)
     }
 
-    /// How many there are.
+    /// The number of names.
     pub fn len(&self) -> usize {
         self.0.len()
     }
 
-    /// Whether there is none.
+    /// Whether the map is empty.
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
@@ -109,17 +112,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn stays_sorted_and_keeps_the_last_of_a_name() {
-        let mut named = NameMap::new();
+    fn map_is_sorted_and_has_the_last_value_of_a_name() {
+        let mut map = NameMap::new();
         for (name, value) in [("b", 1), ("a", 2), ("c", 3), ("b", 4)] {
-            named.insert(name.into(), value);
+            map.insert(name.into(), value);
         }
-        assert!(named.names().eq(["a", "b", "c"]));
-        assert!(named.values().copied().eq([2, 4, 3]));
-        assert_eq!(
-            (named.get("b"), named.get("x"), named.position("c")),
-            (Some(&4), None, Some(2))
-        );
-        assert_eq!(named.len(), 3);
+        assert!(map.names().eq(["a", "b", "c"]));
+        assert!(map.values().copied().eq([2, 4, 3]));
+        assert_eq!((map.get("b"), map.get("x"), map.position("c")), (Some(&4), None, Some(2)));
+        assert_eq!(map.len(), 3);
     }
 }

@@ -1,4 +1,4 @@
-//! A decision as one line of JSON: what logs keep, and what hosts are compared by.
+//! The decision record: a decision as one line of JSON, for logs and for comparing hosts.
 
 use alloc::string::String;
 
@@ -7,8 +7,8 @@ use crate::json::{self, ObjectWriter};
 use crate::plan::{Plan, Rule};
 
 impl Decision {
-    /// The decision record: JSON with its keys in a fixed order, absent ones left out; buckets 0 to
-    /// 99,999, shares in 0.001 %. All names in it are plain, so nothing needs escaping.
+    /// The decision record: JSON with its keys in a fixed order. Absent values are left out; buckets are 0
+    /// to 99,999, shares are in 0.001 %.
     ///
     /// ```json
     /// {"revision":42,"digest":"0123456789abcdef",

@@ -1,4 +1,4 @@
-//! A share that grows over time, as a pure function of the clock.
+//! The schedule of a ramp: its share as a pure function of the time and the latch.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -8,83 +8,83 @@ use crate::spec::{Hold, Progress};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// Which share is in force when. Steps are half-open: each begins at its moment and lasts until the
-/// next one's.
+/// A schedule of shares. The times of a step are half-open: it lasts until the next one starts.
 #[derive(Clone, Debug)]
 pub(crate) enum Schedule {
-    /// The same at all times.
+    /// The same share at all times.
     Fixed(Share),
-    /// Nobody before the first moment, then each step's share.
+    /// No unit before `start`, then each step's share.
     Steps { start: Timestamp, steps: Box<[ScheduledStep]> },
 }
 
-/// A step with the time it takes.
+/// A step of a schedule.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ScheduledStep {
     pub(crate) share: Share,
-    /// In ms; `None` lasts until the spec changes.
+    /// The shortest time of the step, in ms; `None` holds it until the spec changes.
     hold: Option<u64>,
-    /// Whether it goes on until the gate lets it end.
+    /// Whether the step lasts until the gate ends it.
     gated: bool,
 }
 
 impl ScheduledStep {
-    /// When the step ends that began at a moment; `None` is not yet known.
-    fn end(self, index: usize, from: u64, latch: Option<&Latch>) -> Option<u64> {
-        let natural = from.saturating_add(self.hold?);
+    /// The end of the step if it started at `start`, both in ms since 1970; `None` if it is not known yet.
+    fn end(self, index: usize, start: u64, latch: Option<&Latch>) -> Option<u64> {
+        let hold_end = start.saturating_add(self.hold?);
         let step = u32::try_from(index).ok();
-        let Some(latch) = latch else { return (!self.gated).then_some(natural) };
-        if let Some((_, left)) = latch.ended_steps.iter().find(|(known, _)| Some(*known) == step) {
-            return Some(natural.max(*left));
+        let Some(latch) = latch else { return (!self.gated).then_some(hold_end) };
+        if let Some((_, at)) = latch.ended_steps.iter().find(|(known, _)| Some(*known) == step) {
+            return Some(hold_end.max(*at));
         }
-        (!self.gated && latch.held_step != step).then_some(natural)
+        (!self.gated && latch.held_step != step).then_some(hold_end)
     }
 }
 
-/// The share in force, and which step it is of how many that time alone reaches.
+/// The share and the step in force at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct InForce {
     pub(crate) share: Share,
-    /// Position and moment of the step; `None` before the first and for a fixed share.
+    /// The position and the start of the step; `None` before the first step and for a fixed share.
     pub(crate) step: Option<(usize, Timestamp)>,
 }
 
 impl Progress {
-    /// The share that the clock alone gives at `now`, if no gate holds a step.
+    /// The share at `now` if no gate holds or delays a step.
     pub fn share_at(&self, now: Timestamp) -> Share {
         Schedule::new(self).at(Some(now), None).share
     }
 }
 
 impl Schedule {
-    /// Lays the steps out. Steps behind a manual hold wait for a change of the spec.
+    /// Compiles a ramp's progress. Steps after a manual hold are left out: only an edit of the spec reaches
+    /// them.
     pub(crate) fn new(progress: &Progress) -> Schedule {
         let (start, steps) = match progress {
             Progress::Fixed(share) => return Schedule::Fixed(*share),
             Progress::Steps { start, steps } => (*start, steps),
         };
-        let mut laid_out = Vec::with_capacity(steps.len());
+        let mut scheduled = Vec::with_capacity(steps.len());
         for step in steps {
             let hold = match step.hold {
                 Hold::For(ms) => Some(ms),
                 Hold::Manual | Hold::Last => None,
             };
-            laid_out.push(ScheduledStep { share: step.share, hold, gated: step.gated });
+            scheduled.push(ScheduledStep { share: step.share, hold, gated: step.gated });
             if hold.is_none() {
                 break;
             }
         }
-        match laid_out.as_slice() {
+        match scheduled.as_slice() {
             [step] if start.is_none() => Schedule::Fixed(step.share),
             _ => Schedule::Steps {
                 start: start.unwrap_or(Timestamp::from_unix_ms(0)),
-                steps: laid_out.into(),
+                steps: scheduled.into(),
             },
         }
     }
 
-    /// The share at a moment, with what gates have said. Without a clock no step has begun: a host
-    /// whose clock fails passes on the last moment it knew.
+    /// The share and the step at `now`, with the latch of the rollout. Without a time no step has started:
+    /// a host whose clock fails passes the latest time that it knows.
     #[inline]
     pub(crate) fn at(&self, now: Option<Timestamp>, latch: Option<&Latch>) -> InForce {
         let (start, steps) = match self {
@@ -93,43 +93,42 @@ impl Schedule {
         };
         let before = InForce { share: Share::ZERO, step: None };
         let Some(now) = now.filter(|now| start <= *now) else { return before };
-        let mut from = start.unix_ms();
+        let mut step_start = start.unix_ms();
         for (index, entry) in steps.iter().enumerate() {
-            match entry.end(index, from, latch).filter(|end| *end <= now.unix_ms()) {
-                Some(end) => from = end,
+            match entry.end(index, step_start, latch).filter(|end| *end <= now.unix_ms()) {
+                Some(end) => step_start = end,
                 None => {
-                    let step = Some((index, Timestamp::from_unix_ms(from)));
+                    let step = Some((index, Timestamp::from_unix_ms(step_start)));
                     return InForce { share: entry.share, step };
                 }
             }
         }
-        // The last step may have an end, of which nothing comes.
+        // The last step stays in force after its end.
         let last = steps.len().saturating_sub(1);
         let share = steps.get(last).map_or(Share::ZERO, |step| step.share);
-        InForce { share, step: Some((last, Timestamp::from_unix_ms(from))) }
+        InForce { share, step: Some((last, Timestamp::from_unix_ms(step_start))) }
     }
 
-    /// Whether the clock and the gate allow a step to end now that has lasted since `from`: its hold is
-    /// over and it waits for nothing but the gate.
-    pub(crate) fn is_due(&self, step: usize, from: Timestamp, now_ms: u64) -> bool {
+    /// Whether the hold of a step that started at `start` is over at `now_ms`. A manual hold never is.
+    pub(crate) fn is_due(&self, step: usize, start: Timestamp, now_ms: u64) -> bool {
         let Schedule::Steps { steps, .. } = self else { return false };
         let hold = steps.get(step).and_then(|step| step.hold);
-        hold.is_some_and(|hold| from.unix_ms().saturating_add(hold) <= now_ms)
+        hold.is_some_and(|hold| start.unix_ms().saturating_add(hold) <= now_ms)
     }
 
-    /// Whether a step waits for the gate.
+    /// Whether a step lasts until the gate ends it.
     pub(crate) fn is_gated(&self, step: usize) -> bool {
         let Schedule::Steps { steps, .. } = self else { return false };
         steps.get(step).is_some_and(|step| step.gated)
     }
 
-    /// How many steps there are that evidence is gathered in.
+    /// The number of stages: one for each step that time can reach, one for a fixed share.
     pub(crate) fn stages(&self) -> usize {
         let Schedule::Steps { steps, .. } = self else { return 1 };
         steps.len()
     }
 
-    /// Whether the clock matters.
+    /// Whether the share depends on the time.
     pub(crate) fn needs_time(&self) -> bool {
         matches!(self, Schedule::Steps { .. })
     }
@@ -180,12 +179,13 @@ mod tests {
     }
 
     #[test]
-    fn a_manual_hold_lasts() {
+    fn a_manual_hold_has_no_end() {
         let schedule = schedule(0, &[(1, Hold::For(10)), (25, Hold::Manual), (100, Hold::Last)]);
         assert_eq!((at(&schedule, 9), at(&schedule, 10), at(&schedule, u64::MAX)), (1, 25, 25));
     }
+
     #[test]
-    fn a_gated_step_lasts_until_the_gate_lets_it_end() {
+    fn a_gated_step_lasts_until_the_gate_ends_it() {
         let steps = [(1, Hold::For(10), true), (5, Hold::For(20), false), (100, Hold::Last, false)];
         let step = |(percent, hold, gated)| Step { share: share(percent), hold, gated };
         let (start, steps) = (Some(Timestamp::from_unix_ms(0)), steps.map(step).into());
@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(at(Some(&latch), 700), 5);
         latch.end_step(1, 800);
         assert_eq!((at(Some(&latch), 799), at(Some(&latch), 800)), (5, 100));
-        // A moment before the hold is over changes nothing.
+        // An end before the hold is over does not shorten the step.
         let mut early = Latch::new("shop");
         early.end_step(0, 3);
         assert_eq!((at(Some(&early), 9), at(Some(&early), 10)), (1, 5));

@@ -1,10 +1,10 @@
-//! Sorting without a copy of the algorithm for each type: positions are sorted, then things moved. A
-//! filter's size shows the difference.
+//! A sort that is compiled once for all types: it sorts indices and then moves the items. This
+//! keeps the WebAssembly filter small.
 
 use alloc::vec::Vec;
 use core::cmp::Ordering;
 
-/// The list in order; equals may change places.
+/// The sorted list. The sort is not stable.
 pub(crate) fn sorted<T>(list: Vec<T>, compare: impl Fn(&T, &T) -> Ordering) -> Vec<T> {
     let mut order: Vec<usize> = (0..list.len()).collect();
     sort(&mut order, &|a, b| match (list.get(a), list.get(b)) {
@@ -24,7 +24,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn puts_everything_in_order_and_loses_nothing() {
+    fn sorted_list_has_the_same_items_in_order() {
         let list: Vec<u32> = (0..100).map(|n: u32| n.wrapping_mul(2_654_435_761) >> 25).collect();
         let mut expected = list.clone();
         expected.sort_unstable();

@@ -1,4 +1,8 @@
-//! The document as written, typed. No logic: reading is `parse`'s work, meaning is `compile`'s.
+//! The spec: the document as written, as types. The reader is in `parse`, and `compile` resolves
+//! the names.
+//!
+//! Only the reader creates a spec, so its structs can gain fields. Enums that tools must handle in
+//! full, such as [`Mode`], can be matched exhaustively: a new variant is a breaking change.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -11,188 +15,196 @@ use crate::name_map::NameMap;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// A whole document. Maps are sorted by name, so equal documents are equal whatever their order.
+/// A whole document. Maps are sorted by name, so the order of a document does not matter.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Spec {
-    /// Grows with every change that ships.
+    /// The revision, which grows with every change that ships.
     pub revision: u64,
-    /// Which deploy this is, echoed in records.
+    /// The deploy that the spec belongs to, repeated in decision records.
     pub deploy: Deploy,
-    /// What a mistake in it costs.
+    /// The part that a mistake makes unusable.
     pub isolation: Isolation,
-    /// Who is bucketed: each unit's sources, the first one present counts.
+    /// The units, each with its sources. The first source with a value counts.
     pub units: NameMap<Vec<UnitSource>>,
-    /// NameMap conditions.
+    /// Named conditions.
     pub cohorts: NameMap<Condition>,
-    /// Units that get no rules' variants, to compare with.
+    /// Groups of units that keep the default variants, for comparison.
     pub holdouts: NameMap<Holdout>,
-    /// Experiments that must not share users.
+    /// Layers, which keep experiments from sharing units.
     pub layers: NameMap<Bucketing>,
     /// Feature flags.
     pub flags: NameMap<Flag>,
     /// Changes of version on routes.
     pub rollouts: NameMap<Rollout>,
-    /// XXH3-64 of the canonical JSON, see [`crate::Plan::digest`].
+    /// XXH3-64 of the canonical JSON; see [`crate::Plan::digest`].
     pub digest: u64,
 }
 
-/// What a mistake in a spec costs.
+/// The part of a spec that a mistake makes unusable.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Isolation {
-    /// The whole spec is refused.
+    /// Any mistake refuses the whole spec.
     #[default]
     None,
-    /// A mistake in a flag costs that flag alone.
+    /// A mistake in a flag makes that flag alone unusable.
     Flags,
 }
 
-/// Which deploy a spec belongs to. Says nothing to the decision.
+/// The deploy that a spec belongs to. It does not influence decisions.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Deploy {
-    /// The deploy's own name.
+    /// The id of the deploy.
     pub id: Option<String>,
-    /// The commit it was built from.
+    /// The commit that was deployed.
     pub git_sha: Option<String>,
 }
 
-/// Where a unit's value may come from.
+/// A source of a unit's value.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum UnitSource {
     /// A claim of a token that the host has verified.
     Jwt(String),
-    /// A request header field, name in lower case.
+    /// A request header field; its name in lower case.
     Header(String),
     /// A cookie.
     Cookie(String),
     /// A query parameter.
     Query(String),
-    /// An id that Serin mints and keeps in the cookie of this name. Always the last source.
+    /// An id that Serin generates and stores in the cookie of this name. Always the last source.
     Anonymous(String),
 }
 
-/// When something applies.
+/// A condition on a request.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Condition {
-    /// Every one holds.
+    /// Every condition holds.
     All(Vec<Condition>),
-    /// At least one holds.
+    /// At least one condition holds.
     Any(Vec<Condition>),
-    /// It does not hold.
+    /// The condition does not hold.
     Not(Box<Condition>),
-    /// The cohort of this name.
+    /// The condition of this cohort holds.
     Cohort(String),
     /// An attribute of the request passes every operator.
     Test {
-        /// What is looked at.
+        /// The attribute that is tested.
         attribute: Attribute,
-        /// What must be true of it.
+        /// The operators, all of which must hold.
         operators: Vec<Operator>,
     },
 }
 
-/// Why a flag exists; decides which housekeeping it needs.
+/// The kind of a flag, which determines its required fields.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FlagKind {
-    /// Hides unfinished work until it ships; needs an owner and an expiry.
+    /// Hides unfinished work until it ships; needs an owner and an expiry date.
     Release,
-    /// Compares variants; needs an owner and an expiry.
+    /// Compares variants; needs an owner and an expiry date.
     Experiment,
     /// An operator's switch.
     Ops,
-    /// Who may use something.
+    /// Grants access to a feature.
     Permission,
 }
 
-/// A flag's switch.
+/// The state of a flag.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum FlagState {
-    /// Rules decide.
+    /// The rules decide.
     #[default]
     Enabled,
-    /// The kill switch: everybody gets the default variant.
+    /// Everybody gets the default variant.
     Disabled,
-    /// It could not be read and is isolated: everybody gets the default variant, as an error. No
-    /// document says so itself.
+    /// It has a mistake and is isolated: everybody gets the default variant, with an error code. A
+    /// document cannot set this state.
     Broken,
 }
 
 /// A feature flag.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Flag {
-    /// Why it exists.
+    /// The kind.
     pub kind: Option<FlagKind>,
-    /// Who answers for it.
+    /// The person or team that is responsible for it.
     pub owner: Option<String>,
-    /// What it is for.
+    /// The purpose, for people.
     pub purpose: Option<String>,
-    /// The date it should be gone by, as written.
+    /// The date by which it should be removed, as written.
     pub expires: Option<String>,
-    /// The kill switch.
+    /// The state: a disabled flag serves its default variant.
     pub state: FlagState,
-    /// The values it can take, all of one JSON type.
+    /// The variants, whose values have the same JSON type.
     pub variants: NameMap<Variant>,
-    /// The variant when no rule serves one.
+    /// The variant that is served when no rule serves one.
     pub default_variant: String,
-    /// Flags that must have these variants, or else this one has its default.
+    /// Flags and the variants that they must have; otherwise this flag has its default variant.
     pub requires: Vec<(String, String)>,
-    /// Tried in order, the first that serves wins.
+    /// The rules, tried in order: the first that serves a variant wins.
     pub rules: Vec<Rule>,
-    /// Where its value travels upstream; `None` is everywhere.
+    /// The paths on which its value is sent upstream; `None` for all paths.
     pub deliver: Option<Vec<PathMatch>>,
 }
 
-/// A flag's value.
+/// A variant of a flag.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Variant {
-    /// Canonical JSON.
+    /// The value in canonical JSON.
     pub json: String,
-    /// The value as a bare item of Structured Fields, if such an item can carry it.
+    /// The value as a bare item of Structured Fields (RFC 9651), if it can be one.
     pub item: Option<String>,
 }
 
 /// One rule of a flag.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Rule {
-    /// For records and explanations; `rules[i]` when absent.
+    /// The name in records and explanations; `rules[i]` when absent.
     pub name: Option<String>,
-    /// Whom it is for; everybody when absent.
+    /// The condition under which it applies; always when absent.
     pub when: Option<Condition>,
-    /// The part of a layer that this rule has to itself.
+    /// The range of a layer that the rule is limited to.
     pub layer: Option<LayerRange>,
-    /// What they get.
+    /// The action.
     pub action: RuleAction,
 }
 
-/// A part of a layer: the units whose bucket in the layer lies from one share up to another.
+/// A range of a layer: the units whose bucket in the layer is between two shares.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LayerRange {
     /// The layer's name.
     pub name: String,
-    /// Where the part begins, inclusive.
+    /// The start, inclusive.
     pub from: Share,
-    /// Where it ends, exclusive.
+    /// The end, exclusive.
     pub to: Share,
 }
 
-/// A group that flags for release and experiment leave alone.
+/// A holdout: a share of the units that keeps the default of every flag except those of kind `ops`
+/// and `permission`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Holdout {
-    /// Who is bucketed and how.
+    /// The unit and the salt.
     pub bucketing: Bucketing,
-    /// How many are held out.
+    /// The share of units that is held out.
     pub share: Share,
 }
 
-/// How many of the units, now and later.
+/// The share of units that a ramp reaches over time.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Progress {
-    /// The same at all times.
+    /// A constant share.
     Fixed(Share),
-    /// A share that changes by steps.
+    /// A share that changes in steps.
     Steps {
-        /// When the first step begins; needed unless no step ends by itself.
+        /// The time when the first step begins. Required if a step ends after a duration.
         start: Option<Timestamp>,
-        /// In order.
+        /// The steps in order.
         steps: Vec<Step>,
     },
 }
@@ -203,127 +215,130 @@ impl Default for Progress {
     }
 }
 
-/// One step of a share that changes.
+/// One step of a ramp.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Step {
-    /// Of how many.
+    /// The share of units.
     pub share: Share,
-    /// For how long.
+    /// The duration of the step.
     pub hold: Hold,
-    /// Whether it lasts beyond that until the gate says promotable.
+    /// Whether the step then continues until the gate's verdict is promotable.
     pub gated: bool,
 }
 
-/// How long a step lasts.
+/// The hold of a step: how long it lasts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Hold {
-    /// This many ms.
+    /// A duration in ms.
     For(u64),
-    /// Until the spec changes.
+    /// Until a person changes the spec.
     Manual,
-    /// For good: the last step.
+    /// Without end: the last step.
     Last,
 }
 
-/// Weights, with those that came before them.
+/// The weights of a split, with its previous weights.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Weights {
-    /// By name; they sum to 100 %.
+    /// The current weights by name; they sum to 100 %.
     pub now: NameMap<Share>,
-    /// Earlier weights, the oldest first.
+    /// The previous weights, the oldest first.
     pub past: Vec<NameMap<Share>>,
 }
 
-/// What a rule serves.
+/// The action of a rule that applies.
 #[derive(Clone, Debug, PartialEq)]
 pub enum RuleAction {
-    /// One variant.
+    /// Serves one variant.
     Serve(String),
-    /// One variant to a share of the units; the others go on to the next rule.
+    /// Serves one variant to a share of the units. For the others the next rule is tried.
     Ramp {
         /// The variant.
         variant: String,
-        /// To how many.
+        /// The share over time.
         progress: Progress,
-        /// Who is bucketed and how.
+        /// The unit and the salt.
         bucketing: Bucketing,
     },
-    /// One of several variants to every unit.
+    /// Serves each unit one of several variants.
     Split {
-        /// Each variant's weight.
+        /// The weights of the variants.
         weights: Weights,
-        /// Who is bucketed and how.
+        /// The unit and the salt.
         bucketing: Bucketing,
     },
 }
 
-/// Who is bucketed, and with which salt.
+/// The unit that is bucketed, and the salt.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Bucketing {
-    /// The unit; may be absent when the spec has just one.
+    /// The unit; the only unit of the spec when absent.
     pub unit: Option<String>,
-    /// The salt; the flag's or rollout's name when absent.
+    /// The salt; the name of the flag, rollout, layer or holdout when absent.
     pub salt: Option<String>,
 }
 
 /// A change of version on a route.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct Rollout {
-    /// Which requests it is for.
+    /// The requests that it applies to.
     pub matches: RouteMatch,
-    /// Who is bucketed and how.
+    /// The unit and the salt.
     pub bucketing: Bucketing,
-    /// The versions.
+    /// The arms, one for each version.
     pub arms: NameMap<Arm>,
-    /// The arm that takes everything nothing else takes.
+    /// The arm of the requests that no other arm gets.
     pub baseline: String,
-    /// How the other arms get their traffic.
+    /// The mode, which divides the traffic among the arms.
     pub mode: Mode,
-    /// An arm that gets copies of requests.
+    /// The shadow, which gets copies of requests.
     pub shadow: Option<Shadow>,
-    /// Whether a host that can't reach the arm may try the baseline.
+    /// Whether a host that cannot reach the arm may send the request to the baseline.
     pub falls_back: bool,
-    /// Its gates, and what an abort does.
+    /// The gates and the effects of an abort.
     pub abort_policy: AbortPolicy,
-    /// XXH3-64 of the rollout's canonical JSON: evidence from before an edit says nothing of what
-    /// came after it.
+    /// XXH3-64 of the rollout's canonical JSON: evidence from before an edit does not count after
+    /// it.
     pub digest: u64,
 }
 
-/// The gates of a rollout, and what an abort does.
+/// The gates of a rollout and the effects of an abort.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[non_exhaustive]
 pub struct AbortPolicy {
-    /// Raised by people to clear an abort.
+    /// The epoch. Raising it clears an abort.
     pub epoch: u64,
-    /// After an abort, a raised epoch counts only from so many ms on.
+    /// The time after an abort until a raised epoch takes effect, in ms.
     pub cooldown_ms: u64,
-    /// What is compared; nothing when absent.
+    /// The gates; nothing is compared when absent.
     pub gates: Option<Gates>,
-    /// Flags that an abort turns off.
+    /// The flags that an abort turns off.
     pub disables: Vec<String>,
 }
 
-/// What of a canary is compared with its baseline.
+/// The gates: what is compared between a canary and its baseline.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Gates {
-    /// The statistics.
+    /// The settings of the statistical tests.
     pub settings: GateSettings,
-    /// Answers that are errors.
+    /// The statuses that count as errors.
     pub errors: Statuses,
-    /// What a KPI event is, if KPI events take part.
+    /// The definition of a KPI event, if KPI events are compared.
     pub kpi: Option<KpiEvent>,
-    /// Of the compared answers of the shadow, how many may differ.
+    /// The share of the shadow's compared responses that may differ.
     pub max_divergence: Option<Share>,
-    /// Cohorts that are judged by themselves, too.
+    /// The cohorts that are judged separately, besides all requests.
     pub cohorts: Vec<String>,
 }
 
 /// A set of statuses: whole classes and single ones.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Statuses {
-    /// Bit n stands for n00 to n99.
+    /// A bit mask of classes: bit n is n00 to n99.
     pub classes: u8,
-    /// Single statuses.
+    /// The single statuses.
     pub codes: Vec<u16>,
 }
 
@@ -340,38 +355,42 @@ impl Statuses {
     }
 }
 
-/// A request that counts as a success of the business: all of what is given has to be true.
+/// The definition of a KPI event, a request that is a business success: all of its parts must
+/// match.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct KpiEvent {
-    /// Its method is one of these; any when empty.
+    /// The methods; every method when empty.
     pub methods: Vec<String>,
-    /// Its path is one of these; any when empty.
+    /// The paths; every path when empty.
     pub paths: Vec<PathMatch>,
-    /// The status of its answer.
+    /// The statuses of the response.
     pub status: Statuses,
-    /// A header field that its answer has, in lower case.
+    /// A header field that the response must have; its name in lower case.
     pub header: Option<String>,
 }
 
-/// Copies of requests for an arm whose answers nobody waits for.
+/// A shadow: copies of requests to an arm whose responses are not sent to the client.
 #[derive(Clone, Debug, PartialEq)]
+#[non_exhaustive]
 pub struct Shadow {
-    /// The arm.
+    /// The arm that gets the copies.
     pub arm: String,
-    /// Of how many units.
+    /// The share of units whose requests are copied.
     pub share: Share,
-    /// Whose requests; everybody's when absent.
+    /// The condition under which a request is copied; always when absent.
     pub when: Option<Condition>,
-    /// Methods that are copied, in upper case.
+    /// The methods that are copied, in upper case.
     pub methods: Vec<String>,
-    /// What is compared with the answer that the client got.
+    /// The part of the response that is compared with the client's response.
     pub compare: Compare,
-    /// How many copies may be under way at once, in one worker of the host.
+    /// The maximum number of copies in flight in one worker of the host.
     pub max_in_flight: u32,
 }
 
-/// What of a shadow's answer is compared.
+/// The part of a shadow's response that is compared.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum Compare {
     /// Nothing.
     #[default]
@@ -382,66 +401,67 @@ pub enum Compare {
     Body,
 }
 
-/// One version's upstream.
+/// An arm: the upstream of one version.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Arm {
-    /// The upstream's name in the host: a cluster, subset, origin or binding.
+    /// The name of the upstream in the host: a cluster, subset, origin or binding.
     pub target: String,
-    /// The version of the data's schema that it writes.
+    /// The version of the data schema that it writes.
     pub schema_epoch: Option<u64>,
-    /// The version that it can't do without.
+    /// The version of the data schema that it requires.
     pub needs_schema_epoch: Option<u64>,
 }
 
-/// How a rollout shares its traffic.
+/// The mode in which a rollout divides its traffic among the arms.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub enum Mode {
-    /// Everything to the baseline.
+    /// Every request goes to the baseline.
     #[default]
     Baseline,
-    /// Rings first, then a share of the units.
+    /// The rings and a share of the other units go to one arm.
     Canary {
         /// The arm; the only one beside the baseline when absent.
         arm: Option<String>,
-        /// Whoever is in one of these gets the canary whatever the share.
+        /// The rings: conditions under which a request goes to the canary whatever the share.
         rings: Vec<Condition>,
-        /// Of everybody else.
+        /// The share of the other units over time.
         progress: Progress,
     },
-    /// Everything to one arm.
+    /// Every request goes to one arm.
     BlueGreen {
-        /// That arm.
+        /// The name of that arm.
         active: String,
-        /// For how many ms a session keeps the arm that it began on; 0 is not at all.
+        /// The time that a session stays on its first arm, in ms; 0 for no pinning.
         pin_ms: u64,
     },
-    /// Each arm's weight.
+    /// Each arm gets a weight.
     Split(Weights),
 }
 
-/// Which requests a rollout is for: any of the hosts and any of the paths.
+/// The requests that a rollout applies to: one of the hosts and one of the paths must match.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct RouteMatch {
-    /// Hosts; every host when empty.
+    /// The hosts; every host when empty.
     pub hosts: Vec<HostMatch>,
-    /// Paths; every path when empty.
+    /// The paths; every path when empty.
     pub paths: Vec<PathMatch>,
 }
 
-/// A pattern for the host, in lower case and without a port.
+/// A host pattern, in lower case and without a port.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HostMatch {
     /// This host.
     Exact(String),
-    /// `*.example.com`: every host below `example.com`, given here without `*.`.
+    /// `*.example.com`: every subdomain of `example.com`, stored without `*.`.
     Below(String),
 }
 
-/// A pattern for the path, normalised as request paths are.
+/// A path pattern, normalised like the paths of requests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum PathMatch {
     /// This path.
     Exact(String),
-    /// This path and everything below it, by whole segments.
+    /// This path and every path below it, by whole segments.
     Prefix(String),
 }

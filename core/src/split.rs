@@ -1,4 +1,4 @@
-//! Weights → ranges of buckets.
+//! The layout of a split: which ranges of buckets each weight gets.
 
 use alloc::vec::Vec;
 
@@ -8,32 +8,32 @@ use crate::sorted::sorted;
 use crate::spec::Weights;
 use crate::value::share::Share;
 
-/// A run of buckets, `end` exclusive.
+/// A run of consecutive buckets; `end` is exclusive.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 struct Run {
     start: u32,
     end: u32,
 }
 
-/// Who holds which runs, each owner's sorted.
+/// The runs of each arm or variant, by name; each list is sorted.
 type Layout = NameMap<Vec<Run>>;
 
-/// Lays out ranges. The oldest weights are laid out in the order of names; then each later edit
-/// takes, from the owners that shrink, their last buckets and hands them to those that grow, so
-/// that an edit moves exactly the difference and nobody else. Without a past, an edit of two weights
-/// moves the one boundary between them.
+/// Lays out the ranges of a split. The oldest weights are laid out in the order of names. Each
+/// later edit takes the last buckets of the names that shrink and gives them to the names that
+/// grow, so that it moves only the difference. Without previous weights, an edit of two weights
+/// moves the boundary between them.
 pub(crate) fn lay_out<T: Copy>(
     weights: &Weights,
     mut find: impl FnMut(&str) -> Option<T>,
 ) -> Ranges<T> {
     let mut edits = weights.past.iter().chain([&weights.now]);
-    let mut layout = edits.next().map(in_order).unwrap_or_default();
+    let mut layout = edits.next().map(initial_layout).unwrap_or_default();
     for edit in edits {
-        layout = edited(layout, edit);
+        layout = apply_edit(layout, edit);
     }
     let mut list = Vec::new();
     for (name, weight) in &weights.now {
-        // Resolved even where it gets nothing, so that an unknown name is reported.
+        // Resolved even if its weight is 0, so that an unknown name is reported.
         let Some(to) = find(name) else { continue };
         for run in layout.get(name).into_iter().flatten() {
             list.push(Range { start: run.start, end: run.end, weight: *weight, to });
@@ -42,7 +42,8 @@ pub(crate) fn lay_out<T: Copy>(
     Ranges { list: sorted(list, |a, b| a.start.cmp(&b.start)).into() }
 }
 
-fn in_order(weights: &NameMap<Share>) -> Layout {
+/// Lays out weights in the order of names.
+fn initial_layout(weights: &NameMap<Share>) -> Layout {
     let mut layout = Layout::new();
     let mut start = 0_u32;
     for (name, weight) in weights {
@@ -55,32 +56,34 @@ fn in_order(weights: &NameMap<Share>) -> Layout {
     layout
 }
 
-fn edited(layout: Layout, weights: &NameMap<Share>) -> Layout {
+/// Changes a layout to new weights, moving as few buckets as possible.
+fn apply_edit(layout: Layout, weights: &NameMap<Share>) -> Layout {
     let mut free: Vec<Run> = Vec::new();
-    let mut kept = Layout::new();
+    let mut next = Layout::new();
     for (name, runs) in &layout {
         let wanted = weights.get(name).map_or(0, |weight| weight.millipercent());
-        let (keep, give) = cut(runs, wanted);
-        kept.insert(name.clone(), keep);
+        let (keep, give) = divide(runs, wanted);
+        next.insert(name.clone(), keep);
         free.extend(give);
     }
     for (name, weight) in weights {
-        let mut runs = kept.get(name).cloned().unwrap_or_default();
+        let mut runs = next.get(name).cloned().unwrap_or_default();
         let missing = weight.millipercent().saturating_sub(length(&runs));
-        let (take, rest) = cut(&free, missing);
+        let (take, rest) = divide(&free, missing);
         free = rest;
         runs.extend(take);
-        kept.insert(name.clone(), sorted(runs, |a, b| a.start.cmp(&b.start)));
+        next.insert(name.clone(), sorted(runs, |a, b| a.start.cmp(&b.start)));
     }
-    kept
+    next
 }
 
+/// The number of buckets in the runs.
 fn length(runs: &[Run]) -> u32 {
     runs.iter().fold(0, |sum, run| sum.saturating_add(run.end.saturating_sub(run.start)))
 }
 
-/// The first `count` buckets of the runs, and the others.
-fn cut(runs: &[Run], count: u32) -> (Vec<Run>, Vec<Run>) {
+/// Divides runs into their first `count` buckets and the others.
+fn divide(runs: &[Run], count: u32) -> (Vec<Run>, Vec<Run>) {
     let (mut first, mut others) = (Vec::new(), Vec::new());
     let mut left = count;
     for run in runs {

@@ -1,17 +1,17 @@
-//! Structured Field Values for HTTP (RFC 9651): the items that `serin-flags` carries.
+//! Structured Field Values for HTTP (RFC 9651): the bare items of `serin-flags`.
 
 use alloc::string::String;
 use core::fmt::Write as _;
 
-use crate::parse::node::{Node, number_text};
+use crate::parse::node::{Node, canonical_number};
 
-/// A JSON value as a bare item; `None` for objects, lists, null and numbers out of range.
+/// A JSON value as a bare item; `None` for objects, lists, null and numbers outside the format's range.
 pub(crate) fn bare_item(node: &Node) -> Option<String> {
     match node {
         Node::Bool(true) => Some("?1".into()),
         Node::Bool(false) => Some("?0".into()),
-        Node::Number(number) => number_item(&number_text(number)),
-        Node::Text(text) => Some(text_item(text)),
+        Node::Number(number) => number_item(&canonical_number(number)),
+        Node::String(text) => Some(text_item(text)),
         Node::Null | Node::List(_) | Node::Object(_) => None,
     }
 }
@@ -65,7 +65,7 @@ mod tests {
     }
 
     #[test]
-    fn items() {
+    fn json_values_become_bare_items() {
         assert_eq!(item("true").unwrap(), "?1");
         assert_eq!(item("-42.0").unwrap(), "-42");
         assert_eq!(item("999999999999999").unwrap(), "999999999999999");

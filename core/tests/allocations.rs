@@ -1,4 +1,4 @@
-//! Deciding allocates nothing: counted, not promised.
+//! A decision allocates nothing, as a counting allocator shows.
 
 mod counting;
 

@@ -1,4 +1,4 @@
-//! What people read when a spec is wrong: every mistake at once, each with its path.
+//! The messages for a spec with mistakes: all at once, each with its path.
 
 use serin_core::Plan;
 
@@ -20,18 +20,21 @@ fn refused(fragment: &str, wanted: &[&str]) {
 }
 
 #[test]
-fn not_a_document() {
+fn document_that_is_not_a_spec_is_refused() {
     assert_eq!(errors("{"), "not a JSON document: EOF while parsing an object at line 1 column 1");
     assert_eq!(errors("[]"), "is a list, must be an object");
     assert_eq!(errors("{}"), "the field formatVersion is missing");
-    assert_eq!(errors(r#"{"formatVersion": 2}"#), "formatVersion: is 2, this Serin reads 1");
+    assert_eq!(
+        errors(r#"{"formatVersion": 2}"#),
+        "formatVersion: is 2, this version of Serin reads format 1 only"
+    );
     assert!(
         errors(r#"{"formatVersion":1,"flags":{"a":1,"a":2}}"#).contains("\"a\" is given twice")
     );
 }
 
 #[test]
-fn all_mistakes_of_a_flag_at_once() {
+fn all_mistakes_of_a_flag_are_reported() {
     refused(
         r#""flags": { "New": {
             "kind": "relase", "variants": { "on": true, "off": "no" }, "defaultVariant": "of",
@@ -43,14 +46,14 @@ fn all_mistakes_of_a_flag_at_once() {
                 { "ramp": { "variant": "on", "share": 1 }, "unit": "user" } ],
             "delivr": {} } }"#,
         &[
-            "flags.New: \"New\" is not a flag's name, allowed are 1 to 64 of a-z, 0-9, _, -, . and *, beginning with a letter or *",
+            "flags.New: \"New\" is not the name of a flag, use 1 to 64 of a-z, 0-9, _, -, . and *, starting with a letter or *",
             "flags.New.delivr: unknown field, did you mean deliver?",
             "flags.New.kind: \"relase\" is not allowed, use release, experiment, ops or permission",
-            "flags.New.variants.on: is a boolean, but off is a text: a flag has one type",
+            "flags.New.variants.on: is a boolean, but off is a string: all variants of a flag have the same type",
             "flags.New.rules[1].split: the weights sum to 90, they must sum to 100",
             "flags.New.rules[2].ramp.share: 100.5 is not a share, allowed are 0 to 100 per cent in steps of 0.001",
             "flags.New.rules[3]: has both serve and split, exactly one is allowed",
-            "flags.New.rules[4].unit: belongs inside ramp: ramp: { unit: … }",
+            "flags.New.rules[4].unit: must be inside ramp, write ramp: { unit: … }",
             "flags.New.defaultVariant: there is no variant \"of\", did you mean off?",
             "flags.New.rules[0].when.cohort: there is no cohort \"beta\", and none is defined",
             "flags.New.rules[0].serve: there is no variant \"onn\", did you mean on?",
@@ -60,17 +63,17 @@ fn all_mistakes_of_a_flag_at_once() {
 }
 
 #[test]
-fn all_mistakes_of_a_rollout_at_once() {
+fn all_mistakes_of_a_rollout_are_reported() {
     refused(
         r#""rollouts": { "shop": {
             "match": { "hosts": [ "https://shop" ], "paths": [ "feed", { "prefx": "/x" } ] },
             "arms": { "stable": { "target": "v1" }, "canary": {} }, "baseline": "stabel",
             "canary": { "share": "5" }, "blueGreen": { "active": "canary" } } }"#,
         &[
-            "rollouts.shop.match.paths[0]: \"feed\" is no path, write /feed: it begins with /, has no ?, # or * and at most 2048 bytes",
+            "rollouts.shop.match.paths[0]: \"feed\" is not a path, write /feed: a path starts with /, has no ?, # or * and at most 2048 bytes",
             "rollouts.shop.match.paths[1].prefx: unknown field, did you mean prefix?",
             "rollouts.shop.match.paths[1]: needs exactly one of prefix or exact",
-            "rollouts.shop.match.hosts[0]: \"https://shop\" is no host, write shop.example.com or *.example.com, without scheme, port or path",
+            "rollouts.shop.match.hosts[0]: \"https://shop\" is not a host, write shop.example.com or *.example.com, without scheme, port or path",
             "rollouts.shop.arms.canary: the field target is missing",
             "rollouts.shop: has both canary and blueGreen, exactly one is allowed",
             "rollouts.shop.baseline: there is no arm \"stabel\", did you mean stable?",
@@ -79,7 +82,7 @@ fn all_mistakes_of_a_rollout_at_once() {
 }
 
 #[test]
-fn all_mistakes_of_gates_at_once() {
+fn all_mistakes_of_gates_are_reported() {
     refused(
         r#""cohorts": { "big": { "attribute": "header.x-plan", "equals": "big" } },
         "flags": { "new": { "kind": "ops", "variants": { "on": true, "off": false }, "defaultVariant": "off" } },
@@ -95,29 +98,29 @@ fn all_mistakes_of_gates_at_once() {
                 "cohorts": [ "big", "huge", "big" ] },
             "onAbort": { "disable": [ "new", "nope" ] } } }"#,
         &[
-            "rollouts.shop.canary.steps[1].mode: gate goes with a hold of some time, as in hold: 10m",
+            "rollouts.shop.canary.steps[1].mode: gate needs a hold that is a duration, such as hold: 10m",
             "rollouts.shop.gates.minSample: unknown field, did you mean minSamples?",
             "rollouts.shop.gates.alpha: is 0 %, allowed are 0.001 to 50 per cent",
             "rollouts.shop.gates.errors.unit: \"user\" is not allowed, use bucket or request",
             "rollouts.shop.gates.errors.tolerate: is 0.5, allowed are 1 to 100 in steps of 0.001",
             "rollouts.shop.gates.errors.minRatio: is 0, allowed are 1 to 100 in steps of 0.001",
-            "rollouts.shop.gates.errors.status: is an empty list, name a class (5xx) or a status",
-            "rollouts.shop.gates.latency.tolerate: must be 0 to 300 per cent in steps of 0.001",
-            "rollouts.shop.gates.kpi.methods: \"post\" is no method, write GET",
-            "rollouts.shop.gates.kpi.paths[0]: \"shop/*\" is no path, write /feed: it begins with /, has no ?, # or * and at most 2048 bytes",
-            "rollouts.shop.gates.kpi.header: \"x order\" is no field name, write x-order",
+            "rollouts.shop.gates.errors.status: is an empty list, name a class such as 5xx or a status such as 429",
+            "rollouts.shop.gates.latency.tolerate: is 301, allowed are 0 to 300 per cent in steps of 0.001",
+            "rollouts.shop.gates.kpi.methods: \"post\" is not a method, write it in upper case such as GET",
+            "rollouts.shop.gates.kpi.paths[0]: \"shop/*\" is not a path, write /feed: a path starts with /, has no ?, # or * and at most 2048 bytes",
+            "rollouts.shop.gates.kpi.header: \"x order\" is not the name of a header field, write x-order",
             "rollouts.shop.gates.kpi.tolerate: is 2, allowed are 0.051 to 1 in steps of 0.001",
             "rollouts.shop.gates.promotion.exclude: is 1, allowed are 1.001 to 200 in steps of 0.001",
             "rollouts.shop.gates.shadow.maxDivergence: is 0 %, allowed are 0.001 to 50 per cent",
             "rollouts.shop.onAbort.disable[1]: there is no flag \"nope\", use new",
             "rollouts.shop.gates.cohorts[1]: there is no cohort \"huge\", use big",
-            "rollouts.shop.gates.cohorts[2]: \"big\" is there twice",
+            "rollouts.shop.gates.cohorts[2]: \"big\" is listed twice",
         ],
     );
 }
 
 #[test]
-fn all_mistakes_of_conditions_at_once() {
+fn all_mistakes_of_conditions_are_reported() {
     refused(
         r#""cohorts": {
             "a": { "attribute": "contry", "equals": "CH" },
@@ -130,27 +133,27 @@ fn all_mistakes_of_conditions_at_once() {
             "h": { "attribute": "unit.tenant", "exists": true },
             "i": { "attribute": "header.x", "prefix": "" } }"#,
         &[
-            "cohorts.a.attribute: \"contry\" is no attribute, did you mean country?",
+            "cohorts.a.attribute: \"contry\" is not an attribute, did you mean country?",
             "cohorts.b.cidr[0]: \"10.0.0.0/33\" is not a network such as 10.0.0.0/8 or 2001:db8::/32",
             "cohorts.c.equls: unknown field, did you mean equals?",
             "cohorts.c: needs an operator: equals, in, prefix, suffix, contains, glob, exists, cidr, semver, lt, lte, gt, gte, before or after",
             "cohorts.d.all: is an empty list, at least one condition is needed",
-            "cohorts.e.equals: the attribute time takes before, after and exists only",
+            "cohorts.e.equals: the attribute time can only be tested with before, after and exists",
             "cohorts.f.semver: \"latest\" is not a range of versions such as >=1.2.0 <2.0.0, ^1.2 or ~1.2.3",
-            "cohorts.f.lt: is a text, must be a number",
-            "cohorts.f.before: \"tomorrow\" is no moment, write 2026-11-21T09:00:00Z (RFC 3339)",
-            "cohorts.g.equals: an operator needs an attribute, it can't stand beside any",
-            "cohorts.i.prefix: an empty text would match everything, use exists: true",
+            "cohorts.f.lt: is a string, must be a number",
+            "cohorts.f.before: \"tomorrow\" is not a timestamp, write 2026-11-21T09:00:00Z (RFC 3339)",
+            "cohorts.g.equals: operators test an attribute, they cannot be combined with any",
+            "cohorts.i.prefix: an empty string matches every value, use exists: true",
             "cohorts.h.attribute: there is no unit \"tenant\", use user",
         ],
     );
 }
 
 #[test]
-fn cycles_and_contradictions() {
+fn cycles_and_contradictions_are_refused() {
     refused(
         r#""cohorts": { "a": { "cohort": "b" }, "b": { "not": { "cohort": "c" } }, "c": { "cohort": "a" } }"#,
-        &["cohorts.a: the cohort is defined by itself: a → b → c → a"],
+        &["cohorts.a: the cohort refers to itself: a → b → c → a"],
     );
     refused(
         r#""rollouts": {
@@ -161,19 +164,19 @@ fn cycles_and_contradictions() {
     refused(
         r#""rollouts": { "r": { "arms": { "a": { "target": "t" }, "b": { "target": "u" }, "c": { "target": "w" } },
             "baseline": "a", "canary": { "share": 5 } } }"#,
-        &["rollouts.r.canary: needs arm: b or c"],
+        &["rollouts.r.canary: needs arm to name the canary: b or c"],
     );
     refused(
         r#""flags": { "f": { "kind": "release", "variants": { "on": true }, "defaultVariant": "on", "expires": "soon" } }"#,
         &[
-            "flags.f.expires: \"soon\" is no date, write 2026-12-31",
+            "flags.f.expires: \"soon\" is not a date, write 2026-12-31",
             "flags.f: the field owner is missing, a flag of kind release needs it",
         ],
     );
 }
 
 #[test]
-fn a_unit_that_nobody_can_mean() {
+fn all_mistakes_of_units_are_reported() {
     assert_eq!(
         errors(
             r#"{ "formatVersion": 1,
@@ -184,7 +187,7 @@ fn a_unit_that_nobody_can_mean() {
         [
             "units.a[0]: anonymous always finds an id, so it must be the last source",
             "units.b: has 0 sources, allowed are 1 to 16",
-            "units.c[0].cookie: \"a b\" is not the name of a header field or cookie (1 to 256 token characters)",
+            "units.c[0].cookie: \"a b\" is not the name of a header field or cookie, use 1 to 256 letters, digits and !#$%&'*+-.^_`|~",
             "flags.f.rules[0].ramp: needs a unit: a, b or c",
         ]
         .join("\n")
@@ -192,29 +195,32 @@ fn a_unit_that_nobody_can_mean() {
 }
 
 #[test]
-fn few_lines_that_mean_many_tests_are_refused() {
+fn cohorts_that_expand_to_too_many_tests_are_refused() {
     let mut cohorts = String::from(r#""c0": { "attribute": "path", "exists": true }"#);
     for number in 1..20 {
-        let before = number - 1;
+        let previous = number - 1;
         cohorts += &format!(
-            r#", "c{number}": {{ "any": [ {{ "cohort": "c{before}" }}, {{ "cohort": "c{before}" }} ] }}"#
+            r#", "c{number}": {{ "any": [ {{ "cohort": "c{previous}" }}, {{ "cohort": "c{previous}" }} ] }}"#
         );
     }
     let errors = errors(&with(&format!(r#""cohorts": {{ {cohorts} }}"#)));
     assert!(
         errors.starts_with(
-            "cohorts.c14: means 16384 tests with its cohorts, at most 10000 are allowed"
+            "cohorts.c14: expands to 16384 tests including its cohorts, at most 10000 are allowed"
         ),
         "{errors}"
     );
 }
 
 #[test]
-fn long_chains_of_cohorts_are_refused_and_do_not_overflow() {
+fn long_chain_of_cohorts_is_refused_without_a_stack_overflow() {
     let mut cohorts = String::from(r#""c00000": { "attribute": "path", "exists": true }"#);
     for number in 1..20_000 {
         cohorts += &format!(r#", "c{number:05}": {{ "cohort": "c{:05}" }}"#, number - 1);
     }
     let errors = errors(&with(&format!(r#""cohorts": {{ {cohorts} }}"#)));
-    assert!(errors.contains("deep with its cohorts, at most 64 are allowed"), "{errors:.300}");
+    assert!(
+        errors.contains("levels deep including its cohorts, at most 64 are allowed"),
+        "{errors:.300}"
+    );
 }

@@ -1,4 +1,4 @@
-//! What a recorded decision reads like.
+//! The text and JSON of a recorded decision.
 
 use serin_core::{Decision, Facts, FixedHost, OverrideKeys, Plan, Recorder, decide, decide_with};
 
@@ -126,7 +126,7 @@ flag theme
 
 /// The token's claims: `{"exp":4102444800,"arms":{"shop":"canary"},"variants":{"new-checkout":"off"}}`.
 #[test]
-fn an_override_stands_where_it_decides() {
+fn an_override_is_recorded_where_it_decides() {
     const KEYS: &[u8] = br#"{"qa":"MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNkZWY"}"#;
     const TOKEN: &[u8] = b"eyJhbGciOiJIUzI1NiIsImtpZCI6InFhIn0.\
           eyJleHAiOjQxMDI0NDQ4MDAsImFybXMiOnsic2hvcCI6ImNhbmFyeSJ9LCJ2YXJpYW50cyI6eyJuZXctY2hlY2tvdXQiOiJvZmYifX0.\

@@ -1,6 +1,6 @@
-//! Format 1 as it first shipped: a spec with all that it has, and what becomes of requests. Hosts of every
-//! later version decide the same. What stands in `format-1/` is never changed; a new format gets a folder
-//! of its own.
+//! The stability of format 1: the decisions on a spec that uses every part of the first release.
+//! Every later version must decide the same. The files in `format-1/` never change; a new format
+//! gets its own folder.
 
 use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 
@@ -11,7 +11,7 @@ const HOUR_MS: u64 = 3_600_000;
 /// 2026-11-21T08:30:00Z.
 const START_MS: u64 = 1_795_249_800_000;
 
-/// Host, path and further fields of the nth request, and when it comes.
+/// The header block of the nth request, and its time.
 fn request(n: u64) -> (Vec<(String, String)>, u64) {
     let pick = |list: &[&str], by: u64| {
         let index = usize::try_from(n / by).unwrap_or(0) % list.len();
@@ -48,7 +48,7 @@ fn request(n: u64) -> (Vec<(String, String)>, u64) {
 }
 
 #[test]
-fn every_version_decides_the_same() {
+fn decisions_are_those_of_the_first_release() {
     let plan = Plan::from_json(SPEC).expect("format 1");
     let mut decision = Decision::new(&plan);
     let mut records = String::new();
@@ -63,8 +63,8 @@ fn every_version_decides_the_same() {
         });
         records.push('\n');
     }
-    for (n, (seen, kept)) in records.lines().zip(RECORDS.lines()).enumerate() {
-        assert_eq!(seen, kept, "request {n}");
+    for (n, (record, expected)) in records.lines().zip(RECORDS.lines()).enumerate() {
+        assert_eq!(record, expected, "request {n}");
     }
     assert_eq!(records.lines().count(), RECORDS.lines().count());
 }

@@ -1,4 +1,4 @@
-//! What gates say, from the outside.
+//! Verdicts of gates through the public API.
 
 use proptest::prelude::*;
 use serin_core::gate::{
@@ -25,11 +25,11 @@ fn requests(canary: (u64, u64), baseline: (u64, u64)) -> Observation<'static> {
 }
 
 #[track_caller]
-fn judged(settings: GateSettings, looks: &[Observation<'_>]) -> Judgement {
+fn judged(settings: GateSettings, observations: &[Observation<'_>]) -> Judgement {
     let gate = Gate::new(settings).expect("good settings");
     let mut stage = StageEvidence::default();
-    for look in looks {
-        gate.observe(&mut stage, look);
+    for observation in observations {
+        gate.observe(&mut stage, observation);
     }
     let judgement = gate.judge(&stage);
     assert_eq!(gate.evidence(&stage).judgement, judgement);
@@ -37,8 +37,8 @@ fn judged(settings: GateSettings, looks: &[Observation<'_>]) -> Judgement {
 }
 
 #[track_caller]
-fn says(settings: GateSettings, looks: &[Observation<'_>], text: &str) {
-    assert_eq!(judged(settings, looks).to_string(), text);
+fn says(settings: GateSettings, observations: &[Observation<'_>], text: &str) {
+    assert_eq!(judged(settings, observations).to_string(), text);
 }
 
 #[test]
@@ -57,16 +57,17 @@ fn a_canary_that_fails_is_aborted_and_one_that_does_not_is_promotable() {
 }
 
 #[test]
-fn a_gate_that_cannot_judge_does_not() {
+fn little_evidence_never_promotes_and_never_saves_a_canary_that_is_worse() {
     let broken = |canary| requests((canary, canary), (canary * 19, 0));
     says(by_request(), &[broken(49)], "continue: too few canary requests yet");
     says(by_request(), &[broken(50)], "abort: errors, 1.5 times: 19.03 of 6.21 nats");
-    let thin = |look: Observation<'static>| Observation { elapsed_ms: 601_000, ..look };
+    let thin =
+        |observation: Observation<'static>| Observation { elapsed_ms: 601_000, ..observation };
     let alike = requests((50, 1), (950, 19));
     says(by_request(), &[thin(alike)], "pause: too few requests a minute");
     let unwell = requests((500, 26), (9500, 476));
     says(by_request(), &[unwell], "pause: the baseline itself fails too often");
-    // What is worse beyond doubt is aborted all the same.
+    // A canary that is clearly worse is aborted nevertheless.
     says(by_request(), &[thin(broken(50))], "abort: errors, 1.5 times: 19.03 of 6.21 nats");
     let worse = judged(by_request(), &[requests((500, 400), (9500, 476))]);
     assert_eq!(worse.verdict, Verdict::Abort);
@@ -79,24 +80,24 @@ fn traffic_is_judged_by_its_latest_minute() {
         |minutes: u64| Observation { elapsed_ms: minutes * 60_000, ..requests((0, 0), (9, 0)) };
     let (starved, goes_on) =
         ("pause: too few requests a minute", "continue: no likelihood has crossed");
-    // A busy day does not speak for the night, nor a night for the morning.
-    let mut looks = vec![enough; 1000];
-    says(by_request(), &looks, goes_on);
-    looks.push(nobody(1));
-    says(by_request(), &looks, starved);
-    looks.push(nobody(600));
-    looks.push(Observation { elapsed_ms: 59_000, ..enough });
-    says(by_request(), &looks, starved);
-    looks.push(Observation { elapsed_ms: 1000, ..requests((0, 0), (1, 0)) });
-    says(by_request(), &looks, goes_on);
-    // Before the first minute is over nothing is known of its traffic.
+    // Neither a minute with traffic counts for the next one, nor one without.
+    let mut observations = vec![enough; 1000];
+    says(by_request(), &observations, goes_on);
+    observations.push(nobody(1));
+    says(by_request(), &observations, starved);
+    observations.push(nobody(600));
+    observations.push(Observation { elapsed_ms: 59_000, ..enough });
+    says(by_request(), &observations, starved);
+    observations.push(Observation { elapsed_ms: 1000, ..requests((0, 0), (1, 0)) });
+    says(by_request(), &observations, goes_on);
+    // The first minute is judged when it is over.
     let begun = Observation { elapsed_ms: 59_999, ..requests((50, 0), (1, 0)) };
     says(by_request(), &[begun], goes_on);
     says(by_request(), &[Observation { elapsed_ms: 60_000, ..begun }], starved);
 }
 
 #[test]
-fn guards_hold_back_what_is_too_small_to_matter() {
+fn an_effect_below_the_minimum_does_not_abort() {
     let small = requests((50_000, 250), (950_000, 950));
     let guarded = GateSettings { min_difference: 500, ..by_request() };
     says(by_request(), &[small], "abort: errors, 1.5 times: 71.73 of 6.21 nats");
@@ -110,7 +111,7 @@ fn guards_hold_back_what_is_too_small_to_matter() {
 }
 
 #[test]
-fn a_tolerated_ratio_is_tolerated() {
+fn a_canary_at_the_tolerated_ratio_is_not_aborted() {
     let twice = requests((5000, 100), (95_000, 950));
     assert_eq!(judged(by_request(), &[twice]).verdict, Verdict::Abort);
     let tolerant = GateSettings {
@@ -122,42 +123,42 @@ fn a_tolerated_ratio_is_tolerated() {
 }
 
 #[test]
-fn a_fault_that_begins_late_is_seen_by_the_detector() {
-    let mut looks = vec![requests((10_000, 100), (190_000, 1900)); 10];
-    looks.extend([requests((1000, 50), (19_000, 190)); 2]);
-    let judgement = judged(by_request(), &looks);
+fn the_change_detector_aborts_a_late_fault() {
+    let mut observations = vec![requests((10_000, 100), (190_000, 1900)); 10];
+    observations.extend([requests((1000, 50), (19_000, 190)); 2]);
+    let judgement = judged(by_request(), &observations);
     let Cause::Crossed(level) = judgement.cause else { panic!("{judgement}") };
     assert_eq!((judgement.verdict, level.process), (Verdict::Abort, Process::LateErrors));
-    // The guard looks at what the detector looks at, not at the whole stage.
+    // The guard compares the requests since the detector restarted, not those of the whole stage.
     let guarded =
         GateSettings { min_ratio: Ratio::from_thousandths(4000).unwrap(), ..by_request() };
-    assert_eq!(judged(guarded, &looks), judgement);
+    assert_eq!(judged(guarded, &observations), judgement);
     let without = GateSettings { late_fault_errors: 0, ..by_request() };
-    assert_ne!(judged(without, &looks).verdict, Verdict::Abort);
+    assert_ne!(judged(without, &observations).verdict, Verdict::Abort);
 }
 
 #[test]
-fn one_user_that_fails_often_is_one_case() {
+fn a_bucket_that_fails_often_counts_once() {
     let share = Share::from_millipercent(5000).unwrap();
     let (before, mut after) = (BucketSet::new(), BucketSet::new());
     after.insert(Bucket::from_number(4).unwrap());
     let buckets = after.first_errors(&before, share);
-    let look = Observation { buckets, ..requests((1000, 300), (19_000, 0)) };
-    assert_eq!(judged(GateSettings::default(), &[look]).verdict, Verdict::Continue);
-    assert_eq!(judged(by_request(), &[look]).verdict, Verdict::Abort);
+    let observation = Observation { buckets, ..requests((1000, 300), (19_000, 0)) };
+    assert_eq!(judged(GateSettings::default(), &[observation]).verdict, Verdict::Continue);
+    assert_eq!(judged(by_request(), &[observation]).verdict, Verdict::Abort);
 }
 
 #[test]
 fn fewer_kpi_events_abort() {
-    let look = |canary| Observation {
+    let observation = |canary| Observation {
         kpi: counters((10_000, canary), (190_000, 5700)),
         ..requests((10_000, 0), (190_000, 0))
     };
     let settings = || GateSettings { kpi: Some(Ratio::ONE), ..by_request() };
-    assert_eq!(judged(settings(), &[look(300)]).verdict, Verdict::Continue);
-    let judgement = judged(settings(), &[look(200)]);
+    assert_eq!(judged(settings(), &[observation(300)]).verdict, Verdict::Continue);
+    let judgement = judged(settings(), &[observation(200)]);
     assert_eq!(judgement.verdict, Verdict::Abort);
-    assert_eq!(judged(by_request(), &[look(200)]).verdict, Verdict::Continue);
+    assert_eq!(judged(by_request(), &[observation(200)]).verdict, Verdict::Continue);
 }
 
 #[test]
@@ -184,12 +185,12 @@ fn a_slow_tail_aborts_and_a_slow_middle_pauses() {
         judge(&counts(&[(50, 950), (200, 50)])),
         "abort: latency at 64 ms, 1.5 times: 16.64 of 9.68 nats"
     );
-    // An edge that most of the baseline exceeds tells of the middle alone.
+    // An edge that most of the baseline's requests exceed is below the median.
     let mostly_slow = counts(&[(10, 11_000), (50, 17_300)]);
     let slow = counts(&[(50, 1000)]);
-    let look =
+    let observation =
         Observation { latency: Some([&slow, &mostly_slow]), ..requests((1000, 0), (28_300, 0)) };
-    assert_eq!(judged(settings(), &[look]).verdict, Verdict::Pause);
+    assert_eq!(judged(settings(), &[observation]).verdict, Verdict::Pause);
 }
 
 fn tally() -> impl Strategy<Value = (u64, u64)> {
@@ -198,10 +199,10 @@ fn tally() -> impl Strategy<Value = (u64, u64)> {
 
 proptest! {
     #[test]
-    fn the_same_looks_give_the_same_verdict(
+    fn equal_observations_give_equal_evidence(
         batches in proptest::collection::vec((tally(), tally(), 0_u64..600_000), 1..20),
     ) {
-        let looks: Vec<Observation<'_>> = batches
+        let observations: Vec<Observation<'_>> = batches
             .iter()
             .map(|(canary, baseline, elapsed_ms)| Observation {
                 elapsed_ms: *elapsed_ms,
@@ -210,28 +211,28 @@ proptest! {
             .collect();
         let gate = Gate::new(by_request()).unwrap();
         let (mut once, mut again) = (StageEvidence::default(), StageEvidence::default());
-        for look in &looks {
-            gate.observe(&mut once, look);
-            // Judging in between changes nothing.
+        for observation in &observations {
+            gate.observe(&mut once, observation);
+            // Judging does not change the evidence.
             let before = once.clone();
             gate.judge(&once);
             prop_assert_eq!(&once, &before);
         }
-        for look in &looks {
-            gate.observe(&mut again, look);
+        for observation in &observations {
+            gate.observe(&mut again, observation);
         }
         prop_assert_eq!(&once, &again);
         prop_assert_eq!(gate.evidence(&once), gate.evidence(&again));
     }
 
     #[test]
-    fn no_counter_is_too_large(a: u64, b: u64, c: u64, d: u64, elapsed_ms: u64) {
+    fn any_counters_can_be_observed(a: u64, b: u64, c: u64, d: u64, elapsed_ms: u64) {
         let gate = Gate::new(GateSettings { kpi: Some(Ratio::ONE), ..by_request() }).unwrap();
         let mut stage = StageEvidence::default();
         let seen = counters((a, b), (c, d));
         for _ in 0..3 {
-            let look = Observation { elapsed_ms, requests: seen, kpi: seen, ..Observation::default() };
-            gate.observe(&mut stage, &look);
+            let observation = Observation { elapsed_ms, requests: seen, kpi: seen, ..Observation::default() };
+            gate.observe(&mut stage, &observation);
             gate.judge(&stage);
         }
     }

@@ -1,8 +1,8 @@
-//! A mistake in a flag costs that flag alone, where the spec says so.
+//! Isolation: with `isolation: flags`, a mistake in a flag makes that flag alone unusable.
 
 use serin_core::{Decision, Facts, Plan, decide};
 
-/// A spec around flags; `new-thing` has an operator from a format to come.
+/// A spec with more top-level fields and more flags.
 fn spec(top: &str, flags: &str) -> String {
     format!(
         r#"{{ {top}, "units": {{ "user": [ {{ "header": "x-user" }} ] }}, "flags": {{
@@ -33,14 +33,14 @@ fn decided(spec: &str, wanted: &str, mistakes: &[&str]) {
     let record = record(&plan);
     let flags = record.split_once("\"flags\":").map_or("", |(_, flags)| flags);
     assert_eq!(flags.trim_end_matches("}"), wanted.trim_end_matches("}"));
-    let seen: Vec<String> = plan.isolated().iter().map(ToString::to_string).collect();
-    assert_eq!(seen, mistakes);
+    let reported: Vec<String> = plan.isolated().iter().map(ToString::to_string).collect();
+    assert_eq!(reported, mistakes);
 }
 
 const GOOD: &str = r#""good":{"variant":"on","reason":"TARGETING_MATCH","rule":"rules[0]"}"#;
 
 #[test]
-fn an_unknown_operator_costs_its_flag() {
+fn unknown_operator_isolates_its_flag() {
     let newer = flag(
         r#", "rules": [ { "when": { "attribute": "path", "soundsLike": "x" }, "serve": "on" } ]"#,
     );
@@ -61,7 +61,7 @@ fn an_unknown_operator_costs_its_flag() {
 }
 
 #[test]
-fn a_newer_format_without_isolation_is_refused() {
+fn newer_format_without_isolation_is_refused() {
     let top = r#""formatVersion": 2"#;
     let whole = format!(r#""fine": {{ {} }}"#, flag(""));
     assert!(Plan::from_json(spec(top, &whole).as_bytes()).is_err());
@@ -73,19 +73,19 @@ fn a_newer_format_without_isolation_is_refused() {
 }
 
 #[test]
-fn a_mistake_elsewhere_refuses_all() {
+fn mistake_outside_of_flags_refuses_the_spec() {
     let top = format!(
         r#"{ISOLATED}, "cohorts": {{ "a": {{ "attribute": "path", "soundsLike": "x" }} }}"#
     );
     let bad = r#""bad": { "variants": 1 }"#;
     let refused = Plan::from_json(spec(&top, bad).as_bytes()).expect_err("refused");
-    // All mistakes are named, those in flags too.
+    // All mistakes are reported, including those in flags.
     assert!(refused.iter().any(|error| error.flag() == Some("bad")), "{refused}");
     assert!(refused.iter().any(|error| error.flag().is_none()), "{refused}");
 }
 
 #[test]
-fn what_is_not_sure_is_left_out() {
+fn flag_without_a_usable_default_is_missing() {
     for bad in [
         r#""bad": { "variants": { "on": true, "of\"f": false }, "defaultVariant": "on" }"#,
         r#""bad": { "variants": { "on": true, "off": 1 }, "defaultVariant": "on" }"#,
@@ -102,7 +102,7 @@ fn what_is_not_sure_is_left_out() {
 }
 
 #[test]
-fn flags_that_require_it_fail_closed_with_it() {
+fn flags_that_require_an_isolated_flag_fail_closed() {
     let bad = flag(r#", "rules": [ { "serve": "onn" } ]"#);
     let needs = flag(
         r#", "requires": [ { "flag": "bad", "variant": "off" } ], "rules": [ { "serve": "on" } ]"#,
@@ -115,7 +115,7 @@ fn flags_that_require_it_fail_closed_with_it() {
         ),
         &["flags.bad.rules[0].serve: there is no variant \"onn\", did you mean on?"],
     );
-    // One that is gone takes along what names it, in a chain too.
+    // Flags that require a missing flag are isolated, and the flags that require those fail closed.
     let gone = r#""gone": { "variants": { "on": 1, "off": true }, "defaultVariant": "on" }"#;
     let one = flag(r#", "requires": [ { "flag": "gone", "variant": "on" } ]"#);
     let two = flag(
@@ -131,7 +131,7 @@ fn flags_that_require_it_fail_closed_with_it() {
 }
 
 #[test]
-fn isolation_is_a_word() {
+fn isolation_has_two_values() {
     let refused =
         Plan::from_json(br#"{"formatVersion":1,"isolation":"rollouts"}"#).expect_err("refused");
     assert_eq!(refused.to_string(), "isolation: \"rollouts\" is not allowed, use none or flags");

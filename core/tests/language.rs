@@ -1,4 +1,5 @@
-//! What the language promises: steps, prerequisites, holdouts, layers, pasts, pins, schema epochs.
+//! The semantics of a spec: steps, required flags, holdouts, layers, previous weights, pins, schema
+//! epochs.
 
 use std::collections::BTreeMap;
 
@@ -58,7 +59,7 @@ fn two_arms(mode: Value) -> Value {
 }
 
 #[test]
-fn a_canary_grows_by_its_steps_and_never_throws_anybody_out() {
+fn canary_grows_by_its_steps_and_keeps_its_users() {
     let plan = plan(two_arms(json!({ "canary": { "start": "2026-11-21T09:00:00Z", "steps": [
         { "share": 1, "hold": "10m" }, { "share": 20, "hold": "1h30m" }, { "share": 60, "hold": "manual" }, { "share": 100 } ] } })));
     assert!(plan.needs_time());
@@ -78,19 +79,19 @@ fn a_canary_grows_by_its_steps_and_never_throws_anybody_out() {
 }
 
 #[test]
-fn mistakes_in_steps() {
+fn mistakes_in_steps_are_reported() {
     assert_eq!(
         refused(two_arms(
             json!({ "canary": { "steps": [ { "share": 1 }, { "share": 5, "hold": "soon" }, { "share": 10, "hold": "1m" } ] } })
         )),
-        "rollouts.shop.canary.steps[0]: needs hold: how long it lasts (10m, 1h30m), or manual\n\
-         rollouts.shop.canary.steps[1].hold: \"soon\" is no span of time, write 10m, 1h30m or 2d\n\
-         rollouts.shop.canary: needs start, the moment when the first step begins"
+        "rollouts.shop.canary.steps[0]: needs hold, which is a duration such as 10m or 1h30m, or manual\n\
+         rollouts.shop.canary.steps[1].hold: \"soon\" is not a duration, write 10m, 1h30m or 2d\n\
+         rollouts.shop.canary: needs start, the time when the first step begins"
     );
 }
 
 #[test]
-fn a_flag_needs_what_it_requires() {
+fn flag_depends_on_the_flags_that_it_requires() {
     let flags = json!({
         "cart": { "variants": { "on": true, "off": false }, "defaultVariant": "off",
                   "rules": [ { "when": { "attribute": "header.x-cart", "equals": "new" }, "serve": "on" } ] },
@@ -101,23 +102,23 @@ fn a_flag_needs_what_it_requires() {
         |more: &[(&str, &str)]| record(&plan, "ada", START, more).0["flags"]["checkout"].clone();
     assert_eq!(checkout(&[]), json!({ "variant": "off", "reason": "DEFAULT" }));
     assert_eq!(checkout(&[("x-cart", "new")])["variant"], "on");
-    let circle = |flag: &str| json!({ "variants": { "on": true }, "defaultVariant": "on", "requires": [ { "flag": flag, "variant": "on" } ] });
+    let cycle = |flag: &str| json!({ "variants": { "on": true }, "defaultVariant": "on", "requires": [ { "flag": flag, "variant": "on" } ] });
     assert_eq!(
-        refused(json!({ "flags": { "a": circle("b"), "b": circle("a"), "c": circle("d") } })),
+        refused(json!({ "flags": { "a": cycle("b"), "b": cycle("a"), "c": cycle("d") } })),
         "flags.c.requires[0].flag: there is no flag \"d\", did you mean a?\n\
          flags.a.requires: the flag requires itself: a → b → a"
     );
 }
 
 #[test]
-fn flags_that_double_at_every_step_are_refused() {
+fn required_flags_with_too_many_evaluations_are_refused() {
     let mut flags = json!({});
     for number in 0..20 {
-        let before = format!("f{}", number - 1);
+        let previous = format!("f{}", number - 1);
         let requires = if number == 0 {
             json!([])
         } else {
-            json!([ { "flag": before, "variant": "on" }, { "flag": before, "variant": "on" } ])
+            json!([ { "flag": previous, "variant": "on" }, { "flag": previous, "variant": "on" } ])
         };
         flags[format!("f{number}")] =
             json!({ "variants": { "on": true }, "defaultVariant": "on", "requires": requires });
@@ -125,14 +126,15 @@ fn flags_that_double_at_every_step_are_refused() {
     let errors = refused(json!({ "flags": flags }));
     assert!(
         errors.contains(
-            "flags.f9.requires: means 1023 flags in a chain of 10, at most 1000 and 32 are allowed"
+            "flags.f9.requires: requires 1023 evaluations in a chain of 10 flags, \
+             allowed are 1000 evaluations and 32 flags"
         ),
         "{errors}"
     );
 }
 
 #[test]
-fn held_out_units_keep_the_default_of_experiments_but_not_of_switches() {
+fn holdout_applies_to_experiments_but_not_to_ops_flags() {
     let flag = |kind: &str| {
         json!({ "kind": kind, "owner": "a@b", "expires": "2030-01-01", "variants": { "on": true, "off": false },
                                     "defaultVariant": "off", "rules": [ { "serve": "on" } ] })
@@ -153,7 +155,7 @@ fn held_out_units_keep_the_default_of_experiments_but_not_of_switches() {
 }
 
 #[test]
-fn parts_of_a_layer_share_nobody() {
+fn ranges_of_a_layer_do_not_share_units() {
     let flag = |from: u32, to: u32| {
         json!({ "variants": { "a": 1, "b": 2, "none": 0 }, "defaultVariant": "none",
         "rules": [ { "layer": { "name": "ranking", "range": [ from, to ] }, "split": { "a": 50, "b": 50, "none": 0 } } ] })
@@ -165,7 +167,7 @@ fn parts_of_a_layer_share_nobody() {
     for number in 0..1000 {
         let flags = record(&plan, &format!("user-{number}"), START, &[]).0["flags"].clone();
         let inside = [flags["one"]["variant"] != "none", flags["two"]["variant"] != "none"];
-        assert_ne!(inside[0], inside[1], "everybody is in exactly one part");
+        assert_ne!(inside[0], inside[1], "every unit is in exactly one range");
         count[0] += usize::from(inside[0]);
         count[1] += usize::from(inside[1]);
     }
@@ -175,7 +177,7 @@ fn parts_of_a_layer_share_nobody() {
             json!({ "layers": { "l": {} }, "flags": { "f": { "variants": { "a": 1 }, "defaultVariant": "a",
             "rules": [ { "layer": { "name": "m", "range": [ 50, 50 ] }, "serve": "a" } ] } } })
         ),
-        "flags.f.rules[0].layer.range: is empty: it must end above where it begins\n\
+        "flags.f.rules[0].layer.range: is empty: the end must be greater than the start\n\
          flags.f.rules[0].layer.name: there is no layer \"m\", did you mean l?"
     );
 }
@@ -188,7 +190,7 @@ fn split(now: Value, past: Value) -> Plan {
 }
 
 #[test]
-fn an_edit_with_its_past_moves_only_whom_it_must() {
+fn edit_with_previous_weights_moves_only_the_difference() {
     let first = json!({ "a": 50, "b": 25, "c": 25 });
     let second = json!({ "a": 40, "b": 25, "c": 35 });
     let third = json!({ "a": 40, "b": 60 });
@@ -209,15 +211,15 @@ fn an_edit_with_its_past_moves_only_whom_it_must() {
 }
 
 #[test]
-fn a_session_keeps_its_colour_until_its_pin_ends() {
+fn session_stays_on_its_arm_until_its_pin_expires() {
     let colours = |active: &str| {
         plan(json!({ "rollouts": { "shop": {
         "arms": { "blue": { "target": "b" }, "green": { "target": "g" } }, "baseline": "blue",
         "blueGreen": { "active": active, "pinSessions": "30m" } } } }))
     };
     let (blue, green) = (colours("blue"), colours("green"));
-    let (began, cookies) = record(&blue, "ada", START, &[]);
-    assert_eq!(began["rollout"]["arm"], "blue");
+    let (first, cookies) = record(&blue, "ada", START, &[]);
+    assert_eq!(first["rollout"]["arm"], "blue");
     assert_eq!(
         cookies,
         ["serin_pin_shop=blue.1795251600; Path=/; Max-Age=1800; HttpOnly; SameSite=Lax; Secure"]
@@ -239,7 +241,7 @@ fn a_session_keeps_its_colour_until_its_pin_ends() {
 }
 
 #[test]
-fn an_arm_may_not_need_a_schema_that_the_baseline_lacks() {
+fn arm_that_needs_a_newer_schema_than_the_baseline_is_refused() {
     let spec = |needs: u32| {
         json!({ "rollouts": { "shop": { "arms": {
         "stable": { "target": "v1", "schemaEpoch": 6 },
@@ -249,6 +251,6 @@ fn an_arm_may_not_need_a_schema_that_the_baseline_lacks() {
     plan(spec(6));
     assert_eq!(
         refused(spec(7)),
-        "rollouts.shop.arms.canary.needsSchemaEpoch: is 7, but the baseline offers 6"
+        "rollouts.shop.arms.canary.needsSchemaEpoch: is 7, but the baseline has schemaEpoch 6"
     );
 }

@@ -1,5 +1,5 @@
-//! A rollout watched from its first request on: what gates say becomes the latch, and each record of it
-//! replays to the same.
+//! A monitored rollout from its first request on: verdicts become the latch, and each audit record replays to
+//! the same verdict.
 
 use serin_analysis::replay::replay;
 use serin_core::gate::{Audit, Latch, Latches, Monitor, Outcome, Tallies};
@@ -10,26 +10,26 @@ const MINUTE: u64 = 60_000;
 /// 2026-11-21T09:00:00Z.
 const START: u64 = 1_795_251_600_000;
 
-/// A host with one worker: it decides, counts, looks once a second and keeps the latches.
+/// A host with one worker: it decides, counts, evaluates once a second and stores the latches.
 struct Host {
     plan: Plan,
-    watch: Monitor,
+    monitor: Monitor,
     tallies: Option<Tallies>,
-    /// Not yet handed on.
+    /// Outcomes that the judge does not have yet.
     local: Option<Tallies>,
     latches: Latches,
     now: u64,
     audits: Vec<Audit>,
     seed: u64,
-    /// Orders in 1,000 requests of the baseline and of the canary, if there are any.
-    sells: Option<[u64; 2]>,
-    /// Whether the canary's errors are one cohort's alone.
+    /// KPI events in 1,000 requests of the baseline and of the canary.
+    kpi_events: Option<[u64; 2]>,
+    /// Whether only requests of the cohort enterprise fail.
     only_enterprise: bool,
-    /// In 1,000 answers of the shadow, those that differ.
-    differs: u64,
+    /// Answers of the shadow that differ, in 1,000.
+    differing: u64,
 }
 
-/// How an arm behaves: errors in a million, µs, and what it answers with.
+/// How an arm behaves: errors in 1,000,000 requests, and the duration of a request in µs.
 #[derive(Clone, Copy)]
 struct Arm {
     errors: u64,
@@ -43,16 +43,16 @@ impl Host {
         let plan = Plan::from_json(spec(gates, steps, more).as_bytes());
         Host {
             plan: plan.unwrap_or_else(|errors| panic!("{errors}")),
-            watch: Monitor::default(),
+            monitor: Monitor::default(),
             tallies: None,
             local: None,
             latches: Latches::default(),
             now: START,
             audits: Vec::new(),
             seed: 7,
-            sells: None,
+            kpi_events: None,
             only_enterprise: false,
-            differs: 0,
+            differing: 0,
         }
     }
 
@@ -65,7 +65,7 @@ impl Host {
         z ^ (z >> 31)
     }
 
-    /// One request of a random user; the arm that it went to.
+    /// Sends one request of a random user; returns its arm.
     fn request(&mut self, stable: Arm, canary: Arm) -> String {
         let user = format!("user-{}", self.random() % 50_000);
         let plan_header = if self.random().is_multiple_of(10) { "enterprise" } else { "free" };
@@ -86,29 +86,29 @@ impl Host {
         let (_, arm) = decision.arm(&self.plan).expect("the rollout's");
         let arm = arm.to_owned();
         let behaves = if arm == "canary" { canary } else { stable };
-        if let Some(probe) = decision.probe(&self.plan, &facts) {
+        if let Some(exposure) = decision.exposure(&self.plan, &facts) {
             let trial = self.plan.rollouts()[0].trial().expect("gates");
-            let spared = self.only_enterprise && probe.canary && plan_header == "free";
+            let spared = self.only_enterprise && exposure.canary && plan_header == "free";
             let errors = if spared { stable.errors } else { behaves.errors };
-            let sells = self.sells.unwrap_or_default()[usize::from(probe.canary)];
-            let kpi_header = luck < sells;
+            let rate = self.kpi_events.unwrap_or_default()[usize::from(exposure.canary)];
+            let kpi_header = luck < rate;
             let well = if kpi_header { 201 } else { 200 };
             let status = if chance < errors { 503 } else { well };
             let micros = Some(behaves.micros);
             let outcome = Outcome { status, micros, kpi_header, ..Outcome::default() };
-            let local = self.local.take().filter(|local| local.stage == probe.stage);
-            let mut local = local.unwrap_or_else(|| Tallies::new(probe.stage, trial));
-            local.record(trial, &probe, &outcome);
+            let local = self.local.take().filter(|local| local.stage == exposure.stage);
+            let mut local = local.unwrap_or_else(|| Tallies::new(exposure.stage, trial));
+            local.record(trial, &exposure, &outcome);
             if decision.shadow(&self.plan).is_some() {
                 local.shadow.exposures += 1;
-                local.shadow.events += u64::from(difference < self.differs);
+                local.shadow.events += u64::from(difference < self.differing);
             }
             self.local = Some(local);
         }
         arm
     }
 
-    /// So many ms with so many requests a second.
+    /// Runs for `ms` with `per_second` requests; returns how many of them the canary got.
     fn run(&mut self, ms: u64, per_second: u64, stable: Arm, canary: Arm) -> u64 {
         let mut exposed = 0;
         for _ in 0..ms / 1000 {
@@ -116,27 +116,27 @@ impl Host {
                 exposed += u64::from(self.request(stable, canary) == "canary");
             }
             self.now += 1000;
-            self.look();
+            self.evaluate();
         }
         exposed
     }
 
-    fn look(&mut self) {
+    fn evaluate(&mut self) {
         if let Some(local) = self.local.take() {
-            // What hosts hand on are bytes.
+            // Hosts exchange tallies as bytes.
             let local = Tallies::from_bytes(&local.to_bytes()).expect("readable");
             self.tallies = Tallies::absorb(self.tallies.take(), &local, local.stage);
         }
         let (plan, tallies, now) = (&self.plan, self.tallies.as_ref(), self.now);
         let id = rollout(plan);
-        let mut other = Monitor::from_bytes(&self.watch.to_bytes()).expect("readable");
+        let mut other = Monitor::from_bytes(&self.monitor.to_bytes()).expect("readable");
         let mut copy = self.latch();
-        let watch = &mut self.watch;
+        let monitor = &mut self.monitor;
         let audit =
-            self.latches.update("shop", |latch| watch.evaluate(plan, id, tallies, latch, now));
-        // Another worker, with what this one has written down, comes to the same.
+            self.latches.update("shop", |latch| monitor.evaluate(plan, id, tallies, latch, now));
+        // Another worker that continues from the stored bytes reaches the same verdict.
         assert_eq!(other.evaluate(plan, id, tallies, &mut copy, now), audit);
-        assert_eq!((&other, &copy), (&self.watch, &self.latch()));
+        assert_eq!((&other, &copy), (&self.monitor, &self.latch()));
         let json = self.latches.to_json();
         assert_eq!(Latches::from_json(json.as_bytes()).as_ref(), Some(&self.latches), "{json}");
         self.audits.extend(audit);
@@ -146,22 +146,22 @@ impl Host {
         self.latches.get("shop").cloned().unwrap_or_else(|| Latch::new("shop"))
     }
 
-    /// What was done, a line each.
-    fn done(&self) -> Vec<String> {
+    /// The audit records, a line each.
+    fn records(&self) -> Vec<String> {
         let line = |audit: &Audit| {
-            let verdict = audit.finding.judgement.verdict.as_str();
-            format!("steps[{}] {verdict}: {}", audit.step, audit.finding.reason())
+            let verdict = audit.evaluation.judgement.verdict.as_str();
+            format!("steps[{}] {verdict}: {}", audit.step, audit.evaluation.reason())
         };
         self.audits.iter().map(line).collect()
     }
 
-    fn replayed(&self) {
+    fn assert_records_replay(&self) {
         assert!(!self.audits.is_empty());
         for audit in &self.audits {
             let json = audit.to_json();
             let replay = replay(&json).unwrap_or_else(|why| panic!("{why}: {json}"));
             assert_eq!(replay.differences, Vec::<String>::new(), "{json}");
-            assert_eq!(replay.judgement, audit.finding.judgement);
+            assert_eq!(replay.judgement, audit.evaluation.judgement);
         }
     }
 }
@@ -190,16 +190,16 @@ const GATED: &str =
     r#"[{"share": 20, "hold": "2m", "mode": "gate"}, {"share": 50, "hold": "5m"}, {"share": 100}]"#;
 
 #[test]
-fn a_failing_canary_is_cut_off_and_its_flag_with_it() {
+fn an_abort_sends_all_units_to_the_baseline_and_disables_the_flag() {
     let mut host = Host::new("{}", STEPS, "");
     host.run(MINUTE, 50, WELL, WELL);
-    assert!(host.audits.is_empty(), "{:?}", host.done());
+    assert!(host.audits.is_empty(), "{:?}", host.records());
     host.run(MINUTE, 50, WELL, Arm { errors: 500_000, ..WELL });
     assert_eq!(host.latch().abort.expect("aborted").epoch, 0);
     assert_eq!(host.run(MINUTE, 50, WELL, WELL), 0, "nobody gets the canary");
-    let [only] = host.done().try_into().expect("one record");
+    let [only] = host.records().try_into().expect("one record");
     assert!(only.starts_with("steps[0] abort: ") && only.contains("errors, "), "{only}");
-    host.replayed();
+    host.assert_records_replay();
 
     let active_latches = host.latches.for_plan(&host.plan).expect("known");
     let facts = Facts::from_context(&host.plan, [], None, Some(&active_latches));
@@ -207,56 +207,56 @@ fn a_failing_canary_is_cut_off_and_its_flag_with_it() {
     let decided = serin_core::evaluate_flag(&host.plan, &facts, cart);
     assert_eq!(decided.reason.as_str(), "DISABLED");
 
-    // The same rollout in a higher epoch is free again.
+    // A higher epoch clears the abort.
     host.plan = Plan::from_json(spec("{}", STEPS, r#", "epoch": 1"#).as_bytes()).expect("good");
     assert!(host.run(MINUTE, 50, WELL, WELL) > 0);
-    assert_eq!(host.audits.len(), 1, "{:?}", host.done());
+    assert_eq!(host.audits.len(), 1, "{:?}", host.records());
 }
 
 #[test]
-fn a_healthy_canary_goes_all_the_way() {
+fn a_healthy_canary_reaches_its_last_step() {
     let mut host = Host::new("{}", STEPS, "");
     host.run(11 * MINUTE, 50, WELL, WELL);
-    assert_eq!(host.done(), Vec::<String>::new());
+    assert_eq!(host.records(), Vec::<String>::new());
     assert_eq!(host.request(WELL, WELL), "canary");
 }
 
 #[test]
-fn a_gated_step_waits_for_evidence_and_not_for_the_clock() {
+fn a_gated_step_ends_by_evidence_and_not_by_the_clock() {
     let mut host = Host::new("{}", GATED, "");
-    // Nobody comes: the clock alone moves nothing, and that is said.
+    // Without traffic the step does not end, and the gate records why.
     host.run(10 * MINUTE, 0, WELL, WELL);
-    assert_eq!(host.done(), ["steps[0] pause: too few requests a minute"]);
+    assert_eq!(host.records(), ["steps[0] pause: too few requests a minute"]);
     host.run(20 * MINUTE, 50, WELL, WELL);
-    let done = host.done();
+    let records = host.records();
     assert_eq!(
-        done.iter().filter(|line| line.contains("steps[0] promotable: ")).count(),
+        records.iter().filter(|line| line.contains("steps[0] promotable: ")).count(),
         1,
-        "{done:?}"
+        "{records:?}"
     );
-    assert_eq!(host.request(WELL, WELL), "canary", "{done:?}");
-    host.replayed();
+    assert_eq!(host.request(WELL, WELL), "canary", "{records:?}");
+    host.assert_records_replay();
 }
 
 #[test]
-fn evidence_that_comes_early_does_not_shorten_a_gated_step() {
+fn early_evidence_does_not_shorten_a_gated_step() {
     let mut host = Host::new("{}", GATED, "");
     host.run(110_000, 200, WELL, WELL);
     assert_eq!(
-        (host.done(), host.latch().ended_steps),
+        (host.records(), host.latch().ended_steps),
         (vec![], vec![]),
         "its two minutes are not over"
     );
     host.run(20_000, 200, WELL, WELL);
     let [(step, at)] = host.latch().ended_steps.try_into().expect("one step has ended");
     assert_eq!((step, at), (0, START + 2 * MINUTE));
-    let [only] = host.done().try_into().expect("one record");
+    let [only] = host.records().try_into().expect("one record");
     assert!(only.starts_with("steps[0] promotable: "), "{only}");
-    host.replayed();
+    host.assert_records_replay();
 }
 
 #[test]
-fn a_step_that_silence_held_ends_without_evidence_unless_it_is_gated() {
+fn a_step_held_for_lack_of_traffic_ends_without_evidence_unless_it_is_gated() {
     // Nothing fails, so there is never evidence for promotion.
     let faultless = Arm { errors: 0, ..WELL };
     for (steps, ends) in [(STEPS, true), (GATED, false)] {
@@ -271,31 +271,31 @@ fn a_step_that_silence_held_ends_without_evidence_unless_it_is_gated() {
             (None, usize::from(ends)),
             "{steps}"
         );
-        let [pause, after] = host.done().try_into().expect("two records");
+        let [pause, after] = host.records().try_into().expect("two records");
         assert_eq!(pause, "steps[0] pause: too few requests a minute");
         assert!(after.starts_with("steps[0] continue: "), "{after}");
-        host.replayed();
+        host.assert_records_replay();
     }
 }
 
 #[test]
-fn a_quiet_cohort_does_not_hold_the_others() {
+fn a_cohort_with_little_traffic_does_not_hold_the_step() {
     let gates = r#"{"cohorts": ["enterprise"], "minRate": 2000}"#;
     let mut host = Host::new(gates, STEPS, "");
     // 3,000 requests a minute, 300 of them the cohort's.
     host.run(6 * MINUTE, 50, WELL, WELL);
-    assert_eq!(host.done(), Vec::<String>::new());
+    assert_eq!(host.records(), Vec::<String>::new());
 }
 
 #[test]
-fn alpha_is_shared_out_over_the_steps() {
+fn alpha_is_divided_among_the_steps() {
     let two = r#"[{"share": 20, "hold": "5m"}, {"share": 100}]"#;
     let bars: Vec<String> = [two, STEPS]
         .into_iter()
         .map(|steps| {
             let mut host = Host::new("{}", steps, "");
             host.run(MINUTE, 50, WELL, Arm { errors: 500_000, ..WELL });
-            let [only] = host.done().try_into().expect("one record");
+            let [only] = host.records().try_into().expect("one record");
             only.rsplit_once(" of ").expect("a threshold").1.to_owned()
         })
         .collect();
@@ -304,30 +304,30 @@ fn alpha_is_shared_out_over_the_steps() {
 }
 
 #[test]
-fn a_late_fault_a_slow_canary_and_one_cohort_are_seen() {
+fn a_late_fault_a_slow_canary_and_a_failing_cohort_abort() {
     let late = r#"[{"share": 20, "hold": "10h"}, {"share": 100}]"#;
     let mut host = Host::new("{}", late, "");
     host.run(30 * MINUTE, 50, WELL, WELL);
     host.run(5 * MINUTE, 50, WELL, Arm { errors: 60_000, ..WELL });
-    let done = host.done();
-    assert!(done.iter().any(|line| line.contains("abort: late errors, ")), "{done:?}");
+    let records = host.records();
+    assert!(records.iter().any(|line| line.contains("abort: late errors, ")), "{records:?}");
 
     let mut slow = Host::new(r#"{"latency": {"tolerate": 19}}"#, late, "");
     slow.run(2 * MINUTE, 50, WELL, Arm { micros: 40_000, ..WELL });
-    let done = slow.done();
-    assert!(done[0].contains("abort: latency at 22 ms"), "{done:?}");
+    let records = slow.records();
+    assert!(records[0].contains("abort: latency at 22 ms"), "{records:?}");
 
     let mut cohort = Host::new(r#"{"cohorts": ["enterprise"]}"#, late, "");
     cohort.run(2 * MINUTE, 50, WELL, Arm { errors: 300_000, ..WELL });
     let abort = cohort.latch().abort.expect("aborted");
     assert!(abort.reason.contains("errors"), "{abort:?}");
     for host in [host, slow, cohort] {
-        host.replayed();
+        host.assert_records_replay();
     }
 }
 
 #[test]
-fn a_record_that_was_changed_does_not_replay() {
+fn a_changed_record_does_not_replay() {
     let mut host = Host::new("{}", STEPS, "");
     host.run(MINUTE, 50, WELL, Arm { errors: 500_000, ..WELL });
     let json = host.audits[0].to_json();
@@ -345,7 +345,7 @@ fn a_record_that_was_changed_does_not_replay() {
 }
 
 #[test]
-fn every_mistake_in_a_guard_is_named() {
+fn every_error_in_gates_is_reported_with_its_path() {
     let gates = r#"{"alpha": 60, "minRate": -1, "errors": {"status": ["6xx", 99], "tolerate": 0.5, "lateFaultErrors": 5},
         "latency": {"tolerate": 400}, "kpi": {}, "promotion": {"exclude": 1}, "shadow": {"maxDivergence": 0}, "cohorts": ["nobody"], "gates": 1}"#;
     let more = r#", "cooldown": "soon", "epoch": 1.5"#;
@@ -353,15 +353,15 @@ fn every_mistake_in_a_guard_is_named() {
     let errors = Plan::from_json(text.as_bytes()).expect_err("refused").to_string();
     for said in [
         "rollouts.shop.epoch: 1.5 is not a whole number",
-        "rollouts.shop.cooldown: \"soon\" is no span of time",
+        "rollouts.shop.cooldown: \"soon\" is not a duration",
         "rollouts.shop.gates.gates: unknown field",
         "rollouts.shop.gates.alpha: is 60 %, allowed are 0.001 to 50 per cent",
         "rollouts.shop.gates.minRate: -1 is not a whole number",
-        "rollouts.shop.gates.errors.status[0]: \"6xx\" is no class",
-        "rollouts.shop.gates.errors.status[1]: is no status",
+        "rollouts.shop.gates.errors.status[0]: \"6xx\" is not a class",
+        "rollouts.shop.gates.errors.status[1]: 99 is not a status",
         "rollouts.shop.gates.errors.tolerate: is 0.5, allowed are 1 to 100",
         "rollouts.shop.gates.errors.lateFaultErrors: is 5",
-        "rollouts.shop.gates.latency.tolerate: must be 0 to 300 per cent",
+        "rollouts.shop.gates.latency.tolerate: is 400, allowed are 0 to 300 per cent",
         "rollouts.shop.gates.kpi: needs methods, paths, status or header",
         "rollouts.shop.gates.promotion.exclude: is 1, allowed are 1.001 to 200",
         "rollouts.shop.gates.shadow.maxDivergence: is 0 %",
@@ -374,53 +374,53 @@ fn every_mistake_in_a_guard_is_named() {
     let errors = Plan::from_json(ungated.as_bytes()).expect_err("refused").to_string();
     assert_eq!(
         errors,
-        "rollouts.shop.canary.steps[0].mode: waits for a gate, and the rollout has no gates"
+        "rollouts.shop.canary.steps[0].mode: the step waits for a gate, but the rollout has no gates"
     );
 }
 
-/// A rollout whose canary is fine but for what the test says, with everybody at even odds.
-fn even(gates: &str, more: &str) -> Host {
+/// A rollout with half of the units on the canary, whose arms behave alike unless a test changes that.
+fn half(gates: &str, more: &str) -> Host {
     Host::new(gates, r#"[{"share": 50, "hold": "10h"}, {"share": 100}]"#, more)
 }
 
 #[test]
-fn a_canary_that_sells_less_is_cut_off() {
+fn a_canary_with_fewer_kpi_events_is_aborted() {
     let gates = r#"{"kpi": {"methods": ["GET"], "paths": [{"exact": "/"}], "status": [201], "header": "x-order"}}"#;
-    let mut host = even(gates, "");
-    host.sells = Some([300, 300]);
+    let mut host = half(gates, "");
+    host.kpi_events = Some([300, 300]);
     host.run(5 * MINUTE, 50, WELL, WELL);
-    assert_eq!(host.done(), Vec::<String>::new());
-    host.sells = Some([300, 150]);
+    assert_eq!(host.records(), Vec::<String>::new());
+    host.kpi_events = Some([300, 150]);
     host.run(10 * MINUTE, 50, WELL, WELL);
-    let done = host.done();
-    assert!(done.iter().any(|line| line.contains("abort: KPI events, ")), "{done:?}");
-    host.replayed();
+    let records = host.records();
+    assert!(records.iter().any(|line| line.contains("abort: KPI events, ")), "{records:?}");
+    host.assert_records_replay();
 }
 
 #[test]
-fn one_cohort_that_fails_is_enough() {
+fn one_failing_cohort_aborts() {
     let gates = r#"{"cohorts": ["enterprise"], "errors": {"minDifference": 3}}"#;
-    let mut host = even(gates, "");
+    let mut host = half(gates, "");
     host.run(3 * MINUTE, 50, WELL, WELL);
-    assert_eq!(host.done(), Vec::<String>::new());
+    assert_eq!(host.records(), Vec::<String>::new());
     // One in ten requests is the cohort's, so for everybody the difference is below 3 %.
     host.only_enterprise = true;
     host.run(10 * MINUTE, 50, WELL, Arm { errors: 250_000, ..WELL });
     let abort = host.latch().abort.expect("aborted");
     assert!(abort.reason.starts_with("cohort enterprise: "), "{abort:?}");
-    host.replayed();
+    host.assert_records_replay();
 }
 
 #[test]
-fn a_shadow_that_differs_too_often_is_cut_off() {
+fn a_shadow_that_differs_too_often_is_aborted() {
     let shadow = r#", "shadow": {"arm": "canary", "percent": 10, "compare": "status"}"#;
-    let mut host = even(r#"{"shadow": {"maxDivergence": 2}}"#, shadow);
-    host.differs = 15;
+    let mut host = half(r#"{"shadow": {"maxDivergence": 2}}"#, shadow);
+    host.differing = 15;
     host.run(5 * MINUTE, 50, WELL, WELL);
-    assert_eq!(host.done(), Vec::<String>::new(), "below what is tolerated");
-    host.differs = 60;
+    assert_eq!(host.records(), Vec::<String>::new(), "below what is tolerated");
+    host.differing = 60;
     host.run(5 * MINUTE, 50, WELL, WELL);
-    let done = host.done();
-    assert_eq!(done, ["steps[0] abort: the shadow differs more often than tolerated"]);
-    host.replayed();
+    let records = host.records();
+    assert_eq!(records, ["steps[0] abort: the shadow differs more often than tolerated"]);
+    host.assert_records_replay();
 }

@@ -1,4 +1,4 @@
-//! Keys for overrides: what is refused, and that no secret is ever shown.
+//! Override keys: the mistakes that are refused, and that no message contains a secret.
 
 use serin_core::OverrideKeys;
 
@@ -11,7 +11,7 @@ fn refused(json: &str) -> String {
 }
 
 #[test]
-fn good_keys() {
+fn valid_keys_are_read_and_only_ids_are_printed() {
     let json = format!(
         r#"{{"qa": "{SECRET}", "b": {{"secret": "{SECRET}", "rollouts": ["web"], "flags": ["*"]}},
             "a_1": {{"secret": "{SECRET}", "decision": true}}}}"#
@@ -22,7 +22,7 @@ fn good_keys() {
 }
 
 #[test]
-fn every_mistake_is_named_and_no_secret() {
+fn every_mistake_is_reported_without_a_secret() {
     for (json, wanted) in [
         ("", "is not JSON, or names a key twice, at line 1 column 0"),
         ("[]", "is a list, must be an object"),
@@ -46,8 +46,8 @@ fn every_mistake_is_named_and_no_secret() {
             r#"{"qa": {"decision": 1, "rollouts": ["*", 2], "flags": "*", "scope": []}}"#,
             "qa: has an unknown field, allowed are secret, rollouts, flags and decision\n\
              qa: the field secret is missing\n\
-             qa.rollouts[1]: is a number, must be a text\n\
-             qa.flags: is a text, must be a list\n\
+             qa.rollouts[1]: is a number, must be a string\n\
+             qa.flags: is a string, must be a list\n\
              qa.decision: is a number, must be true or false",
         ),
         (
@@ -57,7 +57,7 @@ fn every_mistake_is_named_and_no_secret() {
         ),
         (
             &format!(r#"{{"qa": {{"secret": "{SECRET}", "rollouts": []}}}}"#),
-            "qa: grants nothing, name rollouts or flags (\"*\" is all), or set decision",
+            "qa: grants nothing, list rollouts or flags (\"*\" for all), or set decision",
         ),
     ] {
         assert_eq!(refused(json), wanted, "{json}");

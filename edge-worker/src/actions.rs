@@ -1,15 +1,16 @@
-//! A decision as changes to the request.
+//! The changes that a decision makes to a request.
 
 use serin_core::{Decision, Plan, headers, is_reserved_header};
 
-use crate::head::Head;
+use crate::request_head::RequestHead;
 use crate::settings::Target;
 
-/// Changes of header fields for `host.js`: name and value, a line each; an empty value removes.
+/// Changes of header fields in the format of `host.js`: a line for each name and each value. An empty value
+/// removes the field.
 #[derive(Default)]
-pub(crate) struct Changes(String);
+pub(crate) struct HeaderChanges(String);
 
-impl Changes {
+impl HeaderChanges {
     pub(crate) fn set(&mut self, name: &str, value: &str) {
         if !self.0.is_empty() {
             self.0.push('\n');
@@ -28,25 +29,24 @@ impl Changes {
     }
 }
 
-/// Where a request goes.
-pub(crate) struct Outgoing {
-    /// The URL to ask for; the request's own if there is none.
+/// The request that is sent to a target, as changes to the client's request.
+pub(crate) struct OutgoingRequest {
+    /// `None` for the URL of the client's request.
     pub(crate) url: Option<String>,
-    /// What changes in its header.
-    pub(crate) changes: Changes,
+    pub(crate) changes: HeaderChanges,
 }
 
-/// The request for a target: without what a client sent under Serin's names, with what was decided.
-/// Without a target it goes where its own URL says.
+/// Makes the request to a target: it removes the fields that a client sent under Serin's names, and sets those
+/// of the decision. Without a target the request keeps its URL.
 ///
-/// `arm` is the arm it really goes to, which is another one than decided after a fallback.
+/// `arm` is the arm that the request really goes to, if it is not the decided one: after a fallback.
 pub(crate) fn outgoing(
-    head: &Head,
+    head: &RequestHead,
     decided: Option<(&Plan, &Decision)>,
     arm: Option<&str>,
     target: Option<&Target>,
-) -> Outgoing {
-    let mut changes = Changes::default();
+) -> OutgoingRequest {
+    let mut changes = HeaderChanges::default();
     for (name, _) in head.fields().filter(|(name, _)| is_reserved_header(name)) {
         if let Ok(name) = std::str::from_utf8(name) {
             changes.remove(name);
@@ -72,10 +72,11 @@ pub(crate) fn outgoing(
         }
         None => None,
     };
-    Outgoing { url, changes }
+    OutgoingRequest { url, changes }
 }
 
-/// What keeps one unit on one version of a Worker that is itself deployed gradually.
+/// The version key of a unit: Cloudflare sends equal keys to one version of a Worker that is itself deployed
+/// gradually.
 fn version_key(plan: &Plan, decision: &Decision) -> Option<String> {
     let (rollout, _) = decision.arm(plan)?;
     let bucket = decision.rollout()?.assignment?.bucket.number();
@@ -90,22 +91,22 @@ fn lossy(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
 mod tests {
     use super::*;
 
-    fn head() -> Head {
-        Head::new(
+    fn head() -> RequestHead {
+        RequestHead::new(
             "GET\nhttps://shop.example/feed?a=1\nserin-flags\nforged\nx-serin-arm\nx\nx-user\nada"
                 .into(),
         )
     }
 
     #[test]
-    fn without_a_decision_only_reserved_names_go() {
+    fn without_a_decision_only_reserved_fields_are_removed() {
         let outgoing = outgoing(&head(), None, None, None);
         assert_eq!(outgoing.url, None);
         assert_eq!(outgoing.changes.as_str(), "serin-flags\n\nx-serin-arm\n");
     }
 
     #[test]
-    fn an_origin_learns_the_first_host() {
+    fn an_origin_gets_the_original_host() {
         let origin = Target::Origin("https://v1.internal".into());
         let outgoing = outgoing(&head(), None, None, Some(&origin));
         assert_eq!(outgoing.url.as_deref(), Some("https://v1.internal/feed?a=1"));
@@ -117,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn after_a_fallback_the_arm_is_the_one_that_answers() {
+    fn after_a_fallback_the_arm_field_names_the_actual_arm() {
         let spec =
             br#"{"formatVersion":1,"units":{"user":[{"header":"x-user"}]},"rollouts":{"web":{
             "unit":"user","arms":{"a":{"target":"a"},"b":{"target":"b"}},"baseline":"a",

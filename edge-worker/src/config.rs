@@ -1,145 +1,149 @@
-//! Which spec is in force. Sources come in order: KV, a variable, the file bundled at build. The last
-//! good plan stays until a better one has been read whole.
+//! The config of an isolate: the plan in force, and why its source has no better one. A new spec replaces the
+//! plan only if it has no error.
 
 use std::cell::{Cell, RefCell};
 use std::rc::Rc;
 
 use serin_core::Plan;
 
-use crate::active::Active;
+use crate::active_plan::ActivePlan;
 
-/// Where a spec came from.
+/// A source of specs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Source {
+pub(crate) enum SpecSource {
     Kv,
     Variable,
+    /// The file that was bundled with the Worker at build.
     Bundled,
 }
 
-impl Source {
+impl SpecSource {
     pub(crate) const fn as_str(self) -> &'static str {
         match self {
-            Source::Kv => "kv",
-            Source::Variable => "variable",
-            Source::Bundled => "bundled",
+            SpecSource::Kv => "kv",
+            SpecSource::Variable => "variable",
+            SpecSource::Bundled => "bundled",
         }
     }
 }
 
-/// What became of a text.
+/// The result of [`Config::offer`].
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) enum Offered {
-    /// The same as the last one.
-    Same,
-    /// In force from now on.
+pub(crate) enum OfferResult {
+    /// The spec has been offered already.
+    Unchanged,
+    /// The spec is in force.
     Activated,
-    /// Not a good spec; what was in force stays.
+    /// The spec has an error, or too low a revision; the previous plan stays in force.
     Refused,
 }
 
 /// The config of one isolate.
 #[derive(Debug, Default)]
 pub(crate) struct Config {
-    active: RefCell<Option<Rc<Active>>>,
-    /// The last text that was looked at, good or bad, so that it is parsed once.
-    last: RefCell<String>,
-    /// What is wrong at the source; empty when what is in force is what is there.
+    active: RefCell<Option<Rc<ActivePlan>>>,
+    /// The spec that was offered last, valid or not. An equal one is not parsed again.
+    last_offered: RefCell<String>,
+    /// The problem with the source; empty if its spec is in force.
     problem: RefCell<String>,
-    loaded: Cell<bool>,
-    /// When the source is to be read next.
-    due: Cell<u64>,
-    /// Whether a revision may be followed by a lower one.
-    allow_older: bool,
+    is_loaded: Cell<bool>,
+    /// The time of the next refresh, in ms since 1970.
+    refresh_due: Cell<u64>,
+    /// Whether a spec may have a lower revision than the one in force.
+    allow_lower_revision: bool,
 }
 
 impl Config {
-    pub(crate) fn new(allow_older: bool) -> Config {
-        Config { allow_older, ..Config::default() }
+    pub(crate) fn new(allow_lower_revision: bool) -> Config {
+        Config { allow_lower_revision, ..Config::default() }
     }
 
     /// The plan in force.
-    pub(crate) fn active(&self) -> Option<Rc<Active>> {
+    pub(crate) fn active(&self) -> Option<Rc<ActivePlan>> {
         self.active.borrow().clone()
     }
 
-    /// Whether the sources have been read at all.
+    /// Whether the sources have been read at least once.
     pub(crate) fn is_loaded(&self) -> bool {
-        self.loaded.get()
+        self.is_loaded.get()
     }
 
-    /// The sources have been read, whatever came of it.
-    pub(crate) fn set_loaded(&self, now: u64, refresh: u64) {
-        self.loaded.set(true);
-        self.due.set(now.saturating_add(refresh));
+    /// Records that the sources have been read, with or without success. The next refresh is due `refresh_ms`
+    /// from now.
+    pub(crate) fn set_loaded(&self, now: u64, refresh_ms: u64) {
+        self.is_loaded.set(true);
+        self.refresh_due.set(now.saturating_add(refresh_ms));
     }
 
-    /// Whether this request is the one that reads the source again. It asks once for each interval;
-    /// nothing waits for anything, so that a request that is cut off can't keep others from it.
-    pub(crate) fn claim_refresh(&self, now: u64, refresh: u64) -> bool {
-        if now < self.due.get() {
+    /// Whether the caller has to refresh the spec. Returns `true` once per interval and does not wait for the
+    /// refresh to end, so a request that the runtime cuts off cannot block later ones.
+    pub(crate) fn claim_refresh(&self, now: u64, refresh_ms: u64) -> bool {
+        if now < self.refresh_due.get() {
             return false;
         }
-        self.due.set(now.saturating_add(refresh));
+        self.refresh_due.set(now.saturating_add(refresh_ms));
         true
     }
 
-    /// What is wrong at the source, as text for people.
+    /// The problem with the source, as a sentence; empty if there is none.
     pub(crate) fn problem(&self) -> String {
         self.problem.borrow().clone()
     }
 
-    /// The source could not be read; what was in force stays.
-    pub(crate) fn failed(&self, why: &str) {
-        self.problem.replace(why.to_owned());
+    /// Records why the source could not be read.
+    pub(crate) fn set_problem(&self, problem: &str) {
+        self.problem.replace(problem.to_owned());
     }
 
-    /// Looks at a text from a source. A revision below the one in force is refused unless allowed.
-    pub(crate) fn offer(&self, source: Source, text: &str, now: u64) -> Offered {
-        if *self.last.borrow() == text {
+    /// Puts a spec in force, unless it has an error. A revision below the one in force is refused unless the
+    /// settings allow it.
+    pub(crate) fn offer(&self, source: SpecSource, json: &str, now: u64) -> OfferResult {
+        if *self.last_offered.borrow() == json {
             if self.problem.borrow().is_empty() {
-                self.seen(now);
+                self.confirm(now);
             }
-            return Offered::Same;
+            return OfferResult::Unchanged;
         }
-        self.last.replace(text.to_owned());
-        match Plan::from_json(text.as_bytes()) {
+        self.last_offered.replace(json.to_owned());
+        match Plan::from_json(json.as_bytes()) {
             Ok(plan) => {
                 self.problem.take();
-                let same = |active: &Rc<Active>| active.plan.digest() == plan.digest();
-                if self.active.borrow().as_ref().is_some_and(same) {
-                    self.seen(now);
-                    return Offered::Same;
+                let is_equal = |active: &Rc<ActivePlan>| active.plan.digest() == plan.digest();
+                if self.active.borrow().as_ref().is_some_and(is_equal) {
+                    self.confirm(now);
+                    return OfferResult::Unchanged;
                 }
-                if let Some(newer) = self.newer_than(plan.revision()).filter(|_| !self.allow_older)
-                {
-                    let revision = plan.revision();
+                let revision = plan.revision();
+                let higher = self.higher_revision(revision);
+                if let Some(higher) = higher.filter(|_| !self.allow_lower_revision) {
                     let problem = format!(
-                        "spec from {} refused: its revision {revision} is below {newer}",
+                        "spec from {} refused: its revision {revision} is below {higher}, which is in force",
                         source.as_str()
                     );
                     self.problem.replace(problem);
-                    return Offered::Refused;
+                    return OfferResult::Refused;
                 }
-                self.active.replace(Some(Rc::new(Active::new(plan, source, now))));
-                Offered::Activated
+                self.active.replace(Some(Rc::new(ActivePlan::new(plan, source, now))));
+                OfferResult::Activated
             }
             Err(errors) => {
                 self.problem.replace(format!("spec from {} refused: {errors}", source.as_str()));
-                Offered::Refused
+                OfferResult::Refused
             }
         }
     }
 
-    /// The revision in force, if it is above another. A store that takes its time to agree with itself
-    /// may hand out what was there before.
-    fn newer_than(&self, revision: u64) -> Option<u64> {
+    /// The revision in force, if it is higher than `revision`. An eventually consistent store may return an
+    /// old spec after a newer one.
+    fn higher_revision(&self, revision: u64) -> Option<u64> {
         let active = self.active.borrow();
         active.as_ref().map(|active| active.plan.revision()).filter(|active| *active > revision)
     }
 
-    fn seen(&self, now: u64) {
+    /// Records that the source has the spec in force.
+    fn confirm(&self, now: u64) {
         if let Some(active) = &*self.active.borrow() {
-            active.seen.set(now);
+            active.last_confirmed.set(now);
         }
     }
 }
@@ -153,55 +157,61 @@ mod tests {
     }
 
     #[test]
-    fn a_bad_spec_keeps_the_last_good_one() {
+    fn invalid_spec_leaves_the_last_good_one_in_force() {
         let config = Config::default();
-        assert_eq!(config.offer(Source::Kv, &spec(1), 10), Offered::Activated);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(1), 10), OfferResult::Activated);
         let first = config.active().unwrap();
-        assert_eq!(config.offer(Source::Kv, "{", 20), Offered::Refused);
+        assert_eq!(config.offer(SpecSource::Kv, "{", 20), OfferResult::Refused);
         assert!(config.problem().starts_with("spec from kv refused: "), "{}", config.problem());
         assert!(Rc::ptr_eq(&first, &config.active().unwrap()));
-        assert_eq!(config.offer(Source::Kv, "{", 25), Offered::Same);
-        assert_eq!(first.seen.get(), 10);
-        assert_eq!(config.offer(Source::Kv, &spec(2), 30), Offered::Activated);
+        assert_eq!(config.offer(SpecSource::Kv, "{", 25), OfferResult::Unchanged);
+        assert_eq!(first.last_confirmed.get(), 10);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(2), 30), OfferResult::Activated);
         assert_eq!(config.active().unwrap().plan.revision(), 2);
         assert_eq!(config.problem(), "");
     }
 
     #[test]
-    fn the_same_spec_changes_nothing() {
+    fn equal_spec_only_confirms_the_plan() {
         let config = Config::default();
-        config.offer(Source::Kv, &spec(1), 10);
+        config.offer(SpecSource::Kv, &spec(1), 10);
         let first = config.active().unwrap();
-        assert_eq!(config.offer(Source::Kv, &spec(1), 20), Offered::Same);
-        assert_eq!(config.offer(Source::Kv, &format!(" {}", spec(1)), 30), Offered::Same);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(1), 20), OfferResult::Unchanged);
+        assert_eq!(
+            config.offer(SpecSource::Kv, &format!(" {}", spec(1)), 30),
+            OfferResult::Unchanged
+        );
         assert!(Rc::ptr_eq(&first, &config.active().unwrap()));
-        assert_eq!((first.since, first.seen.get()), (10, 30));
+        assert_eq!((first.since, first.last_confirmed.get()), (10, 30));
     }
 
     #[test]
-    fn the_good_spec_after_a_bad_one_may_be_the_old_one() {
+    fn old_spec_after_an_invalid_one_clears_the_problem() {
         let config = Config::default();
-        config.offer(Source::Kv, &spec(1), 10);
-        config.offer(Source::Kv, "[]", 20);
-        assert_eq!(config.offer(Source::Kv, &spec(1), 30), Offered::Same);
+        config.offer(SpecSource::Kv, &spec(1), 10);
+        config.offer(SpecSource::Kv, "[]", 20);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(1), 30), OfferResult::Unchanged);
         assert_eq!(config.problem(), "");
     }
 
     #[test]
-    fn a_lower_revision_is_refused_unless_allowed() {
+    fn lower_revision_is_refused_unless_allowed() {
         let config = Config::default();
-        config.offer(Source::Kv, &spec(2), 10);
-        assert_eq!(config.offer(Source::Kv, &spec(1), 20), Offered::Refused);
-        assert_eq!(config.problem(), "spec from kv refused: its revision 1 is below 2");
+        config.offer(SpecSource::Kv, &spec(2), 10);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(1), 20), OfferResult::Refused);
+        assert_eq!(
+            config.problem(),
+            "spec from kv refused: its revision 1 is below 2, which is in force"
+        );
         assert_eq!(config.active().unwrap().plan.revision(), 2);
-        assert_eq!(config.offer(Source::Kv, &spec(3), 30), Offered::Activated);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(3), 30), OfferResult::Activated);
         let config = Config::new(true);
-        config.offer(Source::Kv, &spec(2), 10);
-        assert_eq!(config.offer(Source::Kv, &spec(1), 20), Offered::Activated);
+        config.offer(SpecSource::Kv, &spec(2), 10);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(1), 20), OfferResult::Activated);
     }
 
     #[test]
-    fn one_refresh_for_each_interval() {
+    fn refresh_is_claimed_once_per_interval() {
         let config = Config::default();
         config.set_loaded(1_000, 500);
         assert!(!config.claim_refresh(1_499, 500));

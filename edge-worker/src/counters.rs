@@ -1,10 +1,10 @@
-//! What an isolate has counted since it started.
+//! The counters of an isolate since it started.
 
 use std::cell::Cell;
 
-use crate::overrides::OverrideCounters;
+use crate::override_counters::OverrideCounters;
 
-/// A number that only grows.
+/// A counter.
 #[derive(Debug, Default)]
 pub(crate) struct Counter(Cell<u64>);
 
@@ -21,31 +21,31 @@ impl Counter {
 /// Counters that outlive a plan.
 #[derive(Debug, Default)]
 pub(crate) struct Counters {
-    /// Requests that were decided or passed on.
+    /// Requests, except those for the Worker's own endpoints.
     pub(crate) requests: Counter,
-    /// Requests that came before there was any plan.
+    /// Requests that arrived when there was no plan.
     pub(crate) without_plan: Counter,
-    /// Requests whose target did not answer, fallbacks included.
+    /// Requests whose target could not be reached, including those that fell back.
     pub(crate) unreachable: Counter,
     /// Requests whose arm has no target in the settings.
     pub(crate) unmapped: Counter,
-    /// Requests that the baseline answered in an arm's place.
+    /// Requests that went to the baseline in place of their arm.
     pub(crate) fallbacks: Counter,
-    /// Answers from the cache.
+    /// Responses from the cache.
     pub(crate) cache_hits: Counter,
-    /// Answers that could have been in the cache and were not.
+    /// Requests with a cache key whose response was not in the cache.
     pub(crate) cache_misses: Counter,
-    /// Flag evaluations answered.
+    /// Flag evaluations (OFREP).
     pub(crate) evaluations: Counter,
-    /// Tokens whose claims counted.
+    /// Valid JSON Web Tokens.
     pub(crate) tokens_verified: Counter,
-    /// Tokens that were not good.
+    /// JSON Web Tokens that are not valid.
     pub(crate) tokens_refused: Counter,
-    /// Testers' tokens.
+    /// Override tokens.
     pub(crate) overrides: OverrideCounters,
-    /// Batches of outcomes handed to the object that judges.
+    /// Batches of outcomes that the judge has accepted.
     pub(crate) flushed: Counter,
-    /// Batches that it did not take; what was in them is not counted.
+    /// Batches that it has not accepted. Their outcomes are lost.
     pub(crate) flushes_failed: Counter,
     /// Specs refused.
     pub(crate) refused: Counter,

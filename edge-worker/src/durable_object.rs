@@ -1,7 +1,7 @@
-//! The Durable Object that judges: its events.
+//! The events of the Durable Object that judges.
 //!
-//! Its class is in `worker.js` and holds nothing but the storage. An instance of the WebAssembly may come
-//! to an end; the object goes on with the next one.
+//! Its class is in `worker.js` and has only the storage: if the WebAssembly instance traps, the object
+//! continues with a new one.
 
 use std::rc::Rc;
 
@@ -15,18 +15,18 @@ use worker::wasm_bindgen_futures::spawn_local;
 
 use crate::entry::{isolate, on_abort};
 use crate::host::{self, Storage};
-use crate::isolate::{Isolate, KV};
+use crate::isolate::{Isolate, KV_BINDING};
 
-/// When KV is tried again, in ms.
+/// The time between a failed write to KV and the next one, in ms.
 const RETRY_MS: u64 = 10_000;
-/// How long the webhook may take to answer, in ms.
+/// The time limit of a request to the webhook, in ms.
 const WEBHOOK_MS: u32 = 5_000;
-/// How often a record is sent at most: again after 1 s, 2 s, 4 s and so on.
+/// How often a record is sent until it is given up. The tries follow after 1 s, 2 s, 4 s and so on.
 const MAX_WEBHOOK_TRIES: u32 = 6;
-/// The key of the time of the next alarm, in decimal digits.
+/// The key of the time of the next alarm, in ms since 1970, in decimal digits.
 const ALARM: &str = "alarm";
 
-/// What every event of the object begins with.
+/// Begins an event of the object.
 fn begin(env: &Env) -> (Rc<Isolate>, u64) {
     handler::set_on_abort(on_abort);
     let now = host::now_ms();
@@ -42,11 +42,13 @@ fn begin(env: &Env) -> (Rc<Isolate>, u64) {
 #[allow(unreachable_pub)]
 pub async fn judge_batch(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<String, JsValue> {
     let (isolate, now) = begin(&env);
-    let Some(batch) = OutcomeBatch::from_bytes(&bytes) else { return Err("not a batch".into()) };
-    let Some(active) = isolate.plan_like(&env, Some(&batch.digest), now).await else {
+    let Some(batch) = OutcomeBatch::from_bytes(&bytes) else {
+        return Err("the body is not a batch of outcomes".into());
+    };
+    let Some(active) = isolate.plan_for_judge(&env, Some(&batch.digest), now).await else {
         return Err("there is no plan".into());
     };
-    // From here on nothing waits until everything is stored: no other event comes in between.
+    // Nothing is awaited from here until everything is stored, so no other event runs in between.
     let judge = Judge::new(Storage::new(storage));
     let audits = judge.take_batch(&active.plan, &batch, &isolate.latches.latches(), now);
     if !batch.tallies.is_empty() {
@@ -64,13 +66,13 @@ pub async fn judge_batch(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<S
 #[allow(unreachable_pub)]
 pub async fn judge_alarm(storage: JsValue, env: Env) -> Result<(), JsValue> {
     let (isolate, now) = begin(&env);
-    let Some(active) = isolate.plan_like(&env, None, now).await else {
+    let Some(active) = isolate.plan_for_judge(&env, None, now).await else {
         return Err("there is no plan".into());
     };
     let judge = Judge::new(Storage::new(storage));
     judge.store().put(ALARM, b"0");
     let audits = judge.wake(&active.plan, &isolate.latches.latches(), now);
-    if judge.is_waiting(&active.plan, now) {
+    if judge.needs_recheck(&active.plan, now) {
         wake_at(judge.store(), now, now.saturating_add(Judge::<Storage>::RECHECK_MS));
     }
     finish(judge, isolate, env, audits.unwrap_or_default(), now).map(drop)
@@ -85,18 +87,18 @@ pub async fn judge_alarm(storage: JsValue, env: Env) -> Result<(), JsValue> {
 #[allow(unreachable_pub)]
 pub async fn judge_status(storage: JsValue, env: Env) -> Result<String, JsValue> {
     let (isolate, now) = begin(&env);
-    let Some(active) = isolate.plan_like(&env, None, now).await else {
+    let Some(active) = isolate.plan_for_judge(&env, None, now).await else {
         return Err("there is no plan".into());
     };
     let judge = Judge::new(Storage::new(storage));
-    // A storage of one owner has no conflicts.
+    // A storage with one owner has no conflicts.
     let _ = judge.remove_expired(&active.plan, now);
     wake_for_expiry(&judge, now);
     let status = judge.status(&active.plan);
     judge.store().failure().map_or(Ok(status), Err)
 }
 
-/// Wakes the object at a time, unless it wakes earlier anyway.
+/// Wakes the object at a time, unless an earlier alarm is set.
 fn wake_at(storage: &Storage, now: u64, at: u64) {
     let next = storage.get(ALARM).0.and_then(|text| String::from_utf8(text).ok()?.parse().ok());
     if next.is_some_and(|next: u64| next > now && next <= at) {
@@ -106,15 +108,15 @@ fn wake_at(storage: &Storage, now: u64, at: u64) {
     storage.set_alarm(at);
 }
 
-/// Wakes the object when evidence has to be removed, whether there is traffic then or not.
+/// Wakes the object when evidence expires, so that it is removed without traffic, too.
 fn wake_for_expiry(judge: &Judge<Storage>, now: u64) {
     if let Some(at) = judge.next_expiry() {
         wake_at(judge.store(), now, at);
     }
 }
 
-/// Ends an event: everything is stored, or the event fails. The rest happens behind its answer, so that the
-/// isolate that sent a batch does not wait for KV and the webhook.
+/// Ends an event: it fails unless everything is stored. KV and the webhook follow after the response, so that
+/// the isolate that sent a batch does not wait for them.
 fn finish(
     judge: Judge<Storage>,
     isolate: Rc<Isolate>,
@@ -131,7 +133,7 @@ fn finish(
     for audit in &audits {
         host::log("log", &audit.to_json());
     }
-    let namespace = host::binding(&env, KV);
+    let namespace = host::binding(&env, KV_BINDING);
     if !namespace.is_undefined() && judge.unpublished().is_some() {
         wake_at(judge.store(), now, now.saturating_add(RETRY_MS));
     }
@@ -140,7 +142,7 @@ fn finish(
             publish(&judge, &isolate, &namespace).await;
         }
         let Some(url) = &isolate.settings.webhook else { return };
-        // The latches go with each record, so that a receiver can serve what it was sent as state.
+        // The latches go with each record, so that a receiver can serve the message as latches.
         let latches = judge.document().latches;
         for audit in &audits {
             let body = json::object(|object| {
@@ -153,28 +155,29 @@ fn finish(
     Ok(document)
 }
 
+/// Sends an audit record to the webhook until it is confirmed.
 async fn post(url: &str, body: &str) {
     for tries in 0..MAX_WEBHOOK_TRIES {
         if tries > 0 {
             host::sleep(500_u32.checked_shl(tries).unwrap_or(u32::MAX)).await;
         }
         let Err(thrown) = host::post(url, body, WEBHOOK_MS).await else { return };
-        let why = host::why(&thrown);
-        host::log("warn", &format!("serin: the webhook took no record: {why}"));
+        let why = host::thrown_message(&thrown);
+        host::log("warn", &format!("serin: the webhook did not confirm a record: {why}"));
     }
 }
 
-/// Writes the latches to KV, again as long as they change meanwhile: of two writers the last one leaves the
-/// newest document there.
+/// Writes the latches to KV, and again if they have changed meanwhile. So the last of several writers leaves
+/// the newest document.
 async fn publish(judge: &Judge<Storage>, isolate: &Isolate, namespace: &JsValue) {
     while let Some(document) = judge.unpublished().filter(|_| judge.store().failure().is_none()) {
         match host::write_kv(namespace, &isolate.settings.latches_key, &document).await {
             Ok(()) => {
-                // A storage of one owner has no conflicts.
+                // A storage with one owner has no conflicts.
                 let _ = judge.set_published(&document);
             }
             Err(thrown) => {
-                let why = host::why(&thrown);
+                let why = host::thrown_message(&thrown);
                 host::log("error", &format!("serin: latches could not be written to KV: {why}"));
                 return;
             }

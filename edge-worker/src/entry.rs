@@ -1,4 +1,4 @@
-//! The fetch event: one request, from its head to its answer.
+//! The fetch event: the Worker's handling of one request.
 
 use std::cell::RefCell;
 use std::convert::Infallible;
@@ -9,17 +9,18 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsValue, handler};
 use worker::{Context, Env, event, worker_sys};
 
-use crate::facts::Edge;
-use crate::head::Head;
+use crate::facts::CloudflareHost;
 use crate::host::{self, Request, Response};
 use crate::isolate::Isolate;
-use crate::proxy::{self, Decided, Exchange};
+use crate::proxy::{self, Exchange, PlanDecision};
+use crate::request_head::RequestHead;
 use crate::{cache, endpoints};
 
 thread_local! {
     static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
 }
 
+/// The state of this isolate. The first call creates it.
 pub(crate) fn isolate(env: &Env, now: u64) -> Rc<Isolate> {
     ISOLATE.with_borrow_mut(|slot| {
         let isolate = slot.get_or_insert_with(|| Rc::new(Isolate::new(env, now)));
@@ -31,22 +32,22 @@ pub(crate) fn isolate(env: &Env, now: u64) -> Rc<Isolate> {
 #[event(fetch)]
 async fn fetch(request: Request, env: Env, context: Context) -> Result<Response, Infallible> {
     handler::set_on_abort(on_abort);
-    Ok(answer(&request, &env, &context).await)
+    Ok(respond(&request, &env, &context).await)
 }
 
-/// After a trap: one call of the host is all that this instance can still do.
+/// Handles a trap. The instance can do nothing more than this one call of the host.
 pub(crate) fn on_abort() {
-    host::aborted();
+    host::reject_pending_calls();
 }
 
-/// The fetch event after a fault in [`fetch`]: to the baseline, without a decision.
+/// Handles a request after a fault in [`fetch`]: sends it to the baseline, without a decision.
 ///
 /// # Errors
 ///
-/// None: the type is what an exported `async fn` has to return.
+/// None. An exported `async fn` has to return this type.
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
-pub async fn pass(
+pub async fn pass_through(
     request: Request,
     env: Env,
     context: worker_sys::Context,
@@ -54,22 +55,22 @@ pub async fn pass(
     let now = host::now_ms();
     let context = Context::new(context);
     let isolate = isolate(&env, now);
-    let head = Head::new(host::head(&request));
+    let head = RequestHead::new(host::request_head(&request));
     let exchange = Exchange { isolate: &isolate, env: &env, context: &context, head: &head, now };
     let may_repeat = head.is_repeatable() && !host::has_body(&request);
     if host::was_sent(&request) && !may_repeat {
-        return Ok(exchange.lost());
+        return Ok(proxy::fault_response());
     }
-    Ok(proxy::pass(&exchange, &request, None).await)
+    Ok(proxy::pass_through(&exchange, &request, None).await)
 }
 
-async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
+async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
     let now = host::now_ms();
     let isolate = isolate(env, now);
     let active = isolate.plan(env, context, now).await;
-    let head = Head::new(host::head(request));
+    let head = RequestHead::new(host::request_head(request));
     if let Some(response) =
-        endpoints::answer((&isolate, env), active.as_deref(), request, &head, now).await
+        endpoints::respond((&isolate, env), active.as_deref(), request, &head, now).await
     {
         return response;
     }
@@ -77,15 +78,15 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     let exchange = Exchange { isolate: &isolate, env, context, head: &head, now };
     let Some(active) = active else {
         isolate.counters.without_plan.increment();
-        return proxy::pass(&exchange, request, None).await;
+        return proxy::pass_through(&exchange, request, None).await;
     };
     let claims = isolate.claims(&active, &head, now).await;
     let plan = &active.plan;
     let active_latches = active.active_latches();
-    let mut edge = Edge {
+    let mut edge = CloudflareHost {
         head: &head,
         clock: &isolate.clock,
-        reading: now,
+        now,
         claims: &claims,
         latches: active_latches.as_deref(),
         override_keys: isolate.settings.override_keys.as_ref(),
@@ -93,30 +94,31 @@ async fn answer(request: &Request, env: &Env, context: &Context) -> Response {
     };
     let facts = Facts::of_request(plan, head.pairs(), &mut edge);
     isolate.counters.overrides.count(facts.override_outcome());
-    // Not kept across a wait: other requests of this isolate decide meanwhile.
+    // Cloned, because other requests of this isolate decide while this one awaits its target.
     let decision = match active.decision.try_borrow_mut() {
         Ok(mut decision) => {
             decide(&active.plan, &facts, &mut decision);
             decision.clone()
         }
-        Err(_) => return proxy::pass(&exchange, request, None).await,
+        Err(_) => return proxy::pass_through(&exchange, request, None).await,
     };
     if let Some(decided) = decision.rollout() {
         active.count(decided);
     }
     let mut fields = String::new();
     for cookie in decision.set_cookies(&active.plan, &facts) {
-        endpoints::line(&mut fields, "set-cookie", &cookie);
+        endpoints::push_field(&mut fields, "set-cookie", &cookie);
     }
     if isolate.settings.expose_decision || facts.wants_decision() {
-        endpoints::line(&mut fields, headers::DECISION, &decision.record(&active.plan));
+        endpoints::push_field(&mut fields, headers::DECISION, &decision.record(&active.plan));
     }
-    let key = isolate.settings.cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
-    let probe = decision.probe(plan, &facts);
-    let decided = Decided { active: &active, decision: &decision, probe };
+    let has_cache = isolate.settings.caches_responses;
+    let key = has_cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
+    let exposure = decision.exposure(plan, &facts);
+    let decided = PlanDecision { active: &active, decision: &decision, exposure };
     let response = match key {
-        Some(key) => proxy::cached(&exchange, request, decided, key).await,
-        None => proxy::decided(&exchange, request, decided).await,
+        Some(key) => proxy::respond_cached(&exchange, request, decided, key).await,
+        None => proxy::respond(&exchange, request, decided).await,
     };
     if fields.is_empty() { response } else { host::with_fields(&response, &fields) }
 }

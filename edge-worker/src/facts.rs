@@ -1,4 +1,4 @@
-//! What the plan needs and only the host knows.
+//! The facts of a request: Cloudflare as the core's `RequestHost`.
 
 use std::borrow::Cow;
 
@@ -6,13 +6,13 @@ use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
 use serin_core::{MonotonicClock, OverrideKeys, RequestHost};
 
-use crate::head::Head;
 use crate::jwt::Claims;
+use crate::request_head::RequestHead;
 
-/// The field in which Cloudflare tells the client's address; it overwrites what a client sends.
+/// The header field with the client's address. Cloudflare overwrites what a client sends.
 const CLIENT_ADDRESS: &str = "cf-connecting-ip";
 
-/// What the platform is asked for.
+/// The platform's part of a request's facts.
 pub(crate) trait Platform {
     /// A field of the request's `cf` object.
     fn client_field(&self, name: &str) -> Option<String>;
@@ -21,21 +21,21 @@ pub(crate) trait Platform {
 }
 
 /// The Worker that handles a request.
-pub(crate) struct Edge<'a, P> {
-    pub(crate) head: &'a Head,
-    /// The isolate's, which outlives its plans.
+pub(crate) struct CloudflareHost<'a, P> {
+    pub(crate) head: &'a RequestHead,
+    /// The isolate's clock, which outlives its plans.
     pub(crate) clock: &'a MonotonicClock,
-    /// What the platform's clock said when the request came, ms since 1970.
-    pub(crate) reading: u64,
+    /// The platform's time when the request arrived, in ms since 1970.
+    pub(crate) now: u64,
     pub(crate) claims: &'a Claims,
     pub(crate) latches: Option<&'a ActiveLatches>,
     pub(crate) override_keys: Option<&'a OverrideKeys>,
     pub(crate) platform: &'a P,
 }
 
-impl<'a, P: Platform> RequestHost<'a> for Edge<'a, P> {
+impl<'a, P: Platform> RequestHost<'a> for CloudflareHost<'a, P> {
     fn now(&self) -> Option<u64> {
-        self.clock.advance(Some(self.reading))
+        self.clock.advance(Some(self.now))
     }
 
     fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
@@ -59,6 +59,7 @@ impl<'a, P: Platform> RequestHost<'a> for Edge<'a, P> {
     }
 }
 
+/// The name of an input in the request's `cf` object.
 fn cf_field(input: &Input) -> Option<&'static str> {
     match input {
         Input::Country => Some("country"),
@@ -75,9 +76,9 @@ mod tests {
     use super::*;
     use serin_core::{Decision, Facts, Plan, decide};
 
-    struct Known;
+    struct FixedPlatform;
 
-    impl Platform for Known {
+    impl Platform for FixedPlatform {
         fn client_field(&self, name: &str) -> Option<String> {
             (name == "country").then(|| "SE".to_owned())
         }
@@ -88,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn address_country_and_id_come_from_the_host() {
+    fn address_country_and_id_are_the_hosts() {
         let spec = br#"{"formatVersion":1,
             "units":{"user":[{"cookie":"uid"},{"anonymous":"serin_id"}]},
             "rollouts":{"web":{"unit":"user","arms":{"a":{"target":"a"},"b":{"target":"b"}},
@@ -98,15 +99,15 @@ mod tests {
         let plan = Plan::from_json(spec).unwrap();
         let arm = |address: &str| {
             let text = format!("GET\nhttps://shop.example/\ncf-connecting-ip\n{address}");
-            let head = Head::new(text);
-            let mut edge = Edge {
+            let head = RequestHead::new(text);
+            let mut edge = CloudflareHost {
                 head: &head,
                 clock: &MonotonicClock::default(),
-                reading: 0,
+                now: 0,
                 claims: &Claims::default(),
                 latches: None,
                 override_keys: None,
-                platform: &Known,
+                platform: &FixedPlatform,
             };
             let facts = Facts::of_request(&plan, head.pairs(), &mut edge);
             let mut decision = Decision::new(&plan);
@@ -122,7 +123,7 @@ mod tests {
     }
 
     #[test]
-    fn a_step_that_has_begun_does_not_end_when_the_clock_goes_back() {
+    fn a_started_step_stays_when_the_clock_goes_back() {
         const START: u64 = 1_795_251_600_000;
         let spec = |revision: u64| {
             format!(
@@ -135,17 +136,17 @@ mod tests {
         };
         let plans = [1, 2].map(|revision| Plan::from_json(spec(revision).as_bytes()).unwrap());
         let clock = MonotonicClock::default();
-        let arm = |plan: &Plan, reading| {
-            let head = Head::new("GET\nhttps://shop.example/\nx-user\nada".to_owned());
+        let arm = |plan: &Plan, now| {
+            let head = RequestHead::new("GET\nhttps://shop.example/\nx-user\nada".to_owned());
             let claims = Claims::default();
-            let mut edge = Edge {
+            let mut edge = CloudflareHost {
                 head: &head,
                 clock: &clock,
-                reading,
+                now,
                 claims: &claims,
                 latches: None,
                 override_keys: None,
-                platform: &Known,
+                platform: &FixedPlatform,
             };
             let facts = Facts::of_request(plan, head.pairs(), &mut edge);
             let mut decision = Decision::new(plan);
@@ -156,7 +157,7 @@ mod tests {
         assert_eq!(arm(first, START - 1), "a");
         assert_eq!(arm(first, START), "b");
         assert_eq!(arm(first, START - 1), "b");
-        // The next plan begins where the last one was.
+        // The next plan continues with the same clock.
         assert_eq!(arm(second, START - 1), "b");
         assert_eq!(arm(second, 0), "b");
     }

@@ -1,9 +1,9 @@
-// The platform's side: each function is one step that needs JavaScript's own objects. No decisions
-// here. Several values travel as one text, a line each, because every call across the border between
-// WebAssembly and JavaScript costs time; no method, URL, header name or value contains a line break.
+// The platform's side of the Worker: each function is one step that needs JavaScript's own objects. None decides
+// anything. Several values are passed as one string, a line each, because every call between WebAssembly and
+// JavaScript costs time. No method, URL, header name or header value contains a line break.
 
-/** Method, URL, then name and value of each header field. */
-export function head(request) {
+/** The request's head: a line for the method, the URL, each header field's name and each field's value. */
+export function requestHead(request) {
   let text = `${request.method}\n${request.url}`;
   for (const [name, value] of request.headers) text += `\n${name}\n${value}`;
   return text;
@@ -13,27 +13,27 @@ export function hasBody(request) {
   return request.body !== null;
 }
 
-/** What Cloudflare knows about the client. */
+/** A field of the request's `cf` object: what Cloudflare knows about the client. */
 export function clientField(request, name) {
   const value = request.cf?.[name];
   return value === undefined || value === null ? undefined : String(value);
 }
 
-/** The spec that was bundled with the Worker: text, or what a bundler made of JSON. */
-export function bundled() {
+/** The bundled spec as JSON. A bundler may have parsed it. */
+export function bundledSpec() {
   const spec = globalThis.serinSpec;
   if (spec === undefined || spec === null) return undefined;
   return typeof spec === "string" ? spec : JSON.stringify(spec);
 }
 
-/** A variable or secret as text; one written as JSON in wrangler.jsonc arrives as an object. */
+/** A variable or secret as a string. One that is written as JSON in wrangler.jsonc arrives as an object. */
 export function variable(env, name) {
   const value = env[name];
   if (value === undefined || value === null) return undefined;
   return typeof value === "string" ? value : JSON.stringify(value);
 }
 
-/** A binding to something that can be called: a service, a KV namespace. */
+/** A binding to a service, a KV namespace or a Durable Object namespace; undefined for anything else. */
 export function binding(env, name) {
   const value = env[name];
   const callable = typeof value?.fetch === "function" || typeof value?.get === "function";
@@ -48,76 +48,76 @@ export function writeKv(namespace, key, text) {
   return namespace.put(key, text);
 }
 
-/** One object judges for all isolates. Without a batch it tells its state. */
+/** Sends a batch to the one object that judges for all isolates. Without a batch it returns its status. */
 export async function askJudge(namespace, batch) {
-  const asked = batch === undefined ? {} : { method: "POST", body: batch.slice() };
-  const init = { ...asked, signal: AbortSignal.timeout(5_000) };
-  const answer = await namespace.get(namespace.idFromName("serin")).fetch("https://gates/", init);
-  const text = await answer.text();
-  if (!answer.ok) throw new Error(text);
+  const options = batch === undefined ? {} : { method: "POST", body: batch.slice() };
+  const init = { ...options, signal: AbortSignal.timeout(5_000) };
+  const response = await namespace.get(namespace.idFromName("serin")).fetch("https://gates/", init);
+  const text = await response.text();
+  if (!response.ok) throw new Error(text);
   return text;
 }
 
 export async function post(url, body, milliseconds) {
   const signal = AbortSignal.timeout(milliseconds);
   const headers = { "content-type": "application/json" };
-  const answer = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
-  await discard(answer);
-  if (!answer.ok) throw new Error(`status ${answer.status}`);
+  const response = await fetch(url, { method: "POST", headers, body, signal, redirect: "manual" });
+  await discard(response);
+  if (!response.ok) throw new Error(`status ${response.status}`);
 }
 
 export function sleep(milliseconds) {
   return new Promise((wake) => { setTimeout(wake, milliseconds); });
 }
 
-/** What a Durable Object keeps under a key. */
-export function stored(storage, key) {
+/** The value of a key in a Durable Object's storage. */
+export function storageGet(storage, key) {
   return storage.kv.get(key);
 }
 
-export function store(storage, key, value) {
+export function storagePut(storage, key, value) {
   storage.kv.put(key, value.slice());
 }
 
-export function unstore(storage, key) {
+export function storageDelete(storage, key) {
   storage.kv.delete(key);
 }
 
-export function setAlarm(storage, at) {
-  storage.setAlarm(at);
+export function setAlarm(storage, time) {
+  storage.setAlarm(time);
 }
 
-/** Sends a request, with header fields changed (name, value; no value removes), to a service or to
- * another URL. */
+/** Sends a request to a service or to another URL, with header fields changed: a line for each name and each
+ * value; an empty value removes the field. */
 export function forward(service, request, url, changes) {
-  sent.add(request);
+  sentRequests.add(request);
   const copy = new Request(url ?? request.url, request);
   change(copy.headers, changes);
   return send(service, copy);
 }
 
-/** Requests that have gone to a target: what happened to them there is not known. */
-const sent = new WeakSet();
+/** Requests that have been sent to a target: it may have handled them. */
+const sentRequests = new WeakSet();
 
 export function wasSent(request) {
-  return sent.has(request);
+  return sentRequests.has(request);
 }
 
-/** What is called for each waiting request when the WebAssembly's instance has come to an end. */
-export const waiting = new Set();
-let ended = false;
+/** The `reject` functions of the calls into WebAssembly that are pending. They are called if the instance traps. */
+export const pendingCalls = new Set();
+let hasTrapped = false;
 
-export function aborted() {
-  ended = true;
-  for (const abort of waiting) abort(new Error("the WebAssembly came to an end"));
-  waiting.clear();
+export function rejectPendingCalls() {
+  hasTrapped = true;
+  for (const reject of pendingCalls) reject(new Error("the WebAssembly instance has trapped"));
+  pendingCalls.clear();
 }
 
-/** Whether the instance has come to an end since this was last asked. */
-export function hasEnded() {
-  const answer = ended;
-  ended = false;
-  return answer;
+/** Whether the instance has trapped since the last call of this function. */
+export function takeTrap() {
+  const result = hasTrapped;
+  hasTrapped = false;
+  return result;
 }
 
 function change(headers, changes) {
@@ -134,24 +134,24 @@ function send(service, request) {
   return service === undefined ? fetch(request) : service.fetch(request);
 }
 
-/** Sends a copy of a request, given up after a while. A body is read whole first, so that the copy
- * never holds up the request itself. */
+/** Sends a copy of a request, with a time limit. The body of a buffered copy is read whole first, so that the
+ * copy never delays the request. */
 export function mirror(service, request, url, changes, buffered, milliseconds) {
   const { method, headers } = request;
-  const spare = buffered ? request.clone() : undefined;
-  const answer = (async () => {
-    const body = await spare?.arrayBuffer();
+  const clone = buffered ? request.clone() : undefined;
+  const response = (async () => {
+    const body = await clone?.arrayBuffer();
     const signal = AbortSignal.timeout(milliseconds);
     const copy = new Request(url ?? request.url, { method, headers, body, signal, redirect: "manual" });
     change(copy.headers, changes);
     return send(service, copy);
   })();
-  // Somebody waits for it, but perhaps not yet.
-  answer.catch(() => {});
-  return answer;
+  // A rejection before the response is awaited must not count as unhandled.
+  response.catch(() => {});
+  return response;
 }
 
-/** The same response with header fields added: name, value. */
+/** The same response with header fields added: a line for each name and each value. */
 export function withFields(response, fields) {
   const copy = new Response(response.body, response);
   append(copy.headers, fields);
@@ -163,14 +163,14 @@ function append(headers, fields) {
   for (let i = 0; i + 1 < lines.length; i += 2) headers.append(lines[i], lines[i + 1]);
 }
 
-/** A response of our own. */
+/** A response of the Worker's own. */
 export function respond(status, fields, body) {
   const headers = new Headers();
   append(headers, fields);
   return new Response(body === "" ? null : body, { status, headers });
 }
 
-/** The body as text; nothing if it is longer than the limit. */
+/** The body as text; undefined if it is longer than the limit, in bytes. */
 export async function readText(request, limit) {
   const bytes = await readBytes(request.body, limit);
   return bytes === undefined ? undefined : new TextDecoder().decode(bytes);
@@ -186,10 +186,10 @@ async function readBytes(body, limit) {
     chunks.push(chunk);
   }
   const bytes = new Uint8Array(length);
-  let at = 0;
+  let offset = 0;
   for (const chunk of chunks) {
-    bytes.set(chunk, at);
-    at += chunk.byteLength;
+    bytes.set(chunk, offset);
+    offset += chunk.byteLength;
   }
   return bytes;
 }
@@ -198,19 +198,19 @@ export function discard(response) {
   return response.body === null ? Promise.resolve() : response.body.cancel();
 }
 
-/** SHA-256 of a body, in hexadecimal digits, without holding it. */
-export async function digest(message) {
+/** The SHA-256 of a body, in hexadecimal digits. The body is streamed, not buffered. */
+export async function bodyDigest(message) {
   const sink = new crypto.DigestStream("SHA-256");
   if (message.body === null) await sink.getWriter().close();
   else await message.body.pipeTo(sink);
   return [...new Uint8Array(await sink.digest)].map((byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-export function cached(key) {
+export function cacheGet(key) {
   return caches.default.match(key);
 }
 
-export function keep(key, response) {
+export function cachePut(key, response) {
   return caches.default.put(key, response);
 }
 
@@ -223,8 +223,8 @@ export function now() {
   return Date.now();
 }
 
-/** What was thrown, in words. */
-export function describe(thrown) {
+/** The message of a thrown value. */
+export function thrownMessage(thrown) {
   return thrown instanceof Error ? thrown.message : String(thrown);
 }
 

@@ -1,4 +1,4 @@
-//! Reading the spec from where it is: at the first request of an isolate, then in the background.
+//! The state of an isolate. It reads the spec and the latches at its first request, then in the background.
 
 use std::cell::Cell;
 use std::rc::Rc;
@@ -6,44 +6,46 @@ use std::rc::Rc;
 use serin_core::MonotonicClock;
 use worker::{Context, Env};
 
-use crate::active::Active;
-use crate::config::{Config, Offered, Source};
+use crate::active_plan::ActivePlan;
+use crate::config::{Config, OfferResult, SpecSource};
 use crate::counters::Counters;
 use crate::host;
 use crate::latch_cache::{LatchCache, Merged};
-use crate::settings::Settings;
+use crate::settings::WorkerSettings;
 
-pub(crate) const KV: &str = "SERIN_KV";
-/// The shortest time that KV's edge cache allows, in seconds.
+/// The binding of the KV namespace with the spec and the latches.
+pub(crate) const KV_BINDING: &str = "SERIN_KV";
+/// The binding of the Durable Object that judges.
+pub(crate) const GATES_BINDING: &str = "SERIN_GATES";
+/// The time to live of KV's edge cache, in seconds: the shortest that Cloudflare allows.
 const KV_CACHE_TTL: u32 = 30;
+/// The shortest time between two reads of KV because of an unknown plan, in ms.
+const REREAD_MS: u64 = 1_000;
 
-/// What outlives a request.
+/// The state of an isolate, which outlives its requests.
 pub(crate) struct Isolate {
-    pub(crate) settings: Settings,
+    pub(crate) settings: WorkerSettings,
     pub(crate) config: Config,
     pub(crate) counters: Counters,
+    /// The time of its first request, in ms since 1970.
     pub(crate) started: u64,
-    /// The time that decisions go by, under every plan.
+    /// The clock of decisions, under every plan.
     pub(crate) clock: MonotonicClock,
     pub(crate) latches: LatchCache,
-    /// Whether there is an object that judges.
+    /// Whether the Durable Object that judges is bound.
     pub(crate) has_judge: bool,
-    /// From when on a plan that the object does not know has it read KV again, ms since 1970.
-    reread: Cell<u64>,
+    /// In the object that judges: the time from which a batch of an unknown plan makes it read KV again, in ms
+    /// since 1970.
+    next_reread: Cell<u64>,
 }
-
-/// The binding of the object that judges.
-pub(crate) const GATES: &str = "SERIN_GATES";
-/// How often a plan that the object does not know has it read KV again, in ms.
-const REREAD_MS: u64 = 1_000;
 
 impl Isolate {
     pub(crate) fn new(env: &Env, now: u64) -> Isolate {
-        let settings = Settings::read(|name| host::variable(env, name));
+        let settings = WorkerSettings::read(|name| host::variable(env, name));
         for problem in &settings.problems {
             host::log("warn", &format!("serin: {problem}"));
         }
-        let config = Config::new(settings.allow_older);
+        let config = Config::new(settings.allow_lower_revision);
         Isolate {
             settings,
             config,
@@ -51,63 +53,64 @@ impl Isolate {
             started: now,
             clock: MonotonicClock::default(),
             latches: LatchCache::default(),
-            has_judge: !host::binding(env, GATES).is_undefined(),
-            reread: Cell::new(0),
+            has_judge: !host::binding(env, GATES_BINDING).is_undefined(),
+            next_reread: Cell::new(0),
         }
     }
 
-    /// The plan in force. Only the first request of an isolate waits for it; later ones get what is
-    /// there, and one of them reads the source again behind its own answer.
+    /// The plan in force. Only the first request of an isolate waits for it. Later requests get the stored plan,
+    /// and one of them per interval refreshes it after its own response.
     pub(crate) async fn plan(
         self: &Rc<Self>,
         env: &Env,
         context: &Context,
         now: u64,
-    ) -> Option<Rc<Active>> {
-        let refresh = self.settings.refresh;
+    ) -> Option<Rc<ActivePlan>> {
+        let refresh_ms = self.settings.refresh_ms;
         if !self.config.is_loaded() {
             self.load(env, now).await;
-            if let Some(asked) = self.ask(env) {
-                if host::binding(env, KV).is_undefined() {
-                    // Nobody else can say whether there was an abort.
-                    asked.await;
+            if let Some(fetching) = self.fetch_latches(env) {
+                if host::binding(env, KV_BINDING).is_undefined() {
+                    // Without KV the judge is the only source of aborts.
+                    fetching.await;
                 } else {
-                    context.wait_until(asked);
+                    context.wait_until(fetching);
                 }
             }
-            self.config.set_loaded(now, refresh);
-        } else if self.config.claim_refresh(now, refresh) {
-            let namespace = host::binding(env, KV);
+            self.config.set_loaded(now, refresh_ms);
+        } else if self.config.claim_refresh(now, refresh_ms) {
+            let namespace = host::binding(env, KV_BINDING);
             if !namespace.is_undefined() {
                 let isolate = Rc::clone(self);
                 context.wait_until(async move {
                     isolate.read_kv(&namespace, now).await;
                 });
-            } else if let Some(asked) = self.ask(env) {
-                context.wait_until(asked);
+            } else if let Some(fetching) = self.fetch_latches(env) {
+                context.wait_until(fetching);
             }
         }
         self.config.active()
     }
 
-    /// The plan for the object that judges, which is also asked by isolates that have a newer one.
-    pub(crate) async fn plan_like(
+    /// The plan for the object that judges. A `digest` of another plan makes it read KV again: the isolate that
+    /// sent it may have a newer spec.
+    pub(crate) async fn plan_for_judge(
         &self,
         env: &Env,
         digest: Option<&str>,
         now: u64,
-    ) -> Option<Rc<Active>> {
-        let refresh = self.settings.refresh;
+    ) -> Option<Rc<ActivePlan>> {
+        let refresh_ms = self.settings.refresh_ms;
         if !self.config.is_loaded() {
             self.load(env, now).await;
-            self.config.set_loaded(now, refresh);
+            self.config.set_loaded(now, refresh_ms);
         } else {
             let active = self.config.active();
-            let other = |digest| active.is_none_or(|active| active.plan.digest() != digest);
-            let unknown = digest.is_some_and(other) && now >= self.reread.get();
-            if unknown || self.config.claim_refresh(now, refresh) {
-                self.reread.set(now.saturating_add(REREAD_MS));
-                let namespace = host::binding(env, KV);
+            let differs = |digest| active.is_none_or(|active| active.plan.digest() != digest);
+            let has_unknown_plan = digest.is_some_and(differs) && now >= self.next_reread.get();
+            if has_unknown_plan || self.config.claim_refresh(now, refresh_ms) {
+                self.next_reread.set(now.saturating_add(REREAD_MS));
+                let namespace = host::binding(env, KV_BINDING);
                 if !namespace.is_undefined() {
                     self.read_kv(&namespace, now).await;
                 }
@@ -116,12 +119,12 @@ impl Isolate {
         self.config.active()
     }
 
-    /// Merges a latch document, given as JSON, and decides by it.
-    pub(crate) fn merge_latches(&self, text: &str) {
-        match self.latches.merge(text) {
+    /// Merges a latch document, given as JSON, and makes decisions obey it.
+    pub(crate) fn merge_latches(&self, json: &str) {
+        match self.latches.merge(json) {
             Merged::Unchanged => {}
             Merged::Changed => self.apply_latches(),
-            Merged::Refused => host::log("error", "serin: latches refused: not a document"),
+            Merged::Refused => host::log("error", "serin: latches refused: not a latch document"),
         }
     }
 
@@ -131,86 +134,90 @@ impl Isolate {
         }
     }
 
+    /// Reads the sources in order: KV, the variable, the bundled file. The first valid spec is used.
     async fn load(&self, env: &Env, now: u64) {
-        let namespace = host::binding(env, KV);
+        let namespace = host::binding(env, KV_BINDING);
         if !namespace.is_undefined() && self.read_kv(&namespace, now).await {
             return;
         }
-        // Another request may have been quicker while this one waited.
+        // Another request may have loaded a spec meanwhile.
         if self.config.active().is_some() {
             return;
         }
         let problem = self.config.problem();
         let variable = || host::variable(env, "SERIN_SPEC");
-        let sources: [(Source, &dyn Fn() -> Option<String>); 2] =
-            [(Source::Variable, &variable), (Source::Bundled, &host::bundled)];
+        let sources: [(SpecSource, &dyn Fn() -> Option<String>); 2] =
+            [(SpecSource::Variable, &variable), (SpecSource::Bundled, &host::bundled_spec)];
         for (source, read) in sources {
-            if let Some(text) = read() {
-                self.offer(source, &text, now);
+            if let Some(json) = read() {
+                self.offer(source, &json, now);
                 if self.config.active().is_some() {
                     break;
                 }
             }
         }
         if !problem.is_empty() {
-            self.config.failed(&problem);
+            self.config.set_problem(&problem);
         }
         if self.config.active().is_none() {
-            host::log("warn", "serin: there is no good spec, all requests go to the baseline");
+            host::log("warn", "serin: there is no valid spec: all requests go to the baseline");
         }
     }
 
-    /// Whether KV has given a good spec. Latches are read beside it.
+    /// Reads the spec and the latches from KV. Returns whether the spec is in force.
     async fn read_kv(&self, namespace: &wasm_bindgen::JsValue, now: u64) -> bool {
         let key = &self.settings.kv_key;
-        let spec = host::Reading::new(namespace, key, KV_CACHE_TTL);
-        let latches = host::Reading::new(namespace, &self.settings.latches_key, KV_CACHE_TTL);
-        match latches.text().await {
-            Ok(Some(text)) => self.merge_latches(&text),
+        let spec = host::KvRead::new(namespace, key, KV_CACHE_TTL);
+        let latches = host::KvRead::new(namespace, &self.settings.latches_key, KV_CACHE_TTL);
+        match latches.value().await {
+            Ok(Some(json)) => self.merge_latches(&json),
             Ok(None) => {}
             Err(thrown) => {
-                let why = host::why(&thrown);
-                host::log("warn", &format!("serin: KV's latches could not be read: {why}"));
+                let (key, why) = (&self.settings.latches_key, host::thrown_message(&thrown));
+                host::log("warn", &format!("serin: the KV key {key} could not be read: {why}"));
             }
         }
-        match spec.text().await {
-            Ok(Some(text)) => self.offer(Source::Kv, &text, now),
+        match spec.value().await {
+            Ok(Some(json)) => self.offer(SpecSource::Kv, &json, now),
             Ok(None) => {
-                self.trouble(&format!("the KV key {key} holds nothing"));
+                self.report_problem(&format!("the KV key {key} holds nothing"));
                 false
             }
             Err(thrown) => {
-                self.trouble(&format!(
+                self.report_problem(&format!(
                     "the KV key {key} could not be read: {}",
-                    host::why(&thrown)
+                    host::thrown_message(&thrown)
                 ));
                 false
             }
         }
     }
 
-    fn trouble(&self, what: &str) {
-        if self.config.problem() != what {
-            host::log("warn", &format!("serin: {what}"));
-            self.config.failed(what);
+    /// Records a problem with the source, and logs it once.
+    fn report_problem(&self, problem: &str) {
+        if self.config.problem() != problem {
+            host::log("warn", &format!("serin: {problem}"));
+            self.config.set_problem(problem);
         }
     }
 
-    fn offer(&self, source: Source, text: &str, now: u64) -> bool {
-        match self.config.offer(source, text, now) {
-            Offered::Same => self.config.problem().is_empty(),
-            Offered::Activated => {
+    /// Offers a spec to the config and logs the result. Returns whether the spec is in force.
+    fn offer(&self, source: SpecSource, json: &str, now: u64) -> bool {
+        match self.config.offer(source, json, now) {
+            OfferResult::Unchanged => self.config.problem().is_empty(),
+            OfferResult::Activated => {
                 self.counters.activated.increment();
                 self.apply_latches();
                 if let Some(active) = self.config.active() {
                     let (plan, source) = (&active.plan, source.as_str());
                     let (revision, digest) = (plan.revision(), plan.digest());
-                    let line =
+                    let text =
                         format!("serin: revision {revision} ({digest}) in force, from {source}");
-                    host::log("log", &line);
+                    host::log("log", &text);
                     if active.has_trials && !self.has_judge {
-                        let what = "the spec has gates, and without SERIN_GATES nobody judges";
-                        host::log("warn", &format!("serin: {what}"));
+                        let text =
+                            "serin: the spec has gates, and without SERIN_GATES nobody judges them";
+                        host::log("warn", text);
                     }
                     for error in plan.isolated().iter() {
                         host::log("error", &format!("serin: isolated: {error}"));
@@ -218,13 +225,13 @@ impl Isolate {
                 }
                 true
             }
-            Offered::Refused => {
+            OfferResult::Refused => {
                 self.counters.refused.increment();
-                let kept = match self.config.active() {
+                let effect = match self.config.active() {
                     Some(active) => format!("revision {} stays in force", active.plan.revision()),
-                    None => "there is no plan to fall back to".to_owned(),
+                    None => "there is no plan yet".to_owned(),
                 };
-                host::log("error", &format!("serin: {}; {kept}", self.config.problem()));
+                host::log("error", &format!("serin: {}; {effect}", self.config.problem()));
                 false
             }
         }

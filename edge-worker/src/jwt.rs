@@ -1,76 +1,79 @@
-//! Tokens: where they are, what makes their claims count (RFC 7519, section 4.1), and a claim as text.
+//! JSON Web Tokens: their header field, the validation of their claims (RFC 7519, section 4.1), and claims as
+//! strings.
 
 use serin_core::json::Node;
 
-use crate::head::Head;
+use crate::request_head::RequestHead;
 
-/// Seconds by which two clocks may differ.
-const SKEW: u64 = 60;
-const LONGEST: usize = 16_384;
+/// The accepted difference between two clocks, in seconds.
+const CLOCK_SKEW: u64 = 60;
+const MAX_TOKEN_BYTES: usize = 16_384;
 
-/// Which tokens count.
+/// The settings that tokens are validated by.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct JwtSettings {
     /// A JSON Web Key Set, or the URL of one.
     pub(crate) keys: String,
     /// The header field with the token, after `Bearer ` or alone.
     pub(crate) header: String,
-    /// What `iss` has to be, if anything.
+    /// The required issuer, `iss`.
     pub(crate) issuer: Option<String>,
-    /// What `aud` has to be or to contain, if anything.
+    /// The required audience: `aud` is it, or a list that contains it.
     pub(crate) audience: Option<String>,
 }
 
-/// The claims of a request's token; none without a good one.
+/// The claims of a request's token; empty without a valid token.
 #[derive(Debug, Default)]
 pub(crate) struct Claims(Option<Node>);
 
-impl Settings {
-    /// The request's token, not yet looked at.
-    pub(crate) fn token<'h>(&self, head: &'h Head) -> Option<&'h str> {
+impl JwtSettings {
+    /// The request's token, before any validation.
+    pub(crate) fn token<'h>(&self, head: &'h RequestHead) -> Option<&'h str> {
         let value = head.text(&self.header)?.trim();
         let token = match value.split_once(' ') {
             Some((scheme, token)) if scheme.eq_ignore_ascii_case("bearer") => token.trim(),
             Some(_) => return None,
             None => value,
         };
-        (!token.is_empty() && token.len() <= LONGEST).then_some(token)
+        (!token.is_empty() && token.len() <= MAX_TOKEN_BYTES).then_some(token)
     }
 
-    /// The claims of a payload whose signature is good, if they are for this Worker and for now (ms since
-    /// 1970).
+    /// The claims of a payload with a valid signature. `None` unless issuer and audience are the required ones,
+    /// and the token is valid at `now`, in ms since 1970.
     pub(crate) fn claims(&self, payload: &str, now: u64) -> Option<Claims> {
         let node: Node = serde_json::from_str(payload).ok()?;
         let Node::Object(claims) = &node else { return None };
-        let moment = |name: &str, otherwise: u64| match claims.get(name) {
-            None => Some(otherwise),
+        let time = |name: &str, default: u64| match claims.get(name) {
+            None => Some(default),
             Some(value) => seconds(value),
         };
         let now = now / 1000;
-        let begun = moment("nbf", 0)? <= now.saturating_add(SKEW);
-        let over = moment("exp", u64::MAX)?.saturating_add(SKEW) <= now;
-        let is = |claim: Option<&Node>, wanted: &str| match claim {
-            Some(Node::Text(text)) => text == wanted,
+        let has_begun = time("nbf", 0)? <= now.saturating_add(CLOCK_SKEW);
+        let has_expired = time("exp", u64::MAX)?.saturating_add(CLOCK_SKEW) <= now;
+        let names = |claim: Option<&Node>, required: &str| match claim {
+            Some(Node::String(text)) => text == required,
             Some(Node::List(list)) => {
-                list.iter().any(|item| matches!(item, Node::Text(text) if text == wanted))
+                list.iter().any(|item| matches!(item, Node::String(text) if text == required))
             }
             _ => false,
         };
-        let issued = self.issuer.as_deref().is_none_or(|issuer| is(claims.get("iss"), issuer));
-        let meant = self.audience.as_deref().is_none_or(|name| is(claims.get("aud"), name));
-        (begun && !over && issued && meant).then_some(Claims(Some(node)))
+        let issuer = self.issuer.as_deref();
+        let audience = self.audience.as_deref();
+        let has_issuer = issuer.is_none_or(|issuer| names(claims.get("iss"), issuer));
+        let has_audience = audience.is_none_or(|name| names(claims.get("aud"), name));
+        (has_begun && !has_expired && has_issuer && has_audience).then_some(Claims(Some(node)))
     }
 }
 
 impl Claims {
-    /// A claim as text: a number as it stands there, a whole one without a fraction.
+    /// A claim as a string. A number is written as in the token; a whole number without a fraction.
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let Some(Node::Object(claims)) = &self.0 else { return None };
         match claims.get(name)? {
-            Node::Text(text) => Some(text.clone()),
+            Node::String(text) => Some(text.clone()),
             Node::Bool(value) => Some(value.to_string()),
             Node::Number(number) => {
-                let whole = number.as_f64().and_then(whole).map(|number| number.to_string());
+                let whole = number.as_f64().and_then(whole_number).map(|number| number.to_string());
                 Some(whole.unwrap_or_else(|| number.to_string()))
             }
             _ => None,
@@ -78,25 +81,25 @@ impl Claims {
     }
 }
 
-/// A moment in s since 1970 (NumericDate), fractions left off.
+/// A timestamp in s since 1970 (NumericDate), without its fraction.
 fn seconds(value: &Node) -> Option<u64> {
     let Node::Number(number) = value else { return None };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     number.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64)
 }
 
-fn whole(value: f64) -> Option<i64> {
-    const LARGEST: f64 = 9_007_199_254_740_991.0;
+fn whole_number(value: f64) -> Option<i64> {
+    const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
     #[allow(clippy::cast_possible_truncation)]
-    (value.fract() == 0.0 && value.abs() <= LARGEST).then_some(value as i64)
+    (value.fract() == 0.0 && value.abs() <= MAX_SAFE_INTEGER).then_some(value as i64)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn settings() -> Settings {
-        Settings {
+    fn settings() -> JwtSettings {
+        JwtSettings {
             keys: String::new(),
             header: "authorization".into(),
             issuer: Some("https://id.example".into()),
@@ -106,15 +109,15 @@ mod tests {
 
     const NOW: u64 = 1_800_000_000_000;
 
-    fn counts(claims: &str) -> bool {
+    fn is_valid(claims: &str) -> bool {
         let payload = format!("{{\"iss\":\"https://id.example\",{claims}}}");
         settings().claims(&payload, NOW).is_some()
     }
 
     #[test]
-    fn tokens_are_found() {
+    fn token_is_found_with_and_without_a_scheme() {
         let token = |value: &str| {
-            let head = Head::new(format!("GET\nhttps://a/\nauthorization\n{value}"));
+            let head = RequestHead::new(format!("GET\nhttps://a/\nauthorization\n{value}"));
             settings().token(&head).map(str::to_owned)
         };
         assert_eq!(token("Bearer a.b.c"), Some("a.b.c".into()));
@@ -122,14 +125,14 @@ mod tests {
         assert_eq!(token("a.b.c"), Some("a.b.c".into()));
         assert_eq!(token("Basic abc"), None);
         assert_eq!(token(""), None);
-        assert_eq!(token(&"x".repeat(LONGEST + 1)), None);
+        assert_eq!(token(&"x".repeat(MAX_TOKEN_BYTES + 1)), None);
     }
 
     #[test]
-    fn only_claims_for_here_and_now_count() {
-        assert!(counts(r#""aud":"shop""#));
-        assert!(counts(r#""aud":["x","shop"],"exp":1800000000,"nbf":1800000000"#));
-        assert!(counts(r#""aud":"shop","exp":1799999941,"nbf":1800000060.5"#));
+    fn only_claims_for_this_audience_and_time_are_valid() {
+        assert!(is_valid(r#""aud":"shop""#));
+        assert!(is_valid(r#""aud":["x","shop"],"exp":1800000000,"nbf":1800000000"#));
+        assert!(is_valid(r#""aud":"shop","exp":1799999941,"nbf":1800000060.5"#));
         for refused in [
             r#""aud":"other""#,
             r#""sub":"ada""#,
@@ -138,14 +141,14 @@ mod tests {
             r#""aud":"shop","exp":"tomorrow""#,
             r#""aud":"shop","iss":"https://id.example""#,
         ] {
-            assert!(!counts(refused), "{refused}");
+            assert!(!is_valid(refused), "{refused}");
         }
         assert!(settings().claims(r#"{"iss":"https://other","aud":"shop"}"#, NOW).is_none());
         assert!(settings().claims("[]", NOW).is_none());
     }
 
     #[test]
-    fn claims_are_texts() {
+    fn scalar_claims_are_strings() {
         let payload = r#"{"iss":"https://id.example","aud":"shop","sub":"ada","n":7,"f":1.5,"b":true,
             "l":["x"],"c":"a\nb","z":-0.0,"e":1e3}"#;
         let claims = settings().claims(payload, NOW).unwrap();

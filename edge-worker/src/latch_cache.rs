@@ -1,4 +1,4 @@
-//! The latches that this isolate knows: from KV, and from the Durable Object that judges.
+//! The latches that this isolate knows, from KV and from the Durable Object that judges.
 
 use std::cell::RefCell;
 
@@ -9,27 +9,27 @@ use serin_judge::LatchDocument;
 #[derive(Debug, Default)]
 pub(crate) struct LatchCache {
     document: RefCell<LatchDocument>,
-    /// The text that was merged last. The same text arrives with most batches.
-    latest: RefCell<String>,
+    /// The document that was merged last, as JSON. Most batches return the same one.
+    last_merged: RefCell<String>,
 }
 
-/// What merging a text has done.
+/// The result of [`LatchCache::merge`].
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Merged {
     Unchanged,
     Changed,
-    /// The text is not a latch document.
+    /// The JSON is not a latch document.
     Refused,
 }
 
 impl LatchCache {
     /// Merges a document, given as JSON.
-    pub(crate) fn merge(&self, text: &str) -> Merged {
-        if *self.latest.borrow() == text {
+    pub(crate) fn merge(&self, json: &str) -> Merged {
+        if *self.last_merged.borrow() == json {
             return Merged::Unchanged;
         }
-        self.latest.replace(text.to_owned());
-        let Some(document) = LatchDocument::from_json(text) else { return Merged::Refused };
+        self.last_merged.replace(json.to_owned());
+        let Some(document) = LatchDocument::from_json(json) else { return Merged::Refused };
         let mut cached = self.document.borrow_mut();
         let previous = cached.latches.clone();
         cached.merge(&document);

@@ -1,34 +1,35 @@
 //! Serin as a Cloudflare Worker.
 //!
-//! On every request the Worker removes Serin's own header fields, decides, sets `serin-flags`,
-//! `x-serin-rollout` and `x-serin-arm`, and sends the request to the arm's target: an origin or
-//! another Worker. It decides nothing itself: that is `serin-core`.
+//! On every request the Worker removes the header fields that are reserved for Serin, decides, sets `serin-flags`,
+//! `x-serin-rollout` and `x-serin-arm`, and sends the request to the arm's target: an origin or another Worker.
+//! It decides nothing itself: `serin-core` does, and `serin-judge` judges trials.
 //!
-//! ```text
-//! entry     the fetch event: one request from its head to its answer
-//! settings  what wrangler.jsonc says: targets, paths, limits
-//! config    which spec is in force: KV, var, bundled; the last good one stays
-//! isolate   what outlives a request; reading the spec, at the first request and then in the background
-//! head      the request's header block
-//! facts     what the plan needs and only the host knows: the core's `RequestHost`
-//! jwt       which tokens count, and their claims
-//! claims    asking the host whether a token is good
-//! overrides what became of testers' tokens
-//! actions   a decision as header changes
-//! proxy     to the arm's target and back, with the fallback
-//! shadow    copies of requests, and whether their answers agree
-//! outcome_counts  outcomes, counted until they are sent to the judge
-//! gates     sending them, and learning the latches that come back
-//! durable_object  the events of the Durable Object that judges, with `serin-judge`
-//! latch_cache  the latches that this isolate knows
-//! cache     which answers may be kept for an arm
-//! endpoints the paths the Worker answers by itself: status, flag evaluation
-//! status    the status page's text
-//! host      the only file that calls the host, with host.js
-//! ```
+//! | module | concept |
+//! |---|---|
+//! | `entry` | the fetch event: the handling of one request |
+//! | `settings` | variables and secrets: targets, paths, limits |
+//! | `config` | the plan in force; the last good plan stays |
+//! | `active_plan` | a plan in force, with its counters |
+//! | `isolate` | the state that outlives a request; reads the spec and the latches |
+//! | `request_head` | method, URL and header fields of a request |
+//! | `facts` | Cloudflare as the core's `RequestHost` |
+//! | `jwt` | JSON Web Tokens: validation, claims |
+//! | `claims` | the claims of a request's token, verified with the host |
+//! | `actions` | the changes that a decision makes to a request |
+//! | `proxy` | a request's way to its target, with the fallback |
+//! | `shadow` | copies of requests whose responses are compared with the arm's |
+//! | `cache` | cache keys, and which responses may be stored |
+//! | `outcome_counts` | the outcomes since the last batch |
+//! | `judge_client` | sends batches, receives latches |
+//! | `durable_object` | the events of the Durable Object that judges |
+//! | `latch_cache` | the latches that this isolate knows |
+//! | `endpoints` | the Worker's own endpoints: status page, flag evaluation |
+//! | `status` | the status page |
+//! | `counters`, `override_counters` | the counters of an isolate |
+//! | `host` | the only file that calls the host, with `host.js` and `jwt.js` |
 //!
-//! Everything but `claims`, `durable_object`, `endpoints`, `entry`, `gates`, `host`, `isolate` and `proxy` is also built
-//! natively, for its tests.
+//! Everything but `claims`, `durable_object`, `endpoints`, `entry`, `host`, `isolate`, `judge_client` and `proxy` is
+//! also built natively, for tests.
 #![deny(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -39,20 +40,20 @@
     clippy::arithmetic_side_effects
 )]
 #![cfg_attr(test, allow(clippy::unwrap_used, clippy::indexing_slicing))]
-// Natively only the tests use what the Worker does.
+// In a native build only the tests use most items.
 #![cfg_attr(not(target_family = "wasm"), allow(dead_code))]
 
 mod actions;
-mod active;
+mod active_plan;
 mod cache;
 mod config;
 mod counters;
 mod facts;
-mod head;
 mod jwt;
 mod latch_cache;
 mod outcome_counts;
-mod overrides;
+mod override_counters;
+mod request_head;
 mod settings;
 mod shadow;
 mod status;
@@ -66,10 +67,10 @@ mod endpoints;
 #[cfg(target_family = "wasm")]
 mod entry;
 #[cfg(target_family = "wasm")]
-mod gates;
-#[cfg(target_family = "wasm")]
 mod host;
 #[cfg(target_family = "wasm")]
 mod isolate;
+#[cfg(target_family = "wasm")]
+mod judge_client;
 #[cfg(target_family = "wasm")]
 mod proxy;

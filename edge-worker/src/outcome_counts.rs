@@ -1,21 +1,21 @@
-//! Counting outcomes until they are sent to the judge.
+//! The outcomes that an isolate has counted since its last batch.
 
-use serin_core::gate::{Outcome, Probe, StageId, Tallies, Tally};
+use serin_core::gate::{Exposure, Outcome, StageId, Tallies, Tally};
 use serin_core::plan::{RolloutId, Trial};
 use serin_judge::{OutcomeBatch, TallyBuffer};
 
-use crate::active::Active;
+use crate::active_plan::ActivePlan;
 
-/// How long outcomes are gathered before they are sent, in ms.
+/// The time in which outcomes are gathered for a batch, in ms.
 pub(crate) const FLUSH_MS: u64 = 1_000;
 
-impl Active {
+impl ActivePlan {
     /// Counts the outcome of a request.
-    pub(crate) fn record(&self, probe: &Probe, outcome: &Outcome) {
-        self.with_buffer(probe.rollout, |buffer, trial| buffer.record(trial, probe, outcome));
+    pub(crate) fn record(&self, exposure: &Exposure, outcome: &Outcome) {
+        self.with_buffer(exposure.rollout, |buffer, trial| buffer.record(trial, exposure, outcome));
     }
 
-    /// Counts an answer of the shadow that was compared. Returns whether the spec has shadows judged.
+    /// Counts a comparison with the shadow. Returns whether a gate judges the shadow.
     pub(crate) fn record_shadow(&self, rollout: RolloutId, differs: bool, now: u64) -> bool {
         let Some(stage) = self.shadow_stage(rollout, now) else { return false };
         self.with_buffer(rollout, |buffer, trial| {
@@ -25,7 +25,7 @@ impl Active {
         true
     }
 
-    /// The stage that an answer of the shadow belongs to; `None` if shadows are not judged.
+    /// The stage that a comparison belongs to; `None` if no gate judges the shadow.
     fn shadow_stage(&self, rollout: RolloutId, now: u64) -> Option<StageId> {
         let latches = self.active_latches();
         let latch = latches.as_ref().and_then(|latches| latches.get(rollout));
@@ -34,8 +34,8 @@ impl Active {
         Some(rollout.current_stage(latch, now)?.stage)
     }
 
-    /// Whether this request sends the batch, [`FLUSH_MS`] from now. If it is cut off meanwhile, a later
-    /// request does.
+    /// Whether the caller has to send the next batch, [`FLUSH_MS`] from now. If the runtime cuts off its request,
+    /// a later one sends the batch.
     pub(crate) fn claim_flush(&self, now: u64) -> bool {
         if now < self.flush_due.get() {
             return false;
@@ -44,7 +44,7 @@ impl Active {
         true
     }
 
-    /// Takes everything that has been counted since the last call.
+    /// Takes the outcomes since the last call.
     pub(crate) fn take_batch(&self) -> OutcomeBatch {
         let digest = self.plan.digest().to_owned();
         let mut batch = OutcomeBatch { digest, ..OutcomeBatch::default() };
@@ -55,17 +55,17 @@ impl Active {
         batch
     }
 
-    /// Tallies that have no room in the buffer are of another stage than the one in force: the judge would
-    /// drop them, too.
+    /// Changes a rollout's buffer. Displaced tallies are dropped: they belong to a stage that is not in force, so
+    /// the judge would drop them, too.
     fn with_buffer(
         &self,
         rollout: RolloutId,
-        count: impl FnOnce(&mut TallyBuffer, &Trial) -> Option<Tallies>,
+        change: impl FnOnce(&mut TallyBuffer, &Trial) -> Option<Tallies>,
     ) {
         let trial = self.plan.rollout(rollout).and_then(|rollout| rollout.trial());
         let buffer = self.rollouts.get(rollout.index()).map(|of| of.tallies.try_borrow_mut());
         if let (Some(trial), Some(Ok(mut buffer))) = (trial, buffer) {
-            count(&mut buffer, trial);
+            change(&mut buffer, trial);
         }
     }
 }

@@ -1,172 +1,172 @@
-//! A request to its target and the answer back.
+//! Sending a request to its target: the arm, the shadow, the fallback to the baseline.
 
 use std::rc::Rc;
 
-use serin_core::gate::Probe;
+use serin_core::gate::Exposure;
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::spec::Compare;
 use serin_core::{Decision, RolloutDecision};
 use wasm_bindgen::JsValue;
 use worker::{Context, Env};
 
-use crate::actions::{self, Outgoing};
-use crate::active::Active;
+use crate::actions::{self, OutgoingRequest};
+use crate::active_plan::ActivePlan;
 use crate::cache;
 use crate::endpoints;
-use crate::head::Head;
-use crate::host::{self, Mirrored, Request, Response};
+use crate::host::{self, PendingMirror, Request, Response};
 use crate::isolate::Isolate;
+use crate::request_head::RequestHead;
 use crate::settings::Target;
-use crate::shadow::{self, Answer, Place};
+use crate::shadow::{self, ComparedResponse, CopyMode, InFlightSlot};
 
-/// What a request carries through the Worker.
+/// A request in the Worker, with its surroundings.
 pub(crate) struct Exchange<'e> {
     pub(crate) isolate: &'e Rc<Isolate>,
     pub(crate) env: &'e Env,
     pub(crate) context: &'e Context,
-    pub(crate) head: &'e Head,
+    pub(crate) head: &'e RequestHead,
+    /// The time when the request arrived, in ms since 1970.
     pub(crate) now: u64,
 }
 
-/// A plan and what it decided.
+/// A decision, with the plan that it was made by.
 #[derive(Clone, Copy)]
-pub(crate) struct Decided<'d> {
-    pub(crate) active: &'d Rc<Active>,
+pub(crate) struct PlanDecision<'d> {
+    pub(crate) active: &'d Rc<ActivePlan>,
     pub(crate) decision: &'d Decision,
-    /// What gates want of the outcome.
-    pub(crate) probe: Option<Probe>,
+    /// `Some` if the outcome is counted in a trial.
+    pub(crate) exposure: Option<Exposure>,
 }
 
-/// Why there is no answer from a target.
-enum Lost {
-    /// The settings don't say where the target is.
+/// Why there is no response from a target.
+enum TargetError {
+    /// The settings have no address of the target, or its service is not bound.
     Unmapped(String),
-    /// It could not be reached.
+    /// The target could not be reached, with a reason for people.
     Unreachable(String),
 }
 
-/// A request that belongs to no rollout.
-pub(crate) async fn pass(
+/// Sends a request that belongs to no rollout: to the baseline of the settings.
+pub(crate) async fn pass_through(
     exchange: &Exchange<'_>,
     request: &Request,
-    decided: Option<Decided<'_>>,
+    decided: Option<PlanDecision<'_>>,
 ) -> Response {
     let target = exchange.isolate.settings.baseline();
     let plan = decided.map(|of| (&of.active.plan, of.decision));
     let outgoing = actions::outgoing(exchange.head, plan, None, target);
     match send(exchange, request, target, &outgoing).await {
         Ok(response) => response,
-        Err(lost) => exchange.bad_gateway(&lost, "baseline"),
+        Err(error) => bad_gateway(&error, "baseline"),
     }
 }
 
-/// A request that was decided: to its arm, with a copy to the shadow, and to the baseline if the arm
-/// can't be reached and the spec allows it.
-pub(crate) async fn decided(
+/// Sends a decided request to its arm, with a copy to the shadow. If the arm cannot be reached, the request goes to
+/// the baseline where the spec allows it.
+pub(crate) async fn respond(
     exchange: &Exchange<'_>,
     request: &Request,
-    decided: Decided<'_>,
+    decided: PlanDecision<'_>,
 ) -> Response {
-    let Decided { active, decision, probe } = decided;
+    let PlanDecision { active, decision, exposure } = decided;
     let rollout = decision.rollout().and_then(|of| Some((of, active.plan.rollout(of.rollout)?)));
     let Some((chosen, rollout)) = rollout else {
-        return pass(exchange, request, Some(decided)).await;
+        return pass_through(exchange, request, Some(decided)).await;
     };
-    let shadow = shadow(exchange, request, decided, rollout, chosen);
-    let began = probe.map(|_| host::now_ms());
-    let answered = to_arm(exchange, request, decided, rollout, chosen).await;
-    // That the settings lack a target says nothing of the arm.
-    let said = !matches!(answered, Err(Lost::Unmapped(_)));
-    if let Some((probe, began)) = probe.zip(began).filter(|_| said) {
-        exchange.record(active, &probe, answered.as_ref().ok(), began);
+    let shadow = send_copy(exchange, request, decided, rollout, chosen);
+    let sent_at = exposure.map(|_| host::now_ms());
+    let result = send_to_arm(exchange, request, decided, rollout, chosen).await;
+    // A target without an address is an error of the settings, not an outcome of the arm.
+    let is_outcome = !matches!(result, Err(TargetError::Unmapped(_)));
+    if let Some((exposure, sent_at)) = exposure.zip(sent_at).filter(|_| is_outcome) {
+        exchange.record(active, &exposure, result.as_ref().ok(), sent_at);
     }
-    let outcome = match answered {
+    let result = match result {
         Ok(response) => Ok(response),
-        Err(lost) => fall_back(exchange, request, decided, rollout, chosen, lost).await,
+        Err(error) => fall_back(exchange, request, decided, rollout, chosen, error).await,
     };
-    let arm = rollout.arm(chosen.arm).map_or("", |arm| arm.name());
-    let response = outcome.unwrap_or_else(|lost| exchange.bad_gateway(&lost, arm));
+    let arm = arm_name(rollout, chosen);
+    let response = result.unwrap_or_else(|error| bad_gateway(&error, arm));
     if let Some(shadow) = shadow {
-        shadow.follow(exchange, &response);
+        shadow.compare_later(exchange, &response);
     }
     response
 }
 
-/// As [`decided`], asking the cache first.
-pub(crate) async fn cached(
+/// [`respond`], with the cache: a stored response is returned, and a storable one is stored.
+pub(crate) async fn respond_cached(
     exchange: &Exchange<'_>,
     request: &Request,
-    of: Decided<'_>,
+    decided: PlanDecision<'_>,
     key: String,
 ) -> Response {
     let counters = &exchange.isolate.counters;
-    if let Some(response) = host::cached(&key).await {
+    if let Some(response) = host::cache_get(&key).await {
         counters.cache_hits.increment();
         return response;
     }
     counters.cache_misses.increment();
-    let response = decided(exchange, request, of).await;
+    let response = respond(exchange, request, decided).await;
     let field = |name: &str| host::response_field(&response, name);
-    let (set_cookie, vary) = (field("set-cookie").is_some(), field("vary"));
-    if cache::may_keep(response.status(), set_cookie, vary.as_deref())
+    let (has_set_cookie, vary) = (field("set-cookie").is_some(), field("vary"));
+    if cache::is_storable(response.status(), has_set_cookie, vary.as_deref())
         && let Ok(copy) = Response::clone(&response)
     {
         exchange.context.wait_until(async move {
-            // An answer that says it may not be kept is refused here, and that is all.
-            let _ = host::keep(&key, &copy).await;
+            // The cache refuses a response that forbids storing: no failure.
+            let _ = host::cache_put(&key, &copy).await;
         });
     }
     response
 }
 
-async fn to_arm(
+async fn send_to_arm(
     exchange: &Exchange<'_>,
     request: &Request,
-    Decided { active, decision, .. }: Decided<'_>,
+    PlanDecision { active, decision, .. }: PlanDecision<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
-) -> Result<Response, Lost> {
+) -> Result<Response, TargetError> {
     let name = rollout.arm(chosen.arm).map_or("", |arm| arm.target());
     let Some(target) = exchange.isolate.settings.target(name) else {
-        return Err(Lost::Unmapped(name.to_owned()));
+        return Err(TargetError::Unmapped(name.to_owned()));
     };
     let plan = Some((&active.plan, decision));
     let outgoing = actions::outgoing(exchange.head, plan, None, Some(target));
     send(exchange, request, Some(target), &outgoing).await
 }
 
-/// One more try, on the baseline: when the arm is not mapped at all, or when the spec says so and
-/// nothing of the request has been used up.
+/// Sends a request to the baseline after an error of its arm: if the arm has no address, or if the spec says so and
+/// the request may be sent twice. Else returns the error.
 async fn fall_back(
     exchange: &Exchange<'_>,
     request: &Request,
-    Decided { active, decision, .. }: Decided<'_>,
+    PlanDecision { active, decision, .. }: PlanDecision<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
-    lost: Lost,
-) -> Result<Response, Lost> {
+    error: TargetError,
+) -> Result<Response, TargetError> {
     let counters = &exchange.isolate.counters;
-    let may = match &lost {
-        Lost::Unmapped(target) => {
+    let may_fall_back = match &error {
+        TargetError::Unmapped(target) => {
             counters.unmapped.increment();
             host::log("error", &format!("serin: SERIN_TARGETS has no target {target}"));
             true
         }
-        Lost::Unreachable(why) => {
+        TargetError::Unreachable(why) => {
             counters.unreachable.increment();
-            host::log(
-                "warn",
-                &format!("serin: an arm of {} is out of reach: {why}", rollout.name()),
-            );
+            let (name, arm) = (rollout.name(), arm_name(rollout, chosen));
+            let text = format!("serin: rollout {name}: the arm {arm} could not be reached: {why}");
+            host::log("warn", &text);
             rollout.falls_back() && exchange.head.is_repeatable() && !host::has_body(request)
         }
     };
-    let Some(baseline) = rollout.arm(rollout.baseline()) else { return Err(lost) };
-    if !may || chosen.arm == rollout.baseline() {
-        return Err(lost);
+    let Some(baseline) = rollout.arm(rollout.baseline()) else { return Err(error) };
+    if !may_fall_back || chosen.arm == rollout.baseline() {
+        return Err(error);
     }
     let Some(target) = exchange.isolate.settings.target(baseline.target()) else {
-        return Err(lost);
+        return Err(error);
     };
     counters.fallbacks.increment();
     let plan = Some((&active.plan, decision));
@@ -178,98 +178,105 @@ async fn send(
     exchange: &Exchange<'_>,
     request: &Request,
     target: Option<&Target>,
-    outgoing: &Outgoing,
-) -> Result<Response, Lost> {
-    let unreachable = |thrown: host::Thrown| Lost::Unreachable(host::why(&thrown));
+    outgoing: &OutgoingRequest,
+) -> Result<Response, TargetError> {
+    let unreachable =
+        |thrown: host::Thrown| TargetError::Unreachable(host::thrown_message(&thrown));
     let service = service(exchange.env, target)?;
     let (url, changes) = (outgoing.url.as_deref(), outgoing.changes.as_str());
     let response = host::forward(&service, request, url, changes).await.map_err(unreachable)?;
-    // Cloudflare's own answers for an origin that it could not connect to.
+    // Cloudflare's own responses for an origin that it cannot connect to.
     match response.status() {
-        status @ (521..=523) => Err(Lost::Unreachable(format!("status {status}"))),
+        status @ (521..=523) => Err(TargetError::Unreachable(format!("status {status}"))),
         _ => Ok(response),
     }
 }
 
 /// The service's binding; undefined for an origin.
-fn service(env: &Env, target: Option<&Target>) -> Result<JsValue, Lost> {
+fn service(env: &Env, target: Option<&Target>) -> Result<JsValue, TargetError> {
     let Some(Target::Service(name)) = target else { return Ok(JsValue::UNDEFINED) };
     let service = host::binding(env, name);
-    if service.is_undefined() { Err(Lost::Unmapped(name.clone())) } else { Ok(service) }
+    if service.is_undefined() { Err(TargetError::Unmapped(name.clone())) } else { Ok(service) }
 }
 
-impl Exchange<'_> {
-    fn bad_gateway(&self, lost: &Lost, arm: &str) -> Response {
-        let reason = match lost {
-            Lost::Unmapped(_) => "target-unmapped",
-            Lost::Unreachable(_) => "target-unreachable",
-        };
-        Exchange::no_answer(&format!("{reason}; arm={arm}"))
-    }
-
-    /// A request that a fault caught behind its sending, and that must not be sent twice.
-    pub(crate) fn lost(&self) -> Response {
-        Exchange::no_answer("fault")
-    }
-
-    fn no_answer(reason: &str) -> Response {
-        let mut fields = String::new();
-        endpoints::line(&mut fields, "x-serin-error", reason);
-        endpoints::line(&mut fields, "cache-control", "no-store");
-        endpoints::line(&mut fields, "content-type", "text/plain; charset=utf-8");
-        host::respond(502, &fields, "502: the target of this request is out of reach\n")
-    }
+/// The response for a request whose target has not responded.
+fn bad_gateway(error: &TargetError, arm: &str) -> Response {
+    let reason = match error {
+        TargetError::Unmapped(_) => "target-unmapped",
+        TargetError::Unreachable(_) => "target-unreachable",
+    };
+    error_response(&format!("{reason}; arm={arm}"))
 }
 
-/// A copy of the request on its way to the shadow arm.
-struct Shadow {
-    active: Rc<Active>,
+/// The response after a fault for a request that has been sent and must not be sent twice.
+pub(crate) fn fault_response() -> Response {
+    error_response("fault")
+}
+
+fn error_response(reason: &str) -> Response {
+    let mut fields = String::new();
+    endpoints::push_field(&mut fields, "x-serin-error", reason);
+    endpoints::push_field(&mut fields, "cache-control", "no-store");
+    endpoints::push_field(&mut fields, "content-type", "text/plain; charset=utf-8");
+    host::respond(502, &fields, "502: the target of this request is out of reach\n")
+}
+
+/// The name of the decided arm.
+fn arm_name<'r>(rollout: &'r Rollout, chosen: &RolloutDecision) -> &'r str {
+    rollout.arm(chosen.arm).map_or("", |arm| arm.name())
+}
+
+/// A copy of a request in flight to the shadow arm.
+struct ShadowCopy {
+    active: Rc<ActivePlan>,
     rollout: RolloutId,
-    place: Place,
+    slot: InFlightSlot,
     compare: Compare,
-    mirrored: Mirrored,
+    mirror: PendingMirror,
 }
 
-fn shadow(
+/// Sends a copy of the request, if the decision has a shadow and the request can be copied.
+fn send_copy(
     exchange: &Exchange<'_>,
     request: &Request,
-    Decided { active, decision, .. }: Decided<'_>,
+    PlanDecision { active, decision, .. }: PlanDecision<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
-) -> Option<Shadow> {
+) -> Option<ShadowCopy> {
     let arm = rollout.arm(chosen.shadow?)?;
     let settings = &exchange.isolate.settings;
     let counters = &active.rollouts.get(chosen.rollout.index())?.shadow;
-    let of = rollout.shadow()?;
+    let shadow = rollout.shadow()?;
     let target = settings.target(arm.target())?;
     let service = service(exchange.env, Some(target)).ok()?;
-    let copy = shadow::copy(exchange.head, host::has_body(request), settings.shadow_body);
-    let deadline = exchange.now.saturating_add(u64::from(settings.shadow_timeout));
-    let enter = || {
+    let has_body = host::has_body(request);
+    let mode = shadow::copy_mode(exchange.head, has_body, settings.max_shadow_body);
+    let deadline = exchange.now.saturating_add(u64::from(settings.shadow_timeout_ms));
+    let acquire = || {
         let mut in_flight = counters.in_flight.try_borrow_mut().ok()?;
-        in_flight.enter(exchange.now, deadline, of.max_in_flight())
+        in_flight.acquire(exchange.now, deadline, shadow.max_in_flight())
     };
-    let place = if copy == shadow::Copy::None { None } else { enter() };
-    let Some(place) = place else {
+    let slot = if mode == CopyMode::Impossible { None } else { acquire() };
+    let Some(slot) = slot else {
         counters.skipped.increment();
         return None;
     };
     counters.sent.increment();
     let plan = Some((&active.plan, decision));
     let outgoing = actions::outgoing(exchange.head, plan, None, Some(target));
-    let buffered = copy == shadow::Copy::Buffered;
-    let Outgoing { url, changes } = outgoing;
+    let is_buffered = mode == CopyMode::Buffered;
+    let OutgoingRequest { url, changes } = outgoing;
     let changes = changes.as_str();
-    let timeout = settings.shadow_timeout;
-    let mirrored =
-        host::mirror(&service, request, url.as_deref(), changes, buffered, timeout).ok()?;
+    let timeout = settings.shadow_timeout_ms;
+    let mirror =
+        host::mirror(&service, request, url.as_deref(), changes, is_buffered, timeout).ok()?;
     let (active, rollout) = (Rc::clone(active), chosen.rollout);
-    Some(Shadow { active, rollout, place, compare: of.compare(), mirrored })
+    Some(ShadowCopy { active, rollout, slot, compare: shadow.compare(), mirror })
 }
 
-impl Shadow {
-    /// Waits for the shadow's answer behind the client's, and compares the two.
-    fn follow(self, exchange: &Exchange<'_>, response: &Response) {
+impl ShadowCopy {
+    /// Compares the shadow's response with the arm's, after the client has got its response.
+    fn compare_later(self, exchange: &Exchange<'_>, response: &Response) {
         let status = response.status();
         let is_upgrade = status == 101;
         let copy = if self.compare == Compare::Body && !is_upgrade {
@@ -279,17 +286,17 @@ impl Shadow {
         };
         let (isolate, env) = (Rc::clone(exchange.isolate), exchange.env.clone());
         exchange.context.wait_until(async move {
-            let Shadow { active, rollout, place, compare, mirrored } = self;
+            let ShadowCopy { active, rollout, slot, compare, mirror } = self;
             let Some(counters) = active.rollouts.get(rollout.index()).map(|of| &of.shadow) else {
                 return;
             };
             let primary = match &copy {
-                Some(copy) => host::digest(copy).await.ok(),
+                Some(copy) => host::body_digest(copy).await.ok(),
                 None => None,
             };
-            let primary = Answer { status, digest: primary };
+            let primary = ComparedResponse { status, digest: primary };
             let mut flush = None;
-            match answer(mirrored, copy.is_some()).await {
+            match shadow_response(mirror, copy.is_some()).await {
                 Ok(shadow) if compare != Compare::Nothing => {
                     counters.compared.increment();
                     let differs = shadow != primary;
@@ -302,21 +309,24 @@ impl Shadow {
                 Err(_) => counters.failed.increment(),
             }
             if let Ok(mut in_flight) = counters.in_flight.try_borrow_mut() {
-                in_flight.end_step(place);
+                in_flight.release(slot);
             }
             if let Some(flush) = flush {
-                flush.later().await;
+                flush.send_later().await;
             }
         });
     }
 }
 
-async fn answer(mirrored: Mirrored, with_body: bool) -> Result<Answer, host::Thrown> {
-    let response = mirrored.answer().await?;
+async fn shadow_response(
+    mirror: PendingMirror,
+    with_body: bool,
+) -> Result<ComparedResponse, host::Thrown> {
+    let response = mirror.response().await?;
     let status = response.status();
     if with_body {
-        return Ok(Answer { status, digest: Some(host::digest(&response).await?) });
+        return Ok(ComparedResponse { status, digest: Some(host::body_digest(&response).await?) });
     }
     host::discard(&response).await;
-    Ok(Answer { status, digest: None })
+    Ok(ComparedResponse { status, digest: None })
 }

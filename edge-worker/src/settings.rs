@@ -1,15 +1,15 @@
-//! What `wrangler.jsonc` says, read once per isolate. A mistake in it never stops a request: it is
-//! named in the log and on the status page, and the setting counts as absent.
+//! The Worker's settings: variables and secrets, read once per isolate. An invalid setting never stops a request:
+//! it counts as absent, and the log and the status page name the problem.
 
 use serin_core::OverrideKeys;
 use serin_core::json::Node;
 
-use crate::jwt;
+use crate::jwt::JwtSettings;
 
-/// Where an arm's requests go.
+/// The address of an arm's target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Target {
-    /// `https://v2.example.com`: scheme, host and port, no path.
+    /// An origin without a path, such as `https://v2.example.com`.
     Origin(String),
     /// The name of a service binding.
     Service(String),
@@ -17,7 +17,7 @@ pub(crate) enum Target {
 
 /// The Worker's settings.
 #[derive(Debug)]
-pub(crate) struct Settings {
+pub(crate) struct WorkerSettings {
     targets: Vec<(String, Target)>,
     /// The target of requests that belong to no rollout.
     baseline: Option<String>,
@@ -25,68 +25,72 @@ pub(crate) struct Settings {
     pub(crate) kv_key: String,
     /// The KV key that holds the latches.
     pub(crate) latches_key: String,
-    /// Where records of what gates did are sent.
+    /// The URL that audit records are sent to.
     pub(crate) webhook: Option<String>,
-    /// How old the spec may be before it is read again, in ms.
-    pub(crate) refresh: u64,
-    pub(crate) status: Option<Status>,
+    /// The time between two reads of the spec, in ms.
+    pub(crate) refresh_ms: u64,
+    pub(crate) status: Option<StatusSettings>,
     pub(crate) ofrep: Option<serin_ofrep::Settings>,
-    pub(crate) jwt: Option<jwt::Settings>,
-    /// What testers' tokens are signed with.
+    pub(crate) jwt: Option<JwtSettings>,
+    /// The keys that override tokens are signed with.
     pub(crate) override_keys: Option<OverrideKeys>,
-    /// Whether a spec with a lower revision than the one in force is taken.
-    pub(crate) allow_older: bool,
-    /// Whether answers are kept in the cache, for each arm apart.
-    pub(crate) cache: bool,
-    /// Whether every response tells its decision, as tests need it.
+    /// Whether a spec may have a lower revision than the one in force.
+    pub(crate) allow_lower_revision: bool,
+    /// Whether responses are cached, separately for each arm.
+    pub(crate) caches_responses: bool,
+    /// Whether every response has its decision record, for tests.
     pub(crate) expose_decision: bool,
-    pub(crate) shadow_timeout: u32,
-    pub(crate) shadow_body: u64,
-    /// What is wrong with the settings, a sentence each.
+    /// The time limit of a copy to a shadow, in ms.
+    pub(crate) shadow_timeout_ms: u32,
+    /// The largest body that is copied to a shadow, in bytes.
+    pub(crate) max_shadow_body: u64,
+    /// The problems with the settings, a sentence each.
     pub(crate) problems: Vec<String>,
 }
 
-/// The status page's place, and who may read it.
+/// The settings of the status page.
 #[derive(Debug)]
-pub(crate) struct Status {
+pub(crate) struct StatusSettings {
     pub(crate) path: String,
+    /// The token that a reader needs.
     pub(crate) token: String,
 }
 
-const REFRESH_SECONDS: u64 = 30;
-const SHADOW_TIMEOUT_MS: u64 = 5_000;
-const SHADOW_BODY_BYTES: u64 = 65_536;
-const STATUS_PATH: &str = "/.serin/status";
+const DEFAULT_REFRESH_SECONDS: u64 = 30;
+const DEFAULT_SHADOW_TIMEOUT_MS: u64 = 5_000;
+const DEFAULT_SHADOW_BODY_BYTES: u64 = 65_536;
+const DEFAULT_STATUS_PATH: &str = "/.serin/status";
 const OVERRIDE_KEYS: &str = "SERIN_OVERRIDE_KEYS";
-const JWT_HEADER: &str = "authorization";
+const DEFAULT_JWT_HEADER: &str = "authorization";
 
-impl Settings {
-    /// From variables and secrets by name.
-    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> Settings {
+impl WorkerSettings {
+    /// Reads the settings. `variable` returns a variable or secret by its name.
+    pub(crate) fn read(variable: impl Fn(&str) -> Option<String>) -> WorkerSettings {
         let variable = |name: &str| variable(name).filter(|text| !text.trim().is_empty());
         let mut problems = Vec::new();
         let targets = match variable("SERIN_TARGETS") {
             Some(text) => targets(&text, &mut problems),
             None => Vec::new(),
         };
-        let mut number = |name: &str, otherwise: u64| match variable(name) {
-            None => otherwise,
+        let mut number = |name: &str, default: u64| match variable(name) {
+            None => default,
             Some(text) => text.trim().parse().unwrap_or_else(|_| {
                 problems.push(format!("{name}: {text} is not a whole number"));
-                otherwise
+                default
             }),
         };
-        let refresh = number("SERIN_REFRESH_SECONDS", REFRESH_SECONDS).saturating_mul(1000);
-        let shadow_timeout = number("SERIN_SHADOW_TIMEOUT_MS", SHADOW_TIMEOUT_MS);
-        let shadow_body = number("SERIN_SHADOW_BODY_BYTES", SHADOW_BODY_BYTES);
+        let refresh_ms =
+            number("SERIN_REFRESH_SECONDS", DEFAULT_REFRESH_SECONDS).saturating_mul(1000);
+        let shadow_timeout_ms = number("SERIN_SHADOW_TIMEOUT_MS", DEFAULT_SHADOW_TIMEOUT_MS);
+        let max_shadow_body = number("SERIN_SHADOW_BODY_BYTES", DEFAULT_SHADOW_BODY_BYTES);
         let baseline = variable("SERIN_BASELINE");
         if let Some(name) = &baseline
-            && !targets.iter().any(|(known, _)| known == name)
+            && !targets.iter().any(|(target, _)| target == name)
         {
-            problems.push(format!("SERIN_BASELINE: {name} is not one of SERIN_TARGETS"));
+            problems.push(format!("SERIN_BASELINE: {name} is not a target of SERIN_TARGETS"));
         }
         let is_on = |name: &str| variable(name).is_some_and(|text| matches!(&*text, "1" | "true"));
-        Settings {
+        WorkerSettings {
             targets,
             baseline,
             kv_key: variable("SERIN_KV_KEY").unwrap_or_else(|| "spec".to_owned()),
@@ -100,9 +104,10 @@ impl Settings {
                 }
                 Some(url)
             }),
-            refresh,
-            status: variable("SERIN_STATUS_TOKEN").map(|token| Status {
-                path: variable("SERIN_STATUS_PATH").unwrap_or_else(|| STATUS_PATH.to_owned()),
+            refresh_ms,
+            status: variable("SERIN_STATUS_TOKEN").map(|token| StatusSettings {
+                path: variable("SERIN_STATUS_PATH")
+                    .unwrap_or_else(|| DEFAULT_STATUS_PATH.to_owned()),
                 token,
             }),
             ofrep: variable("SERIN_OFREP_PREFIX").map(|prefix| serin_ofrep::Settings {
@@ -113,43 +118,47 @@ impl Settings {
             jwt: variable("SERIN_JWKS").and_then(|keys| {
                 let keys = keys.trim().to_owned();
                 if !is_key_set(&keys) {
-                    problems.push("SERIN_JWKS is neither a key set nor an https URL".to_owned());
+                    problems.push(
+                        "SERIN_JWKS is neither a JSON Web Key Set nor an https:// URL".to_owned(),
+                    );
                     return None;
                 }
-                let header = variable("SERIN_JWT_HEADER").unwrap_or_else(|| JWT_HEADER.to_owned());
+                let header =
+                    variable("SERIN_JWT_HEADER").unwrap_or_else(|| DEFAULT_JWT_HEADER.to_owned());
                 let header = header.trim().to_ascii_lowercase();
                 let (issuer, audience) =
                     (variable("SERIN_JWT_ISSUER"), variable("SERIN_JWT_AUDIENCE"));
-                Some(jwt::Settings { keys, header, issuer, audience })
+                Some(JwtSettings { keys, header, issuer, audience })
             }),
             override_keys: variable(OVERRIDE_KEYS).and_then(|text| {
                 let keys = OverrideKeys::from_json(text.as_bytes());
-                let mistakes = |errors: serin_core::Errors| {
+                let record = |errors: serin_core::Errors| {
                     problems.extend(errors.iter().map(|error| format!("{OVERRIDE_KEYS}: {error}")));
                 };
-                keys.map_err(mistakes).ok()
+                keys.map_err(record).ok()
             }),
-            allow_older: is_on("SERIN_ALLOW_OLDER"),
-            cache: is_on("SERIN_CACHE"),
+            allow_lower_revision: is_on("SERIN_ALLOW_OLDER"),
+            caches_responses: is_on("SERIN_CACHE"),
             expose_decision: is_on("SERIN_EXPOSE_DECISION"),
-            shadow_timeout: u32::try_from(shadow_timeout).unwrap_or(u32::MAX),
-            shadow_body,
+            shadow_timeout_ms: u32::try_from(shadow_timeout_ms).unwrap_or(u32::MAX),
+            max_shadow_body,
             problems,
         }
     }
 
-    /// Where a target is.
+    /// The address of a target.
     pub(crate) fn target(&self, name: &str) -> Option<&Target> {
-        self.targets.iter().find(|(known, _)| known == name).map(|(_, target)| target)
+        self.targets.iter().find(|(target, _)| target == name).map(|(_, target)| target)
     }
 
-    /// Where requests go that belong to no rollout; where their own URL says, if nothing is set.
+    /// The target of requests that belong to no rollout. `None` lets them keep their URL.
     pub(crate) fn baseline(&self) -> Option<&Target> {
         self.target(self.baseline.as_deref()?)
     }
 }
 
-/// Keys travel unread through the network only where nobody can change them.
+/// Whether `SERIN_JWKS` is valid: a key set, or a URL of one. A URL needs HTTPS, so that nobody can change the keys
+/// on their way; a local one does not.
 fn is_key_set(text: &str) -> bool {
     let is_local = text.starts_with("http://127.0.0.1:") || text.starts_with("http://localhost:");
     is_local
@@ -164,32 +173,36 @@ fn targets(text: &str, problems: &mut Vec<String>) -> Vec<(String, Target)> {
     };
     let read = |(name, value): &(String, Node)| match target(value) {
         Ok(target) => Some((name.clone(), target)),
-        Err(why) => {
-            problems.push(format!("SERIN_TARGETS.{name} {why}"));
+        Err(problem) => {
+            problems.push(format!("SERIN_TARGETS.{name} {problem}"));
             None
         }
     };
     entries.iter().filter_map(read).collect()
 }
 
+/// The address of a target, or what is wrong with it.
 fn target(value: &Node) -> Result<Target, &'static str> {
     match value {
-        Node::Text(url) => origin(url).map(Target::Origin),
+        Node::String(url) => origin(url).map(Target::Origin),
         Node::Object(object) => match object.get("service") {
-            Some(Node::Text(binding)) if object.len() == 1 => Ok(Target::Service(binding.clone())),
+            Some(Node::String(binding)) if object.len() == 1 => {
+                Ok(Target::Service(binding.clone()))
+            }
             _ => Err("is neither a URL nor {\"service\": BINDING}"),
         },
         _ => Err("is neither a URL nor {\"service\": BINDING}"),
     }
 }
 
+/// An origin without its trailing slash, or what is wrong with it.
 fn origin(url: &str) -> Result<String, &'static str> {
     let rest = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let host = rest.ok_or("does not begin with https:// or http://")?;
     let host = host.strip_suffix('/').unwrap_or(host);
     let is_plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     if host.is_empty() || !host.bytes().all(is_plain) {
-        return Err("is not an origin: scheme, host and port, nothing else");
+        return Err("is not an origin: it may have a scheme, a host and a port, nothing else");
     }
     Ok(url.strip_suffix('/').unwrap_or(url).to_owned())
 }
@@ -198,18 +211,20 @@ fn origin(url: &str) -> Result<String, &'static str> {
 mod tests {
     use super::*;
 
-    fn read(variables: &[(&str, &str)]) -> Settings {
-        let find = |name: &str| variables.iter().find(|(known, _)| *known == name);
-        Settings::read(|name| find(name).map(|(_, value)| (*value).to_owned()))
+    fn read(variables: &[(&str, &str)]) -> WorkerSettings {
+        let find = |name: &str| variables.iter().find(|(variable, _)| *variable == name);
+        WorkerSettings::read(|name| find(name).map(|(_, value)| (*value).to_owned()))
     }
 
     #[test]
-    fn nothing_is_needed() {
+    fn defaults_need_no_variable() {
         let settings = read(&[]);
         assert_eq!(settings.problems, Vec::<String>::new());
         assert_eq!(settings.baseline(), None);
-        assert_eq!((settings.refresh, settings.kv_key.as_str()), (30_000, "spec"));
-        assert!(settings.status.is_none() && settings.ofrep.is_none() && !settings.cache);
+        assert_eq!((settings.refresh_ms, settings.kv_key.as_str()), (30_000, "spec"));
+        assert!(
+            settings.status.is_none() && settings.ofrep.is_none() && !settings.caches_responses
+        );
     }
 
     #[test]
@@ -223,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named() {
+    fn every_problem_is_named() {
         let targets =
             r#"{"a":"a.example","b":{"service":1},"c":"https://c/path","d":7,"e":"https://e"}"#;
         let settings = read(&[
@@ -234,18 +249,18 @@ mod tests {
             ("SERIN_JWKS", "http://id.example/keys"),
             ("SERIN_OVERRIDE_KEYS", "[]"),
         ]);
-        let wanted = [
+        let expected = [
             "SERIN_TARGETS.a does not begin with https:// or http://",
             "SERIN_TARGETS.b is neither a URL nor {\"service\": BINDING}",
-            "SERIN_TARGETS.c is not an origin: scheme, host and port, nothing else",
+            "SERIN_TARGETS.c is not an origin: it may have a scheme, a host and a port, nothing else",
             "SERIN_TARGETS.d is neither a URL nor {\"service\": BINDING}",
             "SERIN_REFRESH_SECONDS: soon is not a whole number",
-            "SERIN_BASELINE: nowhere is not one of SERIN_TARGETS",
+            "SERIN_BASELINE: nowhere is not a target of SERIN_TARGETS",
             "SERIN_WEBHOOK_URL does not begin with https:// or http://",
-            "SERIN_JWKS is neither a key set nor an https URL",
+            "SERIN_JWKS is neither a JSON Web Key Set nor an https:// URL",
             "SERIN_OVERRIDE_KEYS: is a list, must be an object",
         ];
-        assert_eq!(settings.problems, wanted);
+        assert_eq!(settings.problems, expected);
         assert!(settings.target("e").is_some());
         assert_eq!(
             read(&[("SERIN_TARGETS", "[")]).problems,

@@ -1,72 +1,73 @@
-//! Copies of requests for a shadow arm: which can be made, how many at once, and what comes of it.
+//! Copies of requests for a shadow arm: which requests can be copied, how many copies may be in flight, and what
+//! is compared.
 
-use crate::head::Head;
+use crate::request_head::RequestHead;
 
-/// What a copy of a request needs.
+/// How a request can be copied.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Copy {
-    /// No body to copy.
-    Bodiless,
-    /// A body that is small enough to be read whole first.
+pub(crate) enum CopyMode {
+    /// The request has no body.
+    WithoutBody,
+    /// The body is small enough to be buffered.
     Buffered,
-    /// It must not be copied: an upgrade, or a body that is large or of unknown length.
-    None,
+    /// The request cannot be copied: it is an upgrade, or its body is large or of unknown length.
+    Impossible,
 }
 
-/// How this request can be copied.
-pub(crate) fn copy(head: &Head, has_body: bool, largest_body: u64) -> Copy {
+/// How a request can be copied. `max_body` is in bytes.
+pub(crate) fn copy_mode(head: &RequestHead, has_body: bool, max_body: u64) -> CopyMode {
     if head.field("upgrade").is_some() || head.method() == b"CONNECT" {
-        return Copy::None;
+        return CopyMode::Impossible;
     }
     if !has_body {
-        return Copy::Bodiless;
+        return CopyMode::WithoutBody;
     }
     let length = head.text("content-length").and_then(|text| text.trim().parse::<u64>().ok());
     match length {
-        Some(length) if length <= largest_body => Copy::Buffered,
-        _ => Copy::None,
+        Some(length) if length <= max_body => CopyMode::Buffered,
+        _ => CopyMode::Impossible,
     }
 }
 
-/// The copies under way, each as the moment by which it is over. Kept as moments and not as a number
-/// because a request that the runtime cuts off never says that it is over.
+/// The copies in flight: the deadline of each, in ms since 1970. A count would not do, because a request that the
+/// runtime cuts off never releases its slot.
 #[derive(Debug, Default)]
 pub(crate) struct InFlight(Vec<u64>);
 
-/// A place among the copies under way.
+/// A slot of a copy in flight.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) struct Place(u64);
+pub(crate) struct InFlightSlot(u64);
 
 impl InFlight {
-    /// Takes a place until `deadline`, if one of `most` is free.
-    pub(crate) fn enter(&mut self, now: u64, deadline: u64, most: u32) -> Option<Place> {
-        self.0.retain(|over| *over > now);
-        let under_way = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
-        if under_way >= most {
+    /// Acquires a slot until `deadline`, if fewer than `max` are in use.
+    pub(crate) fn acquire(&mut self, now: u64, deadline: u64, max: u32) -> Option<InFlightSlot> {
+        self.0.retain(|deadline| *deadline > now);
+        let count = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
+        if count >= max {
             return None;
         }
         self.0.push(deadline);
-        Some(Place(deadline))
+        Some(InFlightSlot(deadline))
     }
 
-    /// Gives a place back.
-    pub(crate) fn end_step(&mut self, place: Place) {
-        if let Some(index) = self.0.iter().position(|over| *over == place.0) {
+    /// Releases a slot.
+    pub(crate) fn release(&mut self, slot: InFlightSlot) {
+        if let Some(index) = self.0.iter().position(|deadline| *deadline == slot.0) {
             self.0.swap_remove(index);
         }
     }
 
-    /// How many are under way.
+    /// The number of copies in flight.
     pub(crate) fn count(&self, now: u64) -> usize {
-        self.0.iter().filter(|over| **over > now).count()
+        self.0.iter().filter(|deadline| **deadline > now).count()
     }
 }
 
-/// What is compared of an answer.
+/// The parts of a response that are compared.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Answer {
+pub(crate) struct ComparedResponse {
     pub(crate) status: u16,
-    /// A digest of the body, where bodies are compared.
+    /// The digest of the body; `None` where bodies are not compared.
     pub(crate) digest: Option<String>,
 }
 
@@ -75,26 +76,29 @@ mod tests {
     use super::*;
 
     #[test]
-    fn only_what_can_be_copied_is() {
-        let head = |fields: &str| Head::new(format!("POST\nhttp://a/{fields}"));
-        assert_eq!(copy(&head(""), false, 10), Copy::Bodiless);
-        assert_eq!(copy(&head("\ncontent-length\n10"), true, 10), Copy::Buffered);
-        assert_eq!(copy(&head("\ncontent-length\n11"), true, 10), Copy::None);
-        assert_eq!(copy(&head("\ntransfer-encoding\nchunked"), true, 10), Copy::None);
-        assert_eq!(copy(&head("\nupgrade\nwebsocket"), false, 10), Copy::None);
+    fn large_bodies_and_upgrades_are_not_copied() {
+        let head = |fields: &str| RequestHead::new(format!("POST\nhttp://a/{fields}"));
+        assert_eq!(copy_mode(&head(""), false, 10), CopyMode::WithoutBody);
+        assert_eq!(copy_mode(&head("\ncontent-length\n10"), true, 10), CopyMode::Buffered);
+        assert_eq!(copy_mode(&head("\ncontent-length\n11"), true, 10), CopyMode::Impossible);
+        assert_eq!(
+            copy_mode(&head("\ntransfer-encoding\nchunked"), true, 10),
+            CopyMode::Impossible
+        );
+        assert_eq!(copy_mode(&head("\nupgrade\nwebsocket"), false, 10), CopyMode::Impossible);
     }
 
     #[test]
-    fn places_are_limited_and_come_free() {
+    fn slots_are_limited_and_become_free() {
         let mut in_flight = InFlight::default();
-        let first = in_flight.enter(0, 100, 2).unwrap();
-        assert!(in_flight.enter(1, 101, 2).is_some());
-        assert!(in_flight.enter(2, 102, 2).is_none());
-        in_flight.end_step(first);
-        assert!(in_flight.enter(3, 103, 2).is_some());
+        let first = in_flight.acquire(0, 100, 2).unwrap();
+        assert!(in_flight.acquire(1, 101, 2).is_some());
+        assert!(in_flight.acquire(2, 102, 2).is_none());
+        in_flight.release(first);
+        assert!(in_flight.acquire(3, 103, 2).is_some());
         assert_eq!(in_flight.count(50), 2);
-        // The second never said that it was over.
-        assert!(in_flight.enter(101, 201, 2).is_some());
-        assert!(in_flight.enter(0, 9, 0).is_none());
+        // The second slot was never released, but its deadline has passed.
+        assert!(in_flight.acquire(101, 201, 2).is_some());
+        assert!(in_flight.acquire(0, 9, 0).is_none());
     }
 }

@@ -1,17 +1,17 @@
-//! The status page: what is in force here, where it came from, and what this isolate has counted.
+//! The status page: the plan in force and its source, and the counters of this isolate.
 
 use serin_core::gate::Latches;
 use serin_core::json::{self, ObjectWriter};
 
-use crate::active::{Active, ShadowCounters};
+use crate::active_plan::{ActivePlan, ShadowCounters};
 use crate::config::Config;
 use crate::counters::Counters;
-use crate::head::Head;
-use crate::settings::Settings;
+use crate::request_head::RequestHead;
+use crate::settings::WorkerSettings;
 
-/// What the page shows.
-pub(crate) struct View<'v> {
-    pub(crate) settings: &'v Settings,
+/// The data of the page.
+pub(crate) struct StatusView<'v> {
+    pub(crate) settings: &'v WorkerSettings,
     pub(crate) config: &'v Config,
     pub(crate) counters: &'v Counters,
     pub(crate) judge: &'v JudgeState,
@@ -23,44 +23,47 @@ pub(crate) struct View<'v> {
 /// The state of the Durable Object that judges.
 pub(crate) enum JudgeState {
     /// The spec has no gates.
-    Needless,
-    /// The spec has gates, and the settings no object.
-    Missing,
-    /// The object does not answer, with a reason for people.
-    Silent(String),
-    /// The object answers with its status, as JSON.
+    NotNeeded,
+    /// The spec has gates, but no object is bound.
+    NotBound,
+    /// The object does not respond, with a reason for people.
+    Unreachable(String),
+    /// The object responds with its status, as JSON.
     Judging(String),
 }
 
 impl JudgeState {
-    /// What the object says.
-    pub(crate) fn of(state: Result<String, String>) -> JudgeState {
-        state.map_or_else(JudgeState::Silent, JudgeState::Judging)
+    /// From the object's status, or from why there is none.
+    pub(crate) fn new(status: Result<String, String>) -> JudgeState {
+        status.map_or_else(JudgeState::Unreachable, JudgeState::Judging)
     }
 
+    /// The page's string for it. Tools read it.
     const fn as_str(&self) -> &'static str {
         match self {
-            JudgeState::Needless => "no rollout has gates",
-            JudgeState::Missing => "nobody judges: SERIN_GATES is not bound",
-            JudgeState::Silent(_) => "the object does not answer",
+            JudgeState::NotNeeded => "no rollout has gates",
+            JudgeState::NotBound => "nobody judges: SERIN_GATES is not bound",
+            JudgeState::Unreachable(_) => "the object does not answer",
             JudgeState::Judging(_) => "judging",
         }
     }
 }
 
-/// Whether the request shows the token, as `authorization: Bearer TOKEN`.
-pub(crate) fn is_authorised(head: &Head, token: &str) -> bool {
-    let shown = head.text("authorization").and_then(|value| value.split_once(' '));
-    let Some((_, shown)) = shown.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) else {
+/// Whether the request has the token, as `authorization: Bearer TOKEN`.
+pub(crate) fn is_authorised(head: &RequestHead, token: &str) -> bool {
+    let presented = head.text("authorization").and_then(|value| value.split_once(' '));
+    let Some((_, presented)) =
+        presented.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer"))
+    else {
         return false;
     };
-    // As long for a near miss as for a wide one.
-    let differences = shown.bytes().zip(token.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
-    !token.is_empty() && shown.len() == token.len() && differences == 0
+    // All bytes are compared, so the time does not tell how many are right.
+    let differences = presented.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    !token.is_empty() && presented.len() == token.len() && differences == 0
 }
 
 /// The page, as JSON.
-pub(crate) fn page(view: &View<'_>) -> String {
+pub(crate) fn page(view: &StatusView<'_>) -> String {
     let active = view.config.active();
     json::object(|page| {
         match &active {
@@ -84,18 +87,18 @@ pub(crate) fn page(view: &View<'_>) -> String {
     })
 }
 
-fn write_gates(view: &View<'_>, object: &mut ObjectWriter<'_>) {
+fn write_gates(view: &StatusView<'_>, object: &mut ObjectWriter<'_>) {
     object.string("state", view.judge.as_str());
     match view.judge {
-        JudgeState::Silent(why) => object.string("why", why),
+        JudgeState::Unreachable(reason) => object.string("why", reason),
         JudgeState::Judging(status) => object.raw("object", status),
-        JudgeState::Needless | JudgeState::Missing => {}
+        JudgeState::NotNeeded | JudgeState::NotBound => {}
     }
     object.number("flushed", view.counters.flushed.get());
     object.number("flushesFailed", view.counters.flushes_failed.get());
 }
 
-fn write_spec(active: &Active, now: u64, object: &mut ObjectWriter<'_>) {
+fn write_spec(active: &ActivePlan, now: u64, object: &mut ObjectWriter<'_>) {
     let plan = &active.plan;
     if !plan.isolated().is_empty() {
         object.list("isolated", |list| {
@@ -112,7 +115,7 @@ fn write_spec(active: &Active, now: u64, object: &mut ObjectWriter<'_>) {
     }
     object.string("source", active.source.as_str());
     object.number("inForceSeconds", now.saturating_sub(active.since) / 1000);
-    object.number("seenAtSourceSecondsAgo", now.saturating_sub(active.seen.get()) / 1000);
+    object.number("seenAtSourceSecondsAgo", now.saturating_sub(active.last_confirmed.get()) / 1000);
 }
 
 fn write_counters(counters: &Counters, object: &mut ObjectWriter<'_>) {
@@ -134,13 +137,13 @@ fn write_counters(counters: &Counters, object: &mut ObjectWriter<'_>) {
     }
     object.object("overrides", |object| {
         object.number("applied", counters.overrides.applied.get());
-        for (why, counter) in counters.overrides.ignored() {
-            object.number(why, counter.get());
+        for (reason, counter) in counters.overrides.ignored() {
+            object.number(reason, counter.get());
         }
     });
 }
 
-fn write_rollouts(active: &Active, now: u64, object: &mut ObjectWriter<'_>) {
+fn write_rollouts(active: &ActivePlan, now: u64, object: &mut ObjectWriter<'_>) {
     for (rollout, counters) in active.plan.rollouts().iter().zip(&active.rollouts) {
         object.object(rollout.name(), |object| {
             object.object("requests", |object| {
@@ -163,30 +166,30 @@ fn write_shadow(shadow: &ShadowCounters, now: u64, object: &mut ObjectWriter<'_>
     ] {
         object.number(name, counter.get());
     }
-    let in_flight = shadow.in_flight.try_borrow().map_or(0, |places| places.count(now));
+    let in_flight = shadow.in_flight.try_borrow().map_or(0, |in_flight| in_flight.count(now));
     object.number("inFlight", u64::try_from(in_flight).unwrap_or(u64::MAX));
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::Source;
+    use crate::config::SpecSource;
 
     #[test]
     fn the_page_is_json() {
-        let settings = Settings::read(|_| None);
+        let settings = WorkerSettings::read(|_| None);
         let config = Config::default();
         let spec = r#"{"formatVersion":1,"revision":3,"deploy":{"id":"d\"1"},
             "rollouts":{"web":{"arms":{"a":{"target":"a"}},"baseline":"a"}}}"#;
-        config.offer(Source::Kv, spec, 1_000);
-        config.offer(Source::Kv, "{", 2_000);
+        config.offer(SpecSource::Kv, spec, 1_000);
+        config.offer(SpecSource::Kv, "{", 2_000);
         let counters = Counters::default();
         counters.requests.increment();
-        let view = View {
+        let view = StatusView {
             settings: &settings,
             config: &config,
             counters: &counters,
-            judge: &JudgeState::Missing,
+            judge: &JudgeState::NotBound,
             latches: &Latches::default(),
             started: 0,
             now: 9_000,
@@ -204,14 +207,17 @@ mod tests {
     }
 
     #[test]
-    fn only_the_token_opens_it() {
+    fn only_the_whole_token_is_authorised() {
         let authorised = |value: &str, token: &str| {
-            is_authorised(&Head::new(format!("GET\nhttp://a/\nauthorization\n{value}")), token)
+            is_authorised(
+                &RequestHead::new(format!("GET\nhttp://a/\nauthorization\n{value}")),
+                token,
+            )
         };
         assert!(authorised("Bearer secret", "secret"));
         assert!(!authorised("Bearer secre", "secret"));
         assert!(!authorised("Basic secret", "secret"));
         assert!(!authorised("Bearer ", ""));
-        assert!(!is_authorised(&Head::new("GET\nhttp://a/".into()), "secret"));
+        assert!(!is_authorised(&RequestHead::new("GET\nhttp://a/".into()), "secret"));
     }
 }

@@ -1,4 +1,4 @@
-"""Two versions of a shop that say who they are and what Serin told them. Stop them with Ctrl-C."""
+"""Two versions of a shop. Each responds with its name and the fields that Serin set. Stop them with Ctrl-C."""
 
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer

@@ -1,44 +1,46 @@
-//! A decision as changes to the request.
+//! The changes that a decision makes to a request.
 
 use serin_core::{Decision, headers, is_reserved_header};
 
-use crate::active::Active;
+use crate::active_plan::ActivePlan;
 use crate::host::{self, HeaderBlock};
 
-/// The filter state's name: Envoy's access log prints it as `%FILTER_STATE(wasm.serin:PLAIN)%`.
+/// The name of the filter state: Envoy's access log prints it as `%FILTER_STATE(wasm.serin:PLAIN)%`.
 const FILTER_STATE: &str = "serin";
 
-/// Removes what a client sent under Serin's names, except names that are about to be replaced.
-pub(crate) fn strip(headers: &HeaderBlock, replaced: impl Fn(&[u8]) -> bool) {
+/// Removes the header fields that a client sent under Serin's names, except those for which `is_replaced`
+/// holds: they are about to be overwritten.
+pub(crate) fn strip(headers: &HeaderBlock, is_replaced: impl Fn(&[u8]) -> bool) {
     let mut removed: Option<&[u8]> = None;
     for (name, _) in headers.pairs().filter(|(name, _)| is_reserved_header(name)) {
-        if removed != Some(name) && !replaced(name) {
+        if removed != Some(name) && !is_replaced(name) {
             host::remove_request_header(name);
             removed = Some(name);
         }
     }
 }
 
-/// Tells the router, the upstream, the log and the counters; the router of a shadow only if it is to mirror.
-/// Gives the record, if there is one to
-/// keep or `told` wants it.
+/// Sets the header fields for the router and the upstream, and the filter state for the log, and counts the
+/// request. The router gets the field of the shadow only if `router_mirrors`.
+///
+/// Returns the decision record if there is a decision to log, or if `debug_requested`.
 pub(crate) fn apply(
-    active: &Active,
+    active: &ActivePlan,
     decision: &Decision,
     block: &HeaderBlock,
-    told: bool,
-    mirrored: bool,
+    debug_requested: bool,
+    router_mirrors: bool,
 ) -> Option<String> {
     let plan = &active.plan;
-    let (routed, flagged) = (decision.rollout().is_some(), !decision.flags().is_empty());
-    let replaced = |name: &[u8]| {
-        let is = |known: &str| name.eq_ignore_ascii_case(known.as_bytes());
-        (routed && (is(headers::ARM) || is(headers::ROLLOUT)))
-            || (flagged && is(headers::FLAGS))
-            || (mirrored && is(headers::SHADOW))
+    let (has_rollout, has_flags) = (decision.rollout().is_some(), !decision.flags().is_empty());
+    let is_replaced = |name: &[u8]| {
+        let is = |reserved: &str| name.eq_ignore_ascii_case(reserved.as_bytes());
+        (has_rollout && (is(headers::ARM) || is(headers::ROLLOUT)))
+            || (has_flags && is(headers::FLAGS))
+            || (router_mirrors && is(headers::SHADOW))
     };
-    strip(block, replaced);
-    if !routed && !flagged && !told {
+    strip(block, is_replaced);
+    if !has_rollout && !has_flags && !debug_requested {
         return None;
     }
     let record = decision.record(plan);
@@ -47,7 +49,7 @@ pub(crate) fn apply(
         active.count(decided);
     }
     decision.request_headers(plan, |name, value| {
-        if mirrored || name != headers::SHADOW {
+        if router_mirrors || name != headers::SHADOW {
             host::set_request_header(name, value);
         }
     });

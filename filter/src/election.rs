@@ -1,4 +1,4 @@
-//! The election of one VM: it alone judges and calls the outside.
+//! The election of one VM per process. Only the elected VM judges trials and sends requests for gates.
 
 use serin_judge::Store;
 
@@ -6,12 +6,13 @@ use crate::shared_data::SharedData;
 
 /// The key of the lease.
 const LEASE: &str = "lease";
-/// How long a lease lasts beyond the next two ticks, in ms.
+/// The duration of a lease beyond the next two ticks, in ms.
 const LEASE_MS: u64 = 2000;
-/// A lease that ends later than this was written by a clock that has been set back since, in ms.
+/// The longest remaining duration of a valid lease, in ms. A longer one was written before the clock was set
+/// back.
 const MAX_LEASE_MS: u64 = 300_000;
 
-/// Whether this VM holds the lease: it is its own, or nobody's.
+/// Whether this VM holds the lease. It renews its own lease, and takes one that has expired.
 pub(crate) fn is_elected(shared: &SharedData, vm: u64, now: u64, tick_ms: u32) -> bool {
     let (bytes, version) = shared.get(LEASE);
     if let Some((owner, until)) = bytes.as_deref().and_then(lease)
@@ -26,12 +27,12 @@ pub(crate) fn is_elected(shared: &SharedData, vm: u64, now: u64, tick_ms: u32) -
     let (left, right) = value.split_at_mut(8);
     left.copy_from_slice(&vm.to_le_bytes());
     right.copy_from_slice(&until.to_le_bytes());
-    // Two VMs may both write the first lease of all: the one that was overwritten sees it here.
+    // Two VMs may both write the very first lease: the VM whose lease was overwritten notices it here.
     shared.set(LEASE, &value, &version).is_ok()
         && shared.get(LEASE).0.as_deref().and_then(lease).is_some_and(|(owner, _)| owner == vm)
 }
 
-/// The owner of a lease, and when it ends, in ms since 1970.
+/// Reads a lease: its owner, and its end in ms since 1970.
 fn lease(bytes: &[u8]) -> Option<(u64, u64)> {
     let (owner, until) = bytes.split_at_checked(8)?;
     Some((u64::from_le_bytes(owner.try_into().ok()?), u64::from_le_bytes(until.try_into().ok()?)))

@@ -1,38 +1,27 @@
-//! What the plan needs and only the host knows.
+//! The facts of a request: Envoy as the core's `RequestHost`.
 
 use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{Facts, OverrideKeys, RequestHost};
+use serin_core::{OverrideKeys, RequestHost};
 
-use crate::active::Active;
-use crate::host::{self, HeaderBlock};
+use crate::active_plan::ActivePlan;
+use crate::host;
 use crate::overrides::Overrides;
 
-/// Where Envoy's `jwt_authn` filter keeps a verified token, with `payload_in_metadata: payload`.
-const JWT: [&str; 4] = ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload"];
-
-/// Everything that deciding this request may look at, and nothing more.
-pub(crate) fn gather<'a>(
-    active: &'a Active,
-    headers: &'a HeaderBlock,
-    latches: Option<&'a ActiveLatches>,
-) -> Facts<'a> {
-    let facts = Facts::of_request(&active.plan, headers.pairs(), &mut Envoy { active, latches });
-    if let Some(overrides) = &active.overrides {
-        overrides.count(facts.override_outcome());
-    }
-    facts
-}
+/// The property in which Envoy's `jwt_authn` filter stores the claims of a verified token, if it is
+/// configured with `payload_in_metadata: payload`.
+const JWT_PAYLOAD: [&str; 4] =
+    ["metadata", "filter_metadata", "envoy.filters.http.jwt_authn", "payload"];
 
 /// The proxy that handles the request.
-struct Envoy<'a> {
-    active: &'a Active,
-    latches: Option<&'a ActiveLatches>,
+pub(crate) struct EnvoyHost<'a> {
+    pub(crate) active: &'a ActivePlan,
+    pub(crate) latches: Option<&'a ActiveLatches>,
 }
 
-impl<'a> RequestHost<'a> for Envoy<'a> {
+impl<'a> RequestHost<'a> for EnvoyHost<'a> {
     fn now(&self) -> Option<u64> {
         self.active.now()
     }
@@ -54,23 +43,23 @@ impl<'a> RequestHost<'a> for Envoy<'a> {
     }
 }
 
-/// Envoy knows the address and the token. Where the client is, it does not know: a spec for Envoy
-/// reads what its geoip filter wrote, as `header.NAME`.
+/// Fetches an input. Envoy has the client's address and the token's claims, but no location: a spec for
+/// Envoy reads the fields that its geoip filter sets, as `header.NAME`.
 fn fetch(input: &Input) -> Option<String> {
     match input {
         Input::Ip => String::from_utf8(host::property(&["source", "address"])?).ok(),
         Input::Jwt(claim) => {
-            let [a, b, c, d] = JWT;
-            claim_text(host::property(&[a, b, c, d, claim])?)
+            let [a, b, c, d] = JWT_PAYLOAD;
+            claim_string(host::property(&[a, b, c, d, claim])?)
         }
         _ => None,
     }
 }
 
-/// A claim as text. The host hands over bare bytes without their type: a text as it is, a number as
-/// a little-endian double, a boolean as one byte. No text has control characters, while every
-/// double that is a whole number below 2⁴⁴ has zero bytes.
-fn claim_text(bytes: Vec<u8>) -> Option<String> {
+/// A claim as a string. The host returns bytes without their type: a string as it is, a number as a
+/// little-endian double, a boolean as one byte. The control characters tell them apart: no string has any,
+/// while every double that is a whole number below 2⁴⁴ has zero bytes.
+fn claim_string(bytes: Vec<u8>) -> Option<String> {
     let has_control = bytes.iter().any(u8::is_ascii_control);
     if !has_control {
         return String::from_utf8(bytes).ok();
@@ -82,10 +71,10 @@ fn claim_text(bytes: Vec<u8>) -> Option<String> {
     }
 }
 
-/// Whole numbers only: fractions have no one text that every host agrees on.
+/// A whole number in decimal digits. `None` for a fraction: hosts write fractions in different ways.
 fn whole_number(value: f64) -> Option<String> {
-    const LARGEST: f64 = 9_007_199_254_740_991.0;
-    if value.fract() != 0.0 || value.abs() > LARGEST {
+    const MAX_SAFE_INTEGER: f64 = 9_007_199_254_740_991.0;
+    if value.fract() != 0.0 || value.abs() > MAX_SAFE_INTEGER {
         return None;
     }
     #[allow(clippy::cast_possible_truncation)]

@@ -1,40 +1,40 @@
-//! The rollouts of a plan that can be aborted: what a request needs of them, and what a tick does.
+//! The rollouts of a plan that can be aborted: their latches, their counts, and the judging at each tick.
 
 use core::cell::{Cell, RefCell};
 
 use std::rc::Rc;
 
 use serin_core::Plan;
-use serin_core::gate::{ActiveLatches, Latch, Latches, Probe, Tally, Verdict};
+use serin_core::gate::{ActiveLatches, Exposure, Latch, Latches, Tally, Verdict};
 use serin_core::plan::RolloutId;
 use serin_judge::Judge;
 
-use crate::active::Active;
+use crate::active_plan::ActivePlan;
 use crate::election;
 use crate::host::{self, Level, Metric};
 use crate::latch_source::LatchSource;
 use crate::outcome;
-use crate::settings::Settings;
+use crate::settings::FilterSettings;
 use crate::shared_data::SharedData;
 use crate::shared_latches::SharedLatches;
 use crate::trial_counts::TrialCounts;
 use crate::webhook;
 
-/// Tallies that have not changed are evaluated again after this many ms: missing traffic is judged, too.
+/// The time after which unchanged tallies are evaluated again, in ms: missing traffic is judged, too.
 const QUIET_MS: u64 = 5000;
 
 thread_local! {
-    /// The config of this VM that judges a rollout, by the rollout's shared key: the latest one. A config that
-    /// drains still adds up what its last requests have come to.
+    /// The config of this VM that judges a rollout, with the rollout's shared key: the latest config. A draining
+    /// config still adds the outcomes of its last requests.
     static JUDGING_CONFIGS: RefCell<Vec<(String, u64)>> = const { RefCell::new(Vec::new()) };
-    /// Tells this VM from others.
+    /// The id of this VM.
     static VM: u64 = host::random();
 }
 
-/// What a VM keeps of a plan's rollouts that can be aborted.
+/// The state of a plan's rollouts that can be aborted, in one VM.
 pub(crate) struct Gates {
-    settings: Rc<Settings>,
-    /// Tells this config from others in the VM.
+    settings: Rc<FilterSettings>,
+    /// The id of this config in the VM.
     config: u64,
     judge: Judge<SharedData>,
     latches: Rc<SharedLatches>,
@@ -46,18 +46,18 @@ pub(crate) struct Gates {
 /// A rollout that can be aborted: by its gates, or by the latch source.
 struct AbortableRollout {
     id: RolloutId,
-    /// Tells the rollout from others in the VM, whatever the config.
+    /// The rollout's key in the shared data, the same under every config.
     key: String,
-    /// The version of the tallies that were evaluated last, and when, in ms since 1970.
+    /// The version of the tallies that were evaluated last, and the time of it, in ms since 1970.
     evaluated: Cell<(u32, u64)>,
     aborted: Option<Metric>,
-    /// If it has gates.
+    /// `None` if it has no gates.
     counts: Option<TrialCounts>,
 }
 
 impl Gates {
     /// `None` for a plan of which nothing can be aborted.
-    pub(crate) fn new(plan: &Plan, settings: &Rc<Settings>) -> Option<Gates> {
+    pub(crate) fn new(plan: &Plan, settings: &Rc<FilterSettings>) -> Option<Gates> {
         let shared = SharedData::of_plugin();
         let rollouts: Vec<AbortableRollout> = plan
             .rollouts()
@@ -77,7 +77,7 @@ impl Gates {
                 })
             })
             .collect();
-        // A latch source may abort rollouts without gates, and rollouts of a spec to come.
+        // A latch source can also abort rollouts without gates, and rollouts of a later spec.
         if rollouts.is_empty() && settings.latch_source.is_none() {
             return None;
         }
@@ -94,7 +94,7 @@ impl Gates {
         Some(gates)
     }
 
-    /// From now on this config judges its rollouts.
+    /// Makes this config the judging one of its rollouts.
     fn claim_rollouts(&self) {
         JUDGING_CONFIGS.with(|configs| {
             let Ok(mut configs) = configs.try_borrow_mut() else { return };
@@ -118,19 +118,19 @@ impl Gates {
         self.latches.active(plan)
     }
 
-    /// Counts the outcome of the request whose log is being written.
-    pub(crate) fn record(&self, plan: &Plan, probe: &Probe) {
-        let index = self.rollouts.binary_search_by_key(&probe.rollout, |rollout| rollout.id);
+    /// Counts the outcome of the request whose access log is being written.
+    pub(crate) fn record(&self, plan: &Plan, exposure: &Exposure) {
+        let index = self.rollouts.binary_search_by_key(&exposure.rollout, |rollout| rollout.id);
         let rollout = index.ok().and_then(|index| self.rollouts.get(index));
         let counts = rollout.and_then(|rollout| rollout.counts.as_ref());
-        let trial = plan.rollout(probe.rollout).and_then(|rollout| rollout.trial());
+        let trial = plan.rollout(exposure.rollout).and_then(|rollout| rollout.trial());
         if let Some((counts, trial)) = counts.zip(trial) {
-            counts.record(trial, probe, &outcome::outcome(trial, probe));
+            counts.record(trial, exposure, &outcome::outcome(trial, exposure));
         }
     }
 
-    /// Adds up what this VM has counted, and judges if this VM is elected.
-    pub(crate) fn tick(&self, active: &Active, now: u64) {
+    /// Adds the counts of this VM to the shared tallies, and judges if this VM is elected.
+    pub(crate) fn tick(&self, active: &ActivePlan, now: u64) {
         let plan = &active.plan;
         let known = self.latches.read(plan);
         for rollout in &self.rollouts {
@@ -152,10 +152,10 @@ impl Gates {
         }
     }
 
-    fn flush(&self, active: &Active, gated: &AbortableRollout, latches: &Latches, now: u64) {
+    fn flush(&self, active: &ActivePlan, gated: &AbortableRollout, latches: &Latches, now: u64) {
         let (rollout, counts) = (active.plan.rollout(gated.id), gated.counts.as_ref());
         let Some((rollout, counts)) = rollout.zip(counts) else { return };
-        // The stage in force is the judging config's: a draining config's own stage is over.
+        // A draining config's own stage is over: the judging config determines the stage in force.
         let current = if self.is_judge_of(gated) {
             let stage = rollout.current_stage(latches.get(rollout.name()), now);
             stage.map(|current| current.stage)
@@ -166,8 +166,8 @@ impl Gates {
         counts.flush(&self.judge, current, rollout.trial(), compared);
     }
 
-    /// Evaluates a trial. If something follows, it is in the shared latches when this returns, and the
-    /// record in the log.
+    /// Evaluates a trial. A changed latch is in the shared latches when this returns, and the audit record in
+    /// the log.
     fn evaluate(&self, plan: &Plan, gated: &AbortableRollout, now: u64) {
         let Some(rollout) = plan.rollout(gated.id).filter(|_| gated.counts.is_some()) else {
             return;
@@ -182,10 +182,10 @@ impl Gates {
         let known = self.latches.read(plan);
         let mut latch = known.latches.get(name).cloned().unwrap_or_else(|| Latch::new(name));
         let audit = self.judge.evaluate(plan, gated.id, tallies.as_ref(), &mut latch, now);
-        // On a conflict another VM has evaluated these tallies.
+        // A conflict means that another VM has evaluated these tallies.
         let Ok(Some(audit)) = audit else { return };
         self.latches.change(|latches| latches.update(name, |shared| shared.adopt(&latch)));
-        let is_abort = audit.finding.judgement.verdict == Verdict::Abort;
+        let is_abort = audit.evaluation.judgement.verdict == Verdict::Abort;
         host::log(if is_abort { Level::Warn } else { Level::Info }, &audit.to_json());
         if self.settings.webhook.is_some() {
             webhook::enqueue(&audit, &self.latches.read(plan).latches);
@@ -195,7 +195,7 @@ impl Gates {
 }
 
 impl AbortableRollout {
-    /// Sets the gauge that says whether an abort is in force.
+    /// Sets the gauge: 1 while an abort is in force, else 0.
     fn update_gauge(&self, plan: &Plan, latches: &Latches, now: u64) {
         let (Some(rollout), Some(gauge)) = (plan.rollout(self.id), self.aborted) else { return };
         let abort = rollout.abort_in_force(latches.get(rollout.name()), Some(now));
@@ -204,7 +204,7 @@ impl AbortableRollout {
 }
 
 impl Drop for Gates {
-    /// The last requests of a config may end after its last tick.
+    /// Adds the last counts: requests of a config may end after its last tick.
     fn drop(&mut self) {
         for counts in self.rollouts.iter().filter_map(|rollout| rollout.counts.as_ref()) {
             let stage = self.judge.tallies(counts.rollout()).map(|sum| sum.stage);

@@ -1,7 +1,7 @@
 //! The only file that calls the host.
 //!
-//! The SDK's own wrappers panic on a status they don't list and on names that are not UTF-8, and copy
-//! every header twice. These return an `Option` and lend out one buffer.
+//! The SDK's own wrappers panic on an unlisted status and on names that are not UTF-8, and they copy every
+//! header twice. These functions return an `Option` and lend out one buffer.
 #![allow(unsafe_code)]
 
 use core::ptr::null_mut;
@@ -9,9 +9,9 @@ use core::ptr::null_mut;
 /// proxy-wasm ABI 0.2.1, `proxy_map_type_t`.
 const REQUEST_HEADERS: u32 = 0;
 const RESPONSE_HEADERS: u32 = 2;
-const CALL_HEADERS: u32 = 6;
+const CALL_RESPONSE_HEADERS: u32 = 6;
 /// `proxy_buffer_type_t`.
-const CALL_BODY: u32 = 4;
+const CALL_RESPONSE_BODY: u32 = 4;
 const PLUGIN_CONFIGURATION: u32 = 7;
 /// `proxy_metric_type_t`.
 const COUNTER: u32 = 0;
@@ -19,7 +19,7 @@ const GAUGE: u32 = 1;
 /// `proxy_status_t`.
 const OK: u32 = 0;
 
-/// `proxy_log_level_t`, as far as it is used.
+/// The log levels in use, of `proxy_log_level_t`.
 #[derive(Clone, Copy)]
 #[repr(u32)]
 pub(crate) enum Level {
@@ -35,7 +35,7 @@ unsafe extern "C" {
     fn proxy_get_buffer_bytes(
         buffer: u32,
         start: usize,
-        most: usize,
+        max_length: usize,
         data: *mut *mut u8,
         length: *mut usize,
     ) -> u32;
@@ -99,20 +99,21 @@ unsafe extern "C" {
     ) -> u32;
 }
 
+/// Runs the module's constructors.
 #[cfg(target_os = "wasi")]
 pub(crate) fn run_constructors() {
     unsafe extern "C" {
         fn __wasm_call_ctors();
     }
-    // SAFETY: the linker provides it for reactors, and `_initialize` is called once.
+    // SAFETY: the linker provides the function for reactors, and `_initialize` is called once.
     unsafe { __wasm_call_ctors() }
 }
 
-/// Takes over what the host allocated in this module's memory.
+/// Takes ownership of bytes that the host has allocated in this module's memory.
 ///
 /// # Safety
-/// `data` and `length` must be as a successful host call set them. The host allocated through
-/// `proxy_on_memory_allocate`, which is a boxed slice of exactly `length` bytes.
+/// A successful host call must have set `data` and `length`. The host allocates through
+/// `proxy_on_memory_allocate`, which returns a boxed slice of exactly `length` bytes.
 unsafe fn take(data: *mut u8, length: usize) -> Vec<u8> {
     if data.is_null() || length == 0 {
         return Vec::new();
@@ -123,7 +124,7 @@ unsafe fn take(data: *mut u8, length: usize) -> Vec<u8> {
 
 /// Writes a line to the host's log.
 pub(crate) fn log(level: Level, text: &str) {
-    // SAFETY: pointer and length are of one live text.
+    // SAFETY: pointer and length are of a live string.
     unsafe { proxy_log(level as u32, text.as_ptr(), text.len()) };
 }
 
@@ -140,16 +141,17 @@ pub(crate) fn configuration() -> Option<Vec<u8>> {
     buffer(PLUGIN_CONFIGURATION, usize::MAX >> 1)
 }
 
-/// The body of the answer to a call, as far as `most` bytes; only while the host tells of it.
-pub(crate) fn call_body(most: usize) -> Option<Vec<u8>> {
-    buffer(CALL_BODY, most)
+/// The body of the response to [`http_call`], cut off after `max_length` bytes. Only for the callback of that
+/// response.
+pub(crate) fn response_body(max_length: usize) -> Option<Vec<u8>> {
+    buffer(CALL_RESPONSE_BODY, max_length)
 }
 
-fn buffer(which: u32, most: usize) -> Option<Vec<u8>> {
+fn buffer(kind: u32, max_length: usize) -> Option<Vec<u8>> {
     let (mut data, mut length) = (null_mut(), 0);
     // SAFETY: the host sets data and length together.
     unsafe {
-        let status = proxy_get_buffer_bytes(which, 0, most, &raw mut data, &raw mut length);
+        let status = proxy_get_buffer_bytes(kind, 0, max_length, &raw mut data, &raw mut length);
         (status == OK).then(|| take(data, length))
     }
 }
@@ -159,9 +161,9 @@ pub(crate) fn request_headers() -> Option<HeaderBlock> {
     headers(REQUEST_HEADERS)
 }
 
-/// The header block of the answer to a call; only while the host tells of it.
-pub(crate) fn call_headers() -> Option<HeaderBlock> {
-    headers(CALL_HEADERS)
+/// The header block of the response to [`http_call`]. Only for the callback of that response.
+pub(crate) fn response_headers() -> Option<HeaderBlock> {
+    headers(CALL_RESPONSE_HEADERS)
 }
 
 fn headers(map: u32) -> Option<HeaderBlock> {
@@ -174,62 +176,64 @@ fn headers(map: u32) -> Option<HeaderBlock> {
 }
 
 /// A serialised header map: the count, then the lengths of each name and value, then names and
-/// values with a zero byte behind each. All numbers are little-endian `u32`.
+/// values, each followed by a zero byte. All numbers are little-endian `u32`.
 pub(crate) struct HeaderBlock(Vec<u8>);
 
 impl HeaderBlock {
-    /// Names and values; ends early where the block is malformed.
+    /// Names and values. Ends early if the block is malformed.
     pub(crate) fn pairs(&self) -> impl Iterator<Item = (&[u8], &[u8])> {
-        let count = number(&self.0, 0).unwrap_or(0);
+        let count = read_u32(&self.0, 0).unwrap_or(0);
         let mut lengths = 4_usize;
         let mut position = count.saturating_mul(8).saturating_add(4);
         (0..count).map_while(move |_| {
-            let name = self.text(number(&self.0, lengths)?, &mut position)?;
-            let value = self.text(number(&self.0, lengths.saturating_add(4))?, &mut position)?;
+            let name = self.take_slice(read_u32(&self.0, lengths)?, &mut position)?;
+            let value =
+                self.take_slice(read_u32(&self.0, lengths.saturating_add(4))?, &mut position)?;
             lengths = lengths.saturating_add(8);
             Some((name, value))
         })
     }
 
-    fn text(&self, length: usize, position: &mut usize) -> Option<&[u8]> {
+    /// The `length` bytes at `position`, which then moves behind them and their zero byte.
+    fn take_slice(&self, length: usize, position: &mut usize) -> Option<&[u8]> {
         let end = position.checked_add(length)?;
-        let text = self.0.get(*position..end)?;
+        let slice = self.0.get(*position..end)?;
         *position = end.checked_add(1)?;
-        Some(text)
+        Some(slice)
     }
 }
 
-fn number(bytes: &[u8], at: usize) -> Option<usize> {
-    let field = bytes.get(at..at.checked_add(4)?)?;
+fn read_u32(bytes: &[u8], offset: usize) -> Option<usize> {
+    let field = bytes.get(offset..offset.checked_add(4)?)?;
     usize::try_from(u32::from_le_bytes(field.try_into().ok()?)).ok()
 }
 
-/// Sets a request header, replacing any of that name.
+/// Sets a request header. Replaces all headers of that name.
 pub(crate) fn set_request_header(name: &str, value: &str) {
     set_header(REQUEST_HEADERS, name, value);
 }
 
-/// Sets a response header, replacing any of that name.
+/// Sets a response header. Replaces all headers of that name.
 pub(crate) fn set_response_header(name: &str, value: &str) {
     set_header(RESPONSE_HEADERS, name, value);
 }
 
 fn set_header(map: u32, name: &str, value: &str) {
-    // SAFETY: pointers and lengths are of live texts.
+    // SAFETY: pointers and lengths are of live strings.
     unsafe {
         proxy_replace_header_map_value(map, name.as_ptr(), name.len(), value.as_ptr(), value.len())
     };
 }
 
-/// Removes every request header of that name.
+/// Removes all request headers of a name.
 pub(crate) fn remove_request_header(name: &[u8]) {
     // SAFETY: pointer and length are of a live slice.
     unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) };
 }
 
-/// Adds a response header beside those of that name.
+/// Adds a response header. Keeps other headers of that name.
 pub(crate) fn add_response_header(name: &str, value: &str) {
-    // SAFETY: pointers and lengths are of live texts.
+    // SAFETY: pointers and lengths are of live strings.
     unsafe {
         proxy_add_header_map_value(
             RESPONSE_HEADERS,
@@ -241,7 +245,7 @@ pub(crate) fn add_response_header(name: &str, value: &str) {
     };
 }
 
-/// A property of the stream, by the segments of its path.
+/// A property of the stream. `path` has the segments of its name.
 pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
     let path = path.join("\0");
     let (mut data, mut length) = (null_mut(), 0);
@@ -252,13 +256,13 @@ pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
     }
 }
 
-/// Keeps a value with the stream, as filter state in Envoy.
+/// Stores a value with the stream: filter state in Envoy.
 pub(crate) fn set_property(name: &str, value: &str) {
-    // SAFETY: pointers and lengths are of live texts.
+    // SAFETY: pointers and lengths are of live strings.
     unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
-/// A metric that the host keeps, shared by all VMs of the process.
+/// A metric of the host. All VMs of the process share it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Metric(u32);
 
@@ -278,7 +282,7 @@ impl Metric {
         self.add(1);
     }
 
-    /// Adds so many.
+    /// Adds a count.
     pub(crate) fn add(self, count: u64) {
         // SAFETY: plain numbers.
         unsafe { proxy_increment_metric(self.0, i64::try_from(count).unwrap_or(i64::MAX)) };
@@ -298,14 +302,14 @@ fn define(kind: u32, name: &str) -> Option<Metric> {
     (status == OK).then_some(Metric(id))
 }
 
-/// Asks for a tick every so many ms; 0 ends them.
-pub(crate) fn set_tick(ms: u32) {
+/// Sets the period of ticks, in ms; 0 stops them.
+pub(crate) fn set_tick(period_ms: u32) {
     // SAFETY: a plain number.
-    unsafe { proxy_set_tick_period_milliseconds(ms) };
+    unsafe { proxy_set_tick_period_milliseconds(period_ms) };
 }
 
-/// A value that all VMs share, with the number that its next write has to name.
-pub(crate) fn shared(key: &str) -> Option<(Vec<u8>, u32)> {
+/// A value that all VMs share, with the compare-and-swap number for its next write.
+pub(crate) fn shared_data(key: &str) -> Option<(Vec<u8>, u32)> {
     let (mut data, mut length, mut cas) = (null_mut(), 0, 0);
     // SAFETY: the key is live; the host sets data and length together, and one u32.
     unsafe {
@@ -320,24 +324,25 @@ pub(crate) fn shared(key: &str) -> Option<(Vec<u8>, u32)> {
     }
 }
 
-/// Writes a value that all VMs share, unless somebody has written since `cas` was read; 0 writes
-/// whatever is there. Says whether it was written.
-pub(crate) fn set_shared(key: &str, value: &[u8], cas: u32) -> bool {
+/// Writes a value that all VMs share. Returns `false` if another VM has written since `cas` was read; 0 always
+/// overwrites.
+pub(crate) fn set_shared_data(key: &str, value: &[u8], cas: u32) -> bool {
     // SAFETY: pointers and lengths are of live slices.
     let status =
         unsafe { proxy_set_shared_data(key.as_ptr(), key.len(), value.as_ptr(), value.len(), cas) };
     status == OK
 }
 
-/// Sends a request to a cluster; the number that its answer comes under, unless the host refuses.
-pub(crate) fn call(
+/// Sends a request to a cluster. Returns the token that its response arrives with, or `None` if the host
+/// refuses.
+pub(crate) fn http_call(
     cluster: &str,
     headers: &[(&[u8], &[u8])],
     body: &[u8],
     timeout_ms: u32,
 ) -> Option<u32> {
-    let headers = serialised(headers)?;
-    let trailers = serialised(&[])?;
+    let headers = serialise(headers)?;
+    let trailers = serialise(&[])?;
     let mut token = 0;
     // SAFETY: pointers and lengths are of live slices; the host writes one u32.
     let status = unsafe {
@@ -357,23 +362,23 @@ pub(crate) fn call(
     (status == OK).then_some(token)
 }
 
-/// A header map as [`HeaderBlock`] has it.
-fn serialised(pairs: &[(&[u8], &[u8])]) -> Option<Vec<u8>> {
-    let length = |text: &[u8]| u32::try_from(text.len()).ok().map(u32::to_le_bytes);
+/// Serialises a header map in the format of [`HeaderBlock`].
+fn serialise(pairs: &[(&[u8], &[u8])]) -> Option<Vec<u8>> {
+    let length = |slice: &[u8]| u32::try_from(slice.len()).ok().map(u32::to_le_bytes);
     let mut out = Vec::new();
     out.extend_from_slice(&u32::try_from(pairs.len()).ok()?.to_le_bytes());
     for (name, value) in pairs {
         out.extend_from_slice(&length(name)?);
         out.extend_from_slice(&length(value)?);
     }
-    for text in pairs.iter().flat_map(|(name, value)| [name, value]) {
-        out.extend_from_slice(text);
+    for slice in pairs.iter().flat_map(|(name, value)| [name, value]) {
+        out.extend_from_slice(slice);
         out.push(0);
     }
     Some(out)
 }
 
-/// A number that no other VM has.
+/// A random number. It serves as an id: no two are equal in practice.
 pub(crate) fn random() -> u64 {
     getrandom::u64().unwrap_or_default()
 }
@@ -384,7 +389,7 @@ pub(crate) fn environment_variable(name: &str) -> Option<Vec<u8>> {
     (!value.is_empty()).then_some(value)
 }
 
-/// 128 bits of the host's entropy.
+/// 128 bits of entropy from the host.
 pub(crate) fn entropy() -> Option<[u8; 16]> {
     let mut bytes = [0_u8; 16];
     getrandom::fill(&mut bytes).ok()?;

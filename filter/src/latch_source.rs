@@ -1,4 +1,4 @@
-//! The latch source: a URL that has the latches of earlier processes and of other hosts.
+//! The latch source: a URL that has the latches of previous processes and of other hosts.
 
 use core::cell::Cell;
 
@@ -9,30 +9,30 @@ use serin_core::gate::Latches;
 
 use crate::host::{self, Level};
 use crate::http_client;
-use crate::settings::{Endpoint, Settings};
+use crate::settings::{Endpoint, FilterSettings};
 use crate::shared_latches::SharedLatches;
 
-/// How long an answer may take.
+/// The time limit of a read, in ms.
 const TIMEOUT_MS: u32 = 5000;
-/// The largest answer, in bytes: every request of a plan with gates reads what is stored of it.
+/// The size of the largest document, in bytes. Every request of a plan with gates reads the stored latches.
 const MAX_BYTES: usize = 256 << 10;
-/// How soon a failed reading is tried again.
+/// The time between a failed read and the next one, in ms.
 const RETRY_MS: u64 = 1000;
 
-/// The readings of the latch source.
+/// The schedule of reading the latch source.
 #[derive(Default)]
 pub(crate) struct LatchSource {
-    /// When it is read next, in ms since 1970.
+    /// The time of the next read, in ms since 1970.
     next: Rc<Cell<u64>>,
-    /// Whether the last reading failed, so that a failure is logged once.
+    /// Whether the last read failed: of several failures in a row the first is logged.
     failing: Rc<Cell<bool>>,
 }
 
 impl LatchSource {
-    /// Reads the URL if it is due.
+    /// Reads the latch source if a read is due.
     pub(crate) fn tick(
         &self,
-        settings: &Settings,
+        settings: &FilterSettings,
         plan: &Plan,
         latches: &Rc<SharedLatches>,
         now: u64,
@@ -50,7 +50,7 @@ impl LatchSource {
         let failed = move |next: &Cell<u64>, failing: &Cell<bool>, why: &str| {
             next.set(retry);
             if !failing.replace(true) {
-                host::log(Level::Warn, &format!("gates: the state could not be read: {why}"));
+                host::log(Level::Warn, &format!("gates: SERIN_STATE_URL could not be read: {why}"));
             }
         };
         let Endpoint { cluster, scheme, authority, path } = endpoint;
@@ -61,20 +61,24 @@ impl LatchSource {
             (b":path", path.as_bytes()),
             (b"accept", b"application/json"),
         ];
-        let sent = http_client::send(cluster, &headers, &[], TIMEOUT_MS, move |answer| {
-            let status = answer.map_or(0, |answer| answer.status);
+        let sent = http_client::send(cluster, &headers, &[], TIMEOUT_MS, move |response| {
+            let status = response.map_or(0, |response| response.status);
             if status != 200 {
-                return failed(&next, &failing, &format!("the answer's status is {status}"));
+                let why = match status {
+                    0 => "there is no response".to_owned(),
+                    _ => format!("the response has status {status}"),
+                };
+                return failed(&next, &failing, &why);
             }
-            let body = host::call_body(MAX_BYTES.saturating_add(1)).unwrap_or_default();
+            let body = host::response_body(MAX_BYTES.saturating_add(1)).unwrap_or_default();
             if body.len() > MAX_BYTES {
-                return failed(&next, &failing, "it is larger than 256 KiB");
+                return failed(&next, &failing, "the response is larger than 256 KiB");
             }
-            let Some(known) = Latches::from_json(&body) else {
-                return failed(&next, &failing, "it is not a document of latches");
+            let Some(source) = Latches::from_json(&body) else {
+                return failed(&next, &failing, "the response is not a latch document");
             };
             failing.set(false);
-            let relevant = relevant(&known, &names);
+            let relevant = relevant(&source, &names);
             latches.change(|latches| latches.merge(&relevant));
         });
         if sent {
@@ -84,17 +88,17 @@ impl LatchSource {
         if !self.failing.replace(true) {
             host::log(
                 Level::Warn,
-                &format!("gates: there is no cluster {cluster} to read the state from"),
+                &format!("gates: SERIN_STATE_CLUSTER: there is no cluster {cluster}"),
             );
         }
     }
 }
 
-/// The latches worth storing: aborts of any rollout, because a later spec may have it, and all that is known
-/// of the plan's own rollouts. Every request reads what is stored.
-fn relevant(known: &Latches, names: &[String]) -> Latches {
+/// The latches that are stored: all latches of the plan's rollouts, and aborts of other rollouts, because a
+/// later spec may have them. The rest is dropped, because every request reads the stored latches.
+fn relevant(source: &Latches, names: &[String]) -> Latches {
     let mut relevant = Latches::default();
-    for latch in known.list() {
+    for latch in source.list() {
         if latch.abort.is_some() || names.contains(&latch.rollout) {
             relevant.update(&latch.rollout, |slot| *slot = latch.clone());
         }

@@ -1,27 +1,28 @@
 //! Serin as a proxy-wasm filter for Envoy and Istio.
 //!
-//! The plugin's configuration is the spec as JSON. On every request the filter removes Serin's own
-//! header fields, decides, and sets `serin-flags`, `x-serin-rollout` and `x-serin-arm` for the router.
+//! The plugin's configuration is the spec as JSON. On every request the filter removes the header fields that
+//! are reserved for Serin, decides, and sets `serin-flags`, `x-serin-rollout` and `x-serin-arm` for the router.
 //! It decides nothing itself: `serin-core` does, and `serin-judge` judges trials.
 //!
 //! | module | concept |
 //! |---|---|
-//! | `root` | the plugin: spec → plan; the last good plan stays |
-//! | `active` | a plan in force, with its counters |
-//! | `http` | the callbacks of one request: facts → decision → actions |
+//! | `root` | the plugin: compiles the spec; the last good plan stays |
+//! | `active_plan` | the plan in force, with its counters |
+//! | `request` | the callbacks of one request: facts → decision → actions |
 //! | `facts` | Envoy as the core's `RequestHost` |
-//! | `overrides` | the keys of testers' tokens |
-//! | `actions` | a decision as header changes, filter state and counters |
-//! | `gates` | the rollouts that can be aborted: what a request needs of them, what a tick does |
-//! | `outcome` | how a request ended |
-//! | `trial_counts` | what this VM has counted of a trial |
+//! | `overrides` | the keys of override tokens, and the counters of the tokens' outcomes |
+//! | `actions` | the changes that a decision makes: header fields, filter state, counters |
+//! | `gates` | the rollouts that can be aborted: latches, counts, and the judging at each tick |
+//! | `outcome` | the outcome of a request |
+//! | `trial_counts` | the outcomes of a trial that this VM has counted |
 //! | `election` | the lease of the VM that judges |
 //! | `shared_data` | Envoy's shared data as the judge's store |
 //! | `shared_latches` | the latches that every request obeys |
-//! | `latch_source`, `webhook` | latches from a URL, audit records to a URL |
-//! | `http_client` | the filter's own requests |
-//! | `shadow` | copies of requests whose answers are compared |
-//! | `settings` | the VM's environment |
+//! | `latch_source` | the URL that latches are read from |
+//! | `webhook` | the URL that audit records are sent to |
+//! | `http_client` | the filter's own HTTP requests |
+//! | `shadow` | copies of requests whose responses are compared with the arm's |
+//! | `settings` | the settings, from the VM's environment |
 //! | `host` | the only file that calls the host |
 #![deny(
     clippy::unwrap_used,
@@ -34,16 +35,16 @@
 )]
 
 mod actions;
-mod active;
+mod active_plan;
 mod election;
 mod facts;
 mod gates;
 mod host;
-mod http;
 mod http_client;
 mod latch_source;
 mod outcome;
 mod overrides;
+mod request;
 mod root;
 mod settings;
 mod shadow;

@@ -1,4 +1,4 @@
-//! The keys that testers sign overrides with, and what became of their tokens.
+//! The keys that override tokens are signed with, and the counters of the tokens' outcomes.
 
 use serin_core::{OverrideError, OverrideKeys};
 
@@ -7,22 +7,22 @@ use crate::host::{self, Level, Metric};
 /// The VM's environment variable that holds the keys.
 const KEYS: &str = "SERIN_OVERRIDE_KEYS";
 
-/// Keys, with the counters that belong to them.
+/// The override keys of this VM, with their counters.
 pub(crate) struct Overrides {
     keys: OverrideKeys,
     applied: Option<Metric>,
-    /// By [`OverrideError`].
+    /// In the order of [`OverrideError::ALL`].
     ignored: Vec<Option<Metric>>,
 }
 
 impl Overrides {
-    /// The VM's keys; `None` without any, and for bad ones, which the log tells of.
-    pub(crate) fn of_environment() -> Option<Overrides> {
+    /// Reads the VM's keys. `None` if there are none, or if they have an error, which is logged.
+    pub(crate) fn from_environment() -> Option<Overrides> {
         let keys = host::environment_variable(KEYS)?;
         match OverrideKeys::from_json(&keys) {
             Ok(keys) => {
                 let ids = keys.ids().collect::<Vec<_>>().join(", ");
-                host::log(Level::Info, &format!("overrides are on, signed by {ids}"));
+                host::log(Level::Info, &format!("overrides are on, with keys: {ids}"));
                 let ignored = OverrideError::ALL.iter().map(|error| counter(error.as_str()));
                 let ignored = ignored.collect();
                 Some(Overrides { keys, applied: counter("applied"), ignored })
@@ -31,7 +31,7 @@ impl Overrides {
                 for error in errors.iter() {
                     host::log(Level::Error, &format!("{KEYS}: {error}"));
                 }
-                host::log(Level::Error, "the keys are refused, so there are no overrides");
+                host::log(Level::Error, &format!("{KEYS} is refused: overrides are off"));
                 None
             }
         }
@@ -42,12 +42,12 @@ impl Overrides {
         &self.keys
     }
 
-    /// Counts what became of a request's token.
+    /// Counts the outcome of a request's token; `None` for a request without one.
     pub(crate) fn count(&self, outcome: Option<Result<(), OverrideError>>) {
         let counter = match outcome {
             None => return,
             Some(Ok(())) => self.applied,
-            Some(Err(why)) => self.ignored.get(why as usize).copied().flatten(),
+            Some(Err(error)) => self.ignored.get(error as usize).copied().flatten(),
         };
         if let Some(counter) = counter {
             counter.increment();

@@ -11,38 +11,38 @@ pub(crate) struct Endpoint {
     pub(crate) path: String,
 }
 
-/// The environment, read once for each VM.
-pub(crate) struct Settings {
+/// The filter's settings. They are read once per VM.
+pub(crate) struct FilterSettings {
     /// The time between two ticks, in ms.
     pub(crate) tick_ms: u32,
-    /// The URL that has the latches of earlier processes and other hosts.
+    /// The URL that has the latches of previous processes and of other hosts.
     pub(crate) latch_source: Option<Endpoint>,
-    /// The time between two readings of it, in ms.
+    /// The time between two reads of the latch source, in ms.
     pub(crate) latch_source_ms: u64,
-    /// Whether rollouts with gates stay on the baseline until the first reading.
+    /// Whether rollouts with gates stay on the baseline until the latch source has been read.
     pub(crate) waits_for_latches: bool,
     /// The URL that audit records are sent to.
     pub(crate) webhook: Option<Endpoint>,
 }
 
-const TICK_MS: u32 = 1000;
-const STATE_SECONDS: u32 = 10;
+const DEFAULT_TICK_MS: u32 = 1000;
+const DEFAULT_STATE_SECONDS: u32 = 10;
 
-impl Settings {
-    /// Reads the environment. A bad value is logged and counts as absent.
-    pub(crate) fn of_environment() -> Settings {
+impl FilterSettings {
+    /// Reads the environment. An invalid value is logged and counts as absent.
+    pub(crate) fn from_environment() -> FilterSettings {
         let source = endpoint("SERIN_STATE_CLUSTER", "SERIN_STATE_URL");
-        let seconds = number("SERIN_STATE_SECONDS", 1, 3600).unwrap_or(STATE_SECONDS);
-        let waits = match text("SERIN_UNKNOWN_STATE").as_deref() {
+        let seconds = number("SERIN_STATE_SECONDS", 1, 3600).unwrap_or(DEFAULT_STATE_SECONDS);
+        let waits = match variable("SERIN_UNKNOWN_STATE").as_deref() {
             None | Some("baseline") => true,
             Some("proceed") => false,
             Some(_) => {
-                bad("SERIN_UNKNOWN_STATE", "baseline or proceed");
+                log_ignored("SERIN_UNKNOWN_STATE", "it is neither baseline nor proceed");
                 true
             }
         };
-        Settings {
-            tick_ms: number("SERIN_GATE_TICK_MS", 10, 60_000).unwrap_or(TICK_MS),
+        FilterSettings {
+            tick_ms: number("SERIN_GATE_TICK_MS", 10, 60_000).unwrap_or(DEFAULT_TICK_MS),
             waits_for_latches: waits && source.is_some(),
             latch_source: source,
             latch_source_ms: u64::from(seconds).saturating_mul(1000),
@@ -51,39 +51,40 @@ impl Settings {
     }
 }
 
-fn text(name: &str) -> Option<String> {
+fn variable(name: &str) -> Option<String> {
     String::from_utf8(host::environment_variable(name)?).ok()
 }
 
-fn bad(name: &str, allowed: &str) {
-    host::log(Level::Error, &format!("{name} is not {allowed}, so it is not used"));
+/// Logs why a variable is not used. The value is not logged: a URL may contain a token.
+fn log_ignored(name: &str, why: &str) {
+    host::log(Level::Error, &format!("{name} is ignored: {why}"));
 }
 
-fn number(name: &str, least: u32, most: u32) -> Option<u32> {
-    let given = text(name)?;
-    let number = given.parse().ok().filter(|number| (least..=most).contains(number));
+/// A whole number from `min` to `max`.
+fn number(name: &str, min: u32, max: u32) -> Option<u32> {
+    let value = variable(name)?;
+    let number = value.parse().ok().filter(|number| (min..=max).contains(number));
     if number.is_none() {
-        bad(name, &format!("a whole number from {least} to {most}"));
+        log_ignored(name, &format!("it is not a whole number from {min} to {max}"));
     }
     number
 }
 
-fn endpoint(cluster: &str, url: &str) -> Option<Endpoint> {
-    let (named, given) = (text(cluster), text(url));
-    let (Some(named), Some(given)) = (named, &given) else {
-        if given.is_some() {
-            bad(url, &format!("of use without {cluster}"));
-        }
+/// The endpoint of two variables: the name of a cluster, and a URL.
+fn endpoint(cluster_name: &str, url_name: &str) -> Option<Endpoint> {
+    let url = variable(url_name)?;
+    let Some(cluster) = variable(cluster_name) else {
+        log_ignored(url_name, &format!("{cluster_name} is not set"));
         return None;
     };
-    let endpoint = parts(named, given);
+    let endpoint = parse_endpoint(cluster, &url);
     if endpoint.is_none() {
-        bad(url, "an http:// or https:// URL of visible ASCII characters");
+        log_ignored(url_name, "it is not an http:// or https:// URL of visible ASCII characters");
     }
     endpoint
 }
 
-fn parts(cluster: String, url: &str) -> Option<Endpoint> {
+fn parse_endpoint(cluster: String, url: &str) -> Option<Endpoint> {
     let (scheme, rest) = match url.strip_prefix("https://") {
         Some(rest) => ("https", rest),
         None => ("http", url.strip_prefix("http://")?),
@@ -92,6 +93,6 @@ fn parts(cluster: String, url: &str) -> Option<Endpoint> {
         Some((authority, path)) => (authority, format!("/{path}")),
         None => (rest, "/".to_owned()),
     };
-    let good = !authority.is_empty() && url.bytes().all(|byte| byte.is_ascii_graphic());
-    good.then(|| Endpoint { cluster, scheme, authority: authority.to_owned(), path })
+    let is_valid = !authority.is_empty() && url.bytes().all(|byte| byte.is_ascii_graphic());
+    is_valid.then(|| Endpoint { cluster, scheme, authority: authority.to_owned(), path })
 }

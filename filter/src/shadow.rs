@@ -1,9 +1,9 @@
-//! Copies of requests that the filter sends itself, to compare the shadow's answer with the arm's.
+//! Copies of requests that the filter sends itself, to compare the shadow's response with the arm's.
 //!
-//! A router can mirror, but nobody sees what comes of it. Of a request that is safe to repeat and has no
-//! body the filter sends the copy, so many at once at most. Seeing bodies of all responses would cost every
-//! request of every plan; so where bodies are compared, the arm is asked once more as well, and the two
-//! answers to the filter's own requests are compared.
+//! A router can mirror a request, but it discards the response to the copy. So the filter sends the copy of
+//! a request that is safe to repeat and has no body, up to a limit of copies in flight. Reading the bodies of
+//! all responses would cost every request of every plan. Where bodies are compared, the filter therefore
+//! repeats the request to the arm as well, and compares the responses to its own two requests.
 
 use core::cell::Cell;
 
@@ -14,18 +14,19 @@ use serin_core::plan::RolloutId;
 use serin_core::spec::Compare;
 use serin_core::{Decision, Plan, digest, headers, is_reserved_header};
 
-use crate::active::Active;
+use crate::active_plan::ActivePlan;
 use crate::host::{self, HeaderBlock, Level, Metric};
-use crate::http_client;
+use crate::http_client::{self, Response};
 use crate::outcome;
 
-/// An answer takes no longer.
+/// The time limit of a copy, in ms.
 const TIMEOUT_MS: u32 = 5000;
-/// Larger bodies are not compared.
-const MOST_BYTES: usize = 256 << 10;
-/// Methods that are safe to repeat (RFC 9110, 9.2.1).
-const SAFE: [&[u8]; 3] = [b"GET", b"HEAD", b"OPTIONS"];
-/// What belongs to one connection and not to the request (RFC 9110, 7.6.1), and what asks for a body.
+/// The size of the largest body that is compared, in bytes.
+const MAX_BODY_BYTES: usize = 256 << 10;
+/// Methods that are safe to repeat (RFC 9110, section 9.2.1).
+const SAFE_METHODS: [&[u8]; 3] = [b"GET", b"HEAD", b"OPTIONS"];
+/// Header fields that belong to one connection (RFC 9110, section 7.6.1), and `expect`, which asks for a
+/// body.
 const NOT_COPIED: [&[u8]; 7] = [
     b"connection",
     b"keep-alive",
@@ -36,171 +37,172 @@ const NOT_COPIED: [&[u8]; 7] = [
     b"expect",
 ];
 
-/// What a plan compares.
-pub(crate) struct Shadows(Vec<Rc<Shadow>>);
+/// The shadows of a plan whose responses are compared.
+pub(crate) struct ComparedShadows(Vec<Rc<ComparedShadow>>);
 
-/// A rollout whose shadow is compared.
-struct Shadow {
+/// A rollout's shadow whose responses are compared.
+struct ComparedShadow {
     rollout: RolloutId,
-    bodies: bool,
-    most_open: u32,
-    open: Cell<u32>,
+    compares_bodies: bool,
+    max_in_flight: u32,
+    in_flight: Cell<u32>,
     compared: Option<Metric>,
     diverged: Option<Metric>,
     dropped: Option<Metric>,
-    /// Since the last tick, for the gate.
+    /// The comparisons since the last tick, for the gate.
     tally: Cell<Tally>,
-    /// Whether the log has been told that there is no such cluster.
-    told: Cell<bool>,
+    /// Whether the log says already that the shadow's cluster is missing.
+    missing_cluster_logged: Cell<bool>,
 }
 
-/// Who sees to a request's copy.
-pub(crate) enum Copy {
-    /// The router, by the header field.
-    Mirrored,
-    /// Nobody: as many are under way as may be.
+/// Who sends the copy of a request.
+pub(crate) enum CopyHandling {
+    /// The router, which mirrors requests that have the shadow's header field.
+    Router,
+    /// Nobody: the limit of copies in flight is reached.
     Dropped,
-    /// The filter.
-    Sent(Option<Rc<Pair>>),
+    /// The filter. A comparison is given if it still needs the response to the request itself.
+    Filter(Option<Rc<Comparison>>),
 }
 
-impl Shadows {
-    pub(crate) fn new(plan: &Plan) -> Shadows {
-        let compared = plan.rollouts().iter().filter_map(|rollout| {
+impl ComparedShadows {
+    pub(crate) fn new(plan: &Plan) -> ComparedShadows {
+        let shadows = plan.rollouts().iter().filter_map(|rollout| {
             let shadow = rollout.shadow().filter(|shadow| shadow.compare() != Compare::Nothing)?;
             let name = rollout.name();
             let (id, _) = plan.arm_named(name, rollout.arm(shadow.arm())?.name())?;
-            let counter = |what: &str| Metric::counter(&format!("serin.shadow.{name}.{what}"));
-            Some(Rc::new(Shadow {
+            let counter = |event: &str| Metric::counter(&format!("serin.shadow.{name}.{event}"));
+            Some(Rc::new(ComparedShadow {
                 rollout: id,
-                bodies: shadow.compare() == Compare::Body,
-                most_open: shadow.max_in_flight(),
-                open: Cell::new(0),
+                compares_bodies: shadow.compare() == Compare::Body,
+                max_in_flight: shadow.max_in_flight(),
+                in_flight: Cell::new(0),
                 compared: counter("compared"),
                 diverged: counter("diverged"),
                 dropped: counter("dropped"),
                 tally: Cell::default(),
-                told: Cell::new(false),
+                missing_cluster_logged: Cell::new(false),
             }))
         });
-        Shadows(compared.collect())
+        ComparedShadows(shadows.collect())
     }
 
-    /// Takes what has been compared of a rollout since the last time.
+    /// Takes the tally of a rollout's comparisons since the last call.
     pub(crate) fn take(&self, rollout: RolloutId) -> Tally {
         let shadow = self.0.iter().find(|shadow| shadow.rollout == rollout);
         shadow.map(|shadow| shadow.tally.take()).unwrap_or_default()
     }
 
-    /// Sends the copy of a request that has one, if it is the filter's to send.
+    /// Sends the copy of a request that has a shadow, unless the router has to mirror it.
     pub(crate) fn copy(
         &self,
-        active: &Active,
+        active: &ActivePlan,
         decision: &Decision,
         block: &HeaderBlock,
-        ended: bool,
-    ) -> Copy {
+        end_of_stream: bool,
+    ) -> CopyHandling {
         let plan = &active.plan;
         let decided = decision.rollout();
         let shadow =
             self.0.iter().find(|shadow| decided.is_some_and(|to| to.rollout == shadow.rollout));
-        let (Some(shadow), Some(decided)) = (shadow, decided) else { return Copy::Mirrored };
-        let targets = plan.rollout(decided.rollout).and_then(|rollout| rollout.arm(decided.arm));
-        let (Some(own), Some(other)) = (targets, decision.shadow(plan)) else {
-            return Copy::Mirrored;
+        let (Some(shadow), Some(decided)) = (shadow, decided) else { return CopyHandling::Router };
+        let arm = plan.rollout(decided.rollout).and_then(|rollout| rollout.arm(decided.arm));
+        let (Some(arm), Some(shadow_arm)) = (arm, decision.shadow(plan)) else {
+            return CopyHandling::Router;
         };
-        if !ended || !is_safe(block) {
-            return Copy::Mirrored;
+        if !end_of_stream || !is_repeatable(block) {
+            return CopyHandling::Router;
         }
-        let Some(place) = Place::of(shadow) else {
-            count(shadow.dropped);
-            return Copy::Dropped;
+        let Some(slot) = InFlightSlot::acquire(shadow) else {
+            increment(shadow.dropped);
+            return CopyHandling::Dropped;
         };
-        let request = Request::new(plan, decision, block);
-        let pair = Rc::new(Pair {
+        let request = RequestCopy::new(plan, decision, block);
+        let comparison = Rc::new(Comparison {
             shadow: Rc::clone(shadow),
-            own: Cell::default(),
-            other: Cell::default(),
+            primary_response: Cell::default(),
+            shadow_response: Cell::default(),
         });
-        let place = Rc::new(place);
-        let seen = Rc::clone(&pair);
-        let (bodies, held) = (shadow.bodies, Rc::clone(&place));
-        let sent = request.send(other.target(), move |answer| {
-            drop(held);
-            seen.other.set(Some(Seen::of(answer, bodies)));
-            seen.settle();
+        let slot = Rc::new(slot);
+        let pending = Rc::clone(&comparison);
+        let (with_body, held_slot) = (shadow.compares_bodies, Rc::clone(&slot));
+        let sent = request.send(shadow_arm.target(), move |response| {
+            drop(held_slot);
+            pending.shadow_response.set(Some(ComparedResponse::new(response, with_body)));
+            pending.finish();
         });
         if !sent {
-            pair.forget();
-            if !shadow.told.replace(true) {
-                let target = other.target();
-                host::log(
-                    Level::Warn,
-                    &format!("shadow: there is no cluster {target} to compare with"),
-                );
+            comparison.clear();
+            if !shadow.missing_cluster_logged.replace(true) {
+                let target = shadow_arm.target();
+                let text = format!("shadow: there is no cluster {target}, so nothing is compared");
+                host::log(Level::Warn, &text);
             }
-            return Copy::Mirrored;
+            return CopyHandling::Router;
         }
-        if !shadow.bodies {
-            return Copy::Sent(Some(pair));
+        if !shadow.compares_bodies {
+            return CopyHandling::Filter(Some(comparison));
         }
-        let seen = Rc::clone(&pair);
-        request.send(own.target(), move |answer| {
-            drop(place);
-            seen.own.set(Some(Seen::of(answer, true)));
-            seen.settle();
+        let pending = Rc::clone(&comparison);
+        request.send(arm.target(), move |response| {
+            drop(slot);
+            pending.primary_response.set(Some(ComparedResponse::new(response, true)));
+            pending.finish();
         });
-        Copy::Sent(None)
+        CopyHandling::Filter(None)
     }
 }
 
-fn is_safe(block: &HeaderBlock) -> bool {
-    let mut safe = false;
+/// Whether a request has a safe method and is no upgrade.
+fn is_repeatable(block: &HeaderBlock) -> bool {
+    let mut is_safe = false;
     for (name, value) in block.pairs() {
-        safe |= name == b":method" && SAFE.contains(&value);
+        is_safe |= name == b":method" && SAFE_METHODS.contains(&value);
         if name.eq_ignore_ascii_case(b"upgrade") {
             return false;
         }
     }
-    safe
+    is_safe
 }
 
-fn count(metric: Option<Metric>) {
+fn increment(metric: Option<Metric>) {
     if let Some(metric) = metric {
         metric.increment();
     }
 }
 
-/// A place among the copies that may be under way.
-struct Place(Rc<Shadow>);
+/// One of the copies that may be in flight at once. Dropping it makes room for another one.
+struct InFlightSlot(Rc<ComparedShadow>);
 
-impl Place {
-    fn of(shadow: &Rc<Shadow>) -> Option<Place> {
-        let open = shadow.open.get();
-        (open < shadow.most_open).then(|| {
-            shadow.open.set(open.saturating_add(1));
-            Place(Rc::clone(shadow))
+impl InFlightSlot {
+    fn acquire(shadow: &Rc<ComparedShadow>) -> Option<InFlightSlot> {
+        let in_flight = shadow.in_flight.get();
+        (in_flight < shadow.max_in_flight).then(|| {
+            shadow.in_flight.set(in_flight.saturating_add(1));
+            InFlightSlot(Rc::clone(shadow))
         })
     }
 }
 
-impl Drop for Place {
+impl Drop for InFlightSlot {
     fn drop(&mut self) {
-        self.0.open.set(self.0.open.get().saturating_sub(1));
+        self.0.in_flight.set(self.0.in_flight.get().saturating_sub(1));
     }
 }
 
-/// A request as the upstream gets it, in a form to be sent again.
-struct Request<'a> {
-    given: Vec<(&'a [u8], &'a [u8])>,
+/// The header of a request as the upstream receives it, for a request of the filter's own.
+struct RequestCopy<'a> {
+    /// The client's fields.
+    received: Vec<(&'a [u8], &'a [u8])>,
+    /// The decision's fields.
     added: Vec<(&'static str, String)>,
 }
 
-impl<'a> Request<'a> {
-    fn new(plan: &Plan, decision: &Decision, block: &'a HeaderBlock) -> Request<'a> {
-        let copied = |(name, _): &(&[u8], &[u8])| {
+impl<'a> RequestCopy<'a> {
+    fn new(plan: &Plan, decision: &Decision, block: &'a HeaderBlock) -> RequestCopy<'a> {
+        let is_copied = |(name, _): &(&[u8], &[u8])| {
             !is_reserved_header(name)
-                && !NOT_COPIED.iter().any(|known| name.eq_ignore_ascii_case(known))
+                && !NOT_COPIED.iter().any(|field| name.eq_ignore_ascii_case(field))
         };
         let mut added = Vec::new();
         decision.request_headers(plan, |name, value| {
@@ -208,76 +210,77 @@ impl<'a> Request<'a> {
                 added.push((name, value.to_owned()));
             }
         });
-        Request { given: block.pairs().filter(copied).collect(), added }
+        RequestCopy { received: block.pairs().filter(is_copied).collect(), added }
     }
 
-    fn send(
-        &self,
-        cluster: &str,
-        done: impl FnOnce(Option<http_client::Answer>) + 'static,
-    ) -> bool {
-        let mut headers = self.given.clone();
+    /// Sends the copy to a cluster. Returns whether the host has accepted it.
+    fn send(&self, cluster: &str, done: impl FnOnce(Option<Response>) + 'static) -> bool {
+        let mut headers = self.received.clone();
         headers.extend(self.added.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes())));
         http_client::send(cluster, &headers, &[], TIMEOUT_MS, done)
     }
 }
 
-/// Two answers that are to be compared.
-pub(crate) struct Pair {
-    shadow: Rc<Shadow>,
-    own: Cell<Option<Seen>>,
-    other: Cell<Option<Seen>>,
+/// The comparison of an arm's response with the shadow's.
+pub(crate) struct Comparison {
+    shadow: Rc<ComparedShadow>,
+    primary_response: Cell<Option<ComparedResponse>>,
+    shadow_response: Cell<Option<ComparedResponse>>,
 }
 
-/// What of an answer is compared.
+/// The parts of a response that are compared.
 #[derive(Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct ComparedResponse {
     status: u16,
-    /// Of the body; 0 where bodies are not compared.
+    /// The hash of the body; 0 where bodies are not compared.
     hash: u64,
-    too_large: bool,
+    is_too_large: bool,
 }
 
-impl Seen {
-    /// No answer is one of no status: a shadow that does not answer must not look as if it agreed.
-    fn of(answer: Option<http_client::Answer>, bodies: bool) -> Seen {
-        let body = answer.as_ref().filter(|_| bodies);
-        let body =
-            body.and_then(|_| host::call_body(MOST_BYTES.saturating_add(1))).unwrap_or_default();
-        Seen {
-            status: answer.map_or(0, |answer| answer.status),
-            hash: if bodies { digest(&body) } else { 0 },
-            too_large: body.len() > MOST_BYTES,
+impl ComparedResponse {
+    /// A missing response has status 0: a shadow that does not respond must differ.
+    fn new(response: Option<Response>, with_body: bool) -> ComparedResponse {
+        let body = response.as_ref().filter(|_| with_body);
+        let body = body.and_then(|_| host::response_body(MAX_BODY_BYTES.saturating_add(1)));
+        let body = body.unwrap_or_default();
+        ComparedResponse {
+            status: response.map_or(0, |response| response.status),
+            hash: if with_body { digest(&body) } else { 0 },
+            is_too_large: body.len() > MAX_BODY_BYTES,
         }
     }
 }
 
-impl Pair {
-    /// The request's log is being written: its own answer is known, if the client has waited for it.
-    pub(crate) fn log(&self) {
-        if let Some(status) = outcome::answered() {
-            self.own.set(Some(Seen { status, hash: 0, too_large: false }));
-            self.settle();
+impl Comparison {
+    /// Takes the status of the request whose log is being written, unless the client has disconnected before
+    /// the response.
+    pub(crate) fn on_log(&self) {
+        if let Some(status) = outcome::client_status() {
+            let response = ComparedResponse { status, hash: 0, is_too_large: false };
+            self.primary_response.set(Some(response));
+            self.finish();
         }
     }
 
-    fn settle(&self) {
-        let (Some(own), Some(other)) = (self.own.get(), self.other.get()) else { return };
-        self.forget();
-        if own.too_large || other.too_large {
-            return count(self.shadow.dropped);
+    /// Compares the two responses once both are known.
+    fn finish(&self) {
+        let (primary, shadow) = (self.primary_response.get(), self.shadow_response.get());
+        let (Some(primary), Some(shadow)) = (primary, shadow) else { return };
+        self.clear();
+        if primary.is_too_large || shadow.is_too_large {
+            return increment(self.shadow.dropped);
         }
-        let differs = own != other;
-        count(self.shadow.compared);
-        count(self.shadow.diverged.filter(|_| differs));
+        let differs = primary != shadow;
+        increment(self.shadow.compared);
+        increment(self.shadow.diverged.filter(|_| differs));
         let mut tally = self.shadow.tally.get();
         tally.exposures = tally.exposures.saturating_add(1);
         tally.events = tally.events.saturating_add(differs.into());
         self.shadow.tally.set(tally);
     }
 
-    fn forget(&self) {
-        self.own.take();
-        self.other.take();
+    fn clear(&self) {
+        self.primary_response.take();
+        self.shadow_response.take();
     }
 }

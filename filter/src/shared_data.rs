@@ -1,21 +1,21 @@
-//! Envoy's shared data: values that all VMs of a process see.
+//! Envoy's shared data: a key-value store that all VMs of a process share.
 
 use serin_judge::{Conflict, KnownLatches, Store};
 
 use crate::host;
 
-/// The shared data of this plugin. Hosts share data among all plugins of all versions that run in VMs of one
-/// id, so each key begins with this plugin's names and version.
+/// The shared data of this plugin. Hosts share data among all plugins whose VMs have the same id, whatever
+/// their version. So each key begins with this plugin's names and version.
 #[derive(Clone)]
 pub(crate) struct SharedData {
     prefix: String,
 }
 
 impl SharedData {
-    /// The shared data of the plugin that runs.
+    /// The shared data of the running plugin.
     pub(crate) fn of_plugin() -> SharedData {
-        let text = |name| host::property(&[name]).and_then(|name| String::from_utf8(name).ok());
-        let (plugin, root_id) = (text("plugin_name"), text("plugin_root_id"));
+        let string = |name| host::property(&[name]).and_then(|name| String::from_utf8(name).ok());
+        let (plugin, root_id) = (string("plugin_name"), string("plugin_root_id"));
         let prefix =
             KnownLatches::key_prefix(&plugin.unwrap_or_default(), &root_id.unwrap_or_default());
         SharedData { prefix }
@@ -33,23 +33,23 @@ impl SharedData {
 }
 
 impl Store for SharedData {
-    /// The host's compare-and-swap number; 0 for a key without a value, which a first write then creates
-    /// whatever another VM has written meanwhile.
+    /// The host's compare-and-swap number. It is 0 for a key without a value: the first write then succeeds
+    /// even if another VM has written meanwhile.
     type Version = u32;
 
     fn get(&self, key: &str) -> (Option<Vec<u8>>, u32) {
-        match host::shared(&self.key(key)) {
+        match host::shared_data(&self.key(key)) {
             Some((value, cas)) => (Some(value), cas),
             None => (None, 0),
         }
     }
 
     fn set(&self, key: &str, value: &[u8], cas: &u32) -> Result<(), Conflict> {
-        if host::set_shared(&self.key(key), value, *cas) { Ok(()) } else { Err(Conflict) }
+        if host::set_shared_data(&self.key(key), value, *cas) { Ok(()) } else { Err(Conflict) }
     }
 
-    /// The ABI removes nothing: an empty value reads as none of any kind.
+    /// Writes an empty value, which no reader accepts: the ABI cannot remove a key.
     fn remove(&self, key: &str) {
-        host::set_shared(&self.key(key), &[], 0);
+        host::set_shared_data(&self.key(key), &[], 0);
     }
 }

@@ -1,4 +1,4 @@
-//! The latches that all VMs share: every request of a plan with gates reads them, a judge writes them.
+//! The latches that all VMs share. Every request of a plan with gates reads them; the elected VM writes them.
 
 use core::cell::RefCell;
 
@@ -11,10 +11,10 @@ use serin_judge::KnownLatches;
 use crate::host::{self, Level};
 use crate::shared_data::SharedData;
 
-/// How often a change is tried. Each conflict means that another VM has succeeded.
+/// The maximum number of tries of a change. Each conflict means that another VM has succeeded.
 const MAX_TRIES: u32 = 32;
 
-/// The shared latches, with what the latest reading of them came to.
+/// The shared latches, with the result of the latest read.
 pub(crate) struct SharedLatches {
     key: String,
     cached: RefCell<Cached>,
@@ -28,17 +28,17 @@ struct Cached {
 }
 
 impl SharedLatches {
-    /// The shared latches. The first VM creates them; `is_waiting` says that earlier aborts are still to be
-    /// read.
+    /// Opens the shared latches. The first VM creates them. If `is_waiting`, they are incomplete until the
+    /// latch source has been read.
     pub(crate) fn new(shared: &SharedData, is_waiting: bool) -> SharedLatches {
         let key = KnownLatches::key(shared.prefix());
-        if host::shared(&key).is_none() {
+        if host::shared_data(&key).is_none() {
             let initial = KnownLatches { is_complete: !is_waiting, ..KnownLatches::default() };
-            host::set_shared(&key, &initial.to_bytes(), 0);
+            host::set_shared_data(&key, &initial.to_bytes(), 0);
             let text = if is_waiting {
-                "gates: rollouts with gates stay on their baseline until earlier aborts are read"
+                "gates: rollouts with gates stay on their baseline until SERIN_STATE_URL is read"
             } else {
-                "gates: starting without earlier aborts: none are known"
+                "gates: starting without latches: earlier aborts are not known"
             };
             host::log(Level::Info, text);
         }
@@ -59,10 +59,10 @@ impl SharedLatches {
         Rc::clone(&cached.known)
     }
 
-    /// Changes the latches for all VMs, and ends the waiting for earlier aborts.
+    /// Changes the latches for all VMs, and marks them as complete.
     pub(crate) fn change(&self, change: impl Fn(&mut Latches)) {
         for remaining in (0..MAX_TRIES).rev() {
-            let (bytes, cas) = host::shared(&self.key).unwrap_or_default();
+            let (bytes, cas) = host::shared_data(&self.key).unwrap_or_default();
             let stored = KnownLatches::from_bytes(&bytes);
             let mut latches = stored.latches.clone();
             change(&mut latches);
@@ -71,7 +71,7 @@ impl SharedLatches {
             }
             let value = KnownLatches { latches, is_complete: true }.to_bytes();
             // The last try overwrites: an abort must not be lost.
-            if host::set_shared(&self.key, &value, if remaining == 0 { 0 } else { cas }) {
+            if host::set_shared_data(&self.key, &value, if remaining == 0 { 0 } else { cas }) {
                 return;
             }
         }
@@ -80,7 +80,7 @@ impl SharedLatches {
 
 impl Cached {
     fn refresh(&mut self, key: &str, plan: &Plan) {
-        let Some((bytes, cas)) = host::shared(key).filter(|(_, cas)| *cas != self.cas) else {
+        let Some((bytes, cas)) = host::shared_data(key).filter(|(_, cas)| *cas != self.cas) else {
             return;
         };
         let known = KnownLatches::from_bytes(&bytes);

@@ -1,15 +1,15 @@
-//! What a VM has counted of one trial since its last tick, and the metrics of its stages.
+//! The outcomes of one trial that this VM has counted since its last tick, and the metrics of its stages.
 
 use core::cell::{Cell, RefCell};
 
-use serin_core::gate::{Counters, Outcome, Probe, StageId, Tallies, Tally};
+use serin_core::gate::{Counters, Exposure, Outcome, StageId, Tallies, Tally};
 use serin_core::plan::{Rollout, Trial};
 use serin_judge::{Judge, TallyBuffer};
 
 use crate::host::Metric;
 use crate::shared_data::SharedData;
 
-/// One trial, as this VM has counted it.
+/// The counts of one trial in this VM.
 pub(crate) struct TrialCounts {
     rollout: String,
     canary: String,
@@ -18,7 +18,7 @@ pub(crate) struct TrialCounts {
     metrics: Cell<Option<StageMetrics>>,
 }
 
-/// The metrics of a stage, of the canary and of the baseline.
+/// The metrics of a stage, each for the canary and for the baseline.
 #[derive(Clone, Copy)]
 struct StageMetrics {
     stage: StageId,
@@ -44,16 +44,17 @@ impl TrialCounts {
     }
 
     /// Counts an outcome.
-    pub(crate) fn record(&self, trial: &Trial, probe: &Probe, outcome: &Outcome) {
+    pub(crate) fn record(&self, trial: &Trial, exposure: &Exposure, outcome: &Outcome) {
         let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
-        // What has no room is evidence of no stage in force; the metrics count it.
-        if let Some(displaced) = buffer.record(trial, probe, outcome) {
+        // Displaced tallies belong to a stage that is not in force. They are no evidence, but the metrics count
+        // them.
+        if let Some(displaced) = buffer.record(trial, exposure, outcome) {
             self.count(&displaced);
         }
     }
 
-    /// Adds everything to what all VMs have counted in the stage that is in force, with the `compared`
-    /// answers of the shadow since the last tick.
+    /// Adds the counts to the tallies that all VMs share, if they belong to the `current` stage. `compared` is
+    /// the tally of the shadow's responses since the last tick.
     pub(crate) fn flush(
         &self,
         judge: &Judge<SharedData>,
@@ -80,7 +81,7 @@ impl TrialCounts {
         if written {
             self.count(&tallies);
         } else {
-            // It waits for the next tick.
+            // The next tick tries again.
             let _ = buffer.add(tallies);
         }
     }
@@ -101,14 +102,14 @@ impl TrialCounts {
     }
 
     fn metrics_of(&self, stage: StageId) -> StageMetrics {
-        if let Some(known) = self.metrics.get().filter(|known| known.stage == stage) {
-            return known;
+        if let Some(metrics) = self.metrics.get().filter(|metrics| metrics.stage == stage) {
+            return metrics;
         }
         let TrialCounts { rollout, canary, baseline, .. } = self;
         let StageId { epoch, step, .. } = stage;
-        let counter = |arm: &str, what: &str| {
+        let counter = |arm: &str, event: &str| {
             Metric::counter(&format!(
-                "serin.gate.{rollout}.epoch.{epoch}.step.{step}.arm.{arm}.{what}"
+                "serin.gate.{rollout}.epoch.{epoch}.step.{step}.arm.{arm}.{event}"
             ))
         };
         let metrics = StageMetrics {

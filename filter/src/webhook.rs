@@ -11,40 +11,42 @@ use crate::host::{self, Level};
 use crate::http_client;
 use crate::settings::Endpoint;
 
-/// How long an answer may take.
+/// The time limit of a request, in ms.
 const TIMEOUT_MS: u32 = 5000;
-/// How often a message is sent at most.
+/// How often a message is sent until it is given up.
 const MAX_TRIES: u32 = 6;
-/// How many messages may wait.
+/// The maximum number of messages that wait to be sent.
 const MAX_WAITING: usize = 32;
 
 thread_local! {
-    /// Messages that are not confirmed yet. They belong to the VM, so that they outlive the config.
+    /// The messages that are not confirmed yet. They belong to the VM, so they outlive the config.
     static WAITING: RefCell<Vec<Message>> = const { RefCell::new(Vec::new()) };
 }
 
+/// An audit record on its way to the webhook.
 struct Message {
     body: Rc<str>,
     tries: u32,
-    next: u64,
+    /// The time of the next try, in ms since 1970.
+    next_try: u64,
 }
 
-/// Enqueues a record. The latches go with it, so that a receiver can serve what it was sent as latch
-/// source.
+/// Enqueues a record. The latches go with it, so that a receiver can serve the message as a latch source.
 pub(crate) fn enqueue(audit: &Audit, latches: &Latches) {
     let body = json::object(|object| {
         audit.write(object);
         latches.write(object);
     });
-    wait(Message { body: body.into(), tries: 0, next: 0 });
+    push(Message { body: body.into(), tries: 0, next_try: 0 });
 }
 
 /// Sends the messages that are due.
 pub(crate) fn tick(endpoint: Option<&Endpoint>, now: u64) {
     let Some(endpoint) = endpoint else { return };
     let all = WAITING.with(RefCell::take);
-    let (due, rest): (Vec<_>, Vec<_>) = all.into_iter().partition(|message| message.next <= now);
-    rest.into_iter().for_each(wait);
+    let (due, rest): (Vec<_>, Vec<_>) =
+        all.into_iter().partition(|message| message.next_try <= now);
+    rest.into_iter().for_each(push);
     for message in due {
         send(endpoint, message, now);
     }
@@ -52,9 +54,9 @@ pub(crate) fn tick(endpoint: Option<&Endpoint>, now: u64) {
 
 fn send(endpoint: &Endpoint, message: Message, now: u64) {
     let tries = message.tries.saturating_add(1);
-    // Again after 1 s, 2 s, 4 s and so on.
-    let next = now.saturating_add(500_u64.checked_shl(tries).unwrap_or(u64::MAX));
-    let again = Message { body: Rc::clone(&message.body), tries, next };
+    // The next tries follow after 1 s, 2 s, 4 s and so on.
+    let next_try = now.saturating_add(500_u64.checked_shl(tries).unwrap_or(u64::MAX));
+    let retry = Message { body: Rc::clone(&message.body), tries, next_try };
     let Endpoint { cluster, scheme, authority, path } = endpoint;
     let headers: [(&[u8], &[u8]); 5] = [
         (b":method", b"POST"),
@@ -64,28 +66,29 @@ fn send(endpoint: &Endpoint, message: Message, now: u64) {
         (b"content-type", b"application/json"),
     ];
     let body = message.body.as_bytes();
-    let sent = http_client::send(cluster, &headers, body, TIMEOUT_MS, move |answer| {
-        if !answer.is_some_and(|answer| (200..300).contains(&answer.status)) {
-            wait(again);
+    let sent = http_client::send(cluster, &headers, body, TIMEOUT_MS, move |response| {
+        if !response.is_some_and(|response| (200..300).contains(&response.status)) {
+            push(retry);
         }
     });
     if !sent {
-        wait(Message { tries, next, ..message });
+        push(Message { tries, next_try, ..message });
     }
 }
 
-fn wait(message: Message) {
-    let kept = message.tries < MAX_TRIES
+/// Lets a message wait for its next try, or gives it up.
+fn push(message: Message) {
+    let is_waiting = message.tries < MAX_TRIES
         && WAITING.with(|waiting| {
             let Ok(mut waiting) = waiting.try_borrow_mut() else { return false };
-            let room = waiting.len() < MAX_WAITING;
-            if room {
+            let has_room = waiting.len() < MAX_WAITING;
+            if has_room {
                 waiting.push(message);
             }
-            room
+            has_room
         });
-    if !kept {
-        let text = "gates: the webhook did not confirm a record; it is only in this log";
+    if !is_waiting {
+        let text = "gates: the webhook did not confirm a record; it is in this log only";
         host::log(Level::Error, text);
     }
 }

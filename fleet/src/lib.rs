@@ -1,6 +1,17 @@
-//! From one spec in git to everything a fleet runs, and back.
+//! Tools around one spec in git: configuration for the rest of a fleet, imports of other tools' rollouts,
+//! and comparisons of specs with each other and with what hosts run.
 //!
-//! Pure functions from texts to texts; reading files, asking hosts and printing is the command's work.
+//! | module | task |
+//! |---|---|
+//! | [`export`] | write configuration for Envoy, Istio, Cloudflare, Argo Rollouts, Flagger, Prometheus and Grafana |
+//! | [`import`] | read manifests of Argo Rollouts and Flagger |
+//! | [`diff`] | find out whom a change of the spec moves |
+//! | [`drift`] | compare what hosts run with git |
+//! | [`compare`] | list the differences between two documents |
+//! | [`package`] | package the filter as an OCI artifact |
+//! | [`yaml`] | read and write YAML |
+//!
+//! The functions are pure: they read no files, call no hosts and print nothing.
 
 pub mod compare;
 pub mod diff;

@@ -1,24 +1,39 @@
-//! The filter as an OCI artifact, as Istio's `WasmPlugin` takes it: the same bytes for the same filter.
+//! The filter as an OCI artifact, in the format of Istio's `WasmPlugin`. The same filter gives the same bytes.
+//!
+//! ```
+//! use serin_fleet::package::{image, layout};
+//! use std::collections::BTreeMap;
+//!
+//! let wasm = [b"\0asm\x01\0\0\0".as_slice(), b"...proxy_abi_version_0_2_1\0"].concat();
+//! let labels = BTreeMap::from([("org.opencontainers.image.revision".into(), "1f3c9ab".into())]);
+//! let image = image(wasm, &labels)?;
+//! let files = layout(&image, Some("1.4.0"));
+//! assert!(files.iter().any(|(path, _)| path == "index.json"));
+//! # Ok::<(), serin_fleet::package::PackageError>(())
+//! ```
 
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 use std::collections::BTreeMap;
+use std::fmt;
 
 /// The media type of the manifest.
-pub const MANIFEST: &str = "application/vnd.oci.image.manifest.v1+json";
+pub const MANIFEST_TYPE: &str = "application/vnd.oci.image.manifest.v1+json";
 /// The media type of the layer with the filter.
-pub const CONTENT: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
-/// The media type of the layer that tells a runtime what the filter is, and of the config.
-const CONFIG: &str = "application/vnd.module.wasm.config.v1+json";
-const INDEX: &str = "application/vnd.oci.image.index.v1+json";
+pub const FILTER_TYPE: &str = "application/vnd.module.wasm.content.layer.v1+wasm";
+/// The media type of the config, and of the layer with the same content.
+const CONFIG_TYPE: &str = "application/vnd.module.wasm.config.v1+json";
+/// The media type of the index of a layout.
+const INDEX_TYPE: &str = "application/vnd.oci.image.index.v1+json";
 
-/// What every WebAssembly module of version 1 begins with.
+/// The first bytes of every WebAssembly module of version 1.
 const MAGIC: &[u8] = b"\0asm\x01\0\0\0";
-/// What a filter's export says of the ABI begins so.
-const ABI: &[u8] = b"proxy_abi_version_";
+/// The prefix of the export that names the version of the ABI.
+const ABI_EXPORT: &[u8] = b"proxy_abi_version_";
 
-/// Something with a digest.
+/// A blob: bytes and their digest.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Blob {
     /// `sha256:` and 64 hex digits.
     pub digest: String,
@@ -26,16 +41,40 @@ pub struct Blob {
     pub bytes: Vec<u8>,
 }
 
-/// An artifact: a manifest and what it names.
+/// An OCI artifact: a manifest and the blobs that it refers to.
 #[derive(Clone, Debug, PartialEq, Eq)]
+#[non_exhaustive]
 pub struct Image {
-    /// Its digest is the artifact's.
+    /// The manifest. Its digest is the digest of the artifact.
     pub manifest: Blob,
-    /// Each once.
+    /// The blobs that the manifest refers to.
     pub blobs: Vec<Blob>,
-    /// The filter's digest.
-    pub wasm: String,
+    /// The digest of the filter.
+    pub filter_digest: String,
 }
+
+/// The reason that bytes are not a filter.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum PackageError {
+    /// The bytes are not a WebAssembly module.
+    NotWasm,
+    /// The module has no export that names the version of the proxy-wasm ABI.
+    NotProxyWasm,
+}
+
+impl fmt::Display for PackageError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            PackageError::NotWasm => "not a WebAssembly module",
+            PackageError::NotProxyWasm => {
+                "not a proxy-wasm filter: the module exports no proxy_abi_version_…"
+            }
+        })
+    }
+}
+
+impl std::error::Error for PackageError {}
 
 impl Blob {
     fn new(bytes: Vec<u8>) -> Blob {
@@ -48,18 +87,16 @@ impl Blob {
     }
 }
 
-/// Packages a filter. `labels` come beside the licence, the version and the filter's SHA-256, and before
-/// them where they have the same name.
+/// Packages a filter. Its annotations are title, licence, version and SHA-256 of the filter, and `labels`,
+/// which take precedence.
 ///
 /// # Errors
-/// Why the bytes are no filter.
-pub fn image(wasm: Vec<u8>, labels: &BTreeMap<String, String>) -> Result<Image, String> {
+/// The bytes are not a proxy-wasm filter.
+pub fn image(wasm: Vec<u8>, labels: &BTreeMap<String, String>) -> Result<Image, PackageError> {
     if !wasm.starts_with(MAGIC) {
-        return Err("this is no WebAssembly module".to_owned());
+        return Err(PackageError::NotWasm);
     }
-    let Some(abi) = abi_version(&wasm) else {
-        return Err("this is no proxy-wasm filter, it exports no proxy_abi_version_…".to_owned());
-    };
+    let abi = abi_version(&wasm).ok_or(PackageError::NotProxyWasm)?;
     let runtime = json!({ "type": "envoy_proxy", "abiVersions": [abi], "config": {} });
     let config = Blob::new(runtime.to_string().into_bytes());
     let wasm = Blob::new(wasm);
@@ -79,34 +116,35 @@ pub fn image(wasm: Vec<u8>, labels: &BTreeMap<String, String>) -> Result<Image, 
     annotations.extend(labels.clone());
     let manifest = json!({
         "schemaVersion": 2,
-        "mediaType": MANIFEST,
-        "config": config.descriptor(CONFIG),
+        "mediaType": MANIFEST_TYPE,
+        "config": config.descriptor(CONFIG_TYPE),
         "layers": [
-            layer(&config, CONFIG, "runtime-config.json"),
-            layer(&wasm, CONTENT, "serin-filter.wasm"),
+            layer(&config, CONFIG_TYPE, "runtime-config.json"),
+            layer(&wasm, FILTER_TYPE, "serin-filter.wasm"),
         ],
         "annotations": annotations,
     });
     let manifest = Blob::new(manifest.to_string().into_bytes());
-    Ok(Image { manifest, wasm: wasm.digest.clone(), blobs: vec![config, wasm] })
+    Ok(Image { manifest, filter_digest: wasm.digest.clone(), blobs: vec![config, wasm] })
 }
 
-/// `0.2.1`, from the name of the export.
+/// The version of the ABI from the name of the export: `0.2.1`.
 fn abi_version(wasm: &[u8]) -> Option<String> {
-    let at = wasm.windows(ABI.len()).position(|window| window == ABI)?;
-    let rest = wasm.get(at + ABI.len()..)?;
+    let at = wasm.windows(ABI_EXPORT.len()).position(|window| window == ABI_EXPORT)?;
+    let rest = wasm.get(at + ABI_EXPORT.len()..)?;
     let end = rest.iter().position(|byte| !byte.is_ascii_digit() && *byte != b'_')?;
     let version = std::str::from_utf8(rest.get(..end)?).ok()?;
     Some(version.replace('_', ".")).filter(|version| !version.is_empty())
 }
 
-/// The files of an OCI image layout, paths below its folder. `tag` is the artifact's name there.
+/// The files of an OCI image layout with the artifact, by their paths in its folder. `tag` becomes the name of
+/// the artifact in the index.
 pub fn layout(image: &Image, tag: Option<&str>) -> Vec<(String, Vec<u8>)> {
-    let mut entry = image.manifest.descriptor(MANIFEST);
+    let mut entry = image.manifest.descriptor(MANIFEST_TYPE);
     if let Some(tag) = tag {
         entry["annotations"] = json!({ "org.opencontainers.image.ref.name": tag });
     }
-    let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": [entry] });
+    let index = json!({ "schemaVersion": 2, "mediaType": INDEX_TYPE, "manifests": [entry] });
     let mut files: Vec<(String, Vec<u8>)> = image
         .blobs
         .iter()
@@ -128,15 +166,15 @@ mod tests {
     }
 
     #[test]
-    fn two_layers_the_filter_as_it_is() {
+    fn image_has_the_runtime_config_and_the_unchanged_filter() {
         let labels =
             BTreeMap::from([("org.opencontainers.image.revision".into(), "1f3c9ab".into())]);
         let image = image(filter(), &labels).unwrap();
         let manifest: Value = serde_json::from_slice(&image.manifest.bytes).unwrap();
         let layers = manifest["layers"].as_array().unwrap();
         assert_eq!(layers.len(), 2);
-        assert_eq!(layers[1]["mediaType"], CONTENT);
-        assert_eq!(layers[1]["digest"], image.wasm);
+        assert_eq!(layers[1]["mediaType"], FILTER_TYPE);
+        assert_eq!(layers[1]["digest"], image.filter_digest);
         assert_eq!(layers[1]["size"], filter().len());
         assert_eq!(image.blobs[1].bytes, filter());
         let runtime: Value = serde_json::from_slice(&image.blobs[0].bytes).unwrap();
@@ -144,18 +182,21 @@ mod tests {
         let annotations = &manifest["annotations"];
         assert_eq!(annotations["org.opencontainers.image.licenses"], "MIT OR Apache-2.0");
         assert_eq!(annotations["org.opencontainers.image.revision"], "1f3c9ab");
-        assert_eq!(annotations["serin.wasm.sha256"], image.wasm.strip_prefix("sha256:").unwrap());
+        assert_eq!(
+            annotations["serin.wasm.sha256"],
+            image.filter_digest.strip_prefix("sha256:").unwrap()
+        );
     }
 
     #[test]
-    fn the_digests_are_known() {
+    fn digest_is_sha256_in_hex() {
         // From `printf 'abc' | sha256sum`.
         let wanted = "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad";
         assert_eq!(Blob::new(b"abc".to_vec()).digest, wanted);
     }
 
     #[test]
-    fn a_layout_names_every_blob() {
+    fn layout_contains_every_blob() {
         let image = image(filter(), &BTreeMap::new()).unwrap();
         let files = layout(&image, Some("1.0"));
         let index = files.iter().find(|(path, _)| path == "index.json").unwrap();
@@ -171,10 +212,9 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_filter_is_refused() {
-        assert!(
-            image(b"#!/bin/sh".to_vec(), &BTreeMap::new()).unwrap_err().contains("WebAssembly")
-        );
-        assert!(image(MAGIC.to_vec(), &BTreeMap::new()).unwrap_err().contains("proxy-wasm"));
+    fn other_bytes_are_refused() {
+        let error = |bytes: &[u8]| image(bytes.to_vec(), &BTreeMap::new()).unwrap_err();
+        assert_eq!(error(b"#!/bin/sh"), PackageError::NotWasm);
+        assert_eq!(error(MAGIC), PackageError::NotProxyWasm);
     }
 }

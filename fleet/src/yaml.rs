@@ -1,30 +1,30 @@
-//! YAML: specs as people write them, and documents as every tool reads them.
+//! YAML: a reader for specs, and a writer of documents that every YAML parser reads alike.
 
 use serde_json::Value;
 use serde_saphyr::SerializerOptions;
 use serde_saphyr::options::{DuplicateKeyPolicy, MergeKeyPolicy, NonFiniteFloatPolicy};
 
-/// Why a text is no document.
+/// The reason that a string is not a document.
 pub type Error = serde_saphyr::Error;
 
-/// What becomes of a key that is given twice.
+/// What the reader does with duplicate keys.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum DoubledKeys {
-    /// The text is no document.
-    Refused,
-    /// The last one counts, for callers who report it themselves.
-    LastCounts,
+pub enum DuplicateKeys {
+    /// Refuse the document.
+    Refuse,
+    /// Use the last value, for callers that report duplicate keys themselves.
+    LastWins,
 }
 
-/// Reads a document of YAML 1.2: `on`, `off`, `yes` and `no` are texts. What JSON can't say is refused,
-/// and what aliases stand for is bounded.
+/// Reads a document of YAML 1.2: `on`, `off`, `yes` and `no` are strings. Values without a JSON counterpart
+/// are refused, and the expansion of aliases is bounded.
 ///
 /// # Errors
-/// The text is no such document.
-pub fn read(text: &str, doubled: DoubledKeys) -> Result<Value, Error> {
-    let duplicate_keys = match doubled {
-        DoubledKeys::Refused => DuplicateKeyPolicy::Error,
-        DoubledKeys::LastCounts => DuplicateKeyPolicy::LastWins,
+/// The string is not such a document.
+pub fn read(text: &str, duplicate_keys: DuplicateKeys) -> Result<Value, Error> {
+    let duplicate_keys = match duplicate_keys {
+        DuplicateKeys::Refuse => DuplicateKeyPolicy::Error,
+        DuplicateKeys::LastWins => DuplicateKeyPolicy::LastWins,
     };
     let options = serde_saphyr::options! {
         strict_booleans: true,
@@ -41,16 +41,16 @@ pub fn read(text: &str, doubled: DoubledKeys) -> Result<Value, Error> {
     serde_saphyr::from_str_with_options(text, options)
 }
 
-/// A document in block style: keys sorted, texts of several lines as blocks, and whatever any version
-/// of YAML would not take for a text in quotes (`on`, `1e3`, `2026-11-21`). Ends in a line break.
+/// The document in block style. Keys are sorted and strings of several lines are block scalars. Strings that
+/// some version of YAML reads as another type are quoted (`on`, `1e3`, `2026-11-21`). Ends in a line break.
 pub fn document(value: &Value) -> String {
     let mut options = SerializerOptions::default();
     options.folded_wrap_chars = usize::MAX;
-    // JSON has nothing that YAML can't say.
+    // Every JSON value has a YAML form, so this does not fail.
     serde_saphyr::to_string_with_options(value, options).unwrap_or_default()
 }
 
-/// Lines of comment, each behind `# `.
+/// The lines as comments, each after `# `.
 pub fn comment(lines: &[String]) -> String {
     lines.iter().map(|line| format!("# {line}\n")).collect()
 }
@@ -61,7 +61,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn what_old_yaml_takes_for_something_else_is_quoted() {
+    fn strings_that_old_yaml_reads_as_another_type_are_quoted() {
         let words = [
             "on",
             "off",
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn maps_are_sorted_and_long_texts_are_blocks() {
+    fn maps_are_sorted_and_long_strings_are_not_folded() {
         let long = "x".repeat(200);
         let value = json!({"b": {"d": [], "c": [1, {"f": 0.5, "e": "a\nb\n"}]}, "a": long});
         let wanted = format!(

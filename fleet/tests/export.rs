@@ -18,7 +18,9 @@ fn export(target: &Target, rollouts: &Value) -> Result<Vec<Artifact>, Vec<String
     let spec = Spec::from_json(json.as_bytes()).expect("a good spec");
     let plan = Plan::new(&spec).expect("a good spec");
     let source = Source { name: "spec.json", json: &json, spec: &spec, plan: &plan };
-    target.artifacts(&source).map_err(|problems| problems.into_iter().map(|one| one.0).collect())
+    target
+        .artifacts(&source)
+        .map_err(|problems| problems.into_iter().map(|problem| problem.to_string()).collect())
 }
 
 /// All resources of the files.

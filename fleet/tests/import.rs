@@ -1,12 +1,12 @@
-//! Shapes of other tools' manifests whose meaning is easily missed.
+//! Manifests of other tools whose meaning is easily missed.
 
 use serde_json::{Value, json};
 use serin_fleet::import::{Import, Note, Options, Tool, import};
 
-/// The only rollout of the spec that comes of a manifest, and what is said about it.
+/// The only rollout of the imported spec, and the notes.
 #[track_caller]
 fn imported(tool: Tool, manifest: &str) -> (Value, String) {
-    let Import { spec, notes } = import(tool, manifest, &Options::default()).expect("a spec");
+    let Import { spec, notes, .. } = import(tool, manifest, &Options::default()).expect("a spec");
     let spec: Value = serde_saphyr::from_str(&spec).expect("YAML");
     let rollouts = spec["rollouts"].as_object().expect("rollouts");
     let notes: Vec<String> = notes.iter().map(Note::to_string).collect();
@@ -44,9 +44,9 @@ fn shares(rollout: &Value) -> Vec<Value> {
 }
 
 #[test]
-fn merge_keys_count_as_kubectl_reads_them() {
-    let given = "<<: [ &one { interval: 30s, stepWeight: 20 }, { stepWeight: 5, maxWeight: 60 } ]\n    maxWeight: 40";
-    let (rollout, notes) = flagger("port: 80", given);
+fn merge_keys_are_resolved() {
+    let analysis = "<<: [ &one { interval: 30s, stepWeight: 20 }, { stepWeight: 5, maxWeight: 60 } ]\n    maxWeight: 40";
+    let (rollout, notes) = flagger("port: 80", analysis);
     assert_eq!(rollout["canary"]["steps"][0], json!({"hold": "30s", "share": 20}));
     assert_eq!(shares(&rollout), [20, 40, 100]);
     assert!(!notes.contains("<<"), "{notes}");
@@ -56,7 +56,7 @@ fn merge_keys_count_as_kubectl_reads_them() {
 }
 
 #[test]
-fn the_booleans_of_yaml_1_1_are_booleans() {
+fn booleans_of_yaml_1_1_are_booleans() {
     for (text, meant) in
         [("yes", true), ("On", true), ("TRUE", true), ("off", false), ("No", false)]
     {
@@ -67,7 +67,7 @@ fn the_booleans_of_yaml_1_1_are_booleans() {
 }
 
 #[test]
-fn one_match_for_everything_is_for_everything() {
+fn match_for_everything_removes_the_others() {
     let hosts = r#"hosts: [ a.example.com, "*" ]"#;
     let paths = "match: [ { uri: { exact: /a } }, { uri: { prefix: / } } ]";
     let (rollout, _) = flagger(&format!("{hosts}, {paths}"), "stepWeight: 50");
@@ -75,18 +75,18 @@ fn one_match_for_everything_is_for_everything() {
 }
 
 #[test]
-fn what_is_left_of_a_match_is_not_for_more_in_silence() {
+fn match_that_becomes_wider_is_noted() {
     let (rollout, notes) =
         flagger("match: [ { uri: { regex: \"/p/[0-9]+\" } } ]", "stepWeight: 50");
     assert!(rollout["match"]["paths"].is_null());
     assert!(
-        notes.contains("spec.service.match leaves no path, so the rollout is for all of them"),
+        notes.contains("spec.service.match leaves no path, so the rollout is for all paths"),
         "{notes}"
     );
 }
 
 #[test]
-fn weights_that_are_none_are_listed() {
+fn invalid_weights_are_noted() {
     let (rollout, notes) = flagger("port: 80", "stepWeights: [ 5, 200, 20 ]\n    maxWeight: 50");
     assert_eq!(shares(&rollout), [5, 20, 100]);
     for part in ["stepWeights[1]", "maxWeight"] {
@@ -97,25 +97,25 @@ fn weights_that_are_none_are_listed() {
     assert!(notes.contains("spec.analysis.maxWeight has no counterpart"), "{notes}");
 }
 
-/// Flagger goes on by stepWeight then, as far as the last of the others.
+/// With both, Flagger counts by stepWeight up to the last of stepWeights.
 #[test]
-fn of_both_kinds_of_weights_flagger_takes_one() {
+fn step_weight_takes_precedence_over_step_weights() {
     let (rollout, notes) = flagger("port: 80", "stepWeight: 20\n    stepWeights: [ 1, 50 ]");
     assert_eq!(shares(&rollout), [20, 40, 50, 100]);
     assert!(notes.contains("spec.analysis.stepWeights becomes its last weight"), "{notes}");
 }
 
 #[test]
-fn flaggers_own_least_values_hold() {
+fn interval_below_flaggers_minimum_is_raised() {
     let (rollout, notes) =
         flagger("port: 80", "interval: 1s\n    iterations: 0\n    stepWeight: 50");
     assert_eq!(rollout["canary"]["steps"][0], json!({"hold": "10s", "share": 50}));
-    assert!(notes.contains("spec.analysis.interval becomes 10s, Flagger's least"), "{notes}");
+    assert!(notes.contains("spec.analysis.interval becomes 10s, Flagger's minimum"), "{notes}");
 }
 
-/// An analysis that only watches, or that begins later, is a gate that may abort from the first step on.
+/// A dry run, or an analysis that starts later, becomes a gate that may abort from the first step on.
 #[test]
-fn a_gate_that_does_more_than_the_analysis_is_told() {
+fn gate_that_does_more_than_the_analysis_is_noted() {
     let run = "analysis: { startingStep: 2, templates: [ { templateName: t } ], dryRun: [ { metricName: m } ] }";
     let (rollout, notes) = argo(run);
     assert!(rollout["gates"].is_object());
@@ -127,7 +127,7 @@ fn a_gate_that_does_more_than_the_analysis_is_told() {
 }
 
 #[test]
-fn a_pause_of_no_time_is_no_step() {
+fn pause_of_no_time_is_no_step() {
     let steps = "[ { setWeight: 5 }, { pause: { duration: 0s } }, { setWeight: 20 }, { pause: { duration: 0 } }, { pause: { duration: 1m } } ]";
     let (rollout, notes) = argo_steps(steps, "maxSurge: 1");
     assert_eq!(shares(&rollout), [20, 100]);

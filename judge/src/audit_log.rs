@@ -1,4 +1,4 @@
-//! The latest audit records, for people who look at the judge's state.
+//! The log of the latest audit records, for status pages.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -8,10 +8,10 @@ use serin_core::gate::Audit;
 use crate::keys;
 use crate::store::{self, Conflict, Store};
 
-/// How many records are stored.
+/// The number of records that are stored.
 pub(crate) const MAX_RECORDS: usize = 20;
 
-/// Appends records, and forgets the oldest beyond [`MAX_RECORDS`].
+/// Appends records and removes the oldest beyond [`MAX_RECORDS`].
 pub(crate) fn append<S: Store>(store: &S, audits: &[Audit]) -> Result<(), Conflict> {
     if audits.is_empty() {
         return Ok(());

@@ -1,4 +1,4 @@
-//! The judge: adds tallies up, evaluates trials and keeps the latches.
+//! The judge: adds tallies up, evaluates trials and stores the latches.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -22,8 +22,8 @@ pub struct Judge<S> {
 }
 
 impl<S: Store> Judge<S> {
-    /// How long after the latest batch a judge wakes by itself, in ms: a little later than the lack of traffic
-    /// is judged, so that it does not wake in vain.
+    /// The delay after the latest batch until [`Judge::wake`], in ms. It exceeds
+    /// [`Monitor::PATIENCE_MS`], so that the lack of traffic is judged then.
     pub const RECHECK_MS: u64 = Monitor::PATIENCE_MS.saturating_add(1_000);
 
     /// A judge over a store.
@@ -47,8 +47,8 @@ impl<S: Store> Judge<S> {
         (bytes.and_then(|bytes| Tallies::from_bytes(&bytes)), version)
     }
 
-    /// Adds tallies to a rollout's, while the stage `current` is in force; tallies of another stage give
-    /// way. Returns the sum.
+    /// Adds tallies to the rollout's while the stage `current` is in force; tallies of another stage are
+    /// dropped. Returns the sum.
     ///
     /// # Errors
     /// [`Conflict`] if other writers were first in every try; nothing is added.
@@ -67,8 +67,7 @@ impl<S: Store> Judge<S> {
         Ok(sum)
     }
 
-    /// Evaluates a trial: see [`Monitor::evaluate`]. The monitor is stored; the latch is the caller's to
-    /// store.
+    /// Evaluates a trial, see [`Monitor::evaluate`], and stores its monitor. The caller stores the latch.
     ///
     /// # Errors
     /// [`Conflict`] if another judge has evaluated meanwhile: the latch then counts as unchanged.
@@ -92,8 +91,8 @@ impl<S: Store> Judge<S> {
         Ok(audit)
     }
 
-    /// Takes a worker's batch at `now` (ms since 1970): adds it up and evaluates its trials. `others` are
-    /// latches that were learned elsewhere. Returns the records of what followed.
+    /// Adds a worker's batch at `now` (ms since 1970) and evaluates its trials. `others` are latches from
+    /// other sources, which are merged. Returns the audit records.
     ///
     /// # Errors
     /// [`Conflict`] if other writers were first in every try: the batch is not counted in full.
@@ -116,7 +115,7 @@ impl<S: Store> Judge<S> {
         })
     }
 
-    /// Evaluates all trials although no batch has arrived: the lack of traffic is judged, too.
+    /// Evaluates all trials without a batch, which judges the lack of traffic. Returns the audit records.
     ///
     /// # Errors
     /// [`Conflict`] as for [`Judge::take_batch`].
@@ -130,8 +129,8 @@ impl<S: Store> Judge<S> {
         )
     }
 
-    /// Whether time alone may change something: a trial runs and its step is not held.
-    pub fn is_waiting(&self, plan: &Plan, now: u64) -> bool {
+    /// Whether a later [`Judge::wake`] may have an effect: a trial runs and its step is not held.
+    pub fn needs_recheck(&self, plan: &Plan, now: u64) -> bool {
         let latches = self.document().latches;
         plan.rollouts().iter().any(|rollout| {
             let latch = latches.get(rollout.name());
@@ -164,7 +163,7 @@ impl<S: Store> Judge<S> {
             let mut latch =
                 latches.get(rollout.name()).cloned().unwrap_or_else(|| Latch::new(rollout.name()));
             let id = RolloutId::from_index(index);
-            // Another judge that was first has evaluated the same tallies.
+            // On a conflict, another judge has evaluated the same tallies.
             let Ok(audit) = self.evaluate(plan, id, tallies.as_ref(), &mut latch, now) else {
                 continue;
             };
@@ -182,7 +181,7 @@ impl<S: Store> Judge<S> {
         document(self.store.get(keys::LATCHES).0)
     }
 
-    /// Merges what others have learned, and adopts what this judge has decided.
+    /// Merges the latches of others and adopts those that this judge has changed.
     fn store_latches(&self, others: &Latches, judged: &Latches, now: u64) -> Result<(), Conflict> {
         store::update(&self.store, keys::LATCHES, |value| {
             let mut document = document(value);
@@ -199,7 +198,7 @@ impl<S: Store> Judge<S> {
         })
     }
 
-    /// The latch document if it has changed since it was published last.
+    /// The latch document if it has changed since [`Judge::set_published`].
     pub fn unpublished(&self) -> Option<String> {
         let document = self.text(keys::LATCHES)?;
         (self.text(keys::PUBLISHED).as_ref() != Some(&document)).then_some(document)

@@ -5,7 +5,7 @@ use alloc::string::String;
 
 /// The latches of all rollouts.
 pub(crate) const LATCHES: &str = "latches";
-/// The latest audit records.
+/// The log of audit records.
 pub(crate) const AUDITS: &str = "audits";
 /// The latch document that was published last.
 pub(crate) const PUBLISHED: &str = "published";
@@ -20,4 +20,11 @@ pub(crate) fn tallies(rollout: &str) -> String {
 /// A rollout's monitor.
 pub(crate) fn monitor(rollout: &str) -> String {
     format!("watch/{rollout}")
+}
+
+/// The key of a rollout's monitor in the memory that the VMs of one process share, with the plugin's
+/// prefix; see [`KnownLatches::key_prefix`](crate::KnownLatches::key_prefix). The value is read by
+/// [`Monitor::from_bytes`](serin_core::gate::Monitor::from_bytes).
+pub fn shared_monitor_key(prefix: &str, rollout: &str) -> String {
+    format!("{prefix}{}", monitor(rollout))
 }

@@ -1,4 +1,4 @@
-//! The latches of a judge with a version, so that a reader can tell an old document from a new one.
+//! The latch document: a judge's latches with a version, by which readers recognise an old document.
 
 use alloc::string::String;
 
@@ -12,15 +12,15 @@ use serin_core::json::{self, Node};
 /// version says which step is held.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct LatchDocument {
-    /// When the judge changed it, in ms since 1970, or one more than the version before; 0 if people wrote it.
+    /// The time of the judge's latest change, in ms since 1970, or the previous version plus one if that is
+    /// greater; 0 if a person wrote the document.
     pub version: u64,
     /// The latches.
     pub latches: Latches,
 }
 
 impl LatchDocument {
-    /// Reads `{"version":1795250000000,"latches":[…]}`; a missing version is 0. `None` if it is no such
-    /// document.
+    /// Reads `{"version":1795250000000,"latches":[…]}`; a missing version is 0. `None` for other JSON.
     pub fn from_json(text: &str) -> Option<LatchDocument> {
         let latches = Latches::from_json(text.as_bytes())?;
         let version = match json::parse(text.as_bytes())? {
@@ -44,7 +44,7 @@ impl LatchDocument {
         self.latches.write(object);
     }
 
-    /// Merges another document. Only one that is not older says which step is held.
+    /// Merges another document. Its held steps are taken over unless it is older.
     pub fn merge(&mut self, other: &LatchDocument) {
         let is_current = other.version >= self.version;
         for latch in other.latches.list() {
@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn a_document_reads_as_it_was_written() {
+    fn a_written_document_is_read_back() {
         assert_eq!(read(ABORTED).to_json(), ABORTED);
         assert_eq!(read(r#"{"latches":[]}"#).version, 0);
         for bad in ["", "{}", "[]", r#"{"latches":[],"version":-1}"#] {

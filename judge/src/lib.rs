@@ -5,12 +5,24 @@
 //!                           every worker            one owner for each rollout
 //! ```
 //!
-//! Workers count outcomes in a [`TallyBuffer`] and hand them to the judge. The [`Judge`] adds them up in a
-//! [`Store`], evaluates the trial and changes its latch. The store is shared data of an Envoy, the storage of a
-//! Durable Object, or a database: the judge reads and writes values by key and never assumes that it is
-//! alone.
+//! Workers count outcomes in a [`TallyBuffer`] and send them to the judge in an [`OutcomeBatch`]. The [`Judge`]
+//! adds them up in a [`Store`], evaluates the trial and changes its latch. The store is shared data of an Envoy,
+//! the storage of a Durable Object, or a database. The judge reads and writes values by key and allows for
+//! other judges of the same store.
 //!
-//! Nothing here does I/O, reads a clock or keeps state outside the store.
+//! Nothing here does I/O, reads a clock or has state outside the store.
+//!
+//! ```
+//! use std::cell::RefCell;
+//! use std::collections::BTreeMap;
+//!
+//! use serin_core::gate::{Latches, Outcome};
+//! use serin_core::{Decision, Facts, Plan, decide};
+//! use serin_judge::{Conflict, Judge, OutcomeBatch, Store, TallyBuffer};
+//!
+//! /// A store with one owner needs no versions.
+//! #[derive(Default)]
+//! struct Memory(RefCell<BTreeMap<String, Vec<u8
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -40,6 +52,7 @@ mod store;
 mod tally_buffer;
 
 pub use judge::Judge;
+pub use keys::shared_monitor_key;
 pub use known_latches::KnownLatches;
 pub use latch_document::LatchDocument;
 pub use outcome_batch::OutcomeBatch;

@@ -1,4 +1,4 @@
-//! Outcomes on their way to the judge: the tallies of several rollouts in one body.
+//! Batches of outcomes on their way to the judge: the tallies of several rollouts in one message.
 //!
 //! The first line has the plan's digest, then `ROLLOUT:LENGTH` for each rollout. The bytes of the tallies
 //! follow, one after the other.
@@ -37,7 +37,7 @@ impl OutcomeBatch {
         bytes
     }
 
-    /// Reads what [`OutcomeBatch::to_bytes`] has written; `None` for other bytes.
+    /// Reads the bytes of [`OutcomeBatch::to_bytes`]; `None` for other bytes.
     pub fn from_bytes(bytes: &[u8]) -> Option<OutcomeBatch> {
         let end = bytes.iter().position(|byte| *byte == b'\n')?;
         let (head, mut rest) = (bytes.get(..end)?, bytes.get(end.checked_add(1)?..)?);
@@ -63,7 +63,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_batch_reads_as_it_was_written_and_a_broken_one_does_not() {
+    fn a_written_batch_is_read_back_and_a_truncated_one_is_refused() {
         let mut tallies = Tallies::default();
         tallies.shadow.exposures = 300;
         let mut batch =

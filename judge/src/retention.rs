@@ -1,7 +1,6 @@
-//! How long the evidence of a rollout is stored once no spec has it.
+//! Retention of evidence: how long it is stored after its rollout has left the spec.
 //!
-//! Only evidence is removed. A latch stays for good: a rollout that comes back must not bring an aborted
-//! epoch back.
+//! Latches are never removed: if a rollout returns to the spec, its aborted epoch stays aborted.
 
 use alloc::borrow::ToOwned;
 use alloc::string::{String, ToString};
@@ -13,10 +12,10 @@ use crate::keys;
 use crate::store::{self, Conflict, Store};
 
 /// How long evidence outlives its rollout, in ms. A spec may lack a rollout by mistake, or because its
-/// source was out of reach and an older spec took its place.
+/// source was unreachable and an older spec was loaded.
 pub(crate) const RETENTION_MS: u64 = 86_400_000;
 
-/// A rollout whose evidence is stored, and since when no spec has had it, in ms since 1970.
+/// A rollout whose evidence is stored, and the time since when no spec has had it, in ms since 1970.
 type Entry = (String, Option<u64>);
 
 /// Removes the evidence of rollouts that no plan has had gates for in a day.

@@ -1,9 +1,9 @@
-//! What a judge needs of a store.
+//! The store of a judge.
 
 use alloc::vec::Vec;
 use core::fmt;
 
-/// Values by key, with optimistic concurrency.
+/// A store of values by key, with optimistic concurrency.
 ///
 /// A store of one owner (a Durable Object, an embedded file) needs no versions and may use `()`. A store of
 /// several (Envoy's shared data, etcd) refuses a write if the key has changed since it was read. A store
@@ -42,7 +42,7 @@ impl<S: Store> Store for &S {
     }
 }
 
-/// A key has changed since it was read.
+/// The error of a write to a key that has changed since it was read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Conflict;
 
@@ -54,11 +54,11 @@ impl fmt::Display for Conflict {
 
 impl core::error::Error for Conflict {}
 
-/// How often a change is tried. Each conflict means that another writer has succeeded.
+/// The number of tries of a change. Each conflict means that another writer has succeeded.
 const MAX_TRIES: u32 = 16;
 
-/// Reads a key, lets `change` give its new value, and writes that, again and again until no other writer
-/// comes in between. `None` from `change` writes nothing.
+/// Reads a key, computes its new value with `change`, and writes it; retries if another writer was first.
+/// `None` from `change` writes nothing.
 ///
 /// # Errors
 /// [`Conflict`] after 16 tries.

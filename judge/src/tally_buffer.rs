@@ -1,28 +1,34 @@
-//! The outcomes that a worker has counted and not yet handed to the judge.
+//! The tally buffer: outcomes that a worker has counted and not yet sent to the judge.
 
-use serin_core::gate::{Outcome, Probe, StageId, Tallies};
+use serin_core::gate::{Exposure, Outcome, StageId, Tallies};
 use serin_core::plan::Trial;
 
-/// The tallies of one trial in one worker. They are of one stage.
+/// The tallies of one trial in one worker, all of one stage.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TallyBuffer(Option<Tallies>);
 
 impl TallyBuffer {
-    /// Counts an outcome. Returns tallies that have no room: see [`TallyBuffer::add`].
+    /// Counts the outcome of an exposure. Returns displaced tallies: see [`TallyBuffer::add`].
     #[must_use]
-    pub fn record(&mut self, trial: &Trial, probe: &Probe, outcome: &Outcome) -> Option<Tallies> {
-        if let Some(buffered) = self.0.as_mut().filter(|buffered| buffered.stage == probe.stage) {
-            buffered.record(trial, probe, outcome);
+    pub fn record(
+        &mut self,
+        trial: &Trial,
+        exposure: &Exposure,
+        outcome: &Outcome,
+    ) -> Option<Tallies> {
+        if let Some(buffered) = self.0.as_mut().filter(|buffered| buffered.stage == exposure.stage)
+        {
+            buffered.record(trial, exposure, outcome);
             return None;
         }
-        let mut fresh = Tallies::new(probe.stage, trial);
-        fresh.record(trial, probe, outcome);
+        let mut fresh = Tallies::new(exposure.stage, trial);
+        fresh.record(trial, exposure, outcome);
         self.add(fresh)
     }
 
-    /// Adds tallies. Returns those that have no room, because the buffer holds one stage: the added ones if
-    /// they are of an earlier step than the buffer's, whose requests began before its step did; otherwise the
-    /// buffered ones, which the added ones replace.
+    /// Adds tallies. The buffer stores one stage, so tallies of another stage displace some, which are
+    /// returned: the added ones if they are of an earlier step of the same trial, else the buffered ones. A
+    /// request that began in an earlier step may end after its successors.
     #[must_use]
     pub fn add(&mut self, added: Tallies) -> Option<Tallies> {
         match &mut self.0 {
@@ -35,7 +41,7 @@ impl TallyBuffer {
         }
     }
 
-    /// Takes everything out.
+    /// Takes the tallies out and leaves the buffer empty.
     pub fn take(&mut self) -> Option<Tallies> {
         self.0.take()
     }
@@ -72,7 +78,7 @@ mod tests {
     }
 
     #[test]
-    fn a_later_step_and_another_epoch_take_the_buffer() {
+    fn a_later_step_and_another_epoch_displace_the_buffer() {
         let mut buffer = TallyBuffer::default();
         for (added, displaced) in [
             (tallies(1, 0, 1), None),

@@ -15,7 +15,7 @@ const DAY: u64 = 86_400_000;
 struct Memory {
     values: RefCell<BTreeMap<String, (Vec<u8>, u64)>>,
     writes: Cell<u64>,
-    /// So many writes that follow lose against another writer.
+    /// The number of writes to come that conflict with another writer.
     conflicts: Cell<u32>,
 }
 
@@ -68,7 +68,7 @@ fn plan(rollouts: &[&str], epoch: u64) -> Plan {
     Plan::from_json(spec.as_bytes()).unwrap()
 }
 
-/// What a worker counts in requests of `users` users to the rollout `web`.
+/// The batch of a worker after one request of each of `users` users to the rollout `web`.
 fn counted(plan: &Plan, users: u32, canary_status: u16) -> OutcomeBatch {
     let mut buffer = TallyBuffer::default();
     for user in 0..users {
@@ -78,11 +78,11 @@ fn counted(plan: &Plan, users: u32, canary_status: u16) -> OutcomeBatch {
         let facts = Facts::gather(plan, headers);
         let mut decision = Decision::new(plan);
         decide(plan, &facts, &mut decision);
-        let probe = decision.probe(plan, &facts).unwrap();
-        let trial = plan.rollout(probe.rollout).unwrap().trial().unwrap();
-        let status = if probe.canary { canary_status } else { 200 };
+        let exposure = decision.exposure(plan, &facts).unwrap();
+        let trial = plan.rollout(exposure.rollout).unwrap().trial().unwrap();
+        let status = if exposure.canary { canary_status } else { 200 };
         let outcome = Outcome { status, ..Outcome::default() };
-        assert_eq!(buffer.record(trial, &probe, &outcome), None);
+        assert_eq!(buffer.record(trial, &exposure, &outcome), None);
     }
     let tallies = vec![("web".to_owned(), buffer.take().unwrap())];
     let batch = OutcomeBatch { digest: plan.digest().to_owned(), tallies };
@@ -94,7 +94,7 @@ fn none() -> Latches {
 }
 
 #[test]
-fn an_abort_outlives_the_judge_and_waits_to_be_published() {
+fn an_abort_is_stored_and_unpublished_until_it_is_published() {
     let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let batch = counted(&plan, 300, 500);
     assert_eq!(Judge::new(&memory).take_batch(&plan, &batch, &none(), NOW).unwrap().len(), 1);
@@ -105,10 +105,10 @@ fn an_abort_outlives_the_judge_and_waits_to_be_published() {
     assert_eq!(judge.unpublished(), Some(document.to_json()));
     judge.set_published(&document.to_json()).unwrap();
     assert_eq!(judge.unpublished(), None);
-    assert!(!judge.is_waiting(&plan, NOW));
+    assert!(!judge.needs_recheck(&plan, NOW));
     assert_eq!(judge.take_batch(&plan, &batch, &none(), NOW + 1).unwrap(), []);
     assert_eq!(judge.unpublished(), None);
-    assert!(judge.is_waiting(&self::plan(&["web"], 4), NOW));
+    assert!(judge.needs_recheck(&self::plan(&["web"], 4), NOW));
 }
 
 #[test]
@@ -154,7 +154,7 @@ fn an_old_plan_brings_no_evidence_back_and_no_abort_is_lost() {
 }
 
 #[test]
-fn aborts_that_were_learned_elsewhere_are_stored() {
+fn aborts_from_other_sources_are_stored() {
     let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let text = r#"{"latches":[{"rollout":"web","abort":{"epoch":3,"at":1,"digest":"d","reason":"by hand"}}]}"#;
     let others = LatchDocument::from_json(text).unwrap().latches;
@@ -165,15 +165,15 @@ fn aborts_that_were_learned_elsewhere_are_stored() {
 }
 
 #[test]
-fn missing_traffic_is_recorded_once_and_records_are_bounded() {
+fn a_lack_of_traffic_is_recorded_once_and_the_log_is_bounded() {
     let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let judge = Judge::new(&memory);
     let silent = NOW + Judge::<&Memory>::RECHECK_MS;
     assert_eq!(judge.take_batch(&plan, &counted(&plan, 300, 200), &none(), NOW).unwrap(), []);
-    assert!(judge.is_waiting(&plan, NOW));
+    assert!(judge.needs_recheck(&plan, NOW));
     assert_eq!(judge.wake(&plan, &none(), NOW + 30_000).unwrap(), []);
     assert_eq!(judge.wake(&plan, &none(), silent).unwrap().len(), 1);
-    assert!(!judge.is_waiting(&plan, silent));
+    assert!(!judge.needs_recheck(&plan, silent));
     assert_eq!(judge.wake(&plan, &none(), silent + 200_000).unwrap(), []);
     // Each epoch pauses once more.
     for epoch in 4..40 {
@@ -198,7 +198,7 @@ fn a_conflict_is_retried_and_reported_if_it_lasts() {
 }
 
 #[test]
-fn of_two_judges_that_evaluate_the_same_tallies_one_takes_effect() {
+fn one_of_two_judges_of_the_same_tallies_takes_effect() {
     let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let judge = Judge::new(&memory);
     let (id, _) = plan.arm_named("web", "a").unwrap();
@@ -215,7 +215,7 @@ fn of_two_judges_that_evaluate_the_same_tallies_one_takes_effect() {
     assert!(latch.abort.is_some());
 }
 
-/// The keys beside those that are always there.
+/// The keys of evidence.
 fn evidence(memory: &Memory) -> Vec<String> {
     memory.keys().into_iter().filter(|key| key.contains('/')).collect()
 }

@@ -1,4 +1,4 @@
-//! The body of a request: an evaluation context as JSON.
+//! Evaluation contexts: the JSON body of a request.
 
 use std::borrow::Cow;
 
@@ -11,7 +11,7 @@ use crate::evaluate::Failure;
 /// An evaluation context.
 pub(crate) struct Context(NameMap<Node>);
 
-/// Reads a body. An empty one and one without a context are an empty context.
+/// Reads a context from a body. An empty body, or one without a context, gives an empty context.
 pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
     if body.trim_ascii().is_empty() {
         return Ok(Context(NameMap::new()));
@@ -29,16 +29,16 @@ pub(crate) fn read(body: &[u8]) -> Result<Context, Failure> {
         }
     };
     match context.get("targetingKey") {
-        None | Some(Node::Null | Node::Text(_)) => Ok(Context(context)),
+        None | Some(Node::Null | Node::String(_)) => Ok(Context(context)),
         Some(_) => {
-            Err(Failure::new("INVALID_CONTEXT", "the targetingKey is not a text".to_owned()))
+            Err(Failure::new("INVALID_CONTEXT", "the targetingKey is not a string".to_owned()))
         }
     }
 }
 
 impl Context {
-    /// What the context says, for a plan. A number or boolean is the text that JSON writes; lists,
-    /// objects and null count as missing.
+    /// The facts of the context for a plan. A number or boolean is the string that JSON has for it. Lists, objects
+    /// and null count as missing.
     pub(crate) fn facts<'a>(&'a self, plan: &Plan, request: &Request<'a>) -> Facts<'a> {
         let pairs = self.0.iter().filter_map(|(key, value)| Some((key.as_str(), text(value)?)));
         Facts::from_context(plan, pairs, Some(request.now), request.latches)
@@ -47,7 +47,7 @@ impl Context {
 
 fn text(value: &Node) -> Option<Cow<'_, str>> {
     match value {
-        Node::Text(text) => Some(Cow::Borrowed(text)),
+        Node::String(text) => Some(Cow::Borrowed(text)),
         Node::Number(number) => Some(Cow::Owned(number.to_string())),
         Node::Bool(value) => Some(Cow::Borrowed(if *value { "true" } else { "false" })),
         Node::Null | Node::List(_) | Node::Object(_) => None,

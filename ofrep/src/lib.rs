@@ -10,9 +10,9 @@
 //! `unit.tenant`, …); `targetingKey` is every unit that nothing else names.
 //!
 //! ```text
-//! route     the path and who may ask
+//! route     the path, the method and the authorization
 //! context   the body → facts
-//! evaluate  facts → the answers' JSON
+//! evaluate  facts → the JSON of the response
 //! ```
 #![forbid(unsafe_code)]
 #![cfg_attr(
@@ -34,28 +34,28 @@ mod route;
 
 pub use route::respond;
 
-/// The longest body that is read; a host that knows the length need not read a longer one.
-pub const LARGEST_BODY: usize = 65_536;
+/// The maximum length of a body in bytes. A host need not read a longer one.
+pub const MAX_BODY: usize = 65_536;
 
-/// Where the endpoints are and who may ask.
+/// The path of the endpoints, and who may use them.
 #[derive(Clone, Debug, Default)]
 pub struct Settings {
-    /// What stands before `/ofrep/v1`; `/` and nothing mean the same.
+    /// The path before `/ofrep/v1`; `/` and the empty string are equal.
     pub prefix: String,
-    /// Which web origins may read the answers, separated by commas; `*` for all; none when absent.
+    /// The web origins that may read responses, separated by commas; `*` is all, `None` is none.
     pub origins: Option<String>,
-    /// What a caller has to show as bearer token or `X-API-Key`; nothing when absent.
+    /// The token that a caller must send, as bearer token or `X-API-Key`. Without it, everybody may call.
     pub token: Option<String>,
 }
 
-/// A request, as far as the protocol looks at it.
+/// The parts of an HTTP request that the protocol uses.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Request<'r> {
     /// The method, in upper case.
     pub method: &'r str,
     /// The path without the query.
     pub path: &'r str,
-    /// The body; [`None`] if it is longer than [`LARGEST_BODY`].
+    /// The body; [`None`] if it is longer than [`MAX_BODY`].
     pub body: Option<&'r [u8]>,
     /// The field `authorization`.
     pub authorization: Option<&'r str>,
@@ -65,19 +65,19 @@ pub struct Request<'r> {
     pub if_none_match: Option<&'r str>,
     /// The field `origin`.
     pub origin: Option<&'r str>,
-    /// The moment, in ms since 1970-01-01T00:00:00Z.
+    /// The time, in ms since 1970-01-01T00:00:00Z.
     pub now: u64,
-    /// What gates have said: flags that an abort turns off are off here, too.
+    /// The latches in force. Flags that an abort disables are disabled here too.
     pub latches: Option<&'r serin_core::gate::ActiveLatches>,
 }
 
-/// A response.
+/// An HTTP response.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Response {
     /// The status.
     pub status: u16,
-    /// The fields, names in lower case.
+    /// The header fields, with names in lower case.
     pub fields: Vec<(&'static str, String)>,
-    /// The body, JSON or nothing.
+    /// The body: JSON, or empty.
     pub body: String,
 }

@@ -1,16 +1,17 @@
-//! The path, the method and who may ask.
+//! Routing of requests: the path, the method and the authorization.
 
 use serin_core::Plan;
 
-use crate::evaluate::{self, Failure};
+use crate::evaluate::{Failure, evaluate_all, evaluate_one};
 use crate::{Request, Response, Settings, context};
 
-/// The methods and fields that a browser may use.
+/// The methods that a browser may use.
 const METHODS: &str = "POST, OPTIONS";
+/// The header fields that a browser may send.
 const FIELDS: &str = "content-type, authorization, x-api-key, if-none-match";
 
-/// Whether a path is one of the protocol's, so that a host knows whether to read the body.
-pub(crate) fn key_of<'p>(settings: &Settings, path: &'p str) -> Option<Option<&'p str>> {
+/// The flag key in a path of the protocol: `Some(None)` for all flags, `None` for other paths.
+pub(crate) fn flag_key<'p>(settings: &Settings, path: &'p str) -> Option<Option<&'p str>> {
     let rest = path.strip_prefix(settings.prefix.trim_end_matches('/'))?;
     match rest.strip_prefix("/ofrep/v1/evaluate/flags")? {
         "" | "/" => Some(None),
@@ -19,20 +20,38 @@ pub(crate) fn key_of<'p>(settings: &Settings, path: &'p str) -> Option<Option<&'
 }
 
 impl Settings {
-    /// Whether a path is one of the protocol's: whether [`respond`] would answer.
+    /// Whether a path belongs to the protocol. [`respond`] answers only such paths, so a host need not read the body of
+    /// other requests.
     pub fn covers(&self, path: &str) -> bool {
-        key_of(self, path).is_some()
+        flag_key(self, path).is_some()
     }
 }
 
-/// Answers a request; `None` if its path is not one of the protocol's. Without a plan every flag is
-/// unknown.
+/// Responds to a request. `None` if its path does not belong to the protocol. Without a plan, every flag is unknown.
+///
+/// ```
+/// use serin_core::Plan;
+/// use serin_ofrep::{Request, Settings, respond};
+///
+/// let spec = br#"{"formatVersion": 1, "flags": {"banner":
+///     {"kind": "ops", "variants": {"on": true, "off": false}, "defaultVariant": "off", "rules": [{"serve": "on"}]}}}"#;
+/// let plan = Plan::from_json(spec).unwrap();
+/// let request = Request {
+///     method: "POST",
+///     path: "/ofrep/v1/evaluate/flags/banner",
+///     body: Some(br#"{"context": {"targetingKey": "ada"}}"#),
+///     ..Request::default()
+/// };
+/// let response = respond(&Settings::default(), Some(&plan), request).unwrap();
+/// assert_eq!(response.status, 200);
+/// assert!(response.body.contains(r#""value":true"#));
+/// ```
 pub fn respond(settings: &Settings, plan: Option<&Plan>, request: Request<'_>) -> Option<Response> {
-    let key = key_of(settings, request.path)?;
+    let key = flag_key(settings, request.path)?;
     let mut response = match request.method {
         "OPTIONS" => Response::empty(204),
         "POST" if !is_allowed(settings, &request) => unauthorised(),
-        "POST" => evaluated(plan, key, request),
+        "POST" => evaluate(plan, key, request),
         _ => {
             let mut response = Failure::general("only POST is allowed here").response(405, None);
             response.field("allow", METHODS);
@@ -43,7 +62,7 @@ pub fn respond(settings: &Settings, plan: Option<&Plan>, request: Request<'_>) -
     Some(response)
 }
 
-fn evaluated(plan: Option<&Plan>, key: Option<&str>, request: Request<'_>) -> Response {
+fn evaluate(plan: Option<&Plan>, key: Option<&str>, request: Request<'_>) -> Response {
     let key = key.map(decoded);
     let key = key.as_deref();
     let Some(body) = request.body else {
@@ -54,8 +73,8 @@ fn evaluated(plan: Option<&Plan>, key: Option<&str>, request: Request<'_>) -> Re
         Err(failure) => return failure.response(400, key),
     };
     match key {
-        Some(key) => evaluate::one(plan, &context, &request, key),
-        None => evaluate::all(plan, &context, &request),
+        Some(key) => evaluate_one(plan, &context, &request, key),
+        None => evaluate_all(plan, &context, &request),
     }
 }
 
@@ -65,13 +84,13 @@ fn is_allowed(settings: &Settings, request: &Request<'_>) -> bool {
         let (scheme, token) = value.split_once(' ')?;
         scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
     });
-    [bearer, request.api_key].into_iter().flatten().any(|shown| same(shown, token))
+    [bearer, request.api_key].into_iter().flatten().any(|given| is_equal(given, token))
 }
 
-/// Takes as long for a near miss as for a wide one.
-fn same(shown: &str, token: &str) -> bool {
-    let differences = shown.bytes().zip(token.bytes()).fold(0, |seen, (a, b)| seen | (a ^ b));
-    shown.len() == token.len() && differences == 0
+/// Compares in a time that does not depend on the position of a difference.
+fn is_equal(given: &str, token: &str) -> bool {
+    let differences = given.bytes().zip(token.bytes()).fold(0, |all, (a, b)| all | (a ^ b));
+    given.len() == token.len() && differences == 0
 }
 
 fn unauthorised() -> Response {
@@ -96,7 +115,7 @@ fn allow_origin(settings: &Settings, request: &Request<'_>, response: &mut Respo
     }
 }
 
-/// `%XX` decoded; clients escape what a path can't hold.
+/// Decodes `%XX`, with which clients escape characters that a path cannot contain.
 fn decoded(text: &str) -> String {
     let mut bytes = Vec::with_capacity(text.len());
     let mut rest = text.as_bytes();

@@ -57,7 +57,7 @@ fn one_flag() {
             "share",
             "{}",
             400,
-            r#"{"key":"share","errorCode":"TARGETING_KEY_MISSING","errorDetails":"the context names nobody to choose a variant for: set targetingKey"}"#,
+            r#"{"key":"share","errorCode":"TARGETING_KEY_MISSING","errorDetails":"the context has no unit to choose a variant for: set targetingKey"}"#,
         ),
         (
             "no%22%20flag",

@@ -1,14 +1,14 @@
-//! Native Rust against the filter's wasm: specs and requests by chance, decided by both, compared to
-//! the byte.
+//! Native Rust against the filter's wasm module: random specs and requests, decided by both and compared
+//! byte for byte.
 //!
 //! ```text
 //! differential [--cases N] [--seed N] [--per-spec N] [--write FILE]
 //! ```
-//! With `--write` nothing is compared: the pairs go to a file as vectors that expect what native Rust
-//! does, for `tests/reference/check.py` to decide once more.
+//! With `--write` nothing is compared. The pairs are written to a file as vectors with native Rust's
+//! outcomes, which `tests/reference/check.py` decides again.
 //!
-//! Everything follows from the seed. Spec number `i` of a run is spec 0 of a run that is seeded with
-//! `seed + i`, so one difference is repeated by itself.
+//! Equal seeds give equal runs. Spec number `i` of a run is spec 0 of a run with the seed `seed + i`, so
+//! a single difference can be reproduced alone.
 
 mod pair;
 mod shrink;
@@ -23,15 +23,14 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-/// Requests that each spec decides.
+/// The default number of requests under each spec.
 const PER_SPEC: u64 = 100;
-/// Pairs of spec and request when nobody says how many.
+/// The default number of pairs of spec and request.
 const CASES: u64 = 20_000;
-/// After so many differences there are no more to be learnt.
-const ENOUGH: u64 = 3;
-
-/// From so many pairs on, each kind of outcome must have come up.
-const MEANINGFUL: u64 = 10_000;
+/// The number of differences after which a run stops.
+const MAX_DIFFERENCES: u64 = 3;
+/// The number of pairs from which on a run must cover each kind of outcome.
+const MIN_CASES_FOR_COVERAGE: u64 = 10_000;
 
 struct Arguments {
     cases: u64,
@@ -69,11 +68,11 @@ fn arguments() -> Result<Arguments, String> {
                 arguments.write = given.next().map(PathBuf::from);
                 continue;
             }
-            // What cargo passes to every test.
+            // Arguments that cargo passes to every test.
             other if !other.starts_with("--") || other == "--quiet" => continue,
             other => {
                 return Err(format!(
-                    "there is no option {other}, use --cases, --seed, --per-spec or --write"
+                    "unknown option {other}, use --cases, --seed, --per-spec or --write"
                 ));
             }
         };
@@ -89,13 +88,13 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     let specs = cases.div_ceil(per_spec);
     eprintln!("differential: {cases} pairs, {specs} specs, --seed {seed}");
     let module = sim::filter()?;
-    let (start, mut told) = (Instant::now(), Instant::now());
+    let (start, mut last_progress) = (Instant::now(), Instant::now());
     let (mut passed, mut failed) = (0, 0);
-    let mut reached = pair::Reached::default();
+    let mut coverage = pair::Coverage::default();
     for number in 0..specs {
         let seed = seed.wrapping_add(number);
         let left = cases - number * per_spec;
-        match one_spec(&module, seed, per_spec.min(left), &mut reached) {
+        match run_spec(&module, seed, per_spec.min(left), &mut coverage) {
             Ok(count) => passed += count,
             Err(why) => {
                 failed += 1;
@@ -104,22 +103,22 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
                 );
             }
         }
-        if told.elapsed() > Duration::from_secs(5) {
-            told = Instant::now();
+        if last_progress.elapsed() > Duration::from_secs(5) {
+            last_progress = Instant::now();
             eprintln!(
                 "differential: {passed} pairs agree, {failed} differ, {} s",
                 start.elapsed().as_secs()
             );
         }
-        if failed == ENOUGH {
+        if failed == MAX_DIFFERENCES {
             break;
         }
     }
-    println!("{reached}");
-    let missing = reached.missing();
-    if cases >= MEANINGFUL && !missing.is_empty() {
+    println!("{coverage}");
+    let missing = coverage.missing();
+    if cases >= MIN_CASES_FOR_COVERAGE && !missing.is_empty() {
         failed += 1;
-        println!("FAILED native against filter.wasm: no request reached {}", missing.join(", "));
+        println!("FAILED native against filter.wasm: no request with {}", missing.join(", "));
     }
     let word = if failed == 0 { "ok" } else { "FAILED" };
     let seconds = start.elapsed().as_secs_f64();
@@ -129,46 +128,46 @@ fn run(arguments: &Arguments) -> Result<ExitCode, String> {
     Ok(ExitCode::from(u8::from(failed > 0)))
 }
 
-/// The spec and requests of a seed, and the plan.
-fn made(seed: u64, count: u64) -> Result<(Value, Vec<Case>, Plan), String> {
+/// Generates the spec and the requests of a seed, and compiles the plan.
+fn generate(seed: u64, count: u64) -> Result<(Value, Vec<Case>, Plan), String> {
     let mut random = Random::new(seed);
     let spec = random::spec(&mut random);
     let mut cases: Vec<_> = (0..count).map(|_| random::request(&mut random)).collect();
     for case in &mut cases {
-        if random.percent(10) {
+        if random.chance(10) {
             case.latches = Some(random::latches(&mut random, &spec));
         }
     }
-    // In one VM time never goes back.
+    // A VM's clock never goes back.
     cases.sort_by_key(|case| case.now);
     match Plan::from_json(spec.to_string().as_bytes()) {
         Ok(plan) => Ok((spec, cases, plan)),
-        Err(errors) => Err(format!("the spec made by chance is refused: {errors}\n{spec}")),
+        Err(errors) => Err(format!("the random spec is refused: {errors}\n{spec}")),
     }
 }
 
-/// Runs the requests of one spec; the error is the first difference, made small.
-fn one_spec(
+/// Runs the requests of one spec; the error is the first difference, shrunk.
+fn run_spec(
     module: &Module,
     seed: u64,
     count: u64,
-    reached: &mut pair::Reached,
+    coverage: &mut pair::Coverage,
 ) -> Result<u64, String> {
-    let (spec, cases, plan) = made(seed, count)?;
-    match pair::first_difference(module, &plan, &spec, &cases, reached) {
+    let (spec, cases, plan) = generate(seed, count)?;
+    match pair::first_difference(module, &plan, &spec, &cases, coverage) {
         None => Ok(count),
         Some(found) => Err(shrink::report(module, spec, cases, found)),
     }
 }
 
-/// Writes the pairs as vectors that expect what native Rust does.
+/// Writes the pairs as vectors with native Rust's outcomes.
 fn write(arguments: &Arguments, file: &Path) -> Result<ExitCode, String> {
     let mut suites = Vec::new();
     for number in 0..arguments.cases.div_ceil(arguments.per_spec) {
         let seed = arguments.seed.wrapping_add(number);
-        let (spec, mut cases, plan) = made(seed, arguments.per_spec)?;
-        for (at, case) in cases.iter_mut().enumerate() {
-            case.name = format!("request {at}");
+        let (spec, mut cases, plan) = generate(seed, arguments.per_spec)?;
+        for (index, case) in cases.iter_mut().enumerate() {
+            case.name = format!("request {index}");
             native::expect(&plan, case);
         }
         let name = format!("seed {seed}");

@@ -1,7 +1,8 @@
-//! One decision by both.
+//! The comparison of native Rust's and the filter's outcome of a request.
 
 use serde_json::Value;
-use serin_conformance::outcome::Seen;
+use serin_conformance::host_entropy::minted_entropy;
+use serin_conformance::outcome::RawOutcome;
 use serin_conformance::vector::Case;
 use serin_conformance::{native, sim};
 use serin_core::Plan;
@@ -10,101 +11,93 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-/// A request that the two do not agree on.
+/// A request with different outcomes.
 pub(crate) struct Difference {
-    /// Its position among the requests.
-    pub(crate) at: usize,
-    /// What differs.
+    /// The index of the request.
+    pub(crate) index: usize,
+    /// Both outcomes.
     pub(crate) what: String,
 }
 
-/// Sends the requests through one VM and finds the first that the two do not agree on.
+/// Sends the requests through one VM and finds the first with different outcomes.
 pub(crate) fn first_difference(
     module: &Module,
     plan: &Plan,
     spec: &Value,
     cases: &[Case],
-    reached: &mut Reached,
+    coverage: &mut Coverage,
 ) -> Option<Difference> {
     let begin = cases.first().and_then(|case| case.now).unwrap_or_default();
-    let configured = sim::configured(module, spec.to_string(), begin, Entropy::Seeded(begin), None);
-    let (clock, plugin) = match configured {
-        Ok(configured) => configured,
+    let started = sim::start(module, spec.to_string(), begin, Entropy::Seeded(begin), None);
+    let (clock, plugin) = match started {
+        Ok(started) => started,
         Err(why) => {
-            return Some(Difference {
-                at: 0,
-                what: format!("native takes the spec, the filter does not: {why}"),
-            });
+            let what = format!("native accepts the spec, the filter does not: {why}");
+            return Some(Difference { index: 0, what });
         }
     };
-    for (at, case) in cases.iter().enumerate() {
+    for (index, case) in cases.iter().enumerate() {
         let now = case.now.unwrap_or(begin);
         clock.set_millis(now);
         let compared = match &case.latches {
             None => compare(plan, &plugin, case),
-            // No abort is forgotten, so who knows of some has a VM of its own.
+            // A VM never forgets an abort, so a case with latches needs a new one.
             Some(latches) => {
                 let entropy = Entropy::Seeded(now);
-                sim::informed(module, spec.to_string(), now, entropy, None, Some(latches))
-                    .and_then(|(_, informed)| compare(plan, &informed, case))
+                sim::start_with_latches(module, spec.to_string(), now, entropy, None, Some(latches))
+                    .and_then(|(_, plugin)| compare(plan, &plugin, case))
             }
         };
         match compared {
-            Ok(seen) => reached.add(&seen),
-            Err(what) => return Some(Difference { at, what }),
+            Ok(outcome) => coverage.add(&outcome),
+            Err(what) => return Some(Difference { index, what }),
         }
     }
     None
 }
 
-fn compare(plan: &Plan, plugin: &Plugin, case: &Case) -> Result<Seen, String> {
-    let wasm = ordered(sim::send(plugin, case)?);
-    let ids: Vec<[u8; 16]> = wasm.set_cookie.iter().filter_map(|line| minted(line)).collect();
-    // Where the filter minted an id, native Rust decides with that very id.
-    let entropy = |at: usize| ids.get(at).copied().unwrap_or_default();
+/// Decides a case by both; the error shows both outcomes.
+fn compare(plan: &Plan, plugin: &Plugin, case: &Case) -> Result<RawOutcome, String> {
+    let wasm = sorted(sim::send(plugin, case)?);
+    // Native Rust decides with the ids that the filter minted.
+    let minted = minted_entropy(&wasm.set_cookie);
+    let entropy = |index: usize| minted.get(index).copied().unwrap_or_default();
     let native = catch_unwind(AssertUnwindSafe(|| native::decide_minting(plan, case, entropy)));
-    let mut native = ordered(native.map_err(|_| "native panicked".to_string())?);
+    let mut native = sorted(native.map_err(|_| "native panicked".to_string())?);
     if native.record.ends_with(&format!("\"digest\":\"{}\"}}", plan.digest())) {
-        // Nothing was decided, and a proxy keeps no record of that.
+        // The record holds no decision; the filter stores none then.
         native.record.clear();
     }
     if native == wasm {
         return Ok(native);
     }
-    Err(format!("native\n{}wasm\n{}", shown(&native), shown(&wasm)))
+    Err(format!("native\n{}wasm\n{}", format_outcome(&native), format_outcome(&wasm)))
 }
 
-fn shown(seen: &Seen) -> String {
-    let mut text = format!("  record {}\n", seen.record);
-    for (name, value) in &seen.upstream {
+fn format_outcome(outcome: &RawOutcome) -> String {
+    let mut text = format!("  record {}\n", outcome.record);
+    for (name, value) in &outcome.upstream {
         text.push_str(&format!("  {name}: {}\n", value.escape_ascii()));
     }
-    for line in &seen.set_cookie {
+    for line in &outcome.set_cookie {
         text.push_str(&format!("  set-cookie: {line}\n"));
     }
     text
 }
 
-/// Fields by name; lines of one name keep their order.
-fn ordered(mut seen: Seen) -> Seen {
-    seen.upstream.sort_by(|one, two| one.0.cmp(&two.0));
-    seen
+/// Sorts the upstream's fields by name; lines of one name keep their order.
+fn sorted(mut outcome: RawOutcome) -> RawOutcome {
+    outcome.upstream.sort_by(|one, two| one.0.cmp(&two.0));
+    outcome
 }
 
-/// The id in a Set-Cookie line of Serin's, as bytes.
-fn minted(line: &str) -> Option<[u8; 16]> {
-    let id = line.split_once('=')?.1.split(';').next()?;
-    let whole = id.len() == 32 && id.bytes().all(|byte| byte.is_ascii_hexdigit());
-    whole.then(|| Case::entropy_of(id))
-}
-
-/// How often each kind of outcome came up: a run that reaches little proves little.
+/// The number of requests with each kind of outcome.
 #[derive(Default)]
-pub(crate) struct Reached(BTreeMap<&'static str, u64>);
+pub(crate) struct Coverage(BTreeMap<&'static str, u64>);
 
-impl Reached {
-    fn add(&mut self, seen: &Seen) {
-        const MARKS: [(&str, &str); 12] = [
+impl Coverage {
+    fn add(&mut self, outcome: &RawOutcome) {
+        const KINDS: [(&str, &str); 12] = [
             ("a rollout", "\"rollout\":"),
             ("flags", "\"flags\":"),
             ("STATIC", "\"STATIC\""),
@@ -118,30 +111,28 @@ impl Reached {
             ("nothing to decide", ""),
             ("a pin or id", ""),
         ];
-        for (what, mark) in MARKS {
-            let found = match what {
-                "nothing to decide" => seen.record.is_empty(),
-                "a pin or id" => !seen.set_cookie.is_empty(),
-                _ => seen.record.contains(mark),
+        for (kind, part) in KINDS {
+            let found = match kind {
+                "nothing to decide" => outcome.record.is_empty(),
+                "a pin or id" => !outcome.set_cookie.is_empty(),
+                _ => outcome.record.contains(part),
             };
-            *self.0.entry(what).or_default() += u64::from(found);
+            *self.0.entry(kind).or_default() += u64::from(found);
         }
     }
-}
 
-impl Reached {
-    /// What never came up.
+    /// The kinds that no request had.
     pub(crate) fn missing(&self) -> Vec<&'static str> {
-        self.0.iter().filter(|(_, count)| **count == 0).map(|(what, _)| *what).collect()
+        self.0.iter().filter(|(_, count)| **count == 0).map(|(kind, _)| *kind).collect()
     }
 }
 
-impl fmt::Display for Reached {
+impl fmt::Display for Coverage {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("requests with ")?;
-        for (at, (what, count)) in self.0.iter().enumerate() {
-            let comma = if at > 0 { ", " } else { "" };
-            write!(f, "{comma}{what}: {count}")?;
+        for (index, (kind, count)) in self.0.iter().enumerate() {
+            let comma = if index > 0 { ", " } else { "" };
+            write!(f, "{comma}{kind}: {count}")?;
         }
         Ok(())
     }

@@ -1,77 +1,78 @@
-//! A difference made small, and printed as a vector.
+//! The shrinker: reduces the spec and the request of a difference, and prints them as a vector.
 
-use crate::pair::{Difference, Reached, first_difference};
+use crate::pair::{Coverage, Difference, first_difference};
 use serde_json::{Value, json};
 use serin_conformance::native;
 use serin_conformance::vector::Case;
 use serin_core::Plan;
 use serin_host_sim::Module;
 
-/// Tries at most this many smaller pairs.
-const TRIES: usize = 3000;
+/// The maximum number of smaller pairs to try.
+const MAX_TRIES: usize = 3000;
 
-/// What differs, and the smallest spec and request found on which it does, ready for
+/// A report of a difference with the smallest spec and request that show it, in the form of
 /// `tests/vectors`.
 pub(crate) fn report(module: &Module, spec: Value, cases: Vec<Case>, found: Difference) -> String {
-    let mut search = Search { module, tries: TRIES };
-    // The request alone, or with all that came before it where the order matters.
-    let mut before = cases;
-    before.truncate(found.at + 1);
-    let alone = before.split_off(found.at);
-    let cases = if search.differ(&spec, &alone).is_some() {
-        alone
+    let mut shrinker = Shrinker { module, tries_left: MAX_TRIES };
+    // The request alone, or with all previous requests if the order matters.
+    let mut cases = cases;
+    cases.truncate(found.index + 1);
+    let alone = cases.split_off(found.index);
+    if shrinker.try_compare(&spec, &alone).is_some() {
+        cases = alone;
     } else {
-        before.extend(alone);
-        before
-    };
-    let (mut spec, mut cases) = (spec, cases);
-    while search.step(&mut spec, &mut cases) {}
-    let what = search.once(&spec, &cases).map_or(found.what, |difference| difference.what);
+        cases.extend(alone);
+    }
+    let mut spec = spec;
+    while shrinker.remove_one_part(&mut spec, &mut cases) {}
+    let what = shrinker.compare(&spec, &cases).map_or(found.what, |difference| difference.what);
     format!("{what}\n{}", vector(spec, cases))
 }
 
-struct Search<'m> {
+struct Shrinker<'m> {
     module: &'m Module,
-    tries: usize,
+    tries_left: usize,
 }
 
-impl Search<'_> {
-    fn differ(&mut self, spec: &Value, cases: &[Case]) -> Option<Difference> {
-        self.tries = self.tries.checked_sub(1)?;
-        self.once(spec, cases)
+impl Shrinker<'_> {
+    /// [`Shrinker::compare`] while there are tries left.
+    fn try_compare(&mut self, spec: &Value, cases: &[Case]) -> Option<Difference> {
+        self.tries_left = self.tries_left.checked_sub(1)?;
+        self.compare(spec, cases)
     }
 
-    fn once(&self, spec: &Value, cases: &[Case]) -> Option<Difference> {
+    fn compare(&self, spec: &Value, cases: &[Case]) -> Option<Difference> {
         let plan = Plan::from_json(spec.to_string().as_bytes()).ok()?;
-        first_difference(self.module, &plan, spec, cases, &mut Reached::default())
+        first_difference(self.module, &plan, spec, cases, &mut Coverage::default())
     }
 
-    /// Leaves one part out, if the rest still differs. Says whether it found one.
-    fn step(&mut self, spec: &mut Value, cases: &mut [Case]) -> bool {
-        for part in parts(spec) {
+    /// Removes the first part of the spec or of the last request without which the outcomes still
+    /// differ. Returns whether there was one.
+    fn remove_one_part(&mut self, spec: &mut Value, cases: &mut [Case]) -> bool {
+        for path in paths(spec) {
             let mut smaller = spec.clone();
-            remove(&mut smaller, &part);
-            if self.differ(&smaller, cases).is_some() {
+            remove(&mut smaller, &path);
+            if self.try_compare(&smaller, cases).is_some() {
                 *spec = smaller;
                 return true;
             }
         }
         let Some(last) = cases.last() else { return false };
-        for at in 0..last.request.headers.len() {
-            let left_out = cases.last_mut().map(|case| case.request.headers.remove(at));
-            if self.differ(spec, cases).is_some() {
+        for index in 0..last.request.headers.len() {
+            let removed = cases.last_mut().map(|case| case.request.headers.remove(index));
+            if self.try_compare(spec, cases).is_some() {
                 return true;
             }
-            if let (Some(header), Some(case)) = (left_out, cases.last_mut()) {
-                case.request.headers.insert(at, header);
+            if let (Some(header), Some(case)) = (removed, cases.last_mut()) {
+                case.request.headers.insert(index, header);
             }
         }
         false
     }
 }
 
-/// The way to every entry of every object and list, large ones first.
-fn parts(value: &Value) -> Vec<Vec<String>> {
+/// The paths of all entries of objects and lists, shortest first.
+fn paths(value: &Value) -> Vec<Vec<String>> {
     fn walk(value: &Value, at: &mut Vec<String>, all: &mut Vec<Vec<String>>) {
         let entries: Vec<(String, &Value)> = match value {
             Value::Object(entries) => {
@@ -95,8 +96,9 @@ fn parts(value: &Value) -> Vec<Vec<String>> {
     all
 }
 
-fn remove(value: &mut Value, part: &[String]) {
-    let Some((key, rest)) = part.split_first() else { return };
+/// Removes the entry at a path.
+fn remove(value: &mut Value, path: &[String]) {
+    let Some((key, rest)) = path.split_first() else { return };
     match value {
         Value::Object(entries) if rest.is_empty() => drop(entries.remove(key)),
         Value::Object(entries) => {
@@ -114,7 +116,7 @@ fn remove(value: &mut Value, part: &[String]) {
     }
 }
 
-/// A suite as the vectors have them. It expects what native Rust does, which is to be reviewed.
+/// A suite in the form of the vectors. It expects native Rust's outcomes, which a person must review.
 fn vector(spec: Value, mut cases: Vec<Case>) -> String {
     if let Ok(plan) = Plan::from_json(spec.to_string().as_bytes()) {
         for case in &mut cases {

@@ -1,10 +1,10 @@
-//! Every vector through the filter in real Envoy: one process, one listener a suite.
+//! The runner of Envoy: every vector through the filter in one process, with one listener for each
+//! suite.
 
 mod envoy_robustness;
 
-use serin_conformance::client::Message;
 use serin_conformance::envoy::{self, Envoy, bootstrap};
-use serin_conformance::minted::differences_with_own_entropy;
+use serin_conformance::host_entropy::differences_with_host_entropy;
 use serin_conformance::outcome::{self, Outcome};
 use serin_conformance::report::Report;
 use serin_conformance::upstream::{CASE_FIELD, Upstream};
@@ -17,27 +17,27 @@ use std::process::ExitCode;
 
 fn main() -> ExitCode {
     let mut report = Report::new("Envoy");
-    if let Err(why) = vectors(&mut report) {
-        report.ran("all vectors", Err(why));
+    if let Err(why) = run_all(&mut report) {
+        report.record("all vectors", Err(why));
     }
     envoy_robustness::run(&mut report);
     report.finish()
 }
 
-fn vectors(report: &mut Report) -> Result<(), String> {
+fn run_all(report: &mut Report) -> Result<(), String> {
     let suites = vector::load()?;
-    let filter = envoy::path_from("SERIN_FILTER_WASM")?;
+    let filter = envoy::path_from_env("SERIN_FILTER_WASM")?;
     let upstream = Upstream::start("upstream")?;
     let listeners = suites.iter().map(|suite| {
-        let mut filter = bootstrap::wasm(&filter, &suite.spec.to_string());
+        let mut filter = bootstrap::wasm_filter(&filter, &suite.spec.to_string());
         if let Some(keys) = &suite.override_keys {
-            bootstrap::give_keys(&mut filter, &suite.name, keys);
+            bootstrap::set_override_keys(&mut filter, &suite.name, keys);
         }
         bootstrap::listener(&suite.name, &filter, "upstream")
     });
     let clusters = [("upstream", upstream.address)];
     let config = bootstrap::bootstrap(listeners.collect(), &clusters);
-    let envoy = Envoy::start(envoy::folder("vectors")?, &config)?;
+    let envoy = Envoy::start(envoy::create_folder("vectors")?, &config)?;
     for suite in &suites {
         let plan = native::plan(suite)?;
         let to = envoy.listener(&suite.name)?;
@@ -45,7 +45,7 @@ fn vectors(report: &mut Report) -> Result<(), String> {
             run(suite, &plan, case, (&envoy, to), &upstream, report);
         }
     }
-    if report.any_failed() {
+    if report.has_failures() {
         println!("Envoy's log ends in\n{}", envoy.log());
     }
     Ok(())
@@ -60,17 +60,17 @@ fn run(
     report: &mut Report,
 ) {
     let name = format!("{} / {}", suite.name, case.name);
-    if !report.wants(&name) {
+    if !report.selects(&name) {
         return;
     }
     if let Some(reason) = case.skip.get("envoy") {
         return report.skip(&name, reason);
     }
-    let outcome = send(case, to, upstream).and_then(|seen| {
+    let outcome = send(case, to, upstream).and_then(|actual| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
-        differences_with_own_entropy(plan, case, &expected, &seen)
+        differences_with_host_entropy(plan, case, &expected, &actual)
     });
-    report.ran(&name, outcome);
+    report.record(&name, outcome);
 }
 
 fn send(
@@ -78,33 +78,35 @@ fn send(
     (envoy, to): (&Envoy, SocketAddr),
     upstream: &Upstream,
 ) -> Result<Outcome, String> {
-    // Where there are no keys there are no counters to ask for.
+    // Without keys the filter has no counters of tokens.
     let counters =
         || if case.override_keys.is_some() { overrides(envoy) } else { Ok(BTreeMap::new()) };
     let before = counters()?;
     let token = format!("Bearer {}", jwt::token(&case.jwt));
     let name = Upstream::new_case();
-    let mut further = vec![(CASE_FIELD, name.as_str())];
+    let mut extra = vec![(CASE_FIELD, name.as_str())];
     if case.request.scheme == "https" {
-        // Envoy believes the proxy in front of it, as it does behind any load balancer.
-        further.push(("x-forwarded-proto", "https"));
+        // Envoy takes the scheme from the proxy in front of it.
+        extra.push(("x-forwarded-proto", "https"));
     }
     if !case.jwt.is_empty() {
-        further.push(("authorization", &token));
+        extra.push(("authorization", &token));
     }
-    let response = client::send(to, Some(case.ip()), &case.request, &further)?;
-    let seen = upstream.take(&name);
-    let seen = seen.ok_or_else(|| format!("no upstream saw it; {}", describe(&response)))?;
+    let response = client::send(to, Some(case.ip()), &case.request, &extra)?;
+    let fields = upstream.take(&name).ok_or_else(|| {
+        let (status, body) = (&response.start, response.text());
+        format!("the request did not reach the upstream; the client got {status} {body}")
+    })?;
     Ok(Outcome {
         record: response.field(bootstrap::RECORD_FIELD).unwrap_or_default(),
-        upstream: outcome::joined(seen),
+        upstream: outcome::join_fields(fields),
         set_cookie: response.all("set-cookie"),
-        told: response.field("serin-decision"),
-        overrides: outcome::risen(&before, &counters()?),
+        response_decision: response.field("serin-decision"),
+        overrides: outcome::incremented(&before, &counters()?),
     })
 }
 
-/// The counters of what became of tokens, of all suites together.
+/// The counters of `serin.overrides`, over all suites.
 fn overrides(envoy: &Envoy) -> Result<BTreeMap<String, u64>, String> {
     let text = envoy.admin("/stats?filter=serin.overrides")?;
     let counter = |line: &str| {
@@ -113,8 +115,4 @@ fn overrides(envoy: &Envoy) -> Result<BTreeMap<String, u64>, String> {
         Some((name.to_owned(), count.trim().parse().ok()?))
     };
     Ok(text.lines().filter_map(counter).collect())
-}
-
-fn describe(response: &Message) -> String {
-    format!("the client got {} {}", response.start, response.text())
 }

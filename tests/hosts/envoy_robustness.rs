@@ -1,26 +1,32 @@
-//! What vectors cannot say: configurations that are bad from the start or turn bad, and none.
+//! Checks in Envoy that vectors cannot express: bad configurations at start and later, no configuration,
+//! and override keys.
 
 use serde_json::{Value, json};
 use serin_conformance::client::{self, Message};
 use serin_conformance::envoy::{self, Envoy, bootstrap};
-use serin_conformance::overrides;
+use serin_conformance::outcome;
 use serin_conformance::report::Report;
-use serin_conformance::upstream::Upstream;
+use serin_conformance::serin_cli;
+use serin_conformance::upstream::{CASE_FIELD, Upstream};
 use serin_conformance::vector::Request;
-use std::path::{Path, PathBuf};
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::time::Duration;
 
-/// Runs every check, each in an Envoy of its own.
+/// The case name of every request.
+const CASE: &str = "this";
+
+/// Runs every check, each in a new Envoy.
 pub(crate) fn run(report: &mut Report) {
-    report.check("a bad spec is refused at start, every error named in the log", bad_at_start);
+    report.check("a bad spec at start is refused, with every error in the log", bad_spec_at_start);
     report.check("a good update takes effect, a bad one leaves the plan in force", updates);
-    report.check("without a spec requests go through, without Serin's fields", no_spec);
-    report.check("keys by Envoy's environment are used and appear nowhere", keys_of_envoy);
-    report.check("bad keys are named in the log, and requests go on", bad_keys);
-    report.check("many users at once on two workers get what native decides", many_at_once);
+    report.check("without a spec requests pass, without Serin's fields", no_spec);
+    report.check("override keys of Envoy's environment work and never appear", override_keys);
+    report.check("bad override keys are logged, and requests pass", bad_override_keys);
+    report.check("concurrent requests on two workers agree with native", concurrent_requests);
 }
 
-/// A canary at this share, on every path; revisions tell plans apart in the record.
+/// A spec with a canary at this share on every path. The revision identifies the plan in the record.
 fn spec(revision: u64, share: f64) -> Value {
     json!({
         "formatVersion": 1,
@@ -35,7 +41,7 @@ fn spec(revision: u64, share: f64) -> Value {
     })
 }
 
-/// Two mistakes in different places.
+/// A spec with an error at each of [`ERROR_PATHS`].
 fn bad_spec() -> Value {
     let mut spec = spec(9, 5.0);
     spec["rollouts"]["web"]["baseline"] = json!("nobody");
@@ -44,48 +50,48 @@ fn bad_spec() -> Value {
     spec
 }
 
-const MISTAKES: [&str; 2] = ["rollouts.web.baseline", "flags.f.defaultVariant"];
+const ERROR_PATHS: [&str; 2] = ["rollouts.web.baseline", "flags.f.defaultVariant"];
 
 fn filter() -> Result<PathBuf, String> {
-    envoy::path_from("SERIN_FILTER_WASM")
+    envoy::path_from_env("SERIN_FILTER_WASM")
 }
 
-fn bad_at_start() -> Result<(), String> {
-    let filter = bootstrap::wasm(&filter()?, &bad_spec().to_string());
+fn bad_spec_at_start() -> Result<(), String> {
+    let filter = bootstrap::wasm_filter(&filter()?, &bad_spec().to_string());
     let listener = bootstrap::listener("web", &filter, "upstream");
     let upstream = Upstream::start("upstream")?;
     let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
-    let said = envoy::refused("bad-at-start", &config)?;
-    all_named(&said)
+    let log = envoy::expect_refusal("bad-at-start", &config)?;
+    check_log_names_errors(&log)
 }
 
-fn all_named(log: &str) -> Result<(), String> {
-    match MISTAKES.iter().find(|path| !log.contains(*path)) {
+fn check_log_names_errors(log: &str) -> Result<(), String> {
+    match ERROR_PATHS.iter().find(|path| !log.contains(*path)) {
         Some(path) => Err(format!("the log does not name {path}\n{log}")),
         None => Ok(()),
     }
 }
 
 fn updates() -> Result<(), String> {
-    let folder = envoy::folder("updates")?;
+    let folder = envoy::create_folder("updates")?;
     let file = folder.join("serin.json");
     let filter = filter()?;
     let deliver = |version: &str, spec: &Value| {
         let config = bootstrap::wasm_config(&filter, &spec.to_string());
-        replace(&folder, &file, &bootstrap::discovery(version, &config).to_string())
+        envoy::replace_file(&file, &bootstrap::discovery_response(version, &config).to_string())
     };
     deliver("1", &spec(1, 0.0))?;
     let upstream = Upstream::start("upstream")?;
     let listener =
-        bootstrap::listener("web", &bootstrap::wasm_from_file(&file, &folder), "upstream");
+        bootstrap::listener("web", &bootstrap::wasm_filter_from_file(&file, &folder), "upstream");
     let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
     let envoy = Envoy::start(folder.clone(), &config)?;
     expect_revision(&envoy, 1, "stable")?;
     deliver("2", &spec(2, 100.0))?;
     expect_revision(&envoy, 2, "canary")?;
     deliver("3", &bad_spec())?;
-    envoy.wait_for_log(MISTAKES[0])?;
-    all_named(&envoy.whole_log())?;
+    envoy.wait_for_log(ERROR_PATHS[0])?;
+    check_log_names_errors(&envoy.whole_log())?;
     std::thread::sleep(Duration::from_millis(500));
     for _ in 0..20 {
         expect_revision(&envoy, 2, "canary")?;
@@ -94,104 +100,94 @@ fn updates() -> Result<(), String> {
     expect_revision(&envoy, 4, "stable")
 }
 
-/// A rename, as every tool that updates a configuration under a running server does it.
-fn replace(folder: &Path, file: &Path, text: &str) -> Result<(), String> {
-    let new = folder.join("serin.json.new");
-    envoy::write(&new, text)?;
-    std::fs::rename(&new, file).map_err(|error| format!("{}: {error}", file.display()))
-}
-
+/// Waits until requests are decided by this revision and go to this arm.
 fn expect_revision(envoy: &Envoy, revision: u64, arm: &str) -> Result<(), String> {
-    let wanted = format!("\"revision\":{revision},");
+    let to = envoy.listener("web")?;
+    let parts = [format!("\"revision\":{revision},"), format!("\"arm\":\"{arm}\"")];
     let mut last = String::new();
-    let found = envoy::until(Duration::from_secs(60), || {
-        last = ask(envoy, "web", Some("ana")).map_or_else(|why| why, |response| record(&response));
-        (last.contains(&wanted) && last.contains(&format!("\"arm\":\"{arm}\""))).then_some(())
+    let found = envoy::poll(|| {
+        last = send(to, "ana").map_or_else(|why| why, |response| record(&response));
+        parts.iter().all(|part| last.contains(part)).then_some(())
     });
-    found
-        .ok_or_else(|| format!("wanted revision {revision} and {arm}, got {last}\n{}", envoy.log()))
+    found.ok_or_else(|| {
+        format!("expected revision {revision} and {arm}, got {last}\n{}", envoy.log())
+    })
 }
 
 fn no_spec() -> Result<(), String> {
     let upstream = Upstream::start("upstream")?;
-    let filter = bootstrap::wasm(&filter()?, "");
+    let filter = bootstrap::wasm_filter(&filter()?, "");
     let listener = bootstrap::listener("web", &filter, "upstream");
     let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
-    let envoy = Envoy::start(envoy::folder("no-spec")?, &config)?;
-    let response = ask(&envoy, "web", Some("ana"))?;
-    let seen = upstream.take("this").unwrap_or_default();
-    let fields = serin_conformance::outcome::joined(seen);
-    let own: Vec<_> =
-        fields.keys().filter(|name| serin_conformance::outcome::reserved(name)).collect();
+    let envoy = Envoy::start(envoy::create_folder("no-spec")?, &config)?;
+    let response = send(envoy.listener("web")?, "ana")?;
+    let fields = outcome::join_fields(upstream.take(CASE).unwrap_or_default());
+    let own: Vec<_> = fields.keys().filter(|name| outcome::is_reserved_field(name)).collect();
     if response.status() == 200 && own.is_empty() {
         return Ok(());
     }
     Err(format!("{} with {own:?}\n{}", response.start, envoy.log()))
 }
 
-/// An Envoy that was given keys.
-fn with_keys(name: &str, keys: &str) -> Result<(Envoy, Upstream), String> {
+/// An Envoy with override keys in its environment, and its upstream.
+fn start_with_keys(name: &str, keys: &str) -> Result<(Envoy, Upstream), String> {
     let upstream = Upstream::start("upstream")?;
-    let mut filter = bootstrap::wasm(&filter()?, &spec(1, 0.0).to_string());
-    bootstrap::let_have_keys(&mut filter);
+    let mut filter = bootstrap::wasm_filter(&filter()?, &spec(1, 0.0).to_string());
+    bootstrap::pass_override_keys(&mut filter);
     let listener = bootstrap::listener("web", &filter, "upstream");
     let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
     let variables = [("SERIN_OVERRIDE_KEYS", keys)];
-    Ok((Envoy::start_with(envoy::folder(name)?, &config, &variables)?, upstream))
+    Ok((Envoy::start_with(envoy::create_folder(name)?, &config, &variables)?, upstream))
 }
 
-/// With a secret and a token that the command makes.
-fn keys_of_envoy() -> Result<(), String> {
-    let (secret, token) = overrides::secret_and_token("web=canary")?;
-    let (envoy, _upstream) = with_keys("keys", &json!({"qa": secret}).to_string())?;
+fn override_keys() -> Result<(), String> {
+    let (secret, token) = serin_cli::secret_and_token("web=canary")?;
+    let (envoy, _upstream) = start_with_keys("keys", &json!({"qa": secret}).to_string())?;
     let to = envoy.listener("web")?;
-    let plain = record(&send(to, Some("ana"))?);
-    let case = serin_conformance::upstream::CASE_FIELD;
-    let request = request(Some("ana"))?;
-    let fields = [(case, "this"), ("x-serin-override", token.as_str())];
-    let response = client::send(to, None, &request, &fields)?;
-    let (forced, told) = (record(&response), response.field("serin-decision"));
+    let plain = record(&send(to, "ana")?);
+    let fields = [(CASE_FIELD, CASE), ("x-serin-override", token.as_str())];
+    let response = client::send(to, None, &request("ana")?, &fields)?;
+    let (forced, decision) = (record(&response), response.field("serin-decision"));
     if !plain.contains("\"arm\":\"stable\"") || response.status() != 200 {
         return Err(format!("{} {plain}\n{}", response.start, envoy.log()));
     }
     if !forced.contains("\"override\":\"qa\"") || !forced.contains("\"arm\":\"canary\"") {
         return Err(format!("the arm is not forced: {forced}\n{}", envoy.log()));
     }
-    if told.as_deref() != Some(&*forced) {
-        return Err(format!("the response tells {told:?}"));
+    if decision.as_deref() != Some(&*forced) {
+        return Err(format!("the response carries {decision:?}"));
     }
-    let places = [envoy.whole_log(), envoy.admin("/config_dump")?, envoy.output()];
-    if places.iter().any(|text| text.contains(&secret)) {
+    let outputs = [envoy.whole_log(), envoy.admin("/config_dump")?, envoy.output()];
+    if outputs.iter().any(|text| text.contains(&secret)) {
         return Err("the secret appears in Envoy's log or configuration".into());
     }
     Ok(())
 }
 
-fn bad_keys() -> Result<(), String> {
-    let (secret, token) = overrides::secret_and_token("web=canary")?;
+fn bad_override_keys() -> Result<(), String> {
+    let (secret, token) = serin_cli::secret_and_token("web=canary")?;
     let keys = json!({"qa": secret, "ci": {"secret": "short"}}).to_string();
-    let (envoy, _upstream) = with_keys("bad-keys", &keys)?;
+    let (envoy, _upstream) = start_with_keys("bad-keys", &keys)?;
     let fields = [("x-serin-override", token.as_str())];
-    let response = client::send(envoy.listener("web")?, None, &request(Some("ana"))?, &fields)?;
-    let seen = record(&response);
-    if !seen.contains("\"arm\":\"stable\"") || response.status() != 200 {
-        return Err(format!("{} {seen}\n{}", response.start, envoy.log()));
+    let response = client::send(envoy.listener("web")?, None, &request("ana")?, &fields)?;
+    let record = record(&response);
+    if !record.contains("\"arm\":\"stable\"") || response.status() != 200 {
+        return Err(format!("{} {record}\n{}", response.start, envoy.log()));
     }
-    for wanted in ["KEYS: ci: grants nothing", "KEYS: ci.secret: is not", "there are no overrides"]
-    {
-        envoy.wait_for_log(wanted)?;
+    for line in ["KEYS: ci: grants nothing", "KEYS: ci.secret: is not", "overrides are off"] {
+        envoy.wait_for_log(line)?;
     }
     let log = envoy.whole_log();
     if log.contains(&secret) { Err("the secret is in the log".into()) } else { Ok(()) }
 }
 
-fn many_at_once() -> Result<(), String> {
+fn concurrent_requests() -> Result<(), String> {
     let spec = spec(3, 50.0);
     let upstream = Upstream::start("upstream")?;
-    let filter = bootstrap::wasm(&filter()?, &spec.to_string());
+    let filter = bootstrap::wasm_filter(&filter()?, &spec.to_string());
     let listener = bootstrap::listener("web", &filter, "upstream");
     let config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
-    let envoy = Envoy::start(envoy::folder("many")?, &config)?;
+    let envoy = Envoy::start(envoy::create_folder("many")?, &config)?;
     let plan = serin_core::Plan::from_json(spec.to_string().as_bytes());
     let plan = plan.map_err(|errors| errors.to_string())?;
     let to = envoy.listener("web")?;
@@ -199,17 +195,16 @@ fn many_at_once() -> Result<(), String> {
         .map(|thread| {
             std::thread::spawn(move || {
                 let users = (0..50).map(move |number| format!("user-{thread}-{number}"));
-                users.map(|user| (user.clone(), send(to, Some(&user)))).collect::<Vec<_>>()
+                users.map(|user| (user.clone(), send(to, &user))).collect::<Vec<_>>()
             })
         })
         .collect();
     for thread in threads {
-        let answers = thread.join().map_err(|_| "a client panicked".to_string())?;
-        for (user, response) in answers {
-            let native = native_record(&plan, &user);
-            let seen = record(&response?);
-            if native != seen {
-                return Err(format!("{user}: native {native}\nEnvoy {seen}"));
+        let responses = thread.join().map_err(|_| "a client panicked".to_string())?;
+        for (user, response) in responses {
+            let (native, envoy) = (native_record(&plan, &user), record(&response?));
+            if native != envoy {
+                return Err(format!("{user}: native {native}\nEnvoy {envoy}"));
             }
         }
     }
@@ -225,24 +220,17 @@ fn native_record(plan: &serin_core::Plan, user: &str) -> String {
     decision.record(plan)
 }
 
-fn ask(envoy: &Envoy, listener: &str, user: Option<&str>) -> Result<Message, String> {
-    send(envoy.listener(listener)?, user)
+fn request(user: &str) -> Result<Request, String> {
+    let request = json!({"path": "/", "headers": [["x-user-id", user]]});
+    serde_json::from_value(request).map_err(|error| error.to_string())
 }
 
-fn request(user: Option<&str>) -> Result<Request, String> {
-    serde_json::from_value(json!({
-        "path": "/",
-        "headers": user.iter().map(|user| ["x-user-id", user]).collect::<Vec<_>>(),
-    }))
-    .map_err(|error| error.to_string())
+/// Sends a request of a user, as the case [`CASE`].
+fn send(to: SocketAddr, user: &str) -> Result<Message, String> {
+    client::send(to, None, &request(user)?, &[(CASE_FIELD, CASE)])
 }
 
-fn send(to: std::net::SocketAddr, user: Option<&str>) -> Result<Message, String> {
-    let request = request(user)?;
-    let case = serin_conformance::upstream::CASE_FIELD;
-    client::send(to, None, &request, &[(case, "this")])
-}
-
+/// The decision record in a response.
 fn record(response: &Message) -> String {
     response.field(bootstrap::RECORD_FIELD).unwrap_or_default()
 }

@@ -1,13 +1,13 @@
-//! Gates in real Envoy with two workers, under load: a canary that starts to fail is cut off by itself,
-//! and one that does not is promoted. Times are printed, never demanded.
+//! Gates in real Envoy with two workers, under load: a canary that starts to fail is aborted, a healthy
+//! one is promoted. Durations are printed and not checked.
 
 use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::envoy::edge::Edge;
 use serin_conformance::envoy::{self, Envoy};
-use serin_conformance::load::{Load, Note};
-use serin_conformance::overrides;
+use serin_conformance::load::{Exchange, LoadGenerator};
 use serin_conformance::report::Report;
+use serin_conformance::serin_cli;
 use serin_conformance::service::Service;
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -15,26 +15,24 @@ use std::process::ExitCode;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-/// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(40);
 const USERS: usize = 3000;
-/// In per cent: the chance of an abort without a cause, beyond what any number of runs will see.
+/// The probability of a false abort, in per cent. It is small enough that no run sees one.
 const ALPHA: f64 = 0.001;
 
 fn main() -> ExitCode {
     let mut report = Report::new("gates in Envoy");
-    report.check("a canary that starts to fail is cut off, and stays off", failing);
-    report.check("a healthy canary is promoted step by step", healthy);
-    report.check("answers that break off are errors", cut_off);
-    report.check("clients that go away are none", impatient);
-    report.check("a canary that hangs is cut off by how long clients wait", hanging);
-    report.check("a canary that is slower is cut off", slow);
-    report.check("a canary that sells nothing is cut off", sells_nothing);
-    report.check("a shadow that answers otherwise is counted, and aborts", shadow);
+    report.check("a canary that starts to fail is aborted, and stays aborted", failing_canary);
+    report.check("a healthy canary is promoted step by step", healthy_canary);
+    report.check("truncated responses are errors", truncated_responses);
+    report.check("clients that disconnect are not errors", disconnecting_clients);
+    report.check("a canary that hangs is aborted by its clients' waiting times", hanging_canary);
+    report.check("a slow canary is aborted", slow_canary);
+    report.check("a canary without KPI events is aborted", canary_without_kpi);
+    report.check("a shadow whose responses differ is counted, and aborts", diverging_shadow);
     report.finish()
 }
 
-/// The spec of a shop whose canary is guarded.
+/// The spec of a shop whose canary has gates.
 fn spec(revision: u64, epoch: u64) -> Value {
     json!({
         "formatVersion": 1,
@@ -59,14 +57,14 @@ fn spec(revision: u64, epoch: u64) -> Value {
     })
 }
 
-/// The same with other gates.
-fn guarded(gates: Value) -> Value {
+/// The same spec with other gates.
+fn spec_with_gates(gates: Value) -> Value {
     let mut spec = spec(1, 1);
     spec["rollouts"]["shop"]["gates"] = gates;
     spec
 }
 
-/// Everything around one Envoy.
+/// The services and the configuration of one Envoy.
 struct Shop {
     stable: Service,
     canary: Service,
@@ -79,9 +77,9 @@ struct Shop {
 
 impl Shop {
     fn new(name: &str) -> Result<Self, String> {
-        let (secret, token) = overrides::secret_and_token("shop=canary")?;
+        let (secret, token) = serin_cli::secret_and_token("shop=canary")?;
         let state = Service::start("state")?;
-        state.say("{\"latches\":[]}");
+        state.set_body("{\"latches\":[]}");
         let variables = json!({
             "SERIN_GATE_TICK_MS": "50",
             "SERIN_WEBHOOK_CLUSTER": "hook",
@@ -102,13 +100,14 @@ impl Shop {
         })
     }
 
-    /// With this spec in force and an Envoy whose canary answers, at this address.
+    /// Starts a shop and its Envoy with a spec, and waits until the canary responds. Returns the
+    /// address of the listener too.
     fn open(name: &str, spec: &Value) -> Result<(Self, Envoy, SocketAddr), String> {
         let mut shop = Self::new(name)?;
         shop.edge.deliver(spec)?;
         let envoy = shop.start()?;
         let to = envoy.listener("edge")?;
-        until("the canary gets traffic", &envoy, || canary_answers(to, &[("x-team", "a")]))?;
+        envoy.wait_until("the canary gets traffic", || canary_responds(to, &[("x-team", "a")]))?;
         Ok((shop, envoy, to))
     }
 
@@ -123,59 +122,60 @@ impl Shop {
     }
 }
 
-fn failing() -> Result<(), String> {
+fn failing_canary() -> Result<(), String> {
     let (mut shop, envoy, to) = Shop::open("gates-failing", &spec(1, 1))?;
-    let load = Load::start(to, USERS);
-    more(&envoy, &shop, 300)?;
+    let load = LoadGenerator::start(to, USERS);
+    wait_for_requests(&envoy, &shop, 300)?;
     if is_aborted(&envoy) {
-        return Err("aborted without a cause".into());
+        return Err("the gate aborted a healthy canary".into());
     }
-    let (onset, asked) = (Instant::now(), shop.canary.asked());
-    shop.canary.fail(100);
-    until("the gate aborts", &envoy, || is_aborted(&envoy))?;
-    let latched = Instant::now();
-    more(&envoy, &shop, 500)?;
-    let notes = load.stop()?;
-    let exposed = shop.canary.asked() - asked;
-    let last = shop.canary.last().ok_or("the canary was never asked")?;
+    let (onset, before) = (Instant::now(), shop.canary.request_count());
+    shop.canary.set_error_percent(100);
+    envoy.wait_until("the gate aborts", || is_aborted(&envoy))?;
+    let aborted = Instant::now();
+    wait_for_requests(&envoy, &shop, 500)?;
+    let exchanges = load.stop()?;
+    let exposed = shop.canary.request_count() - before;
+    let last = shop.canary.last_request_at().ok_or("no request reached the canary")?;
     let took = last.saturating_duration_since(onset);
-    println!("       exposed after the onset: {exposed} requests; the last came {took:?} after it");
-    answered(&notes, &onset)?;
-    let late = notes.iter().filter(|note| note.sent > latched && note.version == "canary").count();
+    println!("       {exposed} failing requests; the last {took:?} after the first");
+    check_only_canary_failed(&exchanges, &onset)?;
+    let is_late = |exchange: &&Exchange| exchange.sent > aborted && exchange.version == "canary";
+    let late = exchanges.iter().filter(is_late).count();
     if late > 0 {
         return Err(format!("{late} requests reached the canary after the abort\n{}", envoy.log()));
     }
-    nobody_gets_in(to, &shop)?;
-    let audit = audit_of_log(&envoy)?;
-    until("the webhook is told", &envoy, || !shop.hook.posted().is_empty())?;
-    told(&shop, &audit)?;
+    check_canary_is_closed(to, &shop)?;
+    let audit = logged_audit_record(&envoy)?;
+    envoy.wait_until("the webhook gets a record", || !shop.hook.posted().is_empty())?;
+    check_webhook(&shop, &audit)?;
     drop(envoy);
-    restarted(&mut shop)
+    abort_survives_a_restart(&mut shop)
 }
 
-/// The state comes back from its URL, and only a raised epoch clears the abort.
-fn restarted(shop: &mut Shop) -> Result<(), String> {
-    shop.state.say(&shop.hook.posted()[0]);
-    shop.canary.fail(0);
-    let asked = shop.canary.asked();
+/// A new Envoy reads the abort from the state URL; only a raised epoch clears it.
+fn abort_survives_a_restart(shop: &mut Shop) -> Result<(), String> {
+    shop.state.set_body(&shop.hook.posted()[0]);
+    shop.canary.set_error_percent(0);
+    let before = shop.canary.request_count();
     let envoy = shop.start()?;
     let to = envoy.listener("edge")?;
-    let load = Load::start(to, USERS);
-    until("the state is read", &envoy, || is_aborted(&envoy))?;
-    more(&envoy, shop, 200)?;
-    answered(&load.stop()?, &Instant::now())?;
-    nobody_gets_in(to, shop)?;
-    if shop.canary.asked() != asked {
-        return Err("the canary was asked after a restart".into());
+    let load = LoadGenerator::start(to, USERS);
+    envoy.wait_until("the filter reads the state", || is_aborted(&envoy))?;
+    wait_for_requests(&envoy, shop, 200)?;
+    check_only_canary_failed(&load.stop()?, &Instant::now())?;
+    check_canary_is_closed(to, shop)?;
+    if shop.canary.request_count() != before {
+        return Err("a request reached the canary after a restart".into());
     }
     shop.edge.deliver(&spec(2, 2))?;
-    until("a raised epoch clears the abort", &envoy, || {
-        canary_answers(to, &[("x-user-id", "ana"), ("x-team", "a")])
+    envoy.wait_until("a raised epoch clears the abort", || {
+        canary_responds(to, &[("x-user-id", "ana"), ("x-team", "a")])
     })?;
-    until("the gauge says so", &envoy, || !is_aborted(&envoy))
+    envoy.wait_until("the gauge is reset", || !is_aborted(&envoy))
 }
 
-fn healthy() -> Result<(), String> {
+fn healthy_canary() -> Result<(), String> {
     let mut shop = Shop::new("gates-healthy")?;
     let mut stepped = spec(1, 1);
     let rollout = &mut stepped["rollouts"]["shop"];
@@ -185,67 +185,69 @@ fn healthy() -> Result<(), String> {
     });
     rollout["gates"] = json!({"minRate": 1, "alpha": ALPHA, "maxBaselineErrorRate": 60, "promotion": {"exclude": 3}});
     shop.edge.deliver(&stepped)?;
-    shop.stable.fail(20);
-    shop.canary.fail(20);
+    shop.stable.set_error_percent(20);
+    shop.canary.set_error_percent(20);
     let envoy = shop.start()?;
     let to = envoy.listener("edge")?;
-    let load = Load::start(to, USERS);
+    let load = LoadGenerator::start(to, USERS);
     let start = Instant::now();
-    until("the step ends", &envoy, || counter(&envoy, "step.1.arm.canary.requests").is_some())?;
+    envoy
+        .wait_until("the step ends", || counter(&envoy, "step.1.arm.canary.requests").is_some())?;
     let ended = Instant::now();
     println!("       promoted after {:?}", ended - start);
-    more(&envoy, &shop, 300)?;
-    let notes = load.stop()?;
-    answered_at_all(&notes)?;
-    let of = |version: &str| {
-        notes.iter().filter(|note| note.sent > ended && note.version == version).count()
+    wait_for_requests(&envoy, &shop, 300)?;
+    let exchanges = load.stop()?;
+    check_all_have_responses(&exchanges)?;
+    let count = |version: &str| {
+        let later = exchanges.iter().filter(|exchange| exchange.sent > ended);
+        later.filter(|exchange| exchange.version == version).count()
     };
-    let (canary, stable) = (of("canary"), of("stable"));
+    let (canary, stable) = (count("canary"), count("stable"));
     if is_aborted(&envoy) || canary == 0 || stable > 0 {
         return Err(format!("{canary} to the canary, {stable} to the baseline\n{}", envoy.log()));
     }
     Ok(())
 }
 
-/// The status is 200: only Envoy's flags tell.
-fn cut_off() -> Result<(), String> {
+/// The status is 200; only Envoy's response flags report the failure.
+fn truncated_responses() -> Result<(), String> {
     let mut shop = Shop::new("gates-cut")?;
     shop.edge.deliver(&spec(1, 1))?;
     let envoy = shop.start()?;
-    shop.canary.cut();
-    let load = Load::start(envoy.listener("edge")?, USERS);
-    let aborted = until("the gate aborts", &envoy, || is_aborted(&envoy));
+    shop.canary.truncate_responses();
+    let load = LoadGenerator::start(envoy.listener("edge")?, USERS);
+    let aborted = envoy.wait_until("the gate aborts", || is_aborted(&envoy));
     load.stop()?;
     aborted
 }
 
-fn impatient() -> Result<(), String> {
-    let (shop, envoy, to) = Shop::open("gates-impatient", &spec(1, 1))?;
-    shop.canary.take(400);
-    let seen = |what: &str| counter(&envoy, &format!("step.0.arm.canary.{what}"));
+fn disconnecting_clients() -> Result<(), String> {
+    let (shop, envoy, to) = Shop::open("gates-disconnecting", &spec(1, 1))?;
+    shop.canary.set_delay_ms(400);
+    let count = |what: &str| counter(&envoy, &format!("step.0.arm.canary.{what}"));
     let mut users = 0..;
-    until("they are counted", &envoy, || {
+    envoy.wait_until("the gate counts the requests", || {
         for user in users.by_ref().take(100) {
-            let client = visit(to, user);
+            let client = send_only(to, user);
             std::thread::sleep(Duration::from_millis(3));
             drop(client);
         }
-        seen("requests") > Some(100)
+        count("requests") > Some(100)
     })?;
-    println!("       {:?} requests of the canary, most without an answer", seen("requests"));
-    if is_aborted(&envoy) || seen("errors") != Some(0) {
-        return Err(format!("{:?} errors\n{}", seen("errors"), envoy.log()));
+    println!("       {:?} canary requests, most without a response", count("requests"));
+    if is_aborted(&envoy) || count("errors") != Some(0) {
+        return Err(format!("{:?} errors\n{}", count("errors"), envoy.log()));
     }
     Ok(())
 }
 
-/// Everybody leaves long before the canary answers, so it neither fails nor is it late with an answer.
-fn hanging() -> Result<(), String> {
+/// All clients disconnect long before the canary responds, so it has neither errors nor slow responses.
+fn hanging_canary() -> Result<(), String> {
     const CLIENTS: usize = 8;
-    const WAITS: Duration = Duration::from_millis(150);
+    const CLIENT_TIMEOUT: Duration = Duration::from_millis(150);
     let gates = json!({"minRate": 1, "latency": {}});
-    let (shop, envoy, to) = Shop::open("gates-hanging", &guarded(gates))?;
-    shop.canary.take(5000);
+    let (shop, envoy, to) = Shop::open("gates-hanging", &spec_with_gates(gates))?;
+    shop.canary.set_delay_ms(5000);
     let done = AtomicBool::new(false);
     let aborted = std::thread::scope(|scope| {
         for client in 0..CLIENTS {
@@ -255,60 +257,63 @@ fn hanging() -> Result<(), String> {
                     if done.load(Ordering::Relaxed) {
                         return;
                     }
-                    let Ok(mut answer) = visit(to, user) else { continue };
-                    // Until there is an answer, or patience has come to its end.
-                    let _ = answer.set_read_timeout(Some(WAITS));
-                    let _ = answer.read(&mut [0; 64]);
+                    let Ok(mut stream) = send_only(to, user) else { continue };
+                    let _ = stream.set_read_timeout(Some(CLIENT_TIMEOUT));
+                    let _ = stream.read(&mut [0; 64]);
                 }
             });
         }
-        let aborted = until("the gate aborts", &envoy, || is_aborted(&envoy));
+        let aborted = envoy.wait_until("the gate aborts", || is_aborted(&envoy));
         done.store(true, Ordering::Relaxed);
         aborted
     });
     aborted?;
-    let reason = audit_of_log(&envoy)?["reason"].to_string();
+    let reason = logged_audit_record(&envoy)?["reason"].to_string();
     let errors = counter(&envoy, "step.0.arm.canary.errors");
     println!("       {reason}, {errors:?} errors");
     if reason.contains("latency at") && errors == Some(0) { Ok(()) } else { Err(reason) }
 }
 
-/// Asks as a user, and leaves the answer to be read.
-fn visit(to: SocketAddr, user: usize) -> std::io::Result<TcpStream> {
-    let mut client = TcpStream::connect(to)?;
+/// Sends the request of a user without reading the response.
+fn send_only(to: SocketAddr, user: usize) -> std::io::Result<TcpStream> {
+    let mut stream = TcpStream::connect(to)?;
     let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-user-id: user-{user}\r\n\r\n");
-    client.write_all(request.as_bytes())?;
-    Ok(client)
+    stream.write_all(request.as_bytes())?;
+    Ok(stream)
 }
 
-fn slow() -> Result<(), String> {
+fn slow_canary() -> Result<(), String> {
     let gates = json!({"minRate": 1, "alpha": ALPHA, "latency": {"tolerate": 19}});
-    let reason = aborted_by("gates-slow", gates, |shop| shop.canary.take(60))?;
+    let reason = abort_reason("gates-slow", gates, |shop| shop.canary.set_delay_ms(60))?;
     if reason.contains("latency at") { Ok(()) } else { Err(reason) }
 }
 
-fn sells_nothing() -> Result<(), String> {
+fn canary_without_kpi() -> Result<(), String> {
     let kpi = json!({"methods": ["GET"], "status": ["2xx"], "header": "x-order", "tolerate": 0.95});
     let gates = json!({"minRate": 1, "alpha": ALPHA, "kpi": kpi});
-    let reason = aborted_by("gates-kpi", gates, |shop| shop.canary.sell_nothing())?;
+    let reason = abort_reason("gates-kpi", gates, |shop| shop.canary.omit_order_field())?;
     if reason.contains("KPI") { Ok(()) } else { Err(reason) }
 }
 
-/// Why a gate has aborted once something has happened, that was at peace before.
-fn aborted_by(name: &str, gates: Value, happens: impl Fn(&Shop)) -> Result<String, String> {
-    let (shop, envoy, to) = Shop::open(name, &guarded(gates))?;
-    let load = Load::start(to, USERS);
-    more(&envoy, &shop, 200)?;
-    let before = is_aborted(&envoy);
-    happens(&shop);
-    let aborted = until("the gate aborts", &envoy, || is_aborted(&envoy));
+/// Breaks a healthy canary under load and waits for the abort; returns its reason.
+fn abort_reason(name: &str, gates: Value, break_canary: impl Fn(&Shop)) -> Result<String, String> {
+    let (shop, envoy, to) = Shop::open(name, &spec_with_gates(gates))?;
+    let load = LoadGenerator::start(to, USERS);
+    wait_for_requests(&envoy, &shop, 200)?;
+    let is_false_abort = is_aborted(&envoy);
+    break_canary(&shop);
+    let aborted = envoy.wait_until("the gate aborts", || is_aborted(&envoy));
     load.stop()?;
     aborted?;
-    let reason = audit_of_log(&envoy)?["reason"].to_string();
-    if before { Err(format!("aborted before: {reason}")) } else { Ok(reason) }
+    let reason = logged_audit_record(&envoy)?["reason"].to_string();
+    if is_false_abort {
+        Err(format!("the gate aborted a healthy canary: {reason}"))
+    } else {
+        Ok(reason)
+    }
 }
 
-fn shadow() -> Result<(), String> {
+fn diverging_shadow() -> Result<(), String> {
     let mut shop = Shop::new("gates-shadow")?;
     let mut shadowed = spec(1, 1);
     let rollout = &mut shadowed["rollouts"]["shop"];
@@ -318,89 +323,95 @@ fn shadow() -> Result<(), String> {
     rollout["gates"]["shadow"] = json!({"maxDivergence": 1});
     shop.edge.deliver(&shadowed)?;
     for service in [&shop.stable, &shop.canary, &shop.dark] {
-        service.say("day\n");
+        service.set_body("day\n");
     }
     let envoy = shop.start()?;
     let to = envoy.listener("edge")?;
-    let load = Load::start(to, USERS);
-    let shown = |what: &str| counter(&envoy, &format!("serin.shadow.shop.{what}")).unwrap_or(0);
-    until("the shadow is compared", &envoy, || shown("compared") > 500)?;
-    let (agreed, diverged, aborted) = (shown("compared"), shown("diverged"), is_aborted(&envoy));
-    shop.dark.say("night\n");
-    until("the gate aborts", &envoy, || is_aborted(&envoy))?;
-    // Copies that were under way may still come; of hundreds of requests half would be copied.
-    until("no more copies come", &envoy, || {
-        let asked = shop.dark.asked();
-        more(&envoy, &shop, 200).is_ok() && shop.dark.asked() == asked
+    let load = LoadGenerator::start(to, USERS);
+    let shadow_counter =
+        |what: &str| counter(&envoy, &format!("serin.shadow.shop.{what}")).unwrap_or(0);
+    envoy.wait_until("the shadow is compared", || shadow_counter("compared") > 500)?;
+    let (equal, false_divergences, is_false_abort) =
+        (shadow_counter("compared"), shadow_counter("diverged"), is_aborted(&envoy));
+    shop.dark.set_body("night\n");
+    envoy.wait_until("the gate aborts", || is_aborted(&envoy))?;
+    // Pending copies may still arrive. Without the abort half of 200 requests would be copied.
+    envoy.wait_until("no more copies arrive", || {
+        let copies = shop.dark.request_count();
+        wait_for_requests(&envoy, &shop, 200).is_ok() && shop.dark.request_count() == copies
     })?;
-    answered(&load.stop()?, &Instant::now())?;
-    let differing = shown("diverged");
-    println!("       {agreed} answers agreed; {differing} that differed were enough");
-    let dropped = shown("dropped");
-    println!("       {dropped} copies were not sent, because 4 were under way on their worker");
-    if diverged > 0 || aborted {
-        return Err(format!("{diverged} differed before, aborted {aborted}"));
+    check_only_canary_failed(&load.stop()?, &Instant::now())?;
+    let diverged = shadow_counter("diverged");
+    println!("       {equal} equal responses, then {diverged} different ones until the abort");
+    let dropped = shadow_counter("dropped");
+    println!("       {dropped} copies were dropped, because 4 were in flight on their worker");
+    if false_divergences > 0 || is_false_abort {
+        return Err(format!("before: {false_divergences} diverged, aborted {is_false_abort}"));
     }
     Ok(())
 }
 
-/// Waits until so many more requests have come to the arms.
-fn more(envoy: &Envoy, shop: &Shop, requests: u64) -> Result<(), String> {
-    let asked = || shop.stable.asked() + shop.canary.asked();
-    let enough = asked() + requests;
-    until("requests come in", envoy, || asked() >= enough)
+/// Waits until the arms have got this many more requests.
+fn wait_for_requests(envoy: &Envoy, shop: &Shop, requests: u64) -> Result<(), String> {
+    let count = || shop.stable.request_count() + shop.canary.request_count();
+    let expected = count() + requests;
+    envoy.wait_until("the arms get requests", || count() >= expected)
 }
 
-fn answered_at_all(notes: &[Note]) -> Result<(), String> {
-    let lost = notes.iter().filter(|note| note.status == 0).count();
-    println!("       {} requests, {lost} without an answer", notes.len());
-    if lost > 0 { Err(format!("{lost} requests got no answer")) } else { Ok(()) }
+fn check_all_have_responses(exchanges: &[Exchange]) -> Result<(), String> {
+    let lost = exchanges.iter().filter(|exchange| exchange.status == 0).count();
+    println!("       {} requests, {lost} without a response", exchanges.len());
+    if lost > 0 { Err(format!("{lost} requests got no response")) } else { Ok(()) }
 }
 
-/// Every request has an answer, and none failed that the canary did not fail.
-fn answered(notes: &[Note], onset: &Instant) -> Result<(), String> {
-    answered_at_all(notes)?;
-    let wrong = notes
-        .iter()
-        .find(|note| note.status != 200 && (note.version != "canary" || note.answered < *onset));
-    match wrong {
-        Some(note) => Err(format!("user {} got {} of {:?}", note.user, note.status, note.version)),
+/// Checks that every request has a response, and that none failed except by the canary after `onset`.
+fn check_only_canary_failed(exchanges: &[Exchange], onset: &Instant) -> Result<(), String> {
+    check_all_have_responses(exchanges)?;
+    let is_wrong = |exchange: &&Exchange| {
+        let by_canary = exchange.version == "canary" && exchange.answered >= *onset;
+        exchange.status != 200 && !by_canary
+    };
+    match exchanges.iter().find(is_wrong) {
+        Some(Exchange { user, status, version, .. }) => {
+            Err(format!("user {user} got {status} from {version:?}"))
+        }
         None => Ok(()),
     }
 }
 
-fn ask(to: SocketAddr, fields: &[(&str, &str)]) -> Result<client::Message, String> {
+fn send(to: SocketAddr, fields: &[(&str, &str)]) -> Result<client::Message, String> {
     let request = json!({"path": "/", "headers": fields});
     let request = serde_json::from_value(request).map_err(|error| error.to_string())?;
     client::send(to, None, &request, &[])
 }
 
-fn canary_answers(to: SocketAddr, fields: &[(&str, &str)]) -> bool {
-    let answer = ask(to, fields);
-    answer.is_ok_and(|answer| answer.field("x-version").as_deref() == Some("canary"))
+fn canary_responds(to: SocketAddr, fields: &[(&str, &str)]) -> bool {
+    let response = send(to, fields);
+    response.is_ok_and(|response| response.field("x-version").as_deref() == Some("canary"))
 }
 
-/// Neither by a bucket nor by a ring nor by a token; and the flag that goes with the abort is off.
-fn nobody_gets_in(to: SocketAddr, shop: &Shop) -> Result<(), String> {
-    let ways: [&[(&str, &str)]; 3] = [
+/// Checks that no bucket, ring or token leads to the canary, and that the flag of `onAbort` is off.
+fn check_canary_is_closed(to: SocketAddr, shop: &Shop) -> Result<(), String> {
+    let requests: [&[(&str, &str)]; 3] = [
         &[("x-user-id", "ana")],
         &[("x-user-id", "ana"), ("x-team", "a")],
         &[("x-user-id", "ana"), ("x-serin-override", &shop.token)],
     ];
-    for way in ways.into_iter().cycle().take(60) {
-        let answer = ask(to, way)?;
-        let (version, text) = (answer.field("x-version").unwrap_or_default(), answer.text());
-        if version != "stable" || !text.contains("new-checkout=?0") {
-            return Err(format!("{way:?} got {version}: {text}"));
+    for fields in requests.into_iter().cycle().take(60) {
+        let response = send(to, fields)?;
+        let (version, body) = (response.field("x-version").unwrap_or_default(), response.text());
+        if version != "stable" || !body.contains("new-checkout=?0") {
+            return Err(format!("{fields:?} got {version}: {body}"));
         }
     }
     Ok(())
 }
 
-fn counter(envoy: &Envoy, what: &str) -> Option<u64> {
+/// The value of the first metric of Serin whose name contains `part`.
+fn counter(envoy: &Envoy, part: &str) -> Option<u64> {
     let stats = envoy.admin("/stats").ok()?;
     let line =
-        stats.lines().find(|line| line.starts_with("wasmcustom.serin") && line.contains(what));
+        stats.lines().find(|line| line.starts_with("wasmcustom.serin") && line.contains(part));
     line?.rsplit_once(": ")?.1.parse().ok()
 }
 
@@ -408,23 +419,23 @@ fn is_aborted(envoy: &Envoy) -> bool {
     counter(envoy, "latch.shop.aborted") == Some(1)
 }
 
-fn audit_of_log(envoy: &Envoy) -> Result<Value, String> {
-    // Envoy writes its log when it has time.
-    let found = envoy::until(PATIENCE, || {
+/// Waits for the audit record of the abort in the log.
+fn logged_audit_record(envoy: &Envoy) -> Result<Value, String> {
+    let found = envoy::poll(|| {
         let log = envoy.whole_log();
         let line = log.lines().find_map(|line| line.find("{\"audit\":1").map(|at| &line[at..]))?;
         serde_json::from_str(line).ok()
     });
-    let audit: Value = found.ok_or_else(|| format!("no audit in the log\n{}", envoy.log()))?;
+    let audit: Value = found.ok_or_else(|| format!("no audit record in\n{}", envoy.log()))?;
     if audit["verdict"] != "abort" || audit["rollout"] != "shop" || audit["epoch"] != 1 {
-        return Err(format!("not what was expected: {audit}"));
+        return Err(format!("not an abort of shop in epoch 1: {audit}"));
     }
     println!("       {}", audit["reason"]);
     Ok(audit)
 }
 
-/// The webhook's record is the log's, with the latches in force.
-fn told(shop: &Shop, audit: &Value) -> Result<(), String> {
+/// Checks that the webhook's record is the log's, plus the latches.
+fn check_webhook(shop: &Shop, audit: &Value) -> Result<(), String> {
     let posted = shop.hook.posted();
     let mut record: Value =
         serde_json::from_str(&posted[0]).map_err(|error| format!("{error}: {}", posted[0]))?;
@@ -436,9 +447,4 @@ fn told(shop: &Shop, audit: &Value) -> Result<(), String> {
         Some(epoch) if *epoch == 1 => Ok(()),
         _ => Err(format!("no abort in {latches:?}")),
     }
-}
-
-fn until(what: &str, envoy: &Envoy, mut holds: impl FnMut() -> bool) -> Result<(), String> {
-    let found = envoy::until(PATIENCE, || holds().then_some(()));
-    found.ok_or_else(|| format!("waited in vain: {what}\n{}", envoy.log()))
 }

@@ -1,5 +1,4 @@
-//! Gates in host-sim: several workers, a main thread, and a clock that stands still until it is moved, so
-//! that every run is the same run.
+//! Gates in host-sim: several workers, a main thread, and a virtual clock, so that every run is equal.
 
 use serde_json::{Value, json};
 use serin_conformance::report::Report;
@@ -15,32 +14,44 @@ use std::time::Duration;
 const WORKERS: usize = 4;
 const START: u64 = 1_795_000_000_000;
 const TICK: Duration = Duration::from_secs(1);
-/// Bits of `response.flags`.
+/// The bit of `response.flags` for a reset by the upstream.
 const UPSTREAM_RESET: i64 = 1 << 4;
-const CLIENT_GONE: i64 = 1 << 14;
+/// The bit of `response.flags` for a client that disconnected.
+const CLIENT_DISCONNECT: i64 = 1 << 14;
 
 fn main() -> ExitCode {
     let mut report = Report::new("gates in host-sim");
     let module = match sim::filter() {
         Ok(module) => module,
         Err(why) => {
-            report.ran("the filter compiles", Err(why));
+            report.record("the filter compiles", Err(why));
             return report.finish();
         }
     };
-    report.check("one VM aborts, and the next request of each worker obeys", || aborts(&module));
-    report.check("resets are errors, clients that go away are none", || resets(&module));
-    report.check("a canary that hangs is seen by how long its clients wait", || hangs(&module));
-    report
-        .check("a healthy canary goes on, and every outcome is counted once", || healthy(&module));
-    report.check("a raised epoch begins again", || raised_epoch(&module));
-    report.check("when the VM that looks is gone, another one does", || takes_over(&module));
-    report.check("outcomes that come after a config count too", || late_outcomes(&module));
-    report.check("the webhook is told again until it understands", || webhook(&module));
-    report.check("until earlier aborts are read, canaries wait", || unknown_state(&module));
-    report.check("a shadow that differs is counted and aborts", || shadow_differs(&module));
-    report.check("no more copies are under way than may be", || few_copies(&module));
-    report.check("a plan without gates makes none of these calls", || nothing(&module));
+    report.check("one VM aborts, and the next request of each worker obeys", || {
+        abort_is_obeyed_at_once(&module)
+    });
+    report.check("resets are errors, disconnecting clients are not", || {
+        resets_and_disconnects(&module)
+    });
+    report.check("a canary that hangs is aborted by its clients' waiting times", || {
+        hanging_canary(&module)
+    });
+    report.check("a healthy canary continues, and every outcome is counted once", || {
+        healthy_canary(&module)
+    });
+    report.check("a raised epoch restarts the rollout, a lowered one does not", || {
+        raised_epoch(&module)
+    });
+    report.check("another VM takes over from a judge that is gone", || judge_takeover(&module));
+    report.check("outcomes that arrive after a new config are counted", || late_outcomes(&module));
+    report.check("the webhook call is repeated until it succeeds", || webhook_retries(&module));
+    report.check("canaries wait until previous aborts are read", || unknown_state(&module));
+    report.check("a shadow whose responses differ is counted and aborts", || {
+        diverging_shadow(&module)
+    });
+    report.check("copies in flight are limited", || copies_in_flight(&module));
+    report.check("a plan without gates makes no host calls for gates", || no_gates(&module));
     report.finish()
 }
 
@@ -69,7 +80,7 @@ fn plugin(
     handler: Option<Handler>,
 ) -> Result<Plugin, String> {
     let mut builder = Plugin::of_module(module)
-        .limits(sim::patient())
+        .limits(sim::generous_limits())
         .configuration(spec.to_string())
         .name("serin")
         .like_envoy(WORKERS)
@@ -85,15 +96,17 @@ fn plugin(
     builder.build().map_err(|error| error.to_string())
 }
 
-/// How a canary answers.
+/// How requests to the canary end.
 #[derive(Clone, Copy)]
-enum Canary {
+enum CanaryEnd {
+    /// With a response of this status.
     Status(&'static str),
+    /// Without a response, with these response flags.
     Flags(i64),
 }
 
-/// A request of each of so many users, worker by worker; gives how many went to the canary.
-fn crowd(plugin: &Plugin, users: std::ops::Range<usize>, canary: Canary) -> usize {
+/// Sends a request of each user, on the workers in turn; returns the number that went to the canary.
+fn send_users(plugin: &Plugin, users: std::ops::Range<usize>, canary: CanaryEnd) -> usize {
     let mut count = 0;
     for user in users {
         let mut stream = plugin.stream(StreamInfo::new());
@@ -103,10 +116,10 @@ fn crowd(plugin: &Plugin, users: std::ops::Range<usize>, canary: Canary) -> usiz
         }
         count += 1;
         match canary {
-            Canary::Status(status) => {
+            CanaryEnd::Status(status) => {
                 stream.send_response_headers([(":status", status)], true);
             }
-            Canary::Flags(flags) => {
+            CanaryEnd::Flags(flags) => {
                 stream.set_property(&["response", "flags"], Property::Int(flags));
             }
         }
@@ -123,30 +136,35 @@ fn arm(stream: &mut Stream, user: usize) -> String {
 
 fn audits(plugin: &Plugin) -> Result<Vec<Value>, String> {
     let lines = plugin.logs().into_iter().filter(|line| line.message.starts_with("{\"audit\""));
-    let read = |line: serin_host_sim::LogLine| {
+    let parse = |line: serin_host_sim::LogLine| {
         serde_json::from_str(&line.message).map_err(|error| format!("{error}: {}", line.message))
     };
-    lines.map(read).collect()
+    lines.map(parse).collect()
 }
 
-fn gate(plugin: &Plugin, epoch: u64, arm: &str, what: &str) -> u64 {
+fn gate_counter(plugin: &Plugin, epoch: u64, arm: &str, what: &str) -> u64 {
     plugin.metrics().counter(&format!("serin.gate.shop.epoch.{epoch}.step.0.arm.{arm}.{what}"))
 }
 
+/// The gauge of an abort: 1 if the rollout is aborted.
 fn aborted(plugin: &Plugin) -> Option<u64> {
     plugin.metrics().gauge("serin.latch.shop.aborted")
 }
 
-fn equal<T: PartialEq + std::fmt::Debug>(what: &str, seen: T, wanted: T) -> Result<(), String> {
-    if seen == wanted { Ok(()) } else { Err(format!("{what}: {seen:?}, wanted {wanted:?}")) }
+fn equal<T: PartialEq + std::fmt::Debug>(what: &str, actual: T, expected: T) -> Result<(), String> {
+    if actual == expected {
+        Ok(())
+    } else {
+        Err(format!("{what}: {actual:?}, expected {expected:?}"))
+    }
 }
 
-fn aborts(module: &Module) -> Result<(), String> {
+fn abort_is_obeyed_at_once(module: &Module) -> Result<(), String> {
     let plugin = plugin(module, &spec(1), &[], None)?;
-    crowd(&plugin, 0..2000, Canary::Status("200"));
+    send_users(&plugin, 0..2000, CanaryEnd::Status("200"));
     plugin.advance(TICK);
     equal("aborted while healthy", aborted(&plugin), Some(0))?;
-    let exposed = crowd(&plugin, 2000..2400, Canary::Status("503"));
+    let exposed = send_users(&plugin, 2000..2400, CanaryEnd::Status("503"));
     plugin.advance(TICK);
     let audits = audits(&plugin)?;
     equal("audits", audits.len(), 1)?;
@@ -159,19 +177,21 @@ fn aborts(module: &Module) -> Result<(), String> {
             equal("arm after the abort", arm.as_str(), "stable")?;
         }
     }
-    let (requests, errors) =
-        (gate(&plugin, 1, "canary", "requests"), gate(&plugin, 1, "canary", "errors"));
+    let (requests, errors) = (
+        gate_counter(&plugin, 1, "canary", "requests"),
+        gate_counter(&plugin, 1, "canary", "errors"),
+    );
     equal("errors counted", errors, exposed as u64)?;
     if requests <= errors { Err(format!("{requests} requests")) } else { Ok(()) }
 }
 
-fn resets(module: &Module) -> Result<(), String> {
+fn resets_and_disconnects(module: &Module) -> Result<(), String> {
     for (flags, verdict) in
-        [(UPSTREAM_RESET, 1), (CLIENT_GONE, 0), (CLIENT_GONE | UPSTREAM_RESET, 0)]
+        [(UPSTREAM_RESET, 1), (CLIENT_DISCONNECT, 0), (CLIENT_DISCONNECT | UPSTREAM_RESET, 0)]
     {
         let plugin = plugin(module, &spec(1), &[], None)?;
         for second in 0..5 {
-            crowd(&plugin, second * 400..(second + 1) * 400, Canary::Flags(flags));
+            send_users(&plugin, second * 400..(second + 1) * 400, CanaryEnd::Flags(flags));
             plugin.advance(TICK);
         }
         equal(&format!("flags {flags:#x}"), aborted(&plugin), Some(verdict))?;
@@ -179,8 +199,8 @@ fn resets(module: &Module) -> Result<(), String> {
     Ok(())
 }
 
-/// Clients leave before anything times out: nothing fails, and no answer takes long.
-fn hangs(module: &Module) -> Result<(), String> {
+/// Clients disconnect before a timeout, so there are neither errors nor slow responses.
+fn hanging_canary(module: &Module) -> Result<(), String> {
     let mut guarded = spec(1);
     guarded["rollouts"]["shop"]["gates"]["latency"] = json!({});
     for (wait, verdict) in [(Duration::from_millis(700), 1), (Duration::ZERO, 0)] {
@@ -192,82 +212,93 @@ fn hangs(module: &Module) -> Result<(), String> {
         plugin.advance(Duration::from_millis(20));
         let (canary, stable): (Vec<_>, Vec<_>) =
             streams.into_iter().zip(arms).partition(|(_, arm)| arm == "canary");
-        let leave = |(mut stream, _): (Stream, String)| {
-            stream.set_property(&["response", "flags"], Property::Int(CLIENT_GONE));
+        let disconnect = |(mut stream, _): (Stream, String)| {
+            stream.set_property(&["response", "flags"], Property::Int(CLIENT_DISCONNECT));
         };
-        stable.into_iter().for_each(leave);
+        stable.into_iter().for_each(disconnect);
         plugin.advance(wait);
-        canary.into_iter().for_each(leave);
+        canary.into_iter().for_each(disconnect);
         plugin.advance(TICK);
         equal("aborted", aborted(&plugin), Some(verdict))?;
         let reasons: Vec<Value> =
             audits(&plugin)?.iter().map(|audit| audit["reason"].clone()).collect();
-        let latency =
+        let is_latency =
             |reason: &Value| reason.as_str().is_some_and(|text| text.contains("latency at"));
         equal(
             "reasons of latency",
-            reasons.iter().filter(|reason| latency(reason)).count() as u64,
+            reasons.iter().filter(|reason| is_latency(reason)).count() as u64,
             verdict,
         )?;
-        equal("errors counted", gate(&plugin, 1, "canary", "errors"), 0)?;
+        equal("errors counted", gate_counter(&plugin, 1, "canary", "errors"), 0)?;
     }
     Ok(())
 }
 
-fn healthy(module: &Module) -> Result<(), String> {
+fn healthy_canary(module: &Module) -> Result<(), String> {
     let plugin = plugin(module, &spec(1), &[], None)?;
     let mut canary = 0;
     for second in 0..30 {
-        canary += crowd(&plugin, second * 200..(second + 1) * 200, Canary::Status("200"));
+        canary += send_users(&plugin, second * 200..(second + 1) * 200, CanaryEnd::Status("200"));
         plugin.advance(TICK);
     }
-    let (own, other) =
-        (gate(&plugin, 1, "canary", "requests"), gate(&plugin, 1, "stable", "requests"));
+    let (own, other) = (
+        gate_counter(&plugin, 1, "canary", "requests"),
+        gate_counter(&plugin, 1, "stable", "requests"),
+    );
     equal("canary", own, canary as u64)?;
     equal("both arms", own + other, 6000)?;
-    equal("errors", gate(&plugin, 1, "canary", "errors"), 0)?;
+    equal("errors", gate_counter(&plugin, 1, "canary", "errors"), 0)?;
     equal("aborted", aborted(&plugin), Some(0))
 }
 
 fn raised_epoch(module: &Module) -> Result<(), String> {
     let plugin = plugin(module, &spec(1), &[], None)?;
-    crowd(&plugin, 0..1000, Canary::Status("500"));
+    send_users(&plugin, 0..1000, CanaryEnd::Status("500"));
     plugin.advance(TICK);
     equal("aborted", aborted(&plugin), Some(1))?;
-    equal("to the canary", crowd(&plugin, 0..400, Canary::Status("200")), 0)?;
+    equal("to the canary", send_users(&plugin, 0..400, CanaryEnd::Status("200")), 0)?;
     plugin.reconfigure(spec(2).to_string()).map_err(|error| error.to_string())?;
-    let before = crowd(&plugin, 0..400, Canary::Status("200"));
+    let before = send_users(&plugin, 0..400, CanaryEnd::Status("200"));
     plugin.advance(TICK);
     equal("aborted after", aborted(&plugin), Some(0))?;
-    equal("counted under the new epoch", gate(&plugin, 2, "canary", "requests"), before as u64)?;
-    // Going back is no way out.
+    equal(
+        "counted under the new epoch",
+        gate_counter(&plugin, 2, "canary", "requests"),
+        before as u64,
+    )?;
+    // A lowered epoch does not clear the abort.
     plugin.reconfigure(spec(1).to_string()).map_err(|error| error.to_string())?;
-    equal("to the canary of the old epoch", crowd(&plugin, 0..400, Canary::Status("200")), 0)
+    equal(
+        "to the canary of the old epoch",
+        send_users(&plugin, 0..400, CanaryEnd::Status("200")),
+        0,
+    )
 }
 
-/// Three plugins in one process, each with one worker: two of one name, so that they judge together.
-fn takes_over(module: &Module) -> Result<(), String> {
+/// Three plugins in one process, each with one worker. Two have the same name, so they share their
+/// evidence and elect a judge.
+fn judge_takeover(module: &Module) -> Result<(), String> {
     let (clock, shared) = (VirtualClock::at_millis(START), Shared::new());
     let build = |name: &str| {
         let builder = Plugin::of_module(module).configuration(spec(1).to_string()).name(name);
         let builder = builder
-            .limits(sim::patient())
+            .limits(sim::generous_limits())
             .clock(clock.clone())
             .entropy(Entropy::System)
             .shared(&shared);
         builder.log_level(LogLevel::Info).build().map_err(|error| error.to_string())
     };
-    let (first, second, stranger) = (build("serin")?, build("serin")?, build("other")?);
+    let (first, second, unrelated) = (build("serin")?, build("serin")?, build("other")?);
     first.advance(TICK);
     first.shut_down();
     drop(first);
-    crowd(&second, 0..400, Canary::Status("500"));
+    send_users(&second, 0..400, CanaryEnd::Status("500"));
     second.advance(TICK);
     equal("audits while the lease lasts", audits(&second)?.len(), 0)?;
     second.advance(TICK * 4);
     equal("audits after it", audits(&second)?.len(), 1)?;
-    equal("to the canary", crowd(&second, 0..400, Canary::Status("200")), 0)?;
-    let others = crowd(&stranger, 0..400, Canary::Status("200"));
+    equal("to the canary", send_users(&second, 0..400, CanaryEnd::Status("200")), 0)?;
+    let others = send_users(&unrelated, 0..400, CanaryEnd::Status("200"));
     equal("any to the canary of a plugin with another name", others > 0, true)
 }
 
@@ -276,42 +307,42 @@ fn late_outcomes(module: &Module) -> Result<(), String> {
     let mut streams: Vec<Stream> = (0..200).map(|_| plugin.stream(StreamInfo::new())).collect();
     let arms = streams.iter_mut().enumerate().map(|(user, stream)| arm(stream, user));
     let canary = arms.filter(|arm| arm == "canary").count();
-    // Another config of the same trial: its evidence goes on.
+    // A new config of the same trial keeps its evidence.
     let mut next = spec(1);
     next["revision"] = json!(2);
     plugin.reconfigure(next.to_string()).map_err(|error| error.to_string())?;
-    crowd(&plugin, 200..400, Canary::Status("200"));
+    send_users(&plugin, 200..400, CanaryEnd::Status("200"));
     plugin.advance(TICK);
-    let before = gate(&plugin, 1, "canary", "requests");
+    let before = gate_counter(&plugin, 1, "canary", "requests");
     for stream in &mut streams {
         stream.send_response_headers([(":status", "503")], true);
         stream.finish();
     }
-    equal("counted", gate(&plugin, 1, "canary", "requests"), before + canary as u64)?;
+    equal("counted", gate_counter(&plugin, 1, "canary", "requests"), before + canary as u64)?;
     plugin.advance(TICK);
-    // The canary's errors and the baseline's came in equal parts.
+    // The canary and the baseline failed alike.
     equal("aborted", aborted(&plugin), Some(0))?;
-    equal("errors", gate(&plugin, 1, "canary", "errors"), canary as u64)
+    equal("errors", gate_counter(&plugin, 1, "canary", "errors"), canary as u64)
 }
 
-fn webhook(module: &Module) -> Result<(), String> {
-    let told = Arc::new(Mutex::new(Vec::new()));
-    let heard = Arc::clone(&told);
+fn webhook_retries(module: &Module) -> Result<(), String> {
+    let calls = Arc::new(Mutex::new(Vec::new()));
+    let recorded = Arc::clone(&calls);
     let handler: Handler = Box::new(move |call| {
-        let mut told = heard.lock().ok()?;
-        told.push((call.cluster.clone(), String::from_utf8_lossy(&call.body).into_owned()));
-        Some(HttpResponse::new(if told.len() < 3 { 503 } else { 204 }))
+        let mut calls = recorded.lock().ok()?;
+        calls.push((call.cluster.clone(), String::from_utf8_lossy(&call.body).into_owned()));
+        Some(HttpResponse::new(if calls.len() < 3 { 503 } else { 204 }))
     });
     let variables =
         [("SERIN_WEBHOOK_CLUSTER", "hook"), ("SERIN_WEBHOOK_URL", "http://hook.example/a")];
     let plugin = plugin(module, &spec(1), &variables, Some(handler))?;
-    crowd(&plugin, 0..1000, Canary::Status("500"));
+    send_users(&plugin, 0..1000, CanaryEnd::Status("500"));
     plugin.advance(TICK * 30);
-    let told = told.lock().map_err(|_| "poisoned")?;
-    equal("calls", told.len(), 3)?;
-    let same = told.iter().all(|message| *message == told[0] && message.0 == "hook");
-    let record: Value = serde_json::from_str(&told[0].1).map_err(|error| error.to_string())?;
-    equal("one message", same, true)?;
+    let calls = calls.lock().map_err(|_| "poisoned")?;
+    equal("calls", calls.len(), 3)?;
+    let are_equal = calls.iter().all(|call| *call == calls[0] && call.0 == "hook");
+    let record: Value = serde_json::from_str(&calls[0].1).map_err(|error| error.to_string())?;
+    equal("all calls are equal", are_equal, true)?;
     equal("its latches", &record["latches"][0]["rollout"], &json!("shop"))?;
     equal("its verdict", &record["verdict"], &json!("abort"))
 }
@@ -327,40 +358,45 @@ fn unknown_state(module: &Module) -> Result<(), String> {
         [("SERIN_STATE_CLUSTER", "state"), ("SERIN_STATE_URL", "http://state.example/latches")];
     let first = plugin(module, &spec(1), &variables, Some(handler))?;
     first.advance(TICK * 3);
-    equal("to the canary before it is known", crowd(&first, 0..400, Canary::Status("200")), 0)?;
+    equal(
+        "to the canary before it is known",
+        send_users(&first, 0..400, CanaryEnd::Status("200")),
+        0,
+    )?;
     *body.lock().map_err(|_| "poisoned")? = Some("{\"latches\":[]}".to_owned());
     first.advance(TICK * 3);
-    equal("any to the canary", crowd(&first, 0..400, Canary::Status("200")) > 0, true)?;
-    // Somebody else has aborted; so has this host, from the next reading on.
+    equal("any to the canary", send_users(&first, 0..400, CanaryEnd::Status("200")) > 0, true)?;
+    // Another host has aborted. This host obeys from its next reading on.
     let abort = json!({"epoch": 1, "at": START, "digest": "0", "reason": "elsewhere"});
     let latches = json!({"latches": [{"rollout": "shop", "epoch": 1, "abort": abort}]});
     *body.lock().map_err(|_| "poisoned")? = Some(latches.to_string());
     first.advance(TICK * 11);
-    equal("to the canary after that", crowd(&first, 0..400, Canary::Status("200")), 0)?;
+    equal("to the canary after that", send_users(&first, 0..400, CanaryEnd::Status("200")), 0)?;
     equal("aborted", aborted(&first), Some(1))?;
     let variables = [&variables[..], &[("SERIN_UNKNOWN_STATE", "proceed")]].concat();
     let second = plugin(module, &spec(1), &variables, Some(Box::new(|_| None)))?;
-    equal("any to the canary", crowd(&second, 0..400, Canary::Status("200")) > 0, true)
+    equal("any to the canary", send_users(&second, 0..400, CanaryEnd::Status("200")) > 0, true)
 }
 
-fn shadowed(compare: &str, most: u32) -> Value {
+fn spec_with_shadow(compare: &str, max_in_flight: u32) -> Value {
     let mut spec = spec(1);
     let rollout = &mut spec["rollouts"]["shop"];
     rollout["arms"]["dark"] = json!({"target": "dark"});
     rollout["canary"]["arm"] = json!("canary");
     rollout["shadow"] =
-        json!({"arm": "dark", "percent": 100, "compare": compare, "maxInFlight": most});
+        json!({"arm": "dark", "percent": 100, "compare": compare, "maxInFlight": max_in_flight});
     rollout["gates"]["shadow"] = json!({"maxDivergence": 1});
     spec
 }
 
-fn compared(plugin: &Plugin) -> [u64; 3] {
+/// The shadow's counters: compared, diverged, dropped.
+fn shadow_counters(plugin: &Plugin) -> [u64; 3] {
     let metrics = plugin.metrics();
     ["compared", "diverged", "dropped"]
         .map(|what| metrics.counter(&format!("serin.shadow.shop.{what}")))
 }
 
-fn shadow_differs(module: &Module) -> Result<(), String> {
+fn diverging_shadow(module: &Module) -> Result<(), String> {
     let cases = [
         ("status", "dark 503"),
         ("body", "dark body"),
@@ -374,25 +410,25 @@ fn shadow_differs(module: &Module) -> Result<(), String> {
             let body = if dark && what == "dark body" { "night" } else { "day" };
             Some(HttpResponse::new(status).body(body))
         });
-        let plugin = plugin(module, &shadowed(compare, 16), &[], Some(handler))?;
+        let plugin = plugin(module, &spec_with_shadow(compare, 16), &[], Some(handler))?;
         for second in 0..3 {
-            crowd(&plugin, second * 400..(second + 1) * 400, Canary::Status("200"));
+            send_users(&plugin, second * 400..(second + 1) * 400, CanaryEnd::Status("200"));
             plugin.advance(TICK);
         }
         let differs = what == "dark 503" || (what, compare) == ("dark body", "body");
-        let [compared, diverged, dropped] = compared(&plugin);
+        let [compared, diverged, dropped] = shadow_counters(&plugin);
         let name = format!("{what}, comparing {compare}");
         equal(&format!("{name}: dropped"), dropped, 0)?;
         equal(&format!("{name}: diverged"), diverged, if differs { compared } else { 0 })?;
         equal(&format!("{name}: aborted"), aborted(&plugin), Some(differs.into()))?;
-        // After the abort nobody is copied any more.
+        // After the abort no request is copied.
         equal(&format!("{name}: compared"), compared, if differs { 400 } else { 1200 })?;
     }
     Ok(())
 }
 
-fn few_copies(module: &Module) -> Result<(), String> {
-    let plugin = plugin(module, &shadowed("body", 3), &[], None)?;
+fn copies_in_flight(module: &Module) -> Result<(), String> {
+    let plugin = plugin(module, &spec_with_shadow("body", 3), &[], None)?;
     let mut streams: Vec<Stream> = Vec::new();
     for user in 0..40 {
         let mut stream = plugin.stream_on(user % WORKERS, StreamInfo::new());
@@ -402,18 +438,19 @@ fn few_copies(module: &Module) -> Result<(), String> {
     }
     let calls = plugin.take_http_calls();
     let copies = calls.iter().filter(|call| call.cluster == "dark").count();
-    equal("copies", (copies, compared(&plugin)), (3 * WORKERS, [0, 0, 40 - 3 * WORKERS as u64]))?;
-    let forged = calls.iter().find(|call| call.headers.get("x-serin-shadow").is_some());
-    equal("the copy says that it is one", forged.is_some(), false)?;
+    let dropped = 40 - 3 * WORKERS as u64;
+    equal("copies", (copies, shadow_counters(&plugin)), (3 * WORKERS, [0, 0, dropped]))?;
+    let marked = calls.iter().find(|call| call.headers.get("x-serin-shadow").is_some());
+    equal("a copy carries x-serin-shadow", marked.is_some(), false)?;
     for call in calls {
         plugin.respond(call.id, HttpResponse::new(200));
     }
     drop(streams);
     arm(&mut plugin.stream_on(0, StreamInfo::new()), 1);
-    equal("copies once there is room", plugin.take_http_calls().len(), 2)
+    equal("copies after the others ended", plugin.take_http_calls().len(), 2)
 }
 
-fn nothing(module: &Module) -> Result<(), String> {
+fn no_gates(module: &Module) -> Result<(), String> {
     let mut spec = spec(1);
     spec["rollouts"]["shop"].as_object_mut().and_then(|rollout| rollout.remove("gates"));
     let plugin = plugin(module, &spec, &[], None)?;

@@ -1,4 +1,4 @@
-//! Every vector through `serin-core` in this process.
+//! The runner of native Rust: every vector through `serin-core` in this process.
 
 use serin_conformance::report::Report;
 use serin_conformance::{native, outcome, vector};
@@ -8,7 +8,7 @@ fn main() -> ExitCode {
     let mut report = Report::new("native");
     match vector::load() {
         Ok(suites) => suites.iter().for_each(|suite| run(suite, &mut report)),
-        Err(why) => report.ran("the vector files", Err(why)),
+        Err(why) => report.record("the vector files", Err(why)),
     }
     report.finish()
 }
@@ -16,11 +16,11 @@ fn main() -> ExitCode {
 fn run(suite: &vector::Suite, report: &mut Report) {
     let plan = match native::plan(suite) {
         Ok(plan) => plan,
-        Err(why) => return report.ran(&suite.name, Err(why)),
+        Err(why) => return report.record(&suite.name, Err(why)),
     };
     for case in &suite.cases {
         let name = format!("{} / {}", suite.name, case.name);
-        if !report.wants(&name) {
+        if !report.selects(&name) {
             continue;
         }
         if let Some(reason) = case.skip.get("native") {
@@ -28,7 +28,7 @@ fn run(suite: &vector::Suite, report: &mut Report) {
             continue;
         }
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
-        let seen = native::decide_case(&plan, case, case.entropy());
-        report.ran(&name, outcome::differences(&expected, &seen));
+        let actual = native::decide_case(&plan, case, case.entropy());
+        report.record(&name, outcome::differences(&expected, &actual));
     }
 }

@@ -1,50 +1,53 @@
-//! Every vector through the filter in host-sim.
+//! The runner of host-sim: every vector through the filter's wasm module in the simulator.
 
 #[path = "../../core/tests/scale/spec.rs"]
 mod scale;
 
 use serde_json::Value;
-use serin_conformance::minted::differences_with_own_entropy;
+use serin_conformance::host_entropy::differences_with_host_entropy;
 use serin_conformance::outcome;
 use serin_conformance::report::Report;
 use serin_conformance::vector::{self, Case, Suite};
-use serin_conformance::{native, sim};
+use serin_conformance::{clock, native, sim};
 use serin_core::Plan;
 use serin_host_sim::{Entropy, Module, Plugin, StreamInfo, VirtualClock};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
 
 fn main() -> ExitCode {
     let mut report = Report::new("host-sim");
-    if let Err(why) = vectors(&mut report) {
-        report.ran("all vectors", Err(why));
+    if let Err(why) = run_all(&mut report) {
+        report.record("all vectors", Err(why));
     }
     report.finish()
 }
 
-fn vectors(report: &mut Report) -> Result<(), String> {
+fn run_all(report: &mut Report) -> Result<(), String> {
     let module = sim::filter()?;
     for suite in vector::load()? {
         let plan = native::plan(&suite)?;
-        let mut latest = now();
-        let (mut clock, mut plugin) = configured(&module, &suite, latest, None)?;
+        let mut now = clock::unix_ms();
+        let (mut clock, mut plugin) = start(&module, &suite, now, None)?;
         for case in &suite.cases {
-            let at = case.now.unwrap_or_else(now);
-            if at < latest || case.latches.is_some() {
-                // In one VM time never goes back and no abort is forgotten.
-                (clock, plugin) = configured(&module, &suite, at, case.latches.as_ref())?;
+            let previous = now;
+            now = case.now.unwrap_or_else(clock::unix_ms);
+            if now < previous || case.latches.is_some() {
+                // A VM neither accepts a clock that goes back nor forgets an abort.
+                (clock, plugin) = start(&module, &suite, now, case.latches.as_ref())?;
             }
-            clock.set_millis(at);
-            latest = at;
+            clock.set_millis(now);
             run(&suite, &plan, &plugin, case, report);
         }
     }
-    report.ran("a request costs what it uses", cost_of_what_is_not_used());
-    report.ran("a clock that goes back holds the step", clock_goes_back(&module));
+    report.check("the cost of a request does not grow with flags that it does not use", || {
+        cost_is_independent_of_unused_flags()
+    });
+    report.check("a ramp keeps its step when the clock goes back", || {
+        step_is_kept_when_the_clock_goes_back(&module)
+    });
     Ok(())
 }
 
-fn configured(
+fn start(
     module: &Module,
     suite: &Suite,
     at: u64,
@@ -52,13 +55,13 @@ fn configured(
 ) -> Result<(VirtualClock, Plugin), String> {
     let keys = suite.override_keys.as_ref().map(|keys| keys.to_string());
     let (spec, entropy) = (suite.spec.to_string(), Entropy::Seeded(0));
-    sim::informed(module, spec, at, entropy, keys.as_deref(), latches)
+    sim::start_with_latches(module, spec, at, entropy, keys.as_deref(), latches)
         .map_err(|why| format!("{}: {why}", suite.name))
 }
 
-/// A canary at 100 % since a moment: before it nobody is in, after it everybody, and whoever is in
-/// stays in when the host's clock goes back.
-fn clock_goes_back(module: &Module) -> Result<(), String> {
+/// A ramp to 100 % at a start time: requests go to the baseline before it, to the canary after it,
+/// and still to the canary when the host's clock goes back.
+fn step_is_kept_when_the_clock_goes_back(module: &Module) -> Result<(), String> {
     const START: u64 = 1_795_251_600_000;
     let spec = serde_json::json!({
         "formatVersion": 1,
@@ -70,7 +73,7 @@ fn clock_goes_back(module: &Module) -> Result<(), String> {
         } },
     });
     let (clock, plugin) =
-        sim::configured(module, spec.to_string(), START - 1, Entropy::Seeded(0), None)?;
+        sim::start(module, spec.to_string(), START - 1, Entropy::Seeded(0), None)?;
     for (at, wanted) in [(START - 1, "stable"), (START, "canary"), (START - 1, "canary")] {
         clock.set_millis(at);
         let mut stream = plugin.stream(StreamInfo::new());
@@ -83,9 +86,9 @@ fn clock_goes_back(module: &Module) -> Result<(), String> {
     Ok(())
 }
 
-/// Instructions of one request that uses one flag and one rollout: what else the spec holds may cost
-/// no more than the search for a host and for a path segment, which grows with a logarithm.
-fn cost_of_what_is_not_used() -> Result<(), String> {
+/// Compares the instructions of a request that uses one flag and one rollout under a small and a large
+/// spec. Only the search for the host and for the path segments may cost more, logarithmically.
+fn cost_is_independent_of_unused_flags() -> Result<(), String> {
     const REQUEST: [(&str, &str); 6] = [
         (":method", "GET"),
         (":scheme", "http"),
@@ -97,8 +100,8 @@ fn cost_of_what_is_not_used() -> Result<(), String> {
     let module = sim::filter_counting_fuel()?;
     let fuel = |flags, rollouts| {
         let spec = scale::large(flags, rollouts);
-        let (_, plugin) = sim::configured(&module, spec, 0, Entropy::Seeded(0), None)?;
-        // The first request takes what memory it needs.
+        let (_, plugin) = sim::start(&module, spec, 0, Entropy::Seeded(0), None)?;
+        // The first request allocates memory that the next ones reuse.
         let mut fuel = 0;
         for _ in 0..3 {
             let mut stream = plugin.stream(StreamInfo::new());
@@ -113,7 +116,7 @@ fn cost_of_what_is_not_used() -> Result<(), String> {
         Ok(fuel)
     };
     let (few, many) = (fuel(10, 1)?, fuel(10_000, 1000)?);
-    println!("fuel of a request under 10 flags and 1 rollout {few}, under 10000 and 1000 {many}");
+    println!("       fuel: {few} under 10 flags and 1 rollout, {many} under 10000 and 1000");
     match few > 0 && many < few + few / 10 {
         true => Ok(()),
         false => Err(format!("fuel is {few} under 10 flags and {many} under 10000")),
@@ -122,20 +125,15 @@ fn cost_of_what_is_not_used() -> Result<(), String> {
 
 fn run(suite: &Suite, plan: &Plan, plugin: &Plugin, case: &Case, report: &mut Report) {
     let name = format!("{} / {}", suite.name, case.name);
-    if !report.wants(&name) {
+    if !report.selects(&name) {
         return;
     }
     if let Some(reason) = case.skip.get("sim") {
         return report.skip(&name, reason);
     }
-    let outcome = sim::send(plugin, case).and_then(|seen| {
+    let outcome = sim::send(plugin, case).and_then(|actual| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
-        differences_with_own_entropy(plan, case, &expected, &seen.into())
+        differences_with_host_entropy(plan, case, &expected, &actual.into())
     });
-    report.ran(&name, outcome);
-}
-
-fn now() -> u64 {
-    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    u64::try_from(since.as_millis()).unwrap_or_default()
+    report.record(&name, outcome);
 }

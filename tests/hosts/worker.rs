@@ -1,5 +1,5 @@
-//! Every vector through the Worker in real workerd: one process, one Worker for each suite and for what its
-//! cases know of aborts.
+//! The runner of workerd: every vector through the Worker in one process, with one Worker for each
+//! suite and each set of latches.
 
 mod worker_process;
 
@@ -13,76 +13,76 @@ use serin_core::Plan;
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use worker_process::{Described, Workerd};
+use worker_process::{WorkerConfig, Workerd};
 
-/// The response field that tells the decision, when the variable asks for it.
+/// The response field that carries the decision.
 const RECORD_FIELD: &str = "serin-decision";
 const STATUS_TOKEN: &str = "token";
 
 fn main() -> ExitCode {
     let mut report = Report::new("workerd");
-    if let Err(why) = vectors(&mut report) {
-        report.ran("all vectors", Err(why));
+    if let Err(why) = run_all(&mut report) {
+        report.record("all vectors", Err(why));
     }
     report.finish()
 }
 
-fn vectors(report: &mut Report) -> Result<(), String> {
+fn run_all(report: &mut Report) -> Result<(), String> {
     let suites = vector::load()?;
     let upstream = Upstream::start("upstream")?;
     let mut workers = Vec::new();
-    for (index, suite) in suites.iter().enumerate() {
-        for (place, latches) in latches(suite).into_iter().enumerate() {
-            let mut add = |name: String, telling: bool| {
-                let variables = variables(suite, &upstream, telling);
-                workers.push(Described { name, variables, latches: latches.cloned() });
+    for (suite_index, suite) in suites.iter().enumerate() {
+        for (latches_index, latches) in distinct_latches(suite).into_iter().enumerate() {
+            let mut add = |name: String, exposes: bool| {
+                let variables = variables(suite, &upstream, exposes);
+                workers.push(WorkerConfig { name, variables, latches: latches.cloned() });
             };
-            add(name(index, place), true);
+            add(exposing_name(suite_index, latches_index), true);
             if suite.override_keys.is_some() {
-                add(discreet(index, place), false);
+                add(plain_name(suite_index, latches_index), false);
             }
         }
     }
     let workerd = Workerd::start(&workers)?;
-    for (index, suite) in suites.iter().enumerate() {
+    for (suite_index, suite) in suites.iter().enumerate() {
         let plan = native::plan(suite)?;
-        let latches = latches(suite);
-        // In one isolate time never goes back, so the earliest case comes first, and those that leave
-        // the clock alone come last.
+        let latches = distinct_latches(suite);
+        // An isolate's clock never goes back: the earliest case comes first, those without a time last.
         let mut cases: Vec<&Case> = suite.cases.iter().collect();
         cases.sort_by_key(|case| case.now.unwrap_or(u64::MAX));
         for case in cases {
-            let place = latches.iter().position(|known| *known == case.latches.as_ref());
-            let place = place.unwrap_or_default();
-            let telling = workerd.address(&name(index, place))?;
+            let latches_index = latches.iter().position(|known| *known == case.latches.as_ref());
+            let latches_index = latches_index.unwrap_or_default();
+            let exposing = workerd.address(&exposing_name(suite_index, latches_index))?;
             let keys = suite.override_keys.as_ref();
-            let discreet = keys.map(|_| workerd.address(&discreet(index, place)));
-            let to = Addresses { telling, discreet: discreet.transpose()? };
+            let plain = keys.map(|_| workerd.address(&plain_name(suite_index, latches_index)));
+            let to = Addresses { exposing, plain: plain.transpose()? };
             run(suite, &plan, case, to, &upstream, report);
         }
     }
     Ok(())
 }
 
-/// Where a suite's Workers listen.
+/// The addresses of a suite's Workers.
 #[derive(Clone, Copy)]
 struct Addresses {
-    /// Every response tells its decision.
-    telling: SocketAddr,
-    /// Only where a token asks for it; there where a suite has keys.
-    discreet: Option<SocketAddr>,
+    /// The Worker that exposes the decision in every response.
+    exposing: SocketAddr,
+    /// The Worker that exposes it only where a token asks for it; present if the suite has keys.
+    plain: Option<SocketAddr>,
 }
 
-fn name(index: usize, place: usize) -> String {
-    format!("suite-{index}-{place}")
+fn exposing_name(suite: usize, latches: usize) -> String {
+    format!("suite-{suite}-{latches}")
 }
 
-fn discreet(index: usize, place: usize) -> String {
-    format!("suite-{index}-{place}-discreet")
+fn plain_name(suite: usize, latches: usize) -> String {
+    format!("suite-{suite}-{latches}-plain")
 }
 
-/// What a suite's cases know of aborts, each once: an isolate never forgets one.
-fn latches(suite: &Suite) -> Vec<Option<&Value>> {
+/// The distinct latches of a suite's cases. Each needs a Worker, because an isolate never forgets an
+/// abort.
+fn distinct_latches(suite: &Suite) -> Vec<Option<&Value>> {
     let mut all = Vec::new();
     for case in &suite.cases {
         if !all.contains(&case.latches.as_ref()) {
@@ -92,8 +92,8 @@ fn latches(suite: &Suite) -> Vec<Option<&Value>> {
     all
 }
 
-/// The spec as a variable, and every target at the one upstream.
-fn variables(suite: &Suite, upstream: &Upstream, telling: bool) -> Value {
+/// The variables of a Worker: the spec, and the one upstream for every target.
+fn variables(suite: &Suite, upstream: &Upstream, exposes: bool) -> Value {
     let origin = format!("http://{}", upstream.address);
     let rollouts = suite.spec.get("rollouts").and_then(Value::as_object);
     let rollouts = rollouts.into_iter().flat_map(|rollouts| rollouts.values());
@@ -107,7 +107,7 @@ fn variables(suite: &Suite, upstream: &Upstream, telling: bool) -> Value {
         "SERIN_SPEC": suite.spec.to_string(),
         "SERIN_TARGETS": targets,
         "SERIN_BASELINE": "baseline",
-        "SERIN_EXPOSE_DECISION": if telling { "1" } else { "" },
+        "SERIN_EXPOSE_DECISION": if exposes { "1" } else { "" },
         "SERIN_STATUS_TOKEN": STATUS_TOKEN,
         "SERIN_OVERRIDE_KEYS": suite.override_keys.as_ref().map(Value::to_string).unwrap_or_default(),
         "SERIN_JWKS": jwt::key_set(),
@@ -124,30 +124,32 @@ fn run(
     report: &mut Report,
 ) {
     let name = format!("{} / {}", suite.name, case.name);
-    if !report.wants(&name) {
+    if !report.selects(&name) {
         return;
     }
     if let Some(reason) = case.skip.get("worker") {
         return report.skip(&name, reason);
     }
-    let outcome = outcome(case, to, upstream).and_then(|seen| {
+    let outcome = outcome(case, to, upstream).and_then(|actual| {
         let expected = outcome::expected(case, native::revision(suite), plan.digest());
-        outcome::differences(&expected, &seen)
+        outcome::differences(&expected, &actual)
     });
-    report.ran(&name, outcome);
+    report.record(&name, outcome);
 }
 
-/// What the Worker does; with keys, what the one does that tells no decision unasked.
+/// The outcome of a case: the record of the exposing Worker, all else of the plain one if there is one.
 fn outcome(case: &Case, to: Addresses, upstream: &Upstream) -> Result<Outcome, String> {
-    let record = send(case, to.telling, upstream)?;
-    let Some(discreet) = to.discreet else { return Ok(Outcome { told: None, ..record }) };
-    let before = overrides(discreet)?;
-    let seen = send(case, discreet, upstream)?;
-    let overrides = outcome::risen(&before, &overrides(discreet)?);
-    Ok(Outcome { record: record.record, overrides, ..seen })
+    let exposed = send(case, to.exposing, upstream)?;
+    let Some(plain) = to.plain else {
+        return Ok(Outcome { response_decision: None, ..exposed });
+    };
+    let before = overrides(plain)?;
+    let outcome = send(case, plain, upstream)?;
+    let overrides = outcome::incremented(&before, &overrides(plain)?);
+    Ok(Outcome { record: exposed.record, overrides, ..outcome })
 }
 
-/// What the status page has counted of tokens.
+/// The counters of tokens on the status page.
 fn overrides(of: SocketAddr) -> Result<BTreeMap<String, u64>, String> {
     let request = serde_json::from_value(json!({"path": "/.serin/status"}))
         .map_err(|error| error.to_string())?;
@@ -172,21 +174,22 @@ fn send(case: &Case, to: SocketAddr, upstream: &Upstream) -> Result<Outcome, Str
     let cf = cf.to_string();
     let token = format!("Bearer {}", jwt::token(&case.jwt));
     let name = Upstream::new_case();
-    let mut further =
+    let mut extra =
         vec![(CASE_FIELD, name.as_str()), ("mf-cf-blob", &cf), ("cf-connecting-ip", case.ip())];
     if !case.jwt.is_empty() {
-        further.push(("authorization", &token));
+        extra.push(("authorization", &token));
     }
-    let response = client::send(to, None, &case.request, &further)?;
-    let seen = upstream.take(&name).ok_or_else(|| {
-        format!("no upstream saw it; the client got {} {}", response.start, response.text())
+    let response = client::send(to, None, &case.request, &extra)?;
+    let fields = upstream.take(&name).ok_or_else(|| {
+        let (status, body) = (&response.start, response.text());
+        format!("the request did not reach the upstream; the client got {status} {body}")
     })?;
-    let told = response.field(RECORD_FIELD);
+    let response_decision = response.field(RECORD_FIELD);
     Ok(Outcome {
-        record: told.clone().unwrap_or_default(),
-        upstream: outcome::joined(seen),
+        record: response_decision.clone().unwrap_or_default(),
+        upstream: outcome::join_fields(fields),
         set_cookie: response.all("set-cookie"),
-        told,
+        response_decision,
         overrides: None,
     })
 }

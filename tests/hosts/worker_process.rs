@@ -1,4 +1,4 @@
-//! workerd as a child process, by miniflare.
+//! workerd as a child process, which miniflare starts.
 
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader};
@@ -6,17 +6,17 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
-/// A Worker to start.
-pub(crate) struct Described {
-    /// Its name.
+/// The configuration of a Worker.
+pub(crate) struct WorkerConfig {
+    /// The name.
     pub(crate) name: String,
-    /// Its variables.
+    /// The variables.
     pub(crate) variables: Value,
-    /// What is in its KV namespace under `latches`; without it there is no namespace.
+    /// The value under `latches` in the KV namespace; without it there is no namespace.
     pub(crate) latches: Option<Value>,
 }
 
-/// A running workerd; it ends with its owner.
+/// A running workerd; it ends when it is dropped.
 pub(crate) struct Workerd {
     child: Child,
     ports: Value,
@@ -24,16 +24,16 @@ pub(crate) struct Workerd {
 
 impl Workerd {
     /// Starts one workerd with the Workers, and waits until they listen.
-    pub(crate) fn start(workers: &[Described]) -> Result<Self, String> {
-        let node = path_from("SERIN_NODE_TOOLS")?.join("node_modules/.bin/node");
+    pub(crate) fn start(workers: &[WorkerConfig]) -> Result<Self, String> {
+        let node = folder_from_env("SERIN_NODE_TOOLS")?.join("node_modules/.bin/node");
         let script = Path::new(env!("CARGO_MANIFEST_DIR")).join("worker/serve.mjs");
-        let described = workers.iter().map(|Described { name, variables, latches }| {
+        let configs = workers.iter().map(|WorkerConfig { name, variables, latches }| {
             json!({"name": name, "variables": variables, "latches": latches})
         });
-        let described = Value::Array(described.collect()).to_string();
+        let configs = Value::Array(configs.collect()).to_string();
         let file = Path::new(env!("CARGO_TARGET_TMPDIR"))
             .join(format!("workers-{}.json", std::process::id()));
-        std::fs::write(&file, described).map_err(|error| format!("{file:?}: {error}"))?;
+        std::fs::write(&file, configs).map_err(|error| format!("{file:?}: {error}"))?;
         let started = Command::new(node)
             .arg(script)
             .arg(file)
@@ -44,7 +44,7 @@ impl Workerd {
         let output = child.stdout.take().ok_or("node has no output")?;
         let mut reader = BufReader::new(output);
         let mut line = String::new();
-        // What workerd logs comes before and after; the ports are the one line of JSON.
+        // The ports are the only line of JSON among workerd's logs.
         while !line.starts_with('{') {
             line.clear();
             if reader.read_line(&mut line).unwrap_or_default() == 0 {
@@ -52,7 +52,7 @@ impl Workerd {
                 return Err("workerd did not start".into());
             }
         }
-        // Somebody has to read the rest, or workerd stops when the pipe is full.
+        // A full pipe would block workerd.
         std::thread::spawn(move || {
             let mut rest = String::new();
             while reader.read_line(&mut rest).is_ok_and(|read| read > 0) {
@@ -63,7 +63,7 @@ impl Workerd {
         Ok(Self { child, ports })
     }
 
-    /// Where a Worker listens.
+    /// The address of a Worker.
     pub(crate) fn address(&self, name: &str) -> Result<SocketAddr, String> {
         let port = self.ports.get(name).and_then(Value::as_u64);
         let port = port.and_then(|port| u16::try_from(port).ok());
@@ -74,13 +74,13 @@ impl Workerd {
 
 impl Drop for Workerd {
     fn drop(&mut self) {
-        // The end of its input tells it to end workerd and itself.
+        // The script ends workerd and itself at the end of its standard input.
         drop(self.child.stdin.take());
         let _ = self.child.wait();
     }
 }
 
-fn path_from(variable: &str) -> Result<PathBuf, String> {
+fn folder_from_env(variable: &str) -> Result<PathBuf, String> {
     let value = std::env::var_os(variable);
     value
         .map(PathBuf::from)

@@ -1,10 +1,10 @@
-// Holds manifests to the published schemas: node validate.mjs FOLDER... with SERIN_KUBERNETES_TOOLS
-// naming the folder that package.json here was installed into. Every .yaml file below the folders is
-// read; a folder's files are one case.
+// Validates manifests against the published schemas: node validate.mjs FOLDER... SERIN_KUBERNETES_TOOLS is
+// the folder that package.json here was installed into. Every .yaml file below the folders is read; the
+// files of one folder are one case.
 //
-// The schemas' own validators say whether values are right; that no field is unknown is said by
-// TypeScript, which the same package describes its resources to. Flagger's resources are held to types of
-// Rust, by the program that SERIN_FLAGGER_TYPES names: tests/flagger.
+// The validators of the schemas check values. TypeScript finds unknown fields, by the type declarations of
+// the same packages. Flagger's resources are checked by the program that SERIN_FLAGGER_TYPES names, which
+// is tests/flagger.
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, readdirSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { createRequire } from "node:module";
@@ -16,7 +16,7 @@ const tools = process.env.SERIN_KUBERNETES_TOOLS;
 const from = createRequire(join(tools, "package.json"));
 const { parseAllDocuments } = from("yaml");
 
-/** By API version: the module that knows its kinds. */
+/** The module with the kinds of each API version. */
 const MODULES = {
   "argoproj.io/v1alpha1": "@kubernetes-models/argo-rollouts/argoproj.io/v1alpha1",
   "extensions.istio.io/v1alpha1": "@kubernetes-models/istio/extensions.istio.io/v1alpha1",
@@ -25,14 +25,14 @@ const MODULES = {
   "gateway.networking.k8s.io/v1": "@kubernetes-models/gateway-api/gateway.networking.k8s.io/v1",
 };
 
-/** What serin-flagger knows. */
+/** The API version that serin-flagger checks. */
 const FLAGGER = "flagger.app/v1beta1";
 
-/** A name as most kinds of Kubernetes demand it: RFC 1123, no longer than this. */
+/** A name of most kinds in Kubernetes: RFC 1123, with a maximum length. */
 const NAME = /^[a-z0-9]([-a-z0-9]*[a-z0-9])?(\.[a-z0-9]([-a-z0-9]*[a-z0-9])?)*$/;
 const NAME_LENGTH = 253;
 
-/** All files of a kind below a folder. */
+/** All YAML files below a folder. */
 function files(folder) {
   return readdirSync(folder).sort().flatMap((name) => {
     const path = join(folder, name);
@@ -41,7 +41,7 @@ function files(folder) {
   });
 }
 
-/** The documents of a file, which have to be the same by YAML 1.2 and by 1.1, as kubectl reads it. */
+/** The documents of a file. They must be equal in YAML 1.2 and 1.1, because kubectl reads 1.1. */
 function documents(path) {
   const text = readFileSync(path).toString();
   const read = (version) => parseAllDocuments(text, { version }).map((document) => {
@@ -49,16 +49,16 @@ function documents(path) {
     return document.toJS();
   });
   const [new_, old] = [read("1.2"), read("1.1")];
-  if (!isDeepStrictEqual(new_, old)) throw new Error("YAML 1.1 reads something else than YAML 1.2");
+  if (!isDeepStrictEqual(new_, old)) throw new Error("YAML 1.1 and YAML 1.2 read different values");
   return new_;
 }
 
-/** The fields of a TrafficExtension that a WasmPlugin has too, and at the same place. */
+/** The fields that a TrafficExtension and a WasmPlugin have at the same path. */
 const BESIDE_WASM = ["match", "phase", "priority", "selector", "targetRefs"];
 
 /**
- * The package has no TrafficExtension yet. Its `wasm` has the other fields of a WasmPlugin, so it is held to
- * that schema.
+ * A TrafficExtension as a WasmPlugin, because the package has no TrafficExtension. The field `wasm` has the other
+ * fields of a WasmPlugin.
  */
 function asPublished(resource) {
   if (resource.kind !== "TrafficExtension") return resource;
@@ -73,7 +73,7 @@ function asPublished(resource) {
 const typed = [];
 const flagger = [];
 
-/** Checks what Kubernetes itself demands, and keeps names in mind. */
+/** Checks what Kubernetes requires of every resource. Names must be unique; `names` collects them. */
 function checkMetadata({ apiVersion, kind, metadata }, names) {
   const { name, namespace, annotations } = metadata;
   if (typeof name !== "string" || name.length > NAME_LENGTH || !NAME.test(name)) {
@@ -87,7 +87,7 @@ function checkMetadata({ apiVersion, kind, metadata }, names) {
   }
 }
 
-/** Checks a resource's values, and keeps it for the check of its fields. */
+/** Checks the values of a resource, and stores it for the check of its fields. */
 async function check(resource, place) {
   const { apiVersion, kind } = resource;
   if (apiVersion === FLAGGER) {
@@ -102,7 +102,7 @@ async function check(resource, place) {
   typed.push({ module, kind, resource, place });
 }
 
-/** Has TypeScript look for fields that the schemas do not know. */
+/** Finds fields that are not in the schemas, with TypeScript. */
 function unknownFields() {
   if (typed.length === 0) return [];
   const folder = join(tools, "typed");
@@ -129,8 +129,8 @@ function unknownFields() {
   }
 }
 
-/** Has Rust's types look at Flagger's resources. */
-function untypedFlagger() {
+/** Checks Flagger's resources with the Rust types. */
+function flaggerFailures() {
   if (flagger.length === 0) return [];
   const program = process.env.SERIN_FLAGGER_TYPES;
   if (program === undefined) return ["SERIN_FLAGGER_TYPES is not set: run `cargo xtask test`"];
@@ -161,7 +161,7 @@ for (const folder of cases.filter((path) => statSync(path).isDirectory())) {
     }
   }
 }
-failures.push(...unknownFields(), ...untypedFlagger());
+failures.push(...unknownFields(), ...flaggerFailures());
 for (const failure of failures) console.log(`FAILED Kubernetes: ${failure}`);
 const count = typed.length + flagger.length;
 if (count === 0) failures.push("nothing was checked");

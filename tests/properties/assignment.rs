@@ -1,8 +1,9 @@
-//! Who moves when a share or a weight changes, and who must not.
+//! Assignment of units to variants: which units move when a share or a weight changes.
 
 use super::{bucket, flag, plan, spec_with, variant};
 use proptest::prelude::*;
 use serde_json::json;
+use serin_conformance::random::percent;
 use serin_core::Plan;
 
 fn ramp(share: u32) -> Plan {
@@ -13,12 +14,6 @@ fn ramp(share: u32) -> Plan {
 fn split(first: u32) -> Plan {
     let weights = json!({"a": percent(first), "b": percent(100_000 - first)});
     plan(&spec_with(json!({"f": flag(json!({"split": weights, "unit": "user"}))})))
-}
-
-/// Thousandths of a per cent as the decimal that a spec holds.
-fn percent(share: u32) -> serde_json::Value {
-    let text = format!("{}.{:03}", share / 1000, share % 1000);
-    serde_json::from_str(&text).expect("a decimal")
 }
 
 fn is_in(plan: &Plan, unit: &str) -> bool {
@@ -32,34 +27,35 @@ fn units() -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(128))]
 
-    /// Raising a share never takes anybody out.
+    /// No unit leaves a ramp when the share is raised.
     #[test]
-    fn a_growing_ramp_keeps_everybody(units in units(), one in 0u32..=100_000, two in 0u32..=100_000) {
+    fn a_growing_ramp_keeps_every_unit(units in units(), one in 0u32..=100_000, two in 0u32..=100_000) {
         let (low, high) = (ramp(one.min(two)), ramp(one.max(two)));
         for unit in &units {
-            prop_assert!(!is_in(&low, unit) || is_in(&high, unit), "{unit} was thrown out");
+            prop_assert!(!is_in(&low, unit) || is_in(&high, unit), "{unit} left the ramp");
         }
     }
 
-    /// Lowering it takes out the last ones in: whoever goes has a higher bucket than all who stay.
+    /// When the share is lowered, the units that entered last leave: they have higher buckets than all
+    /// that stay.
     #[test]
-    fn a_shrinking_ramp_takes_the_last_ones_in(
+    fn a_shrinking_ramp_removes_the_units_that_entered_last(
         units in units(), one in 0u32..=100_000, two in 0u32..=100_000
     ) {
         let (low, high, all) = (ramp(one.min(two)), ramp(one.max(two)), ramp(100_000));
         let inside: Vec<&String> = units.iter().filter(|unit| is_in(&high, unit)).collect();
-        let (stay, go): (Vec<&String>, Vec<&String>) =
+        let (stayed, left): (Vec<&String>, Vec<&String>) =
             inside.into_iter().partition(|unit| is_in(&low, unit));
-        let last_to_stay = stay.iter().map(|unit| bucket(&all, "f", unit)).max();
-        let first_to_go = go.iter().map(|unit| bucket(&all, "f", unit)).min();
-        if let (Some(stay), Some(go)) = (last_to_stay, first_to_go) {
-            prop_assert!(stay < go);
+        let highest_stayed = stayed.iter().map(|unit| bucket(&all, "f", unit)).max();
+        let lowest_left = left.iter().map(|unit| bucket(&all, "f", unit)).min();
+        if let (Some(stayed), Some(left)) = (highest_stayed, lowest_left) {
+            prop_assert!(stayed < left);
         }
     }
 
-    /// A ramp is in exactly below its share, to the last bucket.
+    /// A ramp contains exactly the buckets below its share.
     #[test]
-    fn a_ramp_is_exact(units in units()) {
+    fn a_ramp_contains_the_buckets_below_its_share(units in units()) {
         let all = ramp(100_000);
         for unit in &units {
             let bucket = bucket(&all, "f", unit);
@@ -68,10 +64,10 @@ proptest! {
         }
     }
 
-    /// An edit of a two-way split moves the boundary and nobody else: only units between the old and
-    /// the new boundary move, and all of them in the direction of the edit.
+    /// An edit of a split in two moves exactly the units between the old and the new boundary, in the
+    /// direction of the edit.
     #[test]
-    fn a_split_edit_moves_only_whom_it_must(
+    fn a_split_edit_moves_only_units_between_the_boundaries(
         units in units(), one in 0u32..=100_000, two in 0u32..=100_000
     ) {
         let (before, after) = (split(one), split(two));
@@ -86,7 +82,7 @@ proptest! {
         }
     }
 
-    /// The same unit has the same bucket whatever the weights are and whatever else the spec holds.
+    /// The weights and the rest of the spec do not change a unit's bucket.
     #[test]
     fn a_bucket_depends_on_salt_and_unit_alone(units in units(), first in 0u32..=100_000) {
         let alone = split(50_000);
@@ -102,9 +98,9 @@ proptest! {
     }
 }
 
-/// Out of ten thousand units, an edit from 50/50 to 51/49 moves about one per cent.
+/// An edit from 50/50 to 51/49 moves about one per cent of the units.
 #[test]
-fn one_per_cent_moves_one_per_cent() {
+fn an_edit_of_one_per_cent_moves_one_per_cent() {
     let (before, after) = (split(50_000), split(51_000));
     let moved = (0..10_000)
         .map(|number| format!("user-{number}"))

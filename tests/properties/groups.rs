@@ -1,4 +1,4 @@
-//! Layers and holdouts: who never meets whom, and who is left alone.
+//! Layers and holdouts: experiments of a layer share no unit, and a held-out unit gets the defaults.
 
 use super::{plan, record};
 use proptest::prelude::*;
@@ -34,8 +34,8 @@ fn units() -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(48))]
 
-    /// Ranges that do not overlap never share a unit, whatever the flags' own salts; ranges that
-    /// tile the layer leave nobody out.
+    /// Ranges that do not overlap share no unit, whatever the flags' salts; ranges that cover the layer
+    /// contain every unit.
     #[test]
     fn experiments_of_one_layer_never_share_a_unit(
         units in units(), seed in any::<u64>(), count in 2usize..9
@@ -66,11 +66,11 @@ proptest! {
         }
     }
 
-    /// Raising a holdout's share only adds to it. Whoever is in has the default of every flag for
-    /// release or experiment, with the holdout's name; all others, and every switch and permission, are
-    /// as without it.
+    /// Raising a holdout's share only adds units. A held-out unit gets the default of every release and
+    /// experiment flag, with the holdout's name. Ops and permission flags, and all other units, are not
+    /// affected.
     #[test]
-    fn holdouts_only_grow_and_leave_switches_alone(
+    fn a_growing_holdout_keeps_its_units_and_spares_ops_and_permission_flags(
         units in units(), one in 0u32..=100_000, two in 0u32..=100_000
     ) {
         let flags: Map<String, Value> = KINDS
@@ -83,9 +83,9 @@ proptest! {
         };
         let (low, high) = (with(one.min(two)), with(one.max(two)));
         for unit in &units {
-            let held = |plan| {
+            let is_held_out = |plan| {
                 let record = record(plan, unit);
-                let mut held = Vec::new();
+                let mut held_out = Vec::new();
                 for kind in KINDS {
                     let flag = &record["flags"][format!("f-{}", kind.unwrap_or("none"))];
                     let out = flag["holdout"] == "q4";
@@ -94,14 +94,14 @@ proptest! {
                     let exempt = matches!(kind, Some("ops" | "permission"));
                     prop_assert!(!(exempt && out), "{:?} is held out", kind);
                     if !exempt {
-                        held.push(out);
+                        held_out.push(out);
                     }
                 }
-                prop_assert!(held.windows(2).all(|pair| pair[0] == pair[1]), "not all or none");
-                Ok(held[0])
+                prop_assert!(held_out.windows(2).all(|pair| pair[0] == pair[1]), "only some flags");
+                Ok(held_out[0])
             };
-            let (before, after) = (held(&low)?, held(&high)?);
-            prop_assert!(!before || after, "{} was let go by a larger holdout", unit);
+            let (before, after) = (is_held_out(&low)?, is_held_out(&high)?);
+            prop_assert!(!before || after, "{} left the holdout when it grew", unit);
         }
     }
 }

@@ -1,5 +1,5 @@
-//! Specs and requests by chance: whatever the language can say, it compiles, decides, and explains
-//! what it decided.
+//! Random specs and requests: every spec of the language compiles, decides every request, and explains
+//! its decisions.
 
 use super::totality::mutate;
 use proptest::prelude::*;
@@ -10,15 +10,15 @@ use serin_conformance::random::{self, Random};
 use serin_conformance::totality::{check_decision, compile};
 use serin_core::{Decision, Plan, Recorder, decide, decide_with, evaluate_flag};
 
-/// A good spec by chance, and its plan.
-fn good(random: &mut Random) -> (Value, Plan) {
+/// A random valid spec, and its plan.
+fn valid_spec(random: &mut Random) -> (Value, Plan) {
     let spec = random::spec(random);
     let plan = Plan::from_json(spec.to_string().as_bytes());
     let plan = plan.unwrap_or_else(|errors| panic!("{errors}\n{spec}"));
     (spec, plan)
 }
 
-/// The same JSON with its keys in another order.
+/// The JSON of a value with its keys in the opposite order.
 fn reversed(value: &Value) -> String {
     match value {
         Value::Object(entries) => {
@@ -34,8 +34,8 @@ fn reversed(value: &Value) -> String {
     }
 }
 
-/// What an explanation says of one flag.
-struct Explained {
+/// An explanation's steps of one flag.
+struct ExplainedFlag {
     name: String,
     outcome: Value,
     rule: Option<String>,
@@ -43,17 +43,17 @@ struct Explained {
     holdout: Option<String>,
 }
 
-/// The flags of an explanation in the order in which they were finished, and which of them nobody
-/// else required.
-fn explained(steps: &[Value]) -> Vec<(bool, Explained)> {
+/// The flags of an explanation in the order in which they end, each with whether it is explained for
+/// itself and not as another flag's requirement.
+fn explained(steps: &[Value]) -> Vec<(bool, ExplainedFlag)> {
     let text = |step: &Value, key: &str| step[key].as_str().unwrap_or_default().to_string();
-    let mut open: Vec<Explained> = Vec::new();
+    let mut open: Vec<ExplainedFlag> = Vec::new();
     let mut done = Vec::new();
     for step in steps {
         let kind = step["step"].as_str().unwrap_or_default();
         if kind == "flag" {
             let name = text(step, "name");
-            open.push(Explained {
+            open.push(ExplainedFlag {
                 name,
                 outcome: Value::Null,
                 rule: None,
@@ -79,7 +79,7 @@ fn explained(steps: &[Value]) -> Vec<(bool, Explained)> {
     done
 }
 
-/// The explanation says of each flag and of the arm what the decision says.
+/// Asserts that the explanation agrees with the decision about each flag and the arm.
 fn check_explanation(
     plan: &Plan,
     record: &Value,
@@ -125,7 +125,7 @@ fn check_outcome(recorded: &Value, step: &Value, text: &str) {
     assert_eq!(recorded.get("errorCode").unwrap_or(&Value::Null), &step["errorCode"], "{text}");
 }
 
-/// The bucket that decided is the last one that was looked at.
+/// Asserts that the record has the bucket of the last share or range that was compared.
 fn check_number(recorded: &Value, last: Option<&Value>, text: &str) {
     let Some(bucket) = recorded.get("bucket") else { return };
     let last = last.unwrap_or_else(|| panic!("no bucket is explained\n{text}"));
@@ -161,56 +161,55 @@ fn check_rollout(record: &Value, steps: &[Value], text: &str) {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 300, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
-    /// The same document in another order of keys, or as a protobuf Struct, is the same plan.
+    /// The order of keys, and the encoding as a protobuf Struct, do not change the plan.
     #[test]
-    fn good_specs_compile_in_every_form(seed in any::<u64>()) {
-        let (spec, plan) = good(&mut Random::new(seed));
-        let other = Plan::from_json(reversed(&spec).as_bytes()).expect("as good");
+    fn valid_specs_compile_in_every_form(seed in any::<u64>()) {
+        let (spec, plan) = valid_spec(&mut Random::new(seed));
+        let other = Plan::from_json(reversed(&spec).as_bytes()).expect("as valid_spec");
         prop_assert_eq!(plan.digest(), other.digest());
         let packed = Plan::from_json(&protobuf::encode(&spec));
         let packed = packed.unwrap_or_else(|errors| panic!("{errors}\n{spec}"));
         prop_assert_eq!(plan.digest(), packed.digest());
     }
 
-    /// Watching changes nothing, and what is said is what is done.
+    /// An explanation does not change the decision, and agrees with it.
     #[test]
     fn explanations_agree_with_decisions(seed in any::<u64>()) {
         let mut random = Random::new(seed);
-        let (spec, plan) = good(&mut random);
+        let (spec, plan) = valid_spec(&mut random);
         for _ in 0..10 {
             let case = random::request(&mut random);
             let fields = case.request.fields();
             let mut host = CaseHost::new(&case, |_| case.entropy());
             let facts = native::facts(&plan, &fields, &mut host);
-            let (mut silent, mut watched) = (Decision::new(&plan), Decision::new(&plan));
+            let (mut plain, mut explained) = (Decision::new(&plan), Decision::new(&plan));
             let mut recorder = Recorder::new();
-            decide(&plan, &facts, &mut silent);
-            decide_with(&plan, &facts, &mut watched, &mut recorder);
-            prop_assert_eq!(&silent, &watched, "{}", spec);
-            let record: Value = serde_json::from_str(&silent.record(&plan)).expect("JSON");
+            decide(&plan, &facts, &mut plain);
+            decide_with(&plan, &facts, &mut explained, &mut recorder);
+            prop_assert_eq!(&plain, &explained, "{}", spec);
+            let record: Value = serde_json::from_str(&plain.record(&plan)).expect("JSON");
             check_explanation(&plan, &record, &recorder, &facts);
         }
     }
 
-    /// Any fields, of any bytes, under any spec.
+    /// Header fields of any bytes get a decision under any spec.
     #[test]
     fn decide_is_total_under_any_spec(
         seed in any::<u64>(), pairs in super::totality::pairs()
     ) {
-        let (_, plan) = good(&mut Random::new(seed));
+        let (_, plan) = valid_spec(&mut Random::new(seed));
         check_decision(&plan, pairs.iter().map(|(name, value)| (&name[..], &value[..])));
     }
 
-    /// A good spec with any part replaced or removed, as JSON and as protobuf, and with any byte of
-    /// it changed.
+    /// A valid spec with any part replaced or removed, as JSON and as protobuf, with any bytes changed.
     #[test]
-    fn compile_takes_any_spec_gone_bad(
+    fn compile_is_total_for_any_mutated_spec(
         seed in any::<u64>(),
         steps in prop::collection::vec(any::<prop::sample::Index>(), 1..9),
         new in prop::option::of(super::totality::json_value()),
         bytes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
     ) {
-        let (mut spec, _) = good(&mut Random::new(seed));
+        let (mut spec, _) = valid_spec(&mut Random::new(seed));
         mutate(&mut spec, &steps, &new);
         compile(spec.to_string().as_bytes());
         if !spec.is_object() {

@@ -1,4 +1,4 @@
-//! Properties that no single vector can show. They go through the public interface only.
+//! Properties of the core that no single vector can show, tested through its public interface.
 
 mod assignment;
 mod groups;
@@ -12,17 +12,17 @@ mod totality;
 use serde_json::{Value, json};
 use serin_core::{Decision, Facts, Plan, decide};
 
-/// A plan from a spec that must be good.
+/// The plan of a valid spec.
 fn plan(spec: &Value) -> Plan {
     Plan::from_json(spec.to_string().as_bytes()).unwrap_or_else(|errors| panic!("{errors}"))
 }
 
-/// A spec with these flags, all bucketed by the header `u`.
+/// A spec with these flags; the unit is the header `u`.
 fn spec_with(flags: Value) -> Value {
     json!({"formatVersion": 1, "units": {"user": [{"header": "u"}]}, "flags": flags})
 }
 
-/// A flag with variants `a` and `b` and one rule.
+/// A flag with the variants `a`, `b`, `c` and `none`, and one rule.
 fn flag(rule: Value) -> Value {
     json!({
         "kind": "ops",
@@ -42,13 +42,13 @@ fn record(plan: &Plan, unit: &str) -> Value {
     serde_json::from_str(&decision.record(plan)).expect("the record is JSON")
 }
 
-/// The variant a unit gets of a flag.
+/// A unit's variant of a flag.
 fn variant(plan: &Plan, flag: &str, unit: &str) -> String {
     record(plan, unit)["flags"][flag]["variant"].as_str().unwrap_or_default().to_string()
 }
 
-/// A unit's bucket, as a split or a ramp of everybody states it.
+/// A unit's bucket in a decision by a split or by a ramp at 100 %.
 fn bucket(plan: &Plan, flag: &str, unit: &str) -> u32 {
     let bucket = record(plan, unit)["flags"][flag]["bucket"].as_u64();
-    u32::try_from(bucket.expect("the decision states a bucket")).expect("a bucket is small")
+    u32::try_from(bucket.expect("the decision has a bucket")).expect("a bucket fits")
 }

@@ -1,4 +1,4 @@
-//! Shares that change by steps and by edits: who is in at any moment.
+//! Ramps over time, by steps and by edits: which units they contain at any time.
 
 use super::{flag, plan, spec_with};
 use proptest::prelude::*;
@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use serin_conformance::random::{START, percent};
 use serin_core::{Bucket, Decision, Facts, FixedHost, Plan, Purpose, decide};
 
-/// Share and for how many ms it holds; `None` is a manual hold.
+/// Each step's share and its hold in ms; `None` is a manual hold.
 type Steps = Vec<(u32, Option<u32>)>;
 
 fn steps() -> impl Strategy<Value = Steps> {
@@ -28,34 +28,33 @@ fn scheduled(steps: &Steps) -> Plan {
     plan(&spec_with(json!({"f": flag(json!({"ramp": ramp}))})))
 }
 
-/// The share at a moment, worked out once more: by walking, from the description.
+/// The share at a time. A second implementation, from the description in `docs/spec.md`.
 fn share_at(steps: &Steps, now: u64) -> u32 {
     let mut share = 0;
-    let mut begins = START;
-    for (of, hold) in steps {
-        if now < begins {
+    let mut start = START;
+    for (step_share, hold) in steps {
+        if now < start {
             return share;
         }
-        share = *of;
+        share = *step_share;
         match hold {
-            Some(ms) => begins += u64::from(*ms),
+            Some(ms) => start += u64::from(*ms),
             None => return share,
         }
     }
     share
 }
 
-/// Moments that matter: the ends of steps, and whatever else comes up.
-fn moments(steps: &Steps, others: &[u32]) -> Vec<u64> {
-    let mut moments: Vec<u64> =
-        others.iter().map(|ms| START - 1_000_000 + u64::from(*ms)).collect();
-    let mut begins = START;
+/// Times to test, sorted: around the start of each step, and others.
+fn times(steps: &Steps, others: &[u32]) -> Vec<u64> {
+    let mut times: Vec<u64> = others.iter().map(|ms| START - 1_000_000 + u64::from(*ms)).collect();
+    let mut start = START;
     for (_, hold) in steps {
-        moments.extend([begins - 1, begins, begins + 1]);
-        begins += u64::from(hold.unwrap_or(1));
+        times.extend([start - 1, start, start + 1]);
+        start += u64::from(hold.unwrap_or(1));
     }
-    moments.sort_unstable();
-    moments
+    times.sort_unstable();
+    times
 }
 
 fn is_in(plan: &Plan, unit: &str, now: u64) -> bool {
@@ -73,25 +72,24 @@ fn units() -> impl Strategy<Value = Vec<String>> {
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(96))]
 
-    /// At every moment exactly those are in whose bucket is below the share of that moment, so that
-    /// whenever the share shrinks, those go who came last.
+    /// At any time a ramp contains exactly the units whose bucket is below the current share.
     #[test]
-    fn membership_is_the_bucket_below_the_share_of_the_moment(
+    fn a_unit_is_in_if_its_bucket_is_below_the_current_share(
         steps in steps(), units in units(), others in prop::collection::vec(0u32..80_000_000, 0..8)
     ) {
         let plan = scheduled(&steps);
         for unit in &units {
             let bucket = Bucket::of(Purpose::Ramp, "f", unit).number();
-            for now in moments(&steps, &others) {
+            for now in times(&steps, &others) {
                 let share = share_at(&steps, now);
                 prop_assert_eq!(is_in(&plan, unit, now), bucket < share, "{} at {}", unit, now);
             }
         }
     }
 
-    /// While steps only grow, whoever is in once stays in for good.
+    /// While steps grow, no unit leaves the ramp.
     #[test]
-    fn growing_steps_throw_nobody_out(
+    fn growing_steps_keep_every_unit(
         steps in steps(), units in units(), others in prop::collection::vec(0u32..80_000_000, 0..8)
     ) {
         let mut shares: Vec<u32> = steps.iter().map(|(share, _)| *share).collect();
@@ -100,34 +98,33 @@ proptest! {
         let plan = scheduled(&growing);
         for unit in &units {
             let inside: Vec<bool> =
-                moments(&growing, &others).into_iter().map(|now| is_in(&plan, unit, now)).collect();
-            prop_assert!(inside.is_sorted(), "{} was thrown out", unit);
+                times(&growing, &others).into_iter().map(|now| is_in(&plan, unit, now)).collect();
+            prop_assert!(inside.is_sorted(), "{} left the ramp", unit);
         }
     }
 
-    /// Any edits of a share, one after another: last in, first out. Whoever is in after an edit that
-    /// takes units out came in no later than anybody who went.
+    /// Edits of a share are last in, first out: a unit that stays entered no later than any that leaves.
     #[test]
     fn edits_of_a_share_are_last_in_first_out(
         shares in prop::collection::vec(0u32..=100_000, 2..10), units in units()
     ) {
-        let mut since: Vec<Option<usize>> = vec![None; units.len()];
+        let mut entered: Vec<Option<usize>> = vec![None; units.len()];
         for (edit, share) in shares.iter().enumerate() {
             let ramp = json!({"variant": "a", "share": percent(*share), "unit": "user"});
             let plan = plan(&spec_with(json!({"f": flag(json!({"ramp": ramp}))})));
-            let (mut first_gone, mut last_kept) = (usize::MAX, 0);
-            for (unit, since) in units.iter().zip(&mut since) {
-                match (is_in(&plan, unit, START), *since) {
-                    (true, Some(from)) => last_kept = last_kept.max(from),
-                    (true, None) => *since = Some(edit),
-                    (false, Some(from)) => {
-                        first_gone = first_gone.min(from);
-                        *since = None;
+            let (mut first_that_left, mut last_that_stayed) = (usize::MAX, 0);
+            for (unit, entered) in units.iter().zip(&mut entered) {
+                match (is_in(&plan, unit, START), *entered) {
+                    (true, Some(at)) => last_that_stayed = last_that_stayed.max(at),
+                    (true, None) => *entered = Some(edit),
+                    (false, Some(at)) => {
+                        first_that_left = first_that_left.min(at);
+                        *entered = None;
                     }
                     (false, None) => {}
                 }
             }
-            prop_assert!(last_kept <= first_gone);
+            prop_assert!(last_that_stayed <= first_that_left);
         }
     }
 }

@@ -1,9 +1,10 @@
-//! Tokens for overrides: nothing but the very token counts, and what names nothing changes nothing.
+//! Override tokens: only the exact token is valid, and one that names nothing of the plan changes
+//! nothing.
 
 use super::totality::plans;
 use proptest::prelude::*;
 use serde_json::{Value, json};
-use serin_conformance::token::{keys, token};
+use serin_conformance::override_token::{keys, token};
 use serin_core::{Decision, Facts, FixedHost, OverrideKeys, Plan, Timestamp, decide};
 
 const HOST: &str = "shop.example.com";
@@ -22,7 +23,7 @@ fn claims(names: &[(String, String)]) -> Value {
     json!({"exp": 4_102_444_800_u64, "arms": arms, "decision": true})
 }
 
-/// What the request of a vector's spec gets, with and without a token in its header.
+/// The decision on a request with or without a token in its header, and whether the token is valid.
 fn decided(plan: &Plan, unit: &str, token: Option<(&OverrideKeys, &str)>) -> (Decision, bool) {
     let mut pairs = vec![
         (&b":path"[..], &b"/feed"[..]),
@@ -41,9 +42,9 @@ fn decided(plan: &Plan, unit: &str, token: Option<(&OverrideKeys, &str)>) -> (De
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(64))]
 
-    /// Every single bit of a token counts: with any one of them changed, it is refused.
+    /// A token with any bit changed is refused.
     #[test]
-    fn one_changed_bit_is_one_too_many(
+    fn a_token_with_a_changed_bit_is_refused(
         secret in prop::collection::vec(any::<u8>(), 32..100),
         names in names(),
     ) {
@@ -56,9 +57,9 @@ proptest! {
         }
     }
 
-    /// A part of a token, or one with more behind it, is none.
+    /// A prefix of a token, and a token with a further byte, are refused.
     #[test]
-    fn no_more_and_no_less(secret in prop::collection::vec(any::<u8>(), 32..100), more in any::<u8>()) {
+    fn a_token_of_another_length_is_refused(secret in prop::collection::vec(any::<u8>(), 32..100), more in any::<u8>()) {
         let (keys, token) = (keys(&secret), token(&secret, &claims(&[])));
         for length in 0..token.len() {
             prop_assert!(keys.verify(&token.as_bytes()[..length], HOST, now()).is_err());
@@ -66,9 +67,9 @@ proptest! {
         prop_assert!(keys.verify(&[token.as_bytes(), &[more]].concat(), HOST, now()).is_err());
     }
 
-    /// Whatever bytes come, none of them panics and none is a token.
+    /// Random bytes are refused without a panic.
     #[test]
-    fn no_bytes_are_a_token(
+    fn random_bytes_are_refused(
         bytes in prop_oneof![
             prop::collection::vec(any::<u8>(), 0..200),
             "[A-Za-z0-9_-]{0,60}\\.[A-Za-z0-9_-]{0,60}\\.[A-Za-z0-9_-]{0,60}"
@@ -78,20 +79,21 @@ proptest! {
         prop_assert!(keys(&[7; 32]).verify(&bytes, HOST, now()).is_err());
     }
 
-    /// A good token that names nothing of the plan decides as none does.
+    /// A valid token that names nothing of the plan does not change the decision. A token without
+    /// `decision` then asks for nothing and is not counted as applied.
     #[test]
-    fn naming_nothing_changes_nothing(
-        names in names(), unit in "[a-z]{0,4}", of_another in any::<bool>(),
+    fn a_token_that_names_nothing_changes_nothing(
+        names in names(), unit in "[a-z]{0,4}", asks_for_nothing in any::<bool>(),
     ) {
         let names: Vec<_> =
             names.into_iter().map(|(name, value)| (format!("{name}-unknown"), value)).collect();
         let (keys, mut claims) = (keys(&[7; 32]), claims(&names));
-        claims["decision"] = json!(!of_another);
+        claims["decision"] = json!(!asks_for_nothing);
         let token = token(&[7; 32], &claims);
         for (_, plan) in plans() {
             let (without, _) = decided(plan, &unit, None);
             let (with, valid) = decided(plan, &unit, Some((&keys, &token)));
-            prop_assert_eq!(valid, !of_another);
+            prop_assert_eq!(valid, !asks_for_nothing);
             prop_assert_eq!(&with, &without);
             prop_assert_eq!(with.record(plan), without.record(plan));
         }

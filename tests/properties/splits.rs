@@ -1,4 +1,4 @@
-//! Splits, counted over every one of the 100,000 buckets.
+//! Splits over all of the 100,000 buckets.
 
 use super::{plan, spec_with};
 use proptest::prelude::*;
@@ -10,7 +10,7 @@ use std::sync::OnceLock;
 const BUCKETS: usize = 100_000;
 const SALT: &str = "s";
 
-/// Variants by position; the names' order is theirs.
+/// The names of the variants, sorted.
 const NAMES: [&str; 8] = ["B", "a", "b", "c", "d", "e", "f", "g"];
 
 /// A unit for each bucket of the salt.
@@ -34,7 +34,7 @@ fn units() -> &'static [String] {
     })
 }
 
-/// Weights by variant, in steps of 0.001 %; a variant that is not there has `None`.
+/// The weights of the variants in units of 0.001 %; an absent variant has `None`.
 type Weights = Vec<Option<u32>>;
 
 fn object(weights: &Weights) -> Value {
@@ -44,7 +44,8 @@ fn object(weights: &Weights) -> Value {
     named.filter_map(entry).collect::<Map<_, _>>().into()
 }
 
-/// A flag for each edit, all with one salt; with a past, each knows the weights before its own.
+/// A plan with a flag for each edit, all with one salt; with a past, each has the weights of the
+/// previous edits.
 fn edits(chain: &[Weights], with_past: bool) -> Plan {
     let mut flags = Map::new();
     for (at, weights) in chain.iter().enumerate() {
@@ -61,7 +62,7 @@ fn edits(chain: &[Weights], with_past: bool) -> Plan {
     plan(&spec_with(flags.into()))
 }
 
-/// For each bucket, the variant's position in each of the plan's flags.
+/// For each bucket, the index of its variant in each of the plan's flags.
 fn owners(plan: &Plan) -> Vec<Vec<usize>> {
     let count = plan.flags().len();
     let flags: Vec<_> = (0..count)
@@ -94,7 +95,7 @@ fn chain(random: &mut Random, count: usize) -> Vec<Weights> {
     let length = random.between(2, 7);
     let one = |random: &mut Random| {
         let used = if count > 2 { random.between(2, count) } else { count };
-        let used = random.some(&all, used);
+        let used = random.sample(&all, used);
         let mut weights = vec![None; NAMES.len()];
         for (variant, share) in used.iter().zip(random.shares(used.len())) {
             weights[*variant] = Some(share);
@@ -107,10 +108,10 @@ fn chain(random: &mut Random, count: usize) -> Vec<Weights> {
 proptest! {
     #![proptest_config(ProptestConfig { cases: 14, max_shrink_iters: 0, ..ProptestConfig::default() })]
 
-    /// Shares are exact in every edit, exactly the difference moves, and only from those that shrink
-    /// to those that grow.
+    /// Weights are exact in every edit. Exactly the difference moves, only from variants that shrink to
+    /// variants that grow.
     #[test]
-    fn a_split_with_its_past_moves_only_whom_it_must(seed in any::<u64>(), count in 2usize..=8) {
+    fn an_edit_of_a_split_with_its_past_moves_the_minimum(seed in any::<u64>(), count in 2usize..=8) {
         let chain = chain(&mut Random::new(seed), count);
         let owners = owners(&edits(&chain, true));
         assert_exact(&owners, &chain);
@@ -127,9 +128,9 @@ proptest! {
         }
     }
 
-    /// Two names need no past: each edit moves the one boundary.
+    /// A split in two needs no past: each edit moves its only boundary.
     #[test]
-    fn a_split_of_two_has_one_boundary(seed in any::<u64>()) {
+    fn a_split_in_two_has_one_boundary(seed in any::<u64>()) {
         let chain = chain(&mut Random::new(seed), 2);
         let owners = owners(&edits(&chain, false));
         assert_exact(&owners, &chain);

@@ -1,17 +1,17 @@
-//! Uniform buckets, and buckets that say nothing about each other: χ² tests on fixed units, so a run
-//! is the same every time. The bounds are the 99.99 % quantiles of χ².
+//! χ² tests that buckets are uniform and independent of each other. The units are fixed, so every run is
+//! equal. The bounds are the 99.99 % quantiles of χ².
 
 use super::{flag, plan, record, spec_with};
 use serde_json::{Value, json};
 
 const UNITS: u32 = 40_000;
 const CELLS: usize = 10;
-/// 99 degrees of freedom.
+/// The bound for 99 degrees of freedom.
 const BOUND_UNIFORM: f64 = 160.2;
-/// 81 degrees of freedom.
+/// The bound for 81 degrees of freedom.
 const BOUND_INDEPENDENT: f64 = 137.2;
 
-/// For each unit the buckets of these flags, as one decision states them.
+/// For each unit, the buckets of these flags in one decision.
 fn buckets(flags: Value, names: &[&str], units: impl Iterator<Item = String>) -> Vec<Vec<usize>> {
     let plan = plan(&spec_with(flags));
     let read = |unit: String| {
@@ -63,7 +63,7 @@ fn assert_uniform(buckets: &[usize], what: &str) {
     assert!(chi < BOUND_UNIFORM, "{what}: χ² is {chi:.1}, the bound {BOUND_UNIFORM}");
 }
 
-/// Both margins are uniform by the test above, so every cell expects the same.
+/// Asserts that pairs of buckets pass Pearson's test of independence.
 fn assert_independent(pairs: &[(usize, usize)], what: &str) {
     let mut table = [0.0; CELLS * CELLS];
     for (one, two) in pairs {
@@ -98,7 +98,8 @@ fn buckets_are_uniform() {
     }
 }
 
-/// Same salt, other purpose; same purpose, other flag; names that differ in one character.
+/// Compares equal salts with different purposes, different flags of one purpose, and names that differ in
+/// one character.
 #[test]
 fn purposes_and_flags_are_independent() {
     let flags = json!({
@@ -123,9 +124,9 @@ fn purposes_and_flags_are_independent() {
     }
 }
 
-/// Equal salts and purposes are the other extreme: they always agree.
+/// Flags with equal salts and purposes have equal buckets.
 #[test]
-fn equal_salts_agree() {
+fn equal_salts_give_equal_buckets() {
     let flags = json!({"one": ramp(Some("s")), "two": ramp(Some("s"))});
     let rows = buckets(flags, &["one", "two"], numbered().take(1000));
     assert!(rows.iter().all(|row| row[0] == row[1]));

@@ -1,5 +1,4 @@
-//! Nothing a client sends and nothing a spec holds makes the core panic, and whatever comes out is
-//! one of the things that can.
+//! Totality: no request and no spec makes the core panic, and every result is a valid one.
 
 use proptest::prelude::*;
 use serde_json::{Map, Value, json};
@@ -8,7 +7,7 @@ use serin_conformance::{native, vector};
 use serin_core::Plan;
 use std::sync::OnceLock;
 
-/// The specs of all vectors: every construct there is.
+/// The specs of all vectors, which use every construct of the language, and their plans.
 pub(crate) fn plans() -> &'static [(Value, Plan)] {
     static PLANS: OnceLock<Vec<(Value, Plan)>> = OnceLock::new();
     PLANS.get_or_init(|| {
@@ -21,7 +20,7 @@ pub(crate) fn plans() -> &'static [(Value, Plan)] {
     })
 }
 
-/// Names the specs look at, and some they do not.
+/// Field names that the specs use, and others.
 fn name() -> impl Strategy<Value = Vec<u8>> {
     let known = [
         ":path",
@@ -63,7 +62,7 @@ pub(super) fn pairs() -> impl Strategy<Value = Vec<(Vec<u8>, Vec<u8>)>> {
     prop::collection::vec((name(), value()), 0..12)
 }
 
-/// A JSON value made of the words that specs are made of.
+/// A JSON value with keys and strings of the spec language.
 pub(super) fn json_value() -> impl Strategy<Value = Value> {
     let words = [
         "formatVersion",
@@ -143,7 +142,7 @@ pub(super) fn json_value() -> impl Strategy<Value = Value> {
     })
 }
 
-/// Replaces or removes the node that `steps` lead to.
+/// Replaces or removes the node at the end of a path of `steps`.
 pub(super) fn mutate(node: &mut Value, steps: &[prop::sample::Index], new: &Option<Value>) {
     let count = match node {
         Value::Array(items) => items.len(),
@@ -181,13 +180,13 @@ proptest! {
     }
 
     #[test]
-    fn compile_takes_any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
+    fn compile_is_total_for_bytes(bytes in prop::collection::vec(any::<u8>(), 0..64)) {
         compile(&bytes);
     }
 
-    /// Bytes that look like the beginning of a protobuf Struct.
+    /// Bytes that start like a protobuf Struct.
     #[test]
-    fn compile_takes_any_protobuf(bytes in prop::collection::vec(
+    fn compile_is_total_for_protobuf(bytes in prop::collection::vec(
         prop_oneof![any::<u8>(), prop::sample::select(vec![0x0a, 0x12, 0x1a, 0x2a, 0x32, 0x11, 0x20, 1, 3, 9])],
         0..96,
     )) {
@@ -195,14 +194,14 @@ proptest! {
     }
 
     #[test]
-    fn compile_takes_any_json(value in json_value()) {
+    fn compile_is_total_for_json(value in json_value()) {
         compile(value.to_string().as_bytes());
         let spec = json!({"formatVersion": 1, "units": value, "flags": value, "rollouts": value});
         compile(spec.to_string().as_bytes());
     }
 
     #[test]
-    fn compile_takes_good_specs_gone_bad(
+    fn compile_is_total_for_mutated_vector_specs(
         which in any::<prop::sample::Index>(),
         steps in prop::collection::vec(any::<prop::sample::Index>(), 1..9),
         new in prop::option::of(json_value()),
@@ -214,7 +213,7 @@ proptest! {
     }
 }
 
-/// Depth is bounded: a bomb is refused, not a stack overflow.
+/// Deep nesting is refused instead of overflowing the stack.
 #[test]
 fn deep_nesting_is_refused() {
     for (open, close) in [("{\"not\":", "}"), ("{\"all\":[", "]}"), ("[", "]")] {
@@ -224,7 +223,7 @@ fn deep_nesting_is_refused() {
     }
 }
 
-/// Weights that sum to 100 % only where a 32-bit sum wraps.
+/// Weights whose sum is 100 % only if a 32-bit sum wraps are refused.
 #[test]
 fn a_sum_of_weights_does_not_wrap() {
     const WRAPPED: u64 = (1 << 32) + 100_000;

@@ -1,6 +1,6 @@
-"""hashVersion 1 once more, from its description and not from the Rust code.
+"""A second implementation of hashVersion 1, from its description and not from the Rust code.
 
-XXH3-64 with a seed for each purpose over `length(salt) salt length(unit) unit`, lengths as
+The hash is XXH3-64 with a seed for each purpose over `length(salt) salt length(unit) unit`, lengths as
 32-bit little-endian numbers of UTF-8 bytes; the bucket is the high 64 bits of hash * 100000.
 """
 
@@ -26,7 +26,7 @@ def bucket(purpose, salt, unit):
 
 
 def thousandths(percent):
-    """A share in steps of 0.001 %, exact for the decimals a spec may hold."""
+    """A share in units of 0.001 %, exact for every decimal of a spec."""
     from decimal import Decimal
 
     value = Decimal(str(percent)) * 1000
@@ -40,7 +40,7 @@ def in_ramp(place, share):
 
 
 def split_choice(place, weights, past=()):
-    """The owner of a bucket and its weight. Weights are in per cent; `past` has earlier ones."""
+    """The owner of a bucket and its weight. Weights are in per cent; `past` holds previous ones."""
     owner = owners([*past, weights])[place]
     return owner, thousandths(weights[owner])
 
@@ -51,10 +51,10 @@ def owners(edits):
 
 @functools.lru_cache(maxsize=64)
 def owners_of(edits):
-    """Who owns each of the 100,000 buckets after a list of weights, one bucket at a time.
+    """The owner of each of the 100,000 buckets after a list of weights.
 
-    The first weights hand out buckets in the order of the names. Each later edit takes from an
-    owner that shrinks its last buckets, and gives them, lowest owner's first, to those that grow.
+    The first weights distribute buckets in the order of the names. Each edit takes the last buckets of an
+    owner that shrinks and gives them, those of the first owner first, to owners that grow.
     """
     by_name = lambda weights: sorted(weights, key=lambda text: text.encode("utf-8"))
     first, *later = map(dict, edits)
@@ -84,13 +84,13 @@ SPANS = {"d": 86_400_000, "h": 3_600_000, "m": 60_000, "s": 1000, "ms": 1}
 
 
 def span_ms(text):
-    """`1h30m` in milliseconds."""
+    """A duration such as `1h30m` in milliseconds."""
     return sum(int(number) * SPANS[unit] for number, unit in re.findall(r"(\d+)(ms|[dhms])", text))
 
 
 def share_at(progress, now, left=None, held=None):
-    """The share in force, in steps of 0.001 %: fixed, or that of the last step that has begun. `left` has
-    the moments when gates let steps end, `held` the step that they hold."""
+    """The share in force, in units of 0.001 %: fixed, or that of the last step that has started. `left` holds
+    the times at which gates ended steps, `held` the step that they hold."""
     if "steps" not in progress:
         return thousandths(progress.get("share", 0))
     start = progress.get("start")

@@ -1,8 +1,8 @@
-"""Decides every case of the vectors again and compares: which rollout and arm, which variant of each
-flag, why, by which bucket, whether a copy goes to a shadow; and makes every token for overrides again.
+"""Decides every case of the vectors with an independent implementation and compares: rollout and arm, the
+variant of each flag, reasons, buckets, shadow copies, and the override tokens.
 
-Run by `cargo xtask test` in its venv, over `tests/vectors` and over cases made by chance. Shares no
-code with serin-core: a mistake would have to be made twice, in two languages, to go unseen.
+Run by `cargo xtask test` in its venv, over `tests/vectors` and over random cases. It shares no
+code with serin-core, so an error goes unnoticed only if both implementations have it.
 
     check.py [FILE …]
 """
@@ -35,9 +35,9 @@ def main():
 
 
 def problems(spec, case):
-    """A line for each part of the decision that the case states otherwise."""
+    """A line for each part of the decision that differs from the case."""
     if spec.get("isolation") == "flags":
-        # What is a mistake is for the reader to say, and this reference reads good specs only.
+        # The reference reads valid specs only; the reader decides what is isolated.
         return
     rollout, flags = decide(spec, case)
     stated = case["expect"].get("flags", {})
@@ -49,7 +49,7 @@ def problems(spec, case):
 
 
 def token_problems(suite, case):
-    """The token that is described must be the one in the request."""
+    """A line if the request does not carry the described token."""
     if "token" not in case:
         return
     wanted = override_token.token(case["token"], suite["overrideKeys"])

@@ -1,4 +1,4 @@
-"""Conditions, from the tables of docs/spec.md."""
+"""Conditions, implemented from the tables of docs/spec.md."""
 
 import datetime
 import ipaddress

@@ -1,5 +1,5 @@
-"""A whole decision once more, from docs/spec.md: rollout, arm, shadow, and every flag that is
-delivered. It gives what a vector expects under `rollout` and `flags`."""
+"""A whole decision, implemented from docs/spec.md: rollout, arm, shadow, and every delivered flag. It
+returns what a vector expects under `rollout` and `flags`."""
 
 import json
 import time
@@ -34,12 +34,12 @@ class World:
         return None
 
     def latch(self, rollout):
-        """What the host knows of a rollout's aborts and steps."""
+        """The latch of a rollout that the host knows."""
         known = self.case.get("latches", {}).get("latches", [])
         return next((latch for latch in known if latch["rollout"] == rollout), {})
 
     def forced(self, what, name):
-        """What a token that counts forces; whether it counts, the case states."""
+        """The value that a valid token forces; the case states whether the token is valid."""
         if self.case["expect"].get("overrides") != "applied":
             return None
         token = self.case["token"]
@@ -47,7 +47,7 @@ class World:
         return claims.get(what, {}).get(name)
 
     def place(self, purpose, settings, salt):
-        """The unit's name and bucket; None without a unit."""
+        """The unit's name and bucket; None if the request has no unit."""
         name = settings.get("unit") or only(self.spec["units"])
         value = self.unit(name)
         if value is None:
@@ -68,7 +68,7 @@ def is_delivered(flag, path):
 
 
 def specificity(pattern, path):
-    """How exactly a pattern fits a path, greater is better; None if it does not."""
+    """The specificity of a path pattern that matches, greater is better; None if it does not match."""
     pattern = {"prefix": pattern} if isinstance(pattern, str) else pattern
     (kind, wanted), = pattern.items()
     wanted = normalised(wanted)
@@ -86,7 +86,7 @@ def host_specificity(pattern, host):
 
 
 def best(patterns, fits, any_of_them):
-    """The best fit among patterns; without patterns everything fits, worse than any pattern."""
+    """The best match among patterns; without patterns everything matches, with the lowest rank."""
     if patterns is None:
         return any_of_them
     return max((fit for fit in map(fits, patterns) if fit is not None), default=None)
@@ -110,7 +110,7 @@ def rollout(world):
 
 
 def is_aborted(world, name):
-    """An abort of this epoch or a later one, or of an earlier one that has not cooled down."""
+    """Whether an abort of this epoch, a later one, or a previous one within its cooldown is in force."""
     declared = world.spec["rollouts"][name]
     abort = world.latch(name).get("abort")
     if not abort:
@@ -147,7 +147,7 @@ def arm(world, name, declared):
     chosen = canary.get("arm") or (others[0] if len(others) == 1 else "canary")
     if any(holds(ring, world) for ring in canary.get("rings", [])):
         return {"arm": chosen, "reason": "TARGETING_MATCH"}
-    # A canary for rings alone needs no unit, and a share of 0 is for rings alone.
+    # A canary with a share of 0 is for rings only and needs no unit.
     nobody_else = "steps" not in canary and thousandths(canary.get("share", 0)) == 0
     if nobody_else and "unit" not in declared:
         return {"arm": baseline, "reason": "DEFAULT"}
@@ -155,7 +155,7 @@ def arm(world, name, declared):
     if not found:
         return missing
     latch = world.latch(name)
-    # Of another epoch nothing is known.
+    # Steps of another epoch do not count.
     known = latch if latch.get("epoch", 0) == declared.get("epoch", 0) else {}
     share = share_at(canary, world.request.now, dict(map(tuple, known.get("left", []))), known.get("held"))
     inside = in_ramp(found[1], share)
@@ -164,7 +164,7 @@ def arm(world, name, declared):
 
 
 def pin(world, name, declared, mode):
-    """The arm that the session's cookie keeps it on: `ARM.SECONDS`, begun in the past, not too old."""
+    """The arm of the session's cookie: `ARM.SECONDS`, started in the past and not expired."""
     if "pinSessions" not in mode:
         return None
     pinned, dot, began = (world.request.cookies.get(f"serin_pin_{name}") or "").partition(".")
@@ -234,7 +234,7 @@ def holdout(world, declared):
 
 
 def serve(world, name, rule):
-    """Variant, reason and assignment; nothing if the rule does not serve; or that a unit is missing."""
+    """Variant, reason and assignment; None if the rule does not serve; an error if a unit is missing."""
     if "when" in rule and not holds(rule["when"], world):
         return None
     if "layer" in rule:
@@ -261,6 +261,6 @@ def serve(world, name, rule):
 
 
 def only(names):
-    """The one name; a spec with several units says which it means."""
+    """The only name of a mapping; a spec with several units names the one that it uses."""
     name, = names
     return name

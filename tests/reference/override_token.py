@@ -1,4 +1,4 @@
-"""Tokens for overrides once more: RFC 7515's compact form by Python's hmac and hashlib.
+"""Override tokens, a second implementation: RFC 7515's compact form with Python's hmac and hashlib.
 
 A token is described by `key` (an id of the suite's keys) or `secret` (base64url, for keys that the
 host does not have), and either `claims` (an object) or `payload` (a text that is signed as it is).

@@ -1,4 +1,4 @@
-"""What a request says, read once more from the description: fields, cookies, query, path, host."""
+"""A second reader of requests, from docs/spec.md: fields, cookies, query, path, host."""
 
 import base64
 import ipaddress
@@ -11,7 +11,7 @@ MISSING = None
 
 
 class Request:
-    """Values by attribute; a missing one is None. Bytes that are no UTF-8 are missing."""
+    """The attributes of a request. A missing one, or one that is not UTF-8, is None."""
 
     def __init__(self, case):
         request = case["request"]

@@ -1,4 +1,4 @@
-"""Versions and ranges of them, from semver.org 2.0.0 and docs/spec.md."""
+"""Versions and version ranges, implemented from semver.org 2.0.0 and docs/spec.md."""
 
 import re
 
@@ -9,7 +9,7 @@ VERSION = re.compile(
 
 
 def read(text):
-    """The numbers given and the key that orders versions; None if it is no version."""
+    """The numbers of a version and its sort key; None if it is not a version."""
     match = VERSION.fullmatch(text)
     if not match:
         return None
@@ -40,7 +40,7 @@ def allows(operator, given, bound, version):
     last = len(given) - 1
 
     def below(place):
-        """The lowest version, with any pre-release, above all that agree up to a place."""
+        """The lowest version, with any pre-release, above all that agree up to an index."""
         return key(given[:place] + [given[place] + 1], "0")
 
     whole = len(given) == 3

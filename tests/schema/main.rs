@@ -1,5 +1,5 @@
-//! The JSON Schema and the reader say the same. The schema is written by hand; here the reader is
-//! asked what it knows, object by object, so that neither can change without the other.
+//! Tests that the JSON Schema and the core's reader accept the same specs. The schema is written by hand;
+//! these tests compare it with the reader's error messages, object by object.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, missing_docs)]
 
@@ -23,7 +23,7 @@ struct Validator {
 }
 
 impl Validator {
-    /// Compiling holds the schema against the meta-schema of its draft, too.
+    /// Compiles a schema, which validates it against the meta-schema of its draft.
     fn new(schema: Value) -> Result<Validator, String> {
         const URL: &str = "https://serin.invalid/spec.schema.json";
         let (mut schemas, mut compiler) = (Schemas::new(), Compiler::new());
@@ -45,7 +45,7 @@ fn validator() -> Validator {
     Validator::new(schema()).unwrap()
 }
 
-/// YAML 1.2, or JSON.
+/// Reads YAML 1.2 or JSON.
 fn document(text: &str) -> Value {
     let options = serde_saphyr::options! { strict_booleans: true };
     serde_saphyr::from_str_with_options(text, options).unwrap()
@@ -61,11 +61,11 @@ fn the_schema_is_a_schema() {
     validator();
     let mut broken = schema();
     broken["properties"]["revision"] = json!({ "type": "wole" });
-    assert!(Validator::new(broken).is_err(), "the validator knows what a schema is");
+    assert!(Validator::new(broken).is_err(), "the validator accepts an invalid schema");
 }
 
-/// Specs that people start from, and those of the vectors.
-fn good_specs() -> Vec<(String, Value)> {
+/// The specs of the documentation, the examples and the vectors, by name.
+fn valid_specs() -> Vec<(String, Value)> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
     let mut specs = vec![("the whole spec".to_owned(), document(WHOLE))];
     let files = [
@@ -95,21 +95,21 @@ fn good_specs() -> Vec<(String, Value)> {
 }
 
 #[test]
-fn what_the_core_accepts_is_valid() {
-    let (validator, specs) = (validator(), good_specs());
+fn the_schema_accepts_what_the_core_accepts() {
+    let (validator, specs) = (validator(), valid_specs());
     assert!(specs.len() > 20, "{} specs", specs.len());
     for (name, spec) in specs {
         let plan = core(&spec).unwrap_or_else(|errors| panic!("{name}: {errors}"));
         let checked = validator.check(&spec);
         if !plan.isolated().is_empty() {
-            assert!(checked.is_err(), "{name}: a mistake that is isolated is one");
+            assert!(checked.is_err(), "{name}: the schema accepts an isolated error");
             continue;
         }
         checked.unwrap_or_else(|error| panic!("{name}: {error}"));
     }
 }
 
-/// Everything in a document, as JSON pointers.
+/// The JSON pointers of all values in a document.
 fn pointers(value: &Value, at: String, all: &mut Vec<String>) {
     all.push(at.clone());
     let step = |key: &str| format!("{at}/{}", key.replace('~', "~0").replace('/', "~1"));
@@ -123,7 +123,7 @@ fn pointers(value: &Value, at: String, all: &mut Vec<String>) {
     }
 }
 
-/// The document with one thing changed.
+/// The document with one value changed.
 fn changed(document: &Value, at: &str, change: impl FnOnce(&mut Value)) -> Value {
     let mut document = document.clone();
     change(document.pointer_mut(at).unwrap());
@@ -131,7 +131,7 @@ fn changed(document: &Value, at: &str, change: impl FnOnce(&mut Value)) -> Value
 }
 
 #[test]
-fn what_the_schema_refuses_the_core_refuses() {
+fn the_core_refuses_what_the_schema_refuses() {
     let (validator, whole) = (validator(), document(WHOLE));
     let mut all = Vec::new();
     pointers(&whole, String::new(), &mut all);
@@ -141,7 +141,7 @@ fn what_the_schema_refuses_the_core_refuses() {
             return;
         }
         refused += 1;
-        assert!(core(mutant).is_err(), "the schema alone refuses {what}");
+        assert!(core(mutant).is_err(), "only the schema refuses {what}");
     };
     let values = [
         json!(null),
@@ -159,15 +159,15 @@ fn what_the_schema_refuses_the_core_refuses() {
     for at in &all {
         for value in &values {
             let what = format!("{value} at {at}");
-            check(&changed(&whole, at, |place| *place = value.clone()), &what);
+            check(&changed(&whole, at, |node| *node = value.clone()), &what);
         }
         let Some(object) = whole.pointer(at).and_then(Value::as_object) else { continue };
-        let with = |key: &str| changed(&whole, at, |place| place[key] = json!("x"));
+        let with = |key: &str| changed(&whole, at, |node| node[key] = json!("x"));
         check(&with("unknown"), &format!("an unknown key at {at}"));
         check(&with("not a name"), &format!("a key that is no name at {at}"));
         for key in object.keys() {
-            let without = |place: &mut Value| {
-                place.as_object_mut().unwrap().remove(key);
+            let without = |node: &mut Value| {
+                node.as_object_mut().unwrap().remove(key);
             };
             check(&changed(&whole, at, without), &format!("{at} without {key}"));
         }
@@ -175,12 +175,12 @@ fn what_the_schema_refuses_the_core_refuses() {
     assert!(refused > 1000, "{refused} mutants refused");
 }
 
-/// Walks schema and document side by side.
+/// A walk through the schema and the whole spec in parallel.
 struct Walk<'s> {
     schema: &'s Value,
     whole: &'s Value,
-    /// Closed objects and enums of the schema that were held against the reader, by address.
-    seen: BTreeSet<*const Value>,
+    /// The closed objects and enums of the schema that were compared with the reader, by address.
+    compared: BTreeSet<*const Value>,
 }
 
 impl<'s> Walk<'s> {
@@ -206,9 +206,9 @@ impl<'s> Walk<'s> {
             return self.visit(branch, value, at);
         }
         if let Some(words) = schema["enum"].as_array() {
-            self.seen.insert(schema);
+            self.compared.insert(schema);
             let words = words.iter().map(|word| word.as_str().unwrap().to_owned());
-            let mutant = changed(self.whole, at, |place| *place = json!("zzzzzzzzzz"));
+            let mutant = changed(self.whole, at, |node| *node = json!("zzzzzzzzzz"));
             assert_eq!(allowed(&mutant, "is not allowed, use "), words.collect(), "{at}");
         }
         match value {
@@ -224,9 +224,9 @@ impl<'s> Walk<'s> {
 
     fn object(&mut self, schema: &'s Value, map: &Map<String, Value>, at: &str) {
         let closed = schema["additionalProperties"] == json!(false);
-        if closed && self.seen.insert(schema) {
+        if closed && self.compared.insert(schema) {
             let fields = schema["properties"].as_object().unwrap().keys().cloned();
-            let mutant = changed(self.whole, at, |place| place["zzzzzzzzzz"] = json!(1));
+            let mutant = changed(self.whole, at, |node| node["zzzzzzzzzz"] = json!(1));
             assert_eq!(allowed(&mutant, "unknown field, allowed here: "), fields.collect(), "{at}");
         }
         for (key, value) in map {
@@ -238,15 +238,15 @@ impl<'s> Walk<'s> {
     }
 }
 
-/// What the reader says is allowed: `a, b or c` behind some words.
-fn allowed(mutant: &Value, words: &str) -> BTreeSet<String> {
+/// The list of allowed names in the reader's error message: `a, b or c` after a prefix.
+fn allowed(mutant: &Value, prefix: &str) -> BTreeSet<String> {
     let errors = core(mutant).unwrap_err();
-    let list = errors.iter().find_map(|error| error.message().split_once(words));
-    let (_, list) = list.unwrap_or_else(|| panic!("{words} in {errors}"));
+    let list = errors.iter().find_map(|error| error.message().split_once(prefix));
+    let (_, list) = list.unwrap_or_else(|| panic!("no {prefix:?} in {errors}"));
     list.replace(" or ", ", ").split(", ").map(str::to_owned).collect()
 }
 
-/// Closed objects and enums in the schema itself.
+/// Collects the closed objects and enums of the schema.
 fn closed<'s>(schema: &'s Value, all: &mut Vec<&'s Value>) {
     let words = schema["enum"].is_array() && schema["description"].is_string();
     if words || (schema["additionalProperties"] == json!(false) && schema["properties"].is_object())
@@ -261,21 +261,21 @@ fn closed<'s>(schema: &'s Value, all: &mut Vec<&'s Value>) {
 }
 
 #[test]
-fn the_reader_knows_the_same_fields_and_words() {
+fn the_reader_allows_the_same_fields_and_enum_values() {
     let (schema, whole) = (schema(), document(WHOLE));
-    let mut walk = Walk { schema: &schema, whole: &whole, seen: BTreeSet::new() };
+    let mut walk = Walk { schema: &schema, whole: &whole, compared: BTreeSet::new() };
     walk.visit(&schema, &whole, "");
     let mut all = Vec::new();
     closed(&schema, &mut all);
     for part in all {
         let address: *const Value = part;
-        assert!(walk.seen.contains(&address), "the whole spec has no {}", part["description"]);
+        assert!(walk.compared.contains(&address), "the whole spec has no {}", part["description"]);
     }
 }
 
-/// The reader's limits are the schema's: one more is refused by both.
+/// The schema and the reader accept a limit and refuse one more.
 #[test]
-fn limits_are_the_same() {
+fn the_limits_are_equal() {
     let (validator, whole) = (validator(), document(WHOLE));
     let many = |count: usize, item: Value| json!(vec![item; count]);
     let cases = [
@@ -290,15 +290,15 @@ fn limits_are_the_same() {
         ("/rollouts/split/past", many(100, json!({ "a": 100 })), many(101, json!({ "a": 100 }))),
         ("/revision", json!(9_007_199_254_740_991_u64), json!(9_007_199_254_740_992_u64)),
     ];
-    for (at, most, more) in cases {
-        let most = changed(&whole, at, |place| *place = most);
-        let more = changed(&whole, at, |place| *place = more);
-        assert!(core(&most).is_ok(), "{at}: {}", core(&most).unwrap_err());
-        assert!(validator.is_valid(&most), "{at}");
-        let errors = core(&more).unwrap_err();
+    for (at, limit, above) in cases {
+        let limit = changed(&whole, at, |value| *value = limit);
+        let above = changed(&whole, at, |value| *value = above);
+        assert!(core(&limit).is_ok(), "{at}: {}", core(&limit).unwrap_err());
+        assert!(validator.is_valid(&limit), "{at}");
+        let errors = core(&above).unwrap_err();
         assert!(
             errors.iter().all(|error| matches!(error.kind(), ErrorKind::Limit | ErrorKind::Value))
         );
-        assert!(!validator.is_valid(&more), "{at}");
+        assert!(!validator.is_valid(&above), "{at}");
     }
 }

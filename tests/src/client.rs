@@ -1,15 +1,15 @@
-//! HTTP/1.1 as plain bytes, because vectors hold requests that no client library would send.
+//! An HTTP/1.1 client that sends plain bytes: vectors hold requests that client libraries refuse.
 
 use crate::vector::Request;
 use std::io::{BufRead, BufReader, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::time::Duration;
 
-/// Names in lower case and values as bytes, in order.
+/// Header fields in order: names in lower case, values as bytes.
 pub type Fields = Vec<(String, Vec<u8>)>;
 
-/// Longer than any answer takes, shorter than anybody's patience.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// Generous, so that a busy machine fails no test.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
 /// A request or a response.
 pub struct Message {
@@ -22,12 +22,12 @@ pub struct Message {
 }
 
 impl Message {
-    /// The response's status, 0 if it has none.
+    /// The status code of a response, 0 if it has none.
     pub fn status(&self) -> u16 {
         self.start.split(' ').nth(1).and_then(|code| code.parse().ok()).unwrap_or_default()
     }
 
-    /// The first value of a field, bytes that are not UTF-8 replaced.
+    /// The first value of a field; bytes that are not UTF-8 are replaced.
     pub fn field(&self, name: &str) -> Option<String> {
         let found = self.fields.iter().find(|(field, _)| field == name);
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned())
@@ -39,19 +39,19 @@ impl Message {
         found.map(|(_, value)| String::from_utf8_lossy(value).into_owned()).collect()
     }
 
-    /// The body as text.
+    /// The body as a string; bytes that are not UTF-8 are replaced.
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
     }
 }
 
-/// Sends a vector's request with further fields, by a connection of its own. `client` is the
-/// address the proxy is to believe, told by the PROXY protocol.
+/// Sends a vector's request on a new connection, with `extra` fields after its own. `client` is the
+/// client address that the PROXY protocol reports to the proxy.
 pub fn send(
     to: SocketAddr,
     client: Option<&str>,
     request: &Request,
-    further: &[(&str, &str)],
+    extra: &[(&str, &str)],
 ) -> Result<Message, String> {
     let mut bytes = Vec::new();
     if let Some(client) = client {
@@ -68,37 +68,40 @@ pub fn send(
         bytes.extend_from_slice(&value);
         bytes.extend_from_slice(b"\r\n");
     }
-    for (name, value) in further {
+    for (name, value) in extra {
         bytes.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
     }
     if matches!(method.as_str(), "POST" | "PUT" | "PATCH") {
         bytes.extend_from_slice(b"content-length: 0\r\n");
     }
     bytes.extend_from_slice(b"connection: close\r\n\r\n");
-    exchange(to, &bytes, method == "HEAD").map_err(|error| format!("no answer from {to}: {error}"))
+    exchange(to, &bytes, method == "HEAD")
+        .map_err(|error| format!("no response from {to}: {error}"))
 }
 
-/// A plain GET of a path.
+/// Sends a plain GET of a path.
 pub fn get(to: SocketAddr, path: &str) -> Result<Message, String> {
     let bytes = format!("GET {path} HTTP/1.1\r\nhost: localhost\r\nconnection: close\r\n\r\n");
-    exchange(to, bytes.as_bytes(), false).map_err(|error| format!("no answer from {to}: {error}"))
+    exchange(to, bytes.as_bytes(), false).map_err(|error| format!("no response from {to}: {error}"))
 }
 
-fn exchange(to: SocketAddr, bytes: &[u8], head: bool) -> std::io::Result<Message> {
-    let mut stream = TcpStream::connect_timeout(&to, PATIENCE)?;
-    stream.set_read_timeout(Some(PATIENCE))?;
-    stream.set_write_timeout(Some(PATIENCE))?;
+fn exchange(to: SocketAddr, bytes: &[u8], is_head: bool) -> std::io::Result<Message> {
+    let mut stream = TcpStream::connect_timeout(&to, TIMEOUT)?;
+    stream.set_read_timeout(Some(TIMEOUT))?;
+    stream.set_write_timeout(Some(TIMEOUT))?;
     stream.write_all(bytes)?;
-    read_message(&mut BufReader::new(stream), head)
+    read_message(&mut BufReader::new(stream), is_head)
 }
 
-/// Reads one message. `bare` says that it has no body whatever its fields say, unless it is chunked
-/// or has a length and is a request.
-pub(crate) fn read_message(reader: &mut impl BufRead, bare: bool) -> std::io::Result<Message> {
-    let start = String::from_utf8_lossy(&line(reader)?).into_owned();
+/// Reads one message. A response that `answers_head` has no body, whatever its fields say.
+pub(crate) fn read_message(
+    reader: &mut impl BufRead,
+    answers_head: bool,
+) -> std::io::Result<Message> {
+    let start = String::from_utf8_lossy(&read_line(reader)?).into_owned();
     let mut message = Message { start, fields: Vec::new(), body: Vec::new() };
     loop {
-        let line = line(reader)?;
+        let line = read_line(reader)?;
         if line.is_empty() {
             break;
         }
@@ -108,22 +111,22 @@ pub(crate) fn read_message(reader: &mut impl BufRead, bare: bool) -> std::io::Re
         let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
         message.fields.push((name, value));
     }
-    if bare && message.start.starts_with("HTTP/") {
+    if answers_head && message.start.starts_with("HTTP/") {
         return Ok(message);
     }
-    body(reader, &mut message)?;
+    read_body(reader, &mut message)?;
     Ok(message)
 }
 
-fn body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Result<()> {
+fn read_body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Result<()> {
     if message.field("transfer-encoding").is_some_and(|coding| coding.contains("chunked")) {
         loop {
-            let size = String::from_utf8_lossy(&line(reader)?).into_owned();
+            let size = String::from_utf8_lossy(&read_line(reader)?).into_owned();
             let size = usize::from_str_radix(size.trim(), 16).unwrap_or_default();
             let mut chunk = vec![0; size];
             reader.read_exact(&mut chunk)?;
             message.body.extend_from_slice(&chunk);
-            line(reader)?;
+            read_line(reader)?;
             if size == 0 {
                 return Ok(());
             }
@@ -140,7 +143,8 @@ fn body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Result<()>
     Ok(())
 }
 
-fn line(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
+/// One line without its line break.
+fn read_line(reader: &mut impl BufRead) -> std::io::Result<Vec<u8>> {
     let mut line = Vec::new();
     if reader.read_until(b'\n', &mut line)? == 0 {
         return Err(std::io::ErrorKind::UnexpectedEof.into());

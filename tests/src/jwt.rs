@@ -1,4 +1,4 @@
-//! Signed tokens, and the key that Envoy's `jwt_authn` checks them with.
+//! JSON Web Tokens for tests, and the key set that a host verifies them with.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
@@ -7,16 +7,19 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use std::collections::BTreeMap;
 
-/// Who issues the tokens.
+/// The issuer of the tokens.
 pub const ISSUER: &str = "conformance";
 
 const KEY: &[u8] = b"a key that is secret to nobody, for tests only";
 
-/// A token with the claims, signed with HS256.
+/// The id of the key.
+const KEY_ID: &str = "test";
+
+/// A token with the claims and the issuer, signed with HS256.
 pub fn token(claims: &BTreeMap<String, Value>) -> String {
     let mut claims = claims.clone();
     claims.insert("iss".into(), ISSUER.into());
-    let header = URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "kid": "test"}).to_string());
+    let header = URL_SAFE_NO_PAD.encode(json!({"alg": "HS256", "kid": KEY_ID}).to_string());
     let payload = URL_SAFE_NO_PAD.encode(json!(claims).to_string());
     let signed = format!("{header}.{payload}");
     let mut mac = Hmac::<Sha256>::new_from_slice(KEY).expect("HMAC takes keys of any length");
@@ -28,5 +31,5 @@ pub fn token(claims: &BTreeMap<String, Value>) -> String {
 /// The key as a JSON Web Key Set.
 pub fn key_set() -> String {
     let key = URL_SAFE_NO_PAD.encode(KEY);
-    json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": "test", "k": key}]}).to_string()
+    json!({"keys": [{"kty": "oct", "alg": "HS256", "kid": KEY_ID, "k": key}]}).to_string()
 }

@@ -1,36 +1,39 @@
-//! The conformance suite: one set of vectors, and what every host's runner shares.
+//! The conformance suite: one set of vectors, and the code that the runners of all hosts share.
 //!
-//! [`vector`] reads `vectors/*.json` (their format is described in `vectors/README.md`),
-//! [`outcome`] says what a host did with a request and how that differs from what a vector expects,
-//! [`native`] is the first host and the measure of the others, [`report`] counts and prints,
-//! [`random`] makes specs and requests for what no list of cases can cover.
-//! With the feature `hosts` there are also the parts that real proxies need: a client that sends
-//! any bytes, upstreams that remember what they saw, signed tokens, and Envoy as a child process.
+//! - [`vector`] reads `vectors/*.json` (`vectors/README.md` describes the format).
+//! - [`outcome`] holds what a host did with a request and compares it with a vector's expectation.
+//! - [`native`] decides with `serin-core` in this process; other hosts are compared with it.
+//! - [`report`] counts cases and prints failures, skips and the summary.
+//! - [`random`] generates specs and requests from a seed.
+//!
+//! The feature `hosts` adds what real proxies need: an HTTP client that sends any bytes, upstreams
+//! that record requests, signed tokens, load, and Envoy as a child process.
 
 #[cfg(feature = "hosts")]
 pub mod client;
-pub mod crowd;
+pub mod clock;
 #[cfg(feature = "hosts")]
 pub mod envoy;
+pub mod example_requests;
+pub mod host_entropy;
 #[cfg(feature = "hosts")]
 pub mod jwt;
 #[cfg(feature = "hosts")]
 pub mod load;
-pub mod minted;
 pub mod native;
 pub mod outcome;
-#[cfg(feature = "hosts")]
-pub mod overrides;
+pub mod override_token;
 pub mod protobuf;
 pub mod random;
 pub mod report;
+#[cfg(feature = "hosts")]
+pub mod serin_cli;
 #[cfg(feature = "hosts")]
 pub mod service;
 #[cfg(feature = "hosts")]
 pub mod sessions;
 #[cfg(feature = "hosts")]
 pub mod sim;
-pub mod token;
 pub mod totality;
 #[cfg(feature = "hosts")]
 pub mod upstream;

@@ -1,4 +1,4 @@
-//! Load of its own on loopback: a few clients that keep their connections, and a note of every answer.
+//! A load generator on loopback: a few clients with persistent connections that record every response.
 
 use crate::client::{Message, read_message};
 use std::io::{BufReader, Write};
@@ -8,34 +8,34 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
-/// Clients at once.
+/// The number of concurrent clients.
 const CLIENTS: usize = 6;
-/// Between two requests of a client, so that the load is bounded.
+/// The pause between two requests of a client; it bounds the load.
 pub(crate) const PAUSE: Duration = Duration::from_millis(2);
-const PATIENCE: Duration = Duration::from_secs(60);
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// One request and what came of it.
-pub struct Note {
-    /// When it was sent.
+/// One request and its response.
+pub struct Exchange {
+    /// When the request was sent.
     pub sent: Instant,
-    /// When the answer was there.
+    /// When the response was complete.
     pub answered: Instant,
-    /// The status; 0 if there was no answer.
+    /// The status code; 0 without a response.
     pub status: u16,
-    /// Who answered.
+    /// The version of the service that responded, from `x-version`.
     pub version: String,
-    /// Which of the users asked.
+    /// The number of the user who sent the request.
     pub user: usize,
 }
 
-/// Clients that are at work until they are stopped.
-pub struct Load {
+/// Clients that send requests until they are stopped.
+pub struct LoadGenerator {
     stop: Arc<AtomicBool>,
-    clients: Vec<JoinHandle<Vec<Note>>>,
+    clients: Vec<JoinHandle<Vec<Exchange>>>,
 }
 
-impl Load {
-    /// Starts the clients, which ask as so many users by their ids, one after the other.
+impl LoadGenerator {
+    /// Starts the clients, which send requests as `users` users in turn, by `x-user-id`.
     pub fn start(to: SocketAddr, users: usize) -> Self {
         let stop = Arc::new(AtomicBool::new(false));
         let client = |number| {
@@ -45,50 +45,51 @@ impl Load {
         Self { clients: (0..CLIENTS).map(client).collect(), stop }
     }
 
-    /// Lets every client finish its request, and gives all notes in the order of sending.
-    pub fn stop(self) -> Result<Vec<Note>, String> {
+    /// Stops the clients after the current request of each; returns all exchanges in the order of
+    /// sending.
+    pub fn stop(self) -> Result<Vec<Exchange>, String> {
         self.stop.store(true, Ordering::Relaxed);
-        let mut notes = Vec::new();
+        let mut exchanges = Vec::new();
         for client in self.clients {
-            notes.extend(client.join().map_err(|_| "a client panicked".to_string())?);
+            exchanges.extend(client.join().map_err(|_| "a client panicked".to_string())?);
         }
-        notes.sort_by_key(|note| note.sent);
-        Ok(notes)
+        exchanges.sort_by_key(|exchange| exchange.sent);
+        Ok(exchanges)
     }
 }
 
-/// Each client has its own users: no two ask at once as the same one.
-fn run(to: SocketAddr, first: usize, users: usize, stop: &AtomicBool) -> Vec<Note> {
-    let (mut notes, mut user) = (Vec::new(), first);
+/// Runs one client. Clients share no users: `first`, `first + CLIENTS` and so on are this client's.
+fn run(to: SocketAddr, first: usize, users: usize, stop: &AtomicBool) -> Vec<Exchange> {
+    let (mut exchanges, mut user) = (Vec::new(), first);
     let mut connection: Option<BufReader<TcpStream>> = None;
     while !stop.load(Ordering::Relaxed) {
         let sent = Instant::now();
         let request = format!("GET / HTTP/1.1\r\nhost: shop\r\nx-user-id: user-{user}\r\n\r\n");
-        let answer = ask(to, &mut connection, &request);
+        let response = send(to, &mut connection, &request);
         let (mut status, mut version) = (0, String::new());
-        match answer {
-            Ok(answer) => {
-                status = answer.status();
-                version = answer.field("x-version").unwrap_or_default();
+        match response {
+            Ok(response) => {
+                status = response.status();
+                version = response.field("x-version").unwrap_or_default();
             }
             Err(_) => connection = None,
         }
-        notes.push(Note { sent, answered: Instant::now(), status, version, user });
+        exchanges.push(Exchange { sent, answered: Instant::now(), status, version, user });
         user = if user + CLIENTS < users { user + CLIENTS } else { first };
         std::thread::sleep(PAUSE);
     }
-    notes
+    exchanges
 }
 
-/// Asks on a connection that is kept; it is opened first if there is none.
-pub(crate) fn ask(
+/// Sends a request on a persistent connection, which is opened first if there is none.
+pub(crate) fn send(
     to: SocketAddr,
     connection: &mut Option<BufReader<TcpStream>>,
     request: &str,
 ) -> std::io::Result<Message> {
     if connection.is_none() {
-        let stream = TcpStream::connect_timeout(&to, PATIENCE)?;
-        stream.set_read_timeout(Some(PATIENCE))?;
+        let stream = TcpStream::connect_timeout(&to, TIMEOUT)?;
+        stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         *connection = Some(BufReader::new(stream));
     }

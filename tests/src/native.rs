@@ -1,7 +1,7 @@
-//! The first host: `serin-core` in this process. The vectors say what it must do, and it is the
-//! measure of every other host where entropy is real.
+//! Native Rust as a host: `serin-core` in this process. Hosts with real entropy are compared with it.
 
-use crate::outcome::{self, Outcome, Seen};
+use crate::clock;
+use crate::outcome::{self, Outcome, RawOutcome};
 use crate::vector::{Case, Expect, Suite};
 use serde_json::Value;
 use serin_core::gate::{ActiveLatches, Latches};
@@ -11,7 +11,7 @@ use serin_core::{
 };
 use std::borrow::Cow;
 
-/// The suite's spec, compiled; every error in one text if it is refused.
+/// Compiles the suite's spec; an error lists all errors of the spec.
 pub fn plan(suite: &Suite) -> Result<Plan, String> {
     let json = suite.spec.to_string();
     Plan::from_json(json.as_bytes()).map_err(|errors| format!("{}: {errors}", suite.name))
@@ -22,13 +22,17 @@ pub fn revision(suite: &Suite) -> u64 {
     suite.spec.get("revision").and_then(Value::as_u64).unwrap_or_default()
 }
 
-/// Decides a case with the entropy given.
+/// Decides a case; every minted id has the same entropy.
 pub fn decide_case(plan: &Plan, case: &Case, entropy: [u8; 16]) -> Outcome {
     decide_minting(plan, case, |_| entropy).into()
 }
 
-/// Decides a case; `entropy` has the bytes for the first id that is minted, the second, and so on.
-pub fn decide_minting(plan: &Plan, case: &Case, entropy: impl FnMut(usize) -> [u8; 16]) -> Seen {
+/// Decides a case; `entropy` returns the random bytes of the n-th minted id.
+pub fn decide_minting(
+    plan: &Plan,
+    case: &Case,
+    entropy: impl FnMut(usize) -> [u8; 16],
+) -> RawOutcome {
     let fields = case.request.fields();
     let keys = case.override_keys.as_ref();
     let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
@@ -49,8 +53,8 @@ pub fn decide_minting(plan: &Plan, case: &Case, entropy: impl FnMut(usize) -> [u
         upstream.push((name.to_string(), value.as_bytes().to_vec()));
     });
     let record = decision.record(plan);
-    Seen {
-        told: facts.wants_decision().then(|| record.clone()),
+    RawOutcome {
+        response_decision: facts.wants_decision().then(|| record.clone()),
         record,
         overrides: overrides.map(str::to_owned),
         upstream,
@@ -58,23 +62,23 @@ pub fn decide_minting(plan: &Plan, case: &Case, entropy: impl FnMut(usize) -> [u
     }
 }
 
-/// What the host knows of aborts.
+/// The case's latches that are active under the plan.
 fn active_latches(plan: &Plan, case: &Case) -> Option<ActiveLatches> {
     let json = case.latches.as_ref()?.to_string();
     Latches::from_json(json.as_bytes())?.for_plan(plan)
 }
 
-/// Lets a case expect what this host does, to be reviewed.
+/// Sets a case's expectation to native Rust's outcome. A person must review it.
 pub fn expect(plan: &Plan, case: &mut Case) {
     let outcome = decide_case(plan, case, case.entropy());
     let record: Value = serde_json::from_str(&outcome.record).unwrap_or_default();
     let part = |name: &str| record.get(name).cloned().unwrap_or_default();
     let mut upstream = outcome.upstream;
-    upstream.retain(|name, _| outcome::reserved(name));
+    upstream.retain(|name, _| outcome::is_reserved_field(name));
     case.expect = Expect {
         forced_by: None,
         overrides: None,
-        told: false,
+        response_decision: false,
         rollout: serde_json::from_value(part("rollout")).ok(),
         flags: serde_json::from_value(part("flags")).unwrap_or_default(),
         upstream,
@@ -88,13 +92,12 @@ pub struct CaseHost<'a, E> {
     latches: Option<&'a ActiveLatches>,
     override_keys: Option<&'a OverrideKeys>,
     entropy: E,
-    /// How many anonymous ids there are so far.
+    /// The number of anonymous ids so far.
     minted: usize,
 }
 
 impl<'a, E: FnMut(usize) -> [u8; 16]> CaseHost<'a, E> {
-    /// Without latches and keys. `entropy` has the random bytes of the first anonymous id, of the
-    /// second, and so on.
+    /// A host without latches and keys. `entropy` returns the random bytes of the n-th anonymous id.
     pub fn new(case: &'a Case, entropy: E) -> Self {
         CaseHost { case, latches: None, override_keys: None, entropy, minted: 0 }
     }
@@ -102,7 +105,7 @@ impl<'a, E: FnMut(usize) -> [u8; 16]> CaseHost<'a, E> {
 
 impl<'a, E: FnMut(usize) -> [u8; 16]> RequestHost<'a> for CaseHost<'a, E> {
     fn now(&self) -> Option<u64> {
-        Some(self.case.now.unwrap_or_else(now))
+        Some(self.case.now.unwrap_or_else(clock::unix_ms))
     }
 
     fn input(&self, input: &Input) -> Option<Cow<'a, str>> {
@@ -142,7 +145,7 @@ pub fn facts<'a>(
     Facts::of_request(plan, pairs, host)
 }
 
-/// What the host knows beside the request's fields.
+/// The value of an input that is not in the request's fields.
 fn value(case: &Case, input: &Input) -> Option<String> {
     let field = |name: &str| case.cf.get(name).cloned();
     match input {
@@ -158,12 +161,7 @@ fn value(case: &Case, input: &Input) -> Option<String> {
             Value::Bool(value) => Some(value.to_string()),
             _ => None,
         }),
-        // The others are in the request itself.
+        // The other inputs are in the request.
         _ => None,
     }
-}
-
-fn now() -> u64 {
-    let since = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
-    since.map(|since| since.as_millis() as u64).unwrap_or_default()
 }

@@ -1,47 +1,49 @@
-//! What a host did with a request, and how that differs from what a vector expects.
+//! The outcome of a request on a host, and its comparison with what a vector expects.
 
 use crate::vector::{Case, FlagRecord, RolloutRecord};
 use serde::Serialize;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
-/// What a host did with a request.
+/// The outcome of a request in the form of the vectors.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
     /// The decision record.
     pub record: String,
-    /// The request's fields as the upstream saw them, lines of one name joined.
+    /// The request's fields at the upstream; lines of one name are joined.
     pub upstream: BTreeMap<String, String>,
     /// The Set-Cookie fields of the response.
     pub set_cookie: Vec<String>,
-    /// The decision as the response tells it.
-    pub told: Option<String>,
-    /// Which counter of `serin.overrides` rose.
+    /// The value of the response's `serin-decision` field.
+    pub response_decision: Option<String>,
+    /// The counter of `serin.overrides` that was incremented.
     pub overrides: Option<String>,
 }
 
-/// What a host did with a request, to the byte.
+/// The outcome of a request, byte for byte.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Seen {
+pub struct RawOutcome {
     /// The decision record; empty when there is none.
     pub record: String,
-    /// The request's fields as the upstream saw them, without pseudo-headers, in order.
+    /// The request's fields at the upstream, without pseudo-headers, in order.
     pub upstream: Vec<(String, Vec<u8>)>,
     /// The Set-Cookie fields of the response.
     pub set_cookie: Vec<String>,
-    /// The decision as the response tells it.
-    pub told: Option<String>,
-    /// Which counter of `serin.overrides` rose.
+    /// The value of the response's `serin-decision` field.
+    pub response_decision: Option<String>,
+    /// The counter of `serin.overrides` that was incremented.
     pub overrides: Option<String>,
 }
 
-impl From<Seen> for Outcome {
-    fn from(seen: Seen) -> Outcome {
-        let Seen { record, upstream, set_cookie, told, overrides } = seen;
-        Outcome { record, upstream: joined(upstream), set_cookie, told, overrides }
+impl From<RawOutcome> for Outcome {
+    fn from(raw: RawOutcome) -> Outcome {
+        let RawOutcome { record, upstream, set_cookie, response_decision, overrides } = raw;
+        let upstream = join_fields(upstream);
+        Outcome { record, upstream, set_cookie, response_decision, overrides }
     }
 }
 
-/// The decision record; the keys stand in the record's order.
+/// The decision record, with the keys in the record's order.
 #[derive(Serialize)]
 struct Record<'c> {
     revision: u64,
@@ -54,7 +56,7 @@ struct Record<'c> {
     flags: &'c BTreeMap<String, FlagRecord>,
 }
 
-/// What the vector expects every host to do, given the plan's digest.
+/// The outcome that the vector expects on every host, under a plan of this revision and digest.
 pub fn expected(case: &Case, revision: u64, digest: &str) -> Outcome {
     let record = Record {
         revision,
@@ -65,7 +67,7 @@ pub fn expected(case: &Case, revision: u64, digest: &str) -> Outcome {
     };
     let record = serde_json::to_string(&record).expect("a record is plain JSON");
     Outcome {
-        told: case.expect.told.then(|| record.clone()),
+        response_decision: case.expect.response_decision.then(|| record.clone()),
         record,
         overrides: case.expect.overrides.clone(),
         upstream: case.expect.upstream.clone(),
@@ -74,62 +76,65 @@ pub fn expected(case: &Case, revision: u64, digest: &str) -> Outcome {
 }
 
 impl Outcome {
-    /// Whether there was anything to decide: a record without rollout and flags says no more than
-    /// which plan was in force, and a proxy need not keep it.
-    fn is_undecided(&self) -> bool {
+    /// Whether the record holds neither a rollout nor flags. It then names the plan only, and a proxy
+    /// need not store it.
+    fn has_no_decision(&self) -> bool {
         !self.record.contains("\"rollout\":") && !self.record.contains("\"flags\":")
     }
 }
 
-/// Every difference, one a line; nothing when the host did as expected.
-pub fn differences(expected: &Outcome, seen: &Outcome) -> Result<(), String> {
-    let mut lines = Vec::new();
-    let unkept = expected.is_undecided() && seen.record.is_empty();
-    if expected.record != seen.record && !unkept {
-        lines.push(format!("record\n  expected {}\n  seen     {}", expected.record, seen.record));
+/// Compares two outcomes; the error lists every difference.
+pub fn differences(expected: &Outcome, actual: &Outcome) -> Result<(), String> {
+    let mut found = Vec::new();
+    let is_record_omitted = expected.has_no_decision() && actual.record.is_empty();
+    if expected.record != actual.record && !is_record_omitted {
+        let (expected, actual) = (&expected.record, &actual.record);
+        found.push(format!("record\n  expected {expected}\n  actual   {actual}"));
     }
-    let names = expected.upstream.keys().chain(seen.upstream.keys().filter(|name| reserved(name)));
-    let mut names: Vec<&String> = names.collect();
-    names.sort();
-    names.dedup();
+    let own = actual.upstream.keys().filter(|name| is_reserved_field(name));
+    let names: BTreeSet<&String> = expected.upstream.keys().chain(own).collect();
     for name in names {
-        let (wanted, found) = (expected.upstream.get(name), seen.upstream.get(name));
-        if wanted != found {
-            lines.push(format!("upstream {name}\n  expected {wanted:?}\n  seen     {found:?}"));
-        }
+        let (expected, actual) = (expected.upstream.get(name), actual.upstream.get(name));
+        found.extend(difference(&format!("upstream {name}"), &expected, &actual));
     }
-    if expected.set_cookie != seen.set_cookie {
-        let (wanted, found) = (&expected.set_cookie, &seen.set_cookie);
-        lines.push(format!("set-cookie\n  expected {wanted:?}\n  seen     {found:?}"));
-    }
-    if expected.told != seen.told {
-        let (wanted, found) = (&expected.told, &seen.told);
-        lines.push(format!("serin-decision\n  expected {wanted:?}\n  seen     {found:?}"));
-    }
-    if expected.overrides != seen.overrides {
-        let (wanted, found) = (&expected.overrides, &seen.overrides);
-        lines.push(format!("serin.overrides\n  expected {wanted:?}\n  seen     {found:?}"));
-    }
-    if lines.is_empty() { Ok(()) } else { Err(lines.join("\n")) }
+    found.extend(difference("set-cookie", &expected.set_cookie, &actual.set_cookie));
+    let (wanted, given) = (&expected.response_decision, &actual.response_decision);
+    found.extend(difference("serin-decision", wanted, given));
+    found.extend(difference("serin.overrides", &expected.overrides, &actual.overrides));
+    if found.is_empty() { Ok(()) } else { Err(found.join("\n")) }
 }
 
-/// The one counter that rose by one; every other change is spelled out, so that it equals nothing.
-pub fn risen(before: &BTreeMap<String, u64>, after: &BTreeMap<String, u64>) -> Option<String> {
+fn difference<T: PartialEq + fmt::Debug>(what: &str, expected: &T, actual: &T) -> Option<String> {
+    let text = || format!("{what}\n  expected {expected:?}\n  actual   {actual:?}");
+    (expected != actual).then(text)
+}
+
+/// The counter that was incremented by one between two readings.
+///
+/// Any other change is written out (`NAME by N and …`), so that it equals no expectation.
+pub fn incremented(
+    before: &BTreeMap<String, u64>,
+    after: &BTreeMap<String, u64>,
+) -> Option<String> {
     let change = |(name, count): (&String, &u64)| {
-        let rise = count - before.get(name).copied().unwrap_or_default();
-        (rise > 0).then(|| if rise == 1 { name.clone() } else { format!("{name} by {rise}") })
+        let increment = count - before.get(name).copied().unwrap_or_default();
+        let change = if increment == 1 { name.clone() } else { format!("{name} by {increment}") };
+        (increment > 0).then_some(change)
     };
     let changes: Vec<String> = after.iter().filter_map(change).collect();
     (!changes.is_empty()).then(|| changes.join(" and "))
 }
 
-/// Fields only Serin may set. Written here once more on purpose: the runners do not ask the core.
-pub fn reserved(name: &str) -> bool {
+/// Whether only Serin may set the field. A second implementation on purpose: the runners must not
+/// rely on the core's.
+pub fn is_reserved_field(name: &str) -> bool {
     name.starts_with("x-serin-") || name.starts_with("serin-")
 }
 
-/// Fields as a map: lines of one name joined, bytes that are not UTF-8 replaced.
-pub fn joined(fields: impl IntoIterator<Item = (String, Vec<u8>)>) -> BTreeMap<String, String> {
+/// Fields as a map: lines of one name are joined, bytes that are not UTF-8 replaced.
+pub fn join_fields(
+    fields: impl IntoIterator<Item = (String, Vec<u8>)>,
+) -> BTreeMap<String, String> {
     let mut map: BTreeMap<String, String> = BTreeMap::new();
     for (name, value) in fields {
         let value = String::from_utf8_lossy(&value).into_owned();

@@ -1,31 +1,33 @@
-//! Counting and printing. Every runner ends in one line that `cargo xtask test` adds up, and a
-//! skipped case is always printed with its reason.
+//! Counts the cases of a runner and prints failures, skips and the summary line that
+//! `cargo xtask test` adds up.
 
 use std::collections::BTreeMap;
 use std::process::ExitCode;
 
-/// What became of a host's cases.
+/// The results of one host's cases.
 pub struct Report {
     host: &'static str,
-    only: Option<String>,
+    filter: Option<String>,
     passed: usize,
     failed: usize,
     filtered: usize,
+    /// Names of skipped cases by reason.
     skipped: BTreeMap<String, Vec<String>>,
 }
 
 impl Report {
-    /// An empty report. The first argument that is no option picks cases by a part of their name.
+    /// An empty report. The first command-line argument that is not an option selects cases: those
+    /// whose name contains it.
     pub fn new(host: &'static str) -> Self {
-        let only = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
-        Report { host, only, passed: 0, failed: 0, filtered: 0, skipped: BTreeMap::new() }
+        let filter = std::env::args().skip(1).find(|arg| !arg.starts_with('-'));
+        Report { host, filter, passed: 0, failed: 0, filtered: 0, skipped: BTreeMap::new() }
     }
 
-    /// Whether the case is to run; one that is not asked for is only counted.
-    pub fn wants(&mut self, name: &str) -> bool {
-        let wanted = self.only.as_ref().is_none_or(|part| name.contains(part.as_str()));
-        self.filtered += usize::from(!wanted);
-        wanted
+    /// Whether the filter selects the case; one that it does not select is counted as filtered out.
+    pub fn selects(&mut self, name: &str) -> bool {
+        let selected = self.filter.as_ref().is_none_or(|part| name.contains(part.as_str()));
+        self.filtered += usize::from(!selected);
+        selected
     }
 
     /// Counts a case that the host cannot run.
@@ -33,8 +35,8 @@ impl Report {
         self.skipped.entry(reason.into()).or_default().push(name.into());
     }
 
-    /// Counts a case that ran, and prints what was wrong.
-    pub fn ran(&mut self, name: &str, outcome: Result<(), String>) {
+    /// Counts a case that ran, and prints its failure.
+    pub fn record(&mut self, name: &str, outcome: Result<(), String>) {
         match outcome {
             Ok(()) => self.passed += 1,
             Err(why) => {
@@ -45,23 +47,23 @@ impl Report {
         }
     }
 
-    /// Runs one check by name and counts it.
+    /// Runs a check if the filter selects it, counts it and prints its result.
     pub fn check(&mut self, name: &str, check: impl FnOnce() -> Result<(), String>) {
-        if self.wants(name) {
+        if self.selects(name) {
             let outcome = check();
             if outcome.is_ok() {
                 println!("ok     {}: {name}", self.host);
             }
-            self.ran(name, outcome);
+            self.record(name, outcome);
         }
     }
 
-    /// Whether anything has failed so far.
-    pub fn any_failed(&self) -> bool {
+    /// Whether a case has failed so far.
+    pub fn has_failures(&self) -> bool {
         self.failed > 0
     }
 
-    /// Prints what was skipped and why, then the summary.
+    /// Prints the skipped cases with their reasons, then the summary.
     pub fn finish(self) -> ExitCode {
         let mut skipped = 0;
         for (reason, names) in &self.skipped {

@@ -1,13 +1,14 @@
-//! A version of a service: answers with its name and the flags it was told, and fails when told to.
+//! An HTTP service under test: responds with its name and the flags of the request, and fails on
+//! demand.
 
-use crate::client::{Fields, read_message};
+use crate::client::{Fields, Message, read_message};
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-/// A running version. Its threads end with the process.
+/// A running version of a service. Its threads end with the process.
 pub struct Service {
     /// Where it listens, on loopback.
     pub address: SocketAddr,
@@ -16,22 +17,22 @@ pub struct Service {
 
 struct Inner {
     name: String,
-    /// Of 100 requests, so many fail.
-    failing: AtomicU64,
-    /// A failure is an answer that breaks off.
-    cuts: AtomicBool,
-    /// How long an answer takes, in ms.
-    takes: AtomicU64,
-    /// Whether answers carry `x-order`.
-    sells: AtomicBool,
-    asked: AtomicU64,
-    seen: Mutex<Seen>,
+    /// The share of requests that fail, in per cent.
+    error_percent: AtomicU64,
+    /// Whether a failure is a truncated response instead of a 500.
+    truncates: AtomicBool,
+    /// The delay of each response, in ms.
+    delay_ms: AtomicU64,
+    /// Whether responses carry `x-order`.
+    sends_order: AtomicBool,
+    request_count: AtomicU64,
+    requests: Mutex<Requests>,
     body: Mutex<String>,
 }
 
 #[derive(Default)]
-struct Seen {
-    last: Option<Instant>,
+struct Requests {
+    last_at: Option<Instant>,
     posted: Vec<String>,
 }
 
@@ -43,12 +44,12 @@ impl Service {
         let address = listener.local_addr().map_err(|error| error.to_string())?;
         let inner = Arc::new(Inner {
             name: name.into(),
-            failing: AtomicU64::new(0),
-            cuts: AtomicBool::new(false),
-            takes: AtomicU64::new(0),
-            sells: AtomicBool::new(true),
-            asked: AtomicU64::new(0),
-            seen: Mutex::default(),
+            error_percent: AtomicU64::new(0),
+            truncates: AtomicBool::new(false),
+            delay_ms: AtomicU64::new(0),
+            sends_order: AtomicBool::new(true),
+            request_count: AtomicU64::new(0),
+            requests: Mutex::default(),
             body: Mutex::new(format!("{name}\n")),
         });
         let shared = Arc::clone(&inner);
@@ -61,45 +62,45 @@ impl Service {
         Ok(Self { address, inner })
     }
 
-    /// From now on so many of 100 requests get a 500.
-    pub fn fail(&self, percent: u64) {
-        self.inner.failing.store(percent, Ordering::Relaxed);
+    /// Lets this share of requests fail with a 500, in per cent.
+    pub fn set_error_percent(&self, percent: u64) {
+        self.inner.error_percent.store(percent, Ordering::Relaxed);
     }
 
-    /// From now on every answer is one of status 200 that breaks off.
-    pub fn cut(&self) {
-        self.inner.cuts.store(true, Ordering::Relaxed);
-        self.fail(100);
+    /// Truncates every response; its status is 200.
+    pub fn truncate_responses(&self) {
+        self.inner.truncates.store(true, Ordering::Relaxed);
+        self.set_error_percent(100);
     }
 
-    /// From now on every answer takes so many ms.
-    pub fn take(&self, ms: u64) {
-        self.inner.takes.store(ms, Ordering::Relaxed);
+    /// Delays every response by this many ms.
+    pub fn set_delay_ms(&self, ms: u64) {
+        self.inner.delay_ms.store(ms, Ordering::Relaxed);
     }
 
-    /// From now on no answer carries `x-order`.
-    pub fn sell_nothing(&self) {
-        self.inner.sells.store(false, Ordering::Relaxed);
+    /// Omits `x-order` from responses.
+    pub fn omit_order_field(&self) {
+        self.inner.sends_order.store(false, Ordering::Relaxed);
     }
 
-    /// From now on this is the answer's first line.
-    pub fn say(&self, text: &str) {
+    /// Sets the first line of the response body.
+    pub fn set_body(&self, text: &str) {
         *lock(&self.inner.body) = text.into();
     }
 
-    /// How many requests have come in.
-    pub fn asked(&self) -> u64 {
-        self.inner.asked.load(Ordering::Relaxed)
+    /// The number of requests so far.
+    pub fn request_count(&self) -> u64 {
+        self.inner.request_count.load(Ordering::Relaxed)
     }
 
-    /// When the last request came in.
-    pub fn last(&self) -> Option<Instant> {
-        lock(&self.inner.seen).last
+    /// When the last request arrived.
+    pub fn last_request_at(&self) -> Option<Instant> {
+        lock(&self.inner.requests).last_at
     }
 
-    /// What was posted.
+    /// The bodies of all POST requests so far.
     pub fn posted(&self) -> Vec<String> {
-        lock(&self.inner.seen).posted.clone()
+        lock(&self.inner.requests).posted.clone()
     }
 }
 
@@ -107,33 +108,37 @@ impl Inner {
     fn serve(&self, stream: &TcpStream) {
         let _ = stream.set_nodelay(true);
         let mut reader = BufReader::new(stream);
-        while let Ok(request) = read_message(&mut reader, true) {
-            let number = self.asked.fetch_add(1, Ordering::Relaxed);
-            let mut seen = lock(&self.seen);
-            seen.last = Some(Instant::now());
-            if request.start.starts_with("POST ") {
-                seen.posted.push(String::from_utf8_lossy(&request.body).into_owned());
+        while let Ok(request) = read_message(&mut reader, false) {
+            let number = self.request_count.fetch_add(1, Ordering::Relaxed);
+            self.record(&request);
+            // 37 is coprime to 100, so failures are spread evenly.
+            let fails = number * 37 % 100 < self.error_percent.load(Ordering::Relaxed);
+            let truncated = fails && self.truncates.load(Ordering::Relaxed);
+            let delay_ms = self.delay_ms.load(Ordering::Relaxed);
+            if delay_ms > 0 {
+                std::thread::sleep(Duration::from_millis(delay_ms));
             }
-            drop(seen);
-            // Spread evenly: 37 is coprime to 100.
-            let fails = number * 37 % 100 < self.failing.load(Ordering::Relaxed);
-            let cut = fails && self.cuts.load(Ordering::Relaxed);
-            let takes = self.takes.load(Ordering::Relaxed);
-            if takes > 0 {
-                std::thread::sleep(Duration::from_millis(takes));
-            }
-            let status = if fails && !cut { "500 Internal Server Error" } else { "200 OK" };
+            let status = if fails && !truncated { "500 Internal Server Error" } else { "200 OK" };
             let body = self.body(&request.fields);
-            let length = body.len() + if cut { 100 } else { 0 };
+            let length = body.len() + if truncated { 100 } else { 0 };
             let name = &self.name;
-            let order = if self.sells.load(Ordering::Relaxed) { "x-order: 1\r\n" } else { "" };
-            let answer = format!(
+            let sends_order = self.sends_order.load(Ordering::Relaxed);
+            let order = if sends_order { "x-order: 1\r\n" } else { "" };
+            let response = format!(
                 "HTTP/1.1 {status}\r\nx-version: {name}\r\n{order}content-length: {length}\r\n\r\n{body}"
             );
             let mut writer = stream;
-            if writer.write_all(answer.as_bytes()).is_err() || cut {
+            if writer.write_all(response.as_bytes()).is_err() || truncated {
                 return;
             }
+        }
+    }
+
+    fn record(&self, request: &Message) {
+        let mut requests = lock(&self.requests);
+        requests.last_at = Some(Instant::now());
+        if request.start.starts_with("POST ") {
+            requests.posted.push(request.text());
         }
     }
 

@@ -1,7 +1,7 @@
-//! Sessions under load on loopback: many at once, each on whichever connection is free, so that its
-//! requests reach all of a proxy's workers.
+//! Concurrent user sessions on loopback. Each request of a session uses the next free connection, so
+//! that a session reaches all workers of a proxy.
 
-use crate::load::{PAUSE, ask};
+use crate::load::{PAUSE, send};
 use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
@@ -9,46 +9,48 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::thread::JoinHandle;
 use std::time::Instant;
 
-/// Connections, each with one request under way at most.
+/// The number of connections; each carries one request at a time.
 const CONNECTIONS: usize = 8;
-/// Sessions under way at once, each in a place that the next one takes over.
-const PLACES: usize = 48;
-/// In one of so many places sessions last until a change that came after their beginning is over.
+/// The number of concurrent sessions. Each occupies a slot; when it ends, the next one takes the slot.
+const SLOTS: usize = 48;
+/// In every n-th slot, sessions do not end before a spec change that follows their start is complete.
 const LASTING: usize = 8;
-/// So many requests make a session, by turns: they end and begin at any moment.
+/// The numbers of requests of a session, in turn. They differ so that sessions start and end at all
+/// times.
 const LENGTHS: [usize; 7] = [3, 5, 8, 12, 18, 27, 40];
 
-/// A session: it begins without a cookie and keeps what it is given.
+/// A session: it starts without a cookie and sends back every cookie that it gets.
 #[derive(Debug)]
 pub struct Session {
-    /// On which connection it began.
+    /// The number of the connection on which it started.
     pub connection: usize,
-    /// Each request: when it was sent, and who answered.
+    /// When each request was sent, and the version that responded with 200.
     pub requests: Vec<(Instant, String)>,
-    /// What became of requests that were not answered with 200.
+    /// The status line or the error of each request without a 200.
     pub lost: Vec<String>,
-    place: usize,
+    slot: usize,
     length: usize,
-    /// How many changes were over when it began.
+    /// The number of complete spec changes at its start.
     changes: usize,
     cookies: Vec<String>,
 }
 
 impl Session {
-    /// Whether different versions answered.
+    /// Whether different versions responded.
     pub fn is_mixed(&self) -> bool {
         self.requests.windows(2).any(|pair| pair[0].1 != pair[1].1)
     }
 
     fn is_over(&self, changes: usize) -> bool {
-        let lasts = self.place.is_multiple_of(LASTING) && changes == self.changes;
+        let lasts = self.slot.is_multiple_of(LASTING) && changes == self.changes;
         self.requests.len() + self.lost.len() >= self.length && !lasts
     }
 }
 
 #[derive(Default)]
-struct Crowd {
-    begun: usize,
+struct Queue {
+    /// The number of sessions so far.
+    started: usize,
     waiting: VecDeque<Session>,
     over: Vec<Session>,
 }
@@ -57,24 +59,24 @@ struct Crowd {
 struct Shared {
     stop: AtomicBool,
     changes: AtomicUsize,
-    crowd: Mutex<Crowd>,
+    queue: Mutex<Queue>,
 }
 
-/// Sessions that begin and end until they are stopped.
+/// A generator of sessions, which runs until it is stopped.
 pub struct Sessions {
     shared: Arc<Shared>,
     clients: Vec<JoinHandle<()>>,
 }
 
 impl Sessions {
-    /// Opens the connections and begins.
+    /// Opens the connections and starts the sessions.
     pub fn start(to: SocketAddr) -> Self {
         let shared = Arc::new(Shared::default());
-        let mut crowd = lock(&shared);
-        for place in 0..PLACES {
-            crowd.begin(place);
+        let mut queue = lock(&shared);
+        for slot in 0..SLOTS {
+            queue.start(slot);
         }
-        drop(crowd);
+        drop(queue);
         let client = |connection| {
             let shared = Arc::clone(&shared);
             std::thread::spawn(move || run(to, connection, &shared))
@@ -82,35 +84,35 @@ impl Sessions {
         Self { clients: (0..CONNECTIONS).map(client).collect(), shared }
     }
 
-    /// How many sessions are such, but for those with a request under way.
-    pub fn count(&self, is_such: impl Fn(&Session) -> bool) -> usize {
-        let crowd = lock(&self.shared);
-        crowd.over.iter().chain(&crowd.waiting).filter(|session| is_such(session)).count()
+    /// The number of sessions that match; sessions with a pending request do not count.
+    pub fn count(&self, matches: impl Fn(&Session) -> bool) -> usize {
+        let queue = lock(&self.shared);
+        queue.over.iter().chain(&queue.waiting).filter(|session| matches(session)).count()
     }
 
-    /// Whether such a session has begun on each connection.
-    pub fn everywhere(&self, is_such: impl Fn(&Session) -> bool) -> bool {
+    /// Whether a session that matches has started on every connection.
+    pub fn all_connections(&self, matches: impl Fn(&Session) -> bool) -> bool {
         let on = |connection| {
-            self.count(|session| session.connection == connection && is_such(session)) > 0
+            self.count(|session| session.connection == connection && matches(session)) > 0
         };
         (0..CONNECTIONS).all(on)
     }
 
-    /// A change is over: sessions that waited for it may end.
-    pub fn changed(&self) {
+    /// Counts a complete spec change: sessions that waited for it may end.
+    pub fn complete_change(&self) {
         self.shared.changes.fetch_add(1, Ordering::Relaxed);
     }
 
-    /// Lets every request be answered, and gives all sessions.
+    /// Stops after all pending requests; returns all sessions.
     pub fn stop(mut self) -> Result<Vec<Session>, String> {
         self.shared.stop.store(true, Ordering::Relaxed);
         for client in self.clients.drain(..) {
             client.join().map_err(|_| "a client panicked".to_string())?;
         }
-        let mut crowd = lock(&self.shared);
-        let waiting = std::mem::take(&mut crowd.waiting);
-        crowd.over.extend(waiting);
-        Ok(std::mem::take(&mut crowd.over))
+        let mut queue = lock(&self.shared);
+        let waiting = std::mem::take(&mut queue.waiting);
+        queue.over.extend(waiting);
+        Ok(std::mem::take(&mut queue.over))
     }
 }
 
@@ -120,16 +122,16 @@ impl Drop for Sessions {
     }
 }
 
-impl Crowd {
-    /// A session that has its first request still before it.
-    fn begin(&mut self, place: usize) {
-        let length = LENGTHS[self.begun % LENGTHS.len()];
-        self.begun += 1;
+impl Queue {
+    /// Adds a session that has sent no request yet.
+    fn start(&mut self, slot: usize) {
+        let length = LENGTHS[self.started % LENGTHS.len()];
+        self.started += 1;
         self.waiting.push_back(Session {
             connection: 0,
             requests: Vec::new(),
             lost: Vec::new(),
-            place,
+            slot,
             length,
             changes: 0,
             cookies: Vec::new(),
@@ -150,31 +152,31 @@ fn run(to: SocketAddr, number: usize, shared: &Shared) {
             cookies => format!("cookie: {}\r\n", cookies.join("; ")),
         };
         let sent = Instant::now();
-        match ask(to, &mut connection, &format!("GET / HTTP/1.1\r\nhost: shop\r\n{cookies}\r\n")) {
-            Ok(answer) if answer.status() == 200 => {
-                for cookie in answer.all("set-cookie") {
+        match send(to, &mut connection, &format!("GET / HTTP/1.1\r\nhost: shop\r\n{cookies}\r\n")) {
+            Ok(response) if response.status() == 200 => {
+                for cookie in response.all("set-cookie") {
                     session.cookies.push(cookie.split(';').next().unwrap_or_default().to_owned());
                 }
-                session.requests.push((sent, answer.field("x-version").unwrap_or_default()));
+                session.requests.push((sent, response.field("x-version").unwrap_or_default()));
             }
-            Ok(answer) => session.lost.push(answer.start),
+            Ok(response) => session.lost.push(response.start),
             Err(error) => {
                 session.lost.push(error.to_string());
                 connection = None;
             }
         }
-        let mut crowd = lock(shared);
+        let mut queue = lock(shared);
         if session.is_over(changes) {
-            crowd.begin(session.place);
-            crowd.over.push(session);
+            queue.start(session.slot);
+            queue.over.push(session);
         } else {
-            crowd.waiting.push_back(session);
+            queue.waiting.push_back(session);
         }
-        drop(crowd);
+        drop(queue);
         std::thread::sleep(PAUSE);
     }
 }
 
-fn lock(shared: &Shared) -> MutexGuard<'_, Crowd> {
-    shared.crowd.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock(shared: &Shared) -> MutexGuard<'_, Queue> {
+    shared.queue.lock().unwrap_or_else(PoisonError::into_inner)
 }

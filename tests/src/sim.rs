@@ -1,6 +1,6 @@
-//! The filter in host-sim.
+//! The filter's wasm module in host-sim, and requests through it.
 
-use crate::outcome::{self, Seen};
+use crate::outcome::{self, RawOutcome};
 use crate::vector::Case;
 use serde_json::Value;
 use serin_host_sim::{
@@ -11,40 +11,40 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-/// The filter that `SERIN_FILTER_WASM` names, compiled.
+/// The compiled filter that `SERIN_FILTER_WASM` names.
 pub fn filter() -> Result<Module, String> {
     Module::compile(wasm()?).map_err(|error| error.to_string())
 }
 
-/// The same, so that its streams say how many instructions they took.
+/// The compiled filter with a count of executed instructions for each stream.
 pub fn filter_counting_fuel() -> Result<Module, String> {
     Module::compile_counting_fuel(wasm()?).map_err(|error| error.to_string())
 }
 
 fn wasm() -> Result<Vec<u8>, String> {
-    let filter = crate::envoy::path_from("SERIN_FILTER_WASM")?;
+    let filter = crate::envoy::path_from_env("SERIN_FILTER_WASM")?;
     std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))
 }
 
-/// A VM with the spec in force, and its clock, which shows `at` ms since 1970. `keys` are those for
-/// overrides.
-pub fn configured(
+/// A VM that has accepted the spec, and its clock, which is at `at` ms since 1970. `keys` are the
+/// override keys.
+pub fn start(
     module: &Module,
     spec: String,
     at: u64,
     entropy: Entropy,
     keys: Option<&str>,
 ) -> Result<(VirtualClock, Plugin), String> {
-    informed(module, spec, at, entropy, keys, None)
+    start_with_latches(module, spec, at, entropy, keys, None)
 }
 
-/// A busy machine must not fail a test; a guest that never returns is stopped all the same.
-pub fn patient() -> Limits {
+/// Limits for a busy machine. A guest call that never returns still ends.
+pub fn generous_limits() -> Limits {
     Limits::default().call_deadline(Duration::from_secs(60))
 }
 
-/// The same, with what a host knows of aborts: it reads them from a URL, on its first tick.
-pub fn informed(
+/// [`start`] with latches, which the filter reads from a URL on its first tick.
+pub fn start_with_latches(
     module: &Module,
     spec: String,
     at: u64,
@@ -55,9 +55,9 @@ pub fn informed(
     const TICK_MS: u64 = 10;
     let at = if latches.is_some() { at.saturating_sub(TICK_MS) } else { at };
     let clock = VirtualClock::at_millis(at);
-    // Nobody but the router could be asked for a copy, as in the Envoy of the vectors.
+    // As in the Envoy of the vectors: the filter can send no copies itself.
     let mut builder = Plugin::of_module(module)
-        .limits(patient())
+        .limits(generous_limits())
         .configuration(spec)
         .clock(clock.clone())
         .entropy(entropy)
@@ -66,8 +66,8 @@ pub fn informed(
         builder = builder.env_var("SERIN_OVERRIDE_KEYS", keys);
     }
     if let Some(latches) = latches {
-        let (latches, asked) = (latches.to_string(), Arc::default());
-        let counted = Arc::clone(&asked);
+        let (latches, calls) = (latches.to_string(), Arc::default());
+        let counted = Arc::clone(&calls);
         builder = builder
             .env_var("SERIN_GATE_TICK_MS", &TICK_MS.to_string())
             .env_var("SERIN_STATE_CLUSTER", "state")
@@ -79,8 +79,8 @@ pub fn informed(
             });
         let plugin = builder.build().map_err(|error| error.to_string())?;
         plugin.advance(Duration::from_millis(TICK_MS));
-        if asked.load(Ordering::Relaxed) == 0 {
-            return Err("the filter did not ask for the latches".into());
+        if calls.load(Ordering::Relaxed) == 0 {
+            return Err("the filter did not read the latches".into());
         }
         return Ok((clock, plugin));
     }
@@ -88,8 +88,8 @@ pub fn informed(
     Ok((clock, plugin))
 }
 
-/// Sends a case's request and a response through the filter.
-pub fn send(plugin: &Plugin, case: &Case) -> Result<Seen, String> {
+/// Sends the request of a case and a response with status 200 through the filter.
+pub fn send(plugin: &Plugin, case: &Case) -> Result<RawOutcome, String> {
     let request = &case.request;
     let ip = case.ip();
     let source = if ip.contains(':') { format!("[{ip}]:40000") } else { format!("{ip}:40000") };
@@ -111,19 +111,19 @@ pub fn send(plugin: &Plugin, case: &Case) -> Result<Seen, String> {
     let mut stream = plugin.stream(info);
     let action = stream.send_request_headers(pairs, true);
     if !action.is_continue() {
-        return Err(format!("the filter did not let the request go on: {action:?}"));
+        return Err(format!("the filter stopped the request: {action:?}"));
     }
     stream.send_response_headers([(":status", "200")], true);
-    let mut seen = read(&stream);
-    seen.overrides = outcome::risen(&before, &overrides(plugin));
+    let mut outcome = read_outcome(&stream);
+    outcome.overrides = outcome::incremented(&before, &overrides(plugin));
     stream.finish();
     match stream.failed() {
         true => Err(format!("the VM failed: {:?}", plugin.failure())),
-        false => Ok(seen),
+        false => Ok(outcome),
     }
 }
 
-/// The counters of what became of tokens.
+/// The counters of `serin.overrides`.
 fn overrides(plugin: &Plugin) -> BTreeMap<String, u64> {
     let metrics = plugin.metrics();
     let counter = |metric: &Metric| {
@@ -132,19 +132,19 @@ fn overrides(plugin: &Plugin) -> BTreeMap<String, u64> {
     metrics.iter().filter_map(counter).collect()
 }
 
-fn read(stream: &Stream) -> Seen {
+fn read_outcome(stream: &Stream) -> RawOutcome {
     let request = stream.request_headers();
     let fields = request.iter().filter(|(name, _)| !name.starts_with(b":"));
     let response = stream.response_headers();
-    Seen {
-        record: text(&stream.filter_state("serin").unwrap_or_default()),
-        upstream: fields.map(|(name, value)| (text(name), value.to_vec())).collect(),
-        set_cookie: response.get_all("set-cookie").map(text).collect(),
-        told: response.get_str("serin-decision").map(str::to_owned),
+    RawOutcome {
+        record: lossy(&stream.filter_state("serin").unwrap_or_default()),
+        upstream: fields.map(|(name, value)| (lossy(name), value.to_vec())).collect(),
+        set_cookie: response.get_all("set-cookie").map(lossy).collect(),
+        response_decision: response.get_str("serin-decision").map(str::to_owned),
         overrides: None,
     }
 }
 
-fn text(bytes: &[u8]) -> String {
+fn lossy(bytes: &[u8]) -> String {
     String::from_utf8_lossy(bytes).into_owned()
 }

@@ -1,10 +1,10 @@
-//! What holds of every decision, and of every document: it is refused with a reason, or it decides.
-//! Each function panics where it does not.
+//! Assertions about every document and every decision. A document is refused with a reason, or it compiles
+//! and decides; a decision is valid and deterministic. Each function panics if its assertion fails.
 
 use serde_json::Value;
 use serin_core::{Decision, Facts, FixedHost, Plan, decide};
 
-/// Compiles; a refusal says something, a plan decides.
+/// Compiles a document. Asserts that a refusal has a message, and that a plan decides.
 pub fn compile(json: &[u8]) {
     match Plan::from_json(json) {
         Err(errors) => assert!(!errors.to_string().trim().is_empty()),
@@ -15,7 +15,8 @@ pub fn compile(json: &[u8]) {
     }
 }
 
-/// Decides, and checks that what comes out is one of the things that can.
+/// Decides a request. Asserts that the record and the header fields are valid, and that a second decision
+/// is equal.
 pub fn check_decision<'p>(plan: &Plan, pairs: impl Iterator<Item = (&'p [u8], &'p [u8])> + Clone) {
     let mut host = FixedHost { entropy: Some([7; 16]), ..FixedHost::at(1_795_251_600_000) };
     let facts = Facts::of_request(plan, pairs, &mut host);

@@ -1,4 +1,4 @@
-//! An upstream that answers every request with its own name and remembers the fields it saw.
+//! An upstream that responds to every request with its own name and records the request's fields.
 
 use crate::client::{Fields, read_message};
 use std::collections::HashMap;
@@ -7,16 +7,17 @@ use std::net::{SocketAddr, TcpListener, TcpStream};
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// The field that tells the upstream which case a request belongs to.
+/// The field that names the case of a request to the upstream.
 pub const CASE_FIELD: &str = "x-conformance-case";
 
-type Seen = Arc<Mutex<HashMap<String, Fields>>>;
+/// The fields of the last request of each case.
+type Requests = Arc<Mutex<HashMap<String, Fields>>>;
 
 /// A running upstream. Its threads end with the process.
 pub struct Upstream {
     /// Where it listens, on loopback.
     pub address: SocketAddr,
-    seen: Seen,
+    requests: Requests,
 }
 
 impl Upstream {
@@ -25,43 +26,44 @@ impl Upstream {
         let bound = TcpListener::bind("127.0.0.1:0");
         let listener = bound.map_err(|error| format!("no port for an upstream: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
-        let seen = Seen::default();
-        let (memory, name) = (Arc::clone(&seen), name.to_string());
+        let requests = Requests::default();
+        let (shared, name) = (Arc::clone(&requests), name.to_string());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (memory, name) = (Arc::clone(&memory), name.clone());
-                std::thread::spawn(move || serve(&stream, &name, &memory));
+                let (requests, name) = (Arc::clone(&shared), name.clone());
+                std::thread::spawn(move || serve(&stream, &name, &requests));
             }
         });
-        Ok(Self { address, seen })
+        Ok(Self { address, requests })
     }
 
-    /// A case that no other request has: a shadow's copy of an earlier one may come late.
+    /// A case name that no other request has. Cases must not share one: a shadow's copy of a previous
+    /// request may arrive late.
     pub fn new_case() -> String {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         NEXT.fetch_add(1, Ordering::Relaxed).to_string()
     }
 
-    /// The fields of the request that belongs to the case, once.
+    /// Removes and returns the fields of the case's request.
     pub fn take(&self, case: &str) -> Option<Fields> {
-        self.seen.lock().unwrap_or_else(PoisonError::into_inner).remove(case)
+        self.requests.lock().unwrap_or_else(PoisonError::into_inner).remove(case)
     }
 }
 
-fn serve(stream: &TcpStream, name: &str, seen: &Seen) {
+fn serve(stream: &TcpStream, name: &str, requests: &Requests) {
     let mut reader = BufReader::new(stream);
-    while let Ok(request) = read_message(&mut reader, true) {
+    while let Ok(request) = read_message(&mut reader, false) {
         let case = request.fields.iter().find(|(name, _)| name == CASE_FIELD);
         if let Some((_, case)) = case {
             let case = String::from_utf8_lossy(case).into_owned();
-            seen.lock().unwrap_or_else(PoisonError::into_inner).insert(case, request.fields);
+            requests.lock().unwrap_or_else(PoisonError::into_inner).insert(case, request.fields);
         }
-        let head = request.start.starts_with("HEAD ");
-        let body = if head { "" } else { name };
+        let is_head = request.start.starts_with("HEAD ");
+        let body = if is_head { "" } else { name };
         let length = name.len();
-        let answer = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
         let mut writer = stream;
-        if writer.write_all(answer.as_bytes()).is_err() {
+        if writer.write_all(response.as_bytes()).is_err() {
             return;
         }
     }

@@ -1,4 +1,4 @@
-//! The vector files as written. An unknown key is an error: a misspelt expectation must not pass.
+//! The vector files and their reader. Unknown keys are refused, so that a misspelt expectation fails.
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
@@ -7,76 +7,76 @@ use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 
-/// One file: suites that belong together.
+/// A vector file: suites that belong together.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct File {
-    /// One sentence on what the file is about.
+    /// The subject of the file, in one sentence.
     pub about: String,
     /// The suites.
     pub suites: Vec<Suite>,
 }
 
-/// One spec and the requests it decides.
+/// A suite: one spec, and the requests that it decides.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Suite {
-    /// A name, unique among all suites.
+    /// The name, unique among all suites.
     pub name: String,
-    /// One sentence on what the suite shows.
+    /// What the suite shows, in one sentence.
     pub about: String,
-    /// The spec, in line.
+    /// The spec.
     pub spec: Value,
-    /// The keys for overrides that the host is given, if any.
+    /// The override keys that the host gets, if any.
     #[serde(rename = "overrideKeys")]
     pub override_keys: Option<Value>,
     /// The requests.
     pub cases: Vec<Case>,
 }
 
-/// One request and what becomes of it.
+/// A case: one request and its expected outcome.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Case {
-    /// A name, unique in its suite.
+    /// The name, unique in its suite.
     pub name: String,
-    /// What the client sends.
+    /// The request that the client sends.
     pub request: Request,
-    /// The client's address; hosts use 192.0.2.1 when a case does not say.
+    /// The client's address; 192.0.2.1 if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ip: Option<String>,
-    /// The claims of a token that the host has verified.
+    /// The claims of the token that the host has verified.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub jwt: BTreeMap<String, Value>,
-    /// What Cloudflare knows about the client: country, region, city, asn, colo.
+    /// Cloudflare's attributes of the client: country, region, city, asn, colo.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub cf: BTreeMap<String, String>,
-    /// The host's clock, in milliseconds since 1970; its own when a case does not say.
+    /// The host's clock, in milliseconds since 1970; the system clock if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub now: Option<u64>,
-    /// The host's entropy as 32 hexadecimal digits; its own when a case does not say.
+    /// The host's entropy as 32 hexadecimal digits; the host's own if absent.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub entropy: Option<String>,
-    /// The values of the units behind the buckets, for the independent reference.
+    /// The units that the buckets belong to, for the independent reference.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub units: BTreeMap<String, Value>,
-    /// What the host knows of aborts and of steps that ended, see `serin_core::gate::Latches`.
+    /// The latches that the host knows, see `serin_core::gate::Latches`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub latches: Option<Value>,
-    /// What the token in the request says and whose key signed it, for the independent reference.
+    /// The content and the key of the request's override token, for the independent reference.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub token: Option<Value>,
-    /// The suite's keys for overrides, as the host is given them.
+    /// The suite's override keys as JSON, in the form that a host reads.
     #[serde(skip)]
     pub override_keys: Option<String>,
-    /// What becomes of it.
+    /// The expected outcome.
     pub expect: Expect,
     /// Hosts that cannot run this case, each with a sentence that says why.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub skip: BTreeMap<String, String>,
 }
 
-/// What the client sends.
+/// A request as the client sends it.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Request {
@@ -86,29 +86,29 @@ pub struct Request {
     /// `http` or `https`.
     #[serde(default = "http")]
     pub scheme: String,
-    /// The Host field's value.
+    /// The value of the Host field.
     #[serde(default = "shop")]
     pub authority: String,
-    /// Path and query.
+    /// The path and the query.
     pub path: String,
-    /// The other fields, in order.
+    /// The other header fields, in order.
     #[serde(default)]
     pub headers: Vec<Header>,
 }
 
-/// One field of a request.
+/// A header field of a request.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(untagged)]
 pub enum Header {
-    /// Name and value.
+    /// A name and a value.
     Text(String, String),
-    /// A value that is not UTF-8.
+    /// A field whose value need not be UTF-8.
     Bytes(Bytes),
-    /// A long value, written short.
+    /// A field with a long value.
     Long(Long),
 }
 
-/// A field whose value is given in base64.
+/// A field whose value is encoded in base64.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Bytes {
@@ -118,41 +118,41 @@ pub struct Bytes {
     pub base64: String,
 }
 
-/// A field whose value is a text many times over.
+/// A field whose value repeats a string.
 #[derive(Clone, Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Long {
     /// The field's name.
     pub name: String,
-    /// The text.
+    /// The string to repeat.
     pub repeat: String,
-    /// How often it stands in the value.
+    /// The number of repetitions.
     pub times: usize,
-    /// What follows it.
+    /// The end of the value, after the repetitions.
     #[serde(default)]
     pub then: String,
 }
 
-/// What becomes of a request.
+/// The expected outcome of a request.
 #[derive(Debug, Default, Deserialize, Serialize)]
 #[serde(deny_unknown_fields)]
 pub struct Expect {
-    /// The rollout's part of the decision; none matches when absent.
+    /// The rollout's part of the decision; absent if no rollout matches.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub rollout: Option<RolloutRecord>,
     /// The id of the key whose override forced something.
     #[serde(rename = "override", skip_serializing_if = "Option::is_none")]
     pub forced_by: Option<String>,
-    /// What became of the token, as the host counts it: `applied`, or why it is ignored.
+    /// The counter of `serin.overrides` for the token: `applied`, or the reason why it is ignored.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub overrides: Option<String>,
-    /// Whether the response tells the decision.
-    #[serde(default, skip_serializing_if = "is_false")]
-    pub told: bool,
-    /// The flags that are delivered here.
+    /// Whether the response carries the decision.
+    #[serde(default, rename = "told", skip_serializing_if = "is_false")]
+    pub response_decision: bool,
+    /// The delivered flags.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub flags: BTreeMap<String, FlagRecord>,
-    /// Fields the upstream sees. Of Serin's own fields it sees these and no others.
+    /// Fields at the upstream. Other fields are allowed there, but none of Serin's own.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub upstream: BTreeMap<String, String>,
     /// The Set-Cookie fields of the response.
@@ -160,7 +160,7 @@ pub struct Expect {
     pub set_cookie: Vec<String>,
 }
 
-/// A rollout's part of the decision record; the keys stand in the record's order.
+/// A rollout's part of the decision record, with the keys in the record's order.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -180,7 +180,7 @@ pub struct RolloutRecord {
     pub shadow: Option<String>,
 }
 
-/// A flag's part of the decision record; the keys stand in the record's order.
+/// A flag's part of the decision record, with the keys in the record's order.
 #[derive(Debug, Deserialize, Serialize)]
 #[serde(deny_unknown_fields, rename_all = "camelCase")]
 #[allow(missing_docs)]
@@ -207,8 +207,14 @@ fn is_false(value: &bool) -> bool {
 }
 
 impl Suite {
-    /// Each case knows the keys of its suite.
-    fn with_keys(mut self) -> Suite {
+    /// A suite with a spec and no cases.
+    pub fn without_cases(name: &str, spec: Value) -> Suite {
+        let name = name.into();
+        Suite { name, about: String::new(), spec, override_keys: None, cases: Vec::new() }
+    }
+
+    /// Copies the suite's override keys to its cases.
+    fn with_keys_in_cases(mut self) -> Suite {
         for case in &mut self.cases {
             case.override_keys = self.override_keys.as_ref().map(Value::to_string);
         }
@@ -217,27 +223,27 @@ impl Suite {
 }
 
 impl Case {
-    /// The client's address.
+    /// The client's address, or its default.
     pub fn ip(&self) -> &str {
         self.ip.as_deref().unwrap_or("192.0.2.1")
     }
 
-    /// The entropy as bytes.
+    /// The host's entropy as bytes; zeros if absent.
     pub fn entropy(&self) -> [u8; 16] {
         Self::entropy_of(self.entropy.as_deref().unwrap_or(""))
     }
 
-    /// 32 hexadecimal digits as bytes.
+    /// Decodes 32 hexadecimal digits; what is missing or invalid is 0.
     pub fn entropy_of(digits: &str) -> [u8; 16] {
-        std::array::from_fn(|at| {
-            let pair = digits.get(2 * at..2 * at + 2).unwrap_or("0");
+        std::array::from_fn(|index| {
+            let pair = digits.get(2 * index..2 * index + 2).unwrap_or("0");
             u8::from_str_radix(pair, 16).unwrap_or_default()
         })
     }
 }
 
 impl Request {
-    /// The other fields, names in lower case, values as bytes.
+    /// The header fields: names in lower case, values as bytes.
     pub fn fields(&self) -> Vec<(String, Vec<u8>)> {
         self.headers.iter().map(Header::field).collect()
     }
@@ -248,7 +254,7 @@ impl Header {
         let (name, value) = match self {
             Header::Text(name, value) => (name, value.trim().as_bytes().to_vec()),
             Header::Bytes(Bytes { name, base64 }) => {
-                (name, STANDARD.decode(base64).expect("a vector holds valid base64"))
+                (name, STANDARD.decode(base64).expect("the value is valid base64"))
             }
             Header::Long(Long { name, repeat, times, then }) => {
                 (name, (repeat.repeat(*times) + then).into_bytes())
@@ -258,7 +264,7 @@ impl Header {
     }
 }
 
-/// All suites of all files, in the order of the files' names.
+/// Reads the suites of all files, in the order of the files' names.
 pub fn load() -> Result<Vec<Suite>, String> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("vectors");
     let list = std::fs::read_dir(&folder).map_err(|error| format!("{folder:?}: {error}"))?;
@@ -270,7 +276,7 @@ pub fn load() -> Result<Vec<Suite>, String> {
         let text = std::fs::read(&path).map_err(|error| format!("{path:?}: {error}"))?;
         let file: File =
             serde_json::from_slice(&text).map_err(|error| format!("{path:?}: {error}"))?;
-        suites.extend(file.suites.into_iter().map(Suite::with_keys));
+        suites.extend(file.suites.into_iter().map(Suite::with_keys_in_cases));
     }
     Ok(suites)
 }

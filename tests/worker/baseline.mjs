@@ -1,5 +1,5 @@
-// What somebody would write by hand for one rollout: strip, look at a header, hash a unit, choose, pass
-// on. The bench measures the Worker against it.
+// A hand-written Worker for one rollout: it strips fields, tests a header, hashes the unit, chooses an arm
+// and forwards. The bench compares Serin's Worker with it.
 const RESERVED = /^(x-serin-|serin-)/;
 
 function bucket(salt, unit) {

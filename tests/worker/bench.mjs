@@ -1,5 +1,5 @@
-// Requests per second through the Worker and through a Worker in JavaScript that does the same, in
-// turns, so that whatever else the machine does hits both. Ends in lines `measure: NAME = VALUE`.
+// Measures requests per second through the Worker and through a JavaScript Worker that does the same, in
+// turns, so that both share machine conditions. Prints lines `measure: NAME = VALUE`.
 import { readFileSync } from "node:fs";
 import net from "node:net";
 import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
@@ -33,7 +33,7 @@ const HEAD = "\r\nhost: shop.example.com\r\nuser-agent: Mozilla/5.0 (X11; Linux 
   + "accept: text/html,application/xhtml+xml\r\naccept-language: sv-SE,sv;q=0.9\r\naccept-encoding: gzip, br\r\n"
   + "cookie: session=0123456789abcdef; theme=dark; consent=1\r\nreferer: https://shop.example.com/\r\n";
 
-/** Asks on several connections for a while; the number of answers and the seconds it took. */
+/** Sends requests on several connections for some time; returns the number of responses and the seconds. */
 function load(port, milliseconds) {
   return new Promise((resolve, reject) => {
     const start = performance.now();

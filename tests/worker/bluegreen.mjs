@@ -1,4 +1,4 @@
-// Blue to green and back while requests come: the spec changes in KV, sessions keep the colour they began on.
+// Blue-green under load: the spec in KV changes the active arm and changes it back; sessions keep their arm.
 import { assert, atEnd, check, until } from "./check.mjs";
 import { fleet } from "./fleet.mjs";
 import { named } from "./world.mjs";
@@ -6,7 +6,7 @@ import { named } from "./world.mjs";
 const NAMES = ["one", "two"];
 const REQUESTS = 10;
 const CONNECTIONS = 8;
-/** So many sessions begin in each isolate under each spec. */
+/** The number of sessions that must start in each isolate under each spec. */
 const ENOUGH = 40;
 
 function spec(active, revision) {
@@ -24,9 +24,9 @@ function spec(active, revision) {
 }
 
 /**
- * Sessions one after the other on each of several connections: each begins without a cookie and keeps what it
- * gets. On the first connection of an isolate one lasts as long as everything does, on the second each lasts until
- * a change that came after its beginning is over.
+ * Sessions in sequence on each of several connections. A session starts without a cookie and sends back what it
+ * gets. On the first connection of an isolate one session lasts for the whole test. On the second, a session lasts
+ * until a change that follows its start is complete.
  */
 function visitors(isolate) {
   const sessions = [];
@@ -39,7 +39,7 @@ function visitors(isolate) {
     const lasts = () => running && (session.isLong || (connection === 1 && changes === before));
     let cookie;
     let isLast = false;
-    // Whether it is the last one is known before it is sent: one comes after the change that was waited for.
+    // This is decided before the request, so that one request follows the complete change.
     for (let request = 1; !isLast; request += 1) {
       isLast = request >= REQUESTS && !lasts();
       session.last = performance.now();
@@ -64,13 +64,13 @@ function visitors(isolate) {
   return { sessions, changed: () => { changes += 1; }, stop };
 }
 
-/** Sessions that began on a colour since a moment. */
+/** The sessions that started on an arm after a time. */
 function begun(sessions, colour, since) {
   return sessions.filter(({ began, arms }) => began > since && arms[0] === colour);
 }
 
 export async function blueGreen() {
-  await check("blue to green and back under load: no request is lost, no session mixed", async () => {
+  await check("the active arm changes under load without a loss, and no session gets both arms", async () => {
     const [blue, green] = [await named("blue"), await named("green")];
     const targets = { blue: blue.origin, green: green.origin };
     const { isolates, kv } = await fleet(NAMES, { targets, variables: { SERIN_BASELINE: "blue" }, without: NAMES });
@@ -98,13 +98,13 @@ export async function blueGreen() {
     assert.deepEqual(mixed, [], "sessions were mixed");
     const requests = sessions.reduce((sum, { arms }) => sum + arms.length, 0);
     assert.equal(blue.requests.length + green.requests.length, requests, "each was sent once");
-    // Those that are under way when the colour changes are what pins are for.
+    // Sessions that span the change test the pins.
     const long = sessions.filter(({ isLong }) => isLong);
     assert.deepEqual(long.map(({ arms }) => arms.at(-1)), NAMES.map(() => "blue"));
     assert.deepEqual(sessions.filter(({ began, arms }) => began < flips[0].sent && arms[0] !== "blue"), []);
     const lines = flips.flatMap(({ from, to, sent, settled }) => NAMES.map((name) => {
       const own = sessions.filter((session) => session.name === name);
-      // The isolate has one plan for all: once it has taken the new one, nobody begins under the old one.
+      // An isolate has one plan. Once it has the new one, no session starts under the old one.
       const next = flips.find((flip) => flip.sent > sent)?.sent ?? Infinity;
       const late = own.filter(({ began, arms }) => began > settled[name] && began < next && arms[0] !== to);
       assert.deepEqual(late, [], `sessions began on ${from} when ${name} had the spec`);

@@ -1,9 +1,9 @@
-// Answers kept for each arm apart.
+// The response cache: responses are cached for each arm and revision separately.
 import { assert, check, until } from "./check.mjs";
 import { CANARY, spec, upstream, worker } from "./world.mjs";
 
 export async function cache() {
-  await check("an answer is kept for its arm and revision, and for nobody else", async () => {
+  await check("a cached response serves only its arm and revision", async () => {
     let served = 0;
     const target = await upstream((request, response) => {
       served += 1;

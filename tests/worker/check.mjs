@@ -1,4 +1,4 @@
-// Running checks by name and counting them; the last line is one that `cargo xtask test` adds up.
+// Runs and counts named checks; the last line is the summary that `cargo xtask test` adds up.
 import assert from "node:assert/strict";
 
 export { assert };
@@ -8,12 +8,12 @@ const counts = { passed: 0, failed: 0, filtered: 0 };
 const ends = [];
 const PATIENCE = 180_000;
 
-/** Has something ended after the check that runs. */
+/** Registers a function that runs after the current check. */
 export function atEnd(end) {
   ends.push(end);
 }
 
-/** Runs one check; it fails by throwing, or by taking longer than three minutes. */
+/** Runs a check. It fails if it throws or takes longer than three minutes. */
 export async function check(name, test) {
   if (only !== undefined && !name.includes(only)) {
     counts.filtered += 1;
@@ -38,7 +38,7 @@ export async function check(name, test) {
   }
 }
 
-/** Prints the result and ends the process. */
+/** Prints the summary and ends the process. */
 export function finish() {
   const { passed, failed, filtered } = counts;
   const word = failed === 0 ? "ok" : "FAILED";
@@ -46,7 +46,7 @@ export function finish() {
   process.exit(failed === 0 ? 0 : 1);
 }
 
-/** Waits until something is true. */
+/** Waits until a condition holds; returns its value. */
 export async function until(what, condition, milliseconds = 40_000) {
   const end = performance.now() + milliseconds;
   for (;;) {

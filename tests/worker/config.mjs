@@ -1,11 +1,11 @@
-// Which spec is in force, and what the Worker says about it.
+// The source of the spec in force, its updates, and the status page.
 import { readFileSync } from "node:fs";
 import { assert, check, pause, until } from "./check.mjs";
 import { CANARY, ask, named, spec, worker } from "./world.mjs";
 
 const QUICK = { SERIN_REFRESH_SECONDS: "0" };
 
-/** A spec under which everybody goes to one arm. */
+/** A spec that sends every request to one arm. */
 function all(arm, revision) {
   return spec({ canary: { share: arm === "canary" ? 100 : 0 } }, { revision });
 }
@@ -52,7 +52,7 @@ export async function config() {
     assert.deepEqual([await arm(start - 1), await cart(start - 1)], ["canary", "on"]);
   });
 
-  await check("KV comes before the variable, the variable before what is bundled", async () => {
+  await check("KV has precedence over the variable, the variable over the bundled spec", async () => {
     const stable = await named("stable");
     const canary = await named("canary");
     const targets = { stable: stable.origin, canary: canary.origin };
@@ -85,7 +85,7 @@ export async function config() {
     assert.equal(status.counters.withoutPlan, 1);
   });
 
-  await check("a spec that is wrong at the start falls to the next source", async () => {
+  await check("a bad spec at start falls back to the next source", async () => {
     const stable = await named("stable");
     const serin = await worker({
       targets: { stable: stable.origin }, kv: true, variables: { SERIN_SPEC: "{" }, bundled: all("stable", 1),
@@ -98,7 +98,7 @@ export async function config() {
     assert.equal(status.counters.specsRefused, 2);
   });
 
-  await check("a new spec comes into force behind an answer, a bad one never does", async () => {
+  await check("a new spec takes effect after a response, a bad one never does", async () => {
     const stable = await named("stable");
     const canary = await named("canary");
     const serin = await worker({
@@ -109,7 +109,7 @@ export async function config() {
     await kv.put("spec", JSON.stringify(all("stable", 1)));
     assert.equal(await arm(), "stable");
     await kv.put("spec", JSON.stringify(all("canary", 2)));
-    // Miniflare's KV keeps to cacheTtl no more than its memory does; what is asked may be the old one once.
+    // Miniflare's KV may return the old value once.
     await until("the new spec is in force", async () => (await arm()) === "canary");
     for (const bad of ["{", "null", "[]", '{"formatVersion":99}', "\u0000", "x".repeat(100_000)]) {
       await kv.put("spec", bad);
@@ -133,7 +133,7 @@ export async function config() {
     assert.match(serin.log(), /spec from kv refused/);
   });
 
-  await check("1,000 requests with updates in between: no error, no decision mixed up", async () => {
+  await check("1,000 requests during updates get no error and no mixed decision", async () => {
     const stable = await named("stable");
     const canary = await named("canary");
     const serin = await worker({
@@ -170,7 +170,7 @@ export async function config() {
     return `${revisions.size} revisions`;
   });
 
-  await check("the status page opens to its token alone", async () => {
+  await check("the status page needs its token", async () => {
     const stable = await named("stable");
     const serin = await worker({
       targets: { stable: stable.origin, odd: "nonsense" },

@@ -1,5 +1,5 @@
-// The built Worker with a clock and entropy that a vector can set. They travel in `cf`, which no
-// client can write on Cloudflare.
+// The built Worker with a clock and entropy that a vector sets through `cf`, which no client can write on
+// Cloudflare.
 import worker from "./worker.js";
 
 const now = Date.now;

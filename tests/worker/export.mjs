@@ -1,4 +1,4 @@
-// What `serin export worker` writes: wrangler deploys it, and the Worker routes by it.
+// `serin export worker`: wrangler deploys the configuration, and the Worker routes by it.
 import { execFileSync } from "node:child_process";
 import { cpSync, mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,7 +10,7 @@ import { dev, wrangler } from "./wrangler.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
-/** The targets that a spec names. */
+/** The targets of a spec. */
 function targets(spec) {
   const text = readFileSync(join(root, spec)).toString();
   return [...new Set([...text.matchAll(/target: ([\w-]+)/g)].map(([, target]) => target))];
@@ -22,7 +22,7 @@ const EXPORTS = [
   { name: "every field", spec: "tests/schema/whole_spec.yaml", options: targets("tests/schema/whole_spec.yaml").flatMap((target) => ["--service", `${target}=${target}`]) },
 ];
 
-/** A folder with the Worker and what is exported into it. */
+/** Creates a folder with the Worker and the export. */
 function project({ spec, options }) {
   const folder = mkdtempSync(join(tmpdir(), "serin-export-"));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
@@ -33,7 +33,7 @@ function project({ spec, options }) {
 
 export async function exported() {
   for (const one of EXPORTS) {
-    await check(`wrangler deploy --dry-run takes what is exported: ${one.name}`, async () => {
+    await check(`wrangler deploy --dry-run accepts the export: ${one.name}`, async () => {
       const folder = project(one);
       const run = wrangler(folder, "deploy", "--dry-run", "--outdir", "out");
       assert.equal(await run.ended, 0, run.said());
@@ -41,7 +41,7 @@ export async function exported() {
     });
   }
 
-  await check("the exported Worker answers by its arms", async () => {
+  await check("the exported Worker routes to its arms", async () => {
     const folder = project(EXPORTS[0]);
     for (const arm of ["stable", "canary"]) cpSync(join(root, "examples/worker", arm), join(folder, arm), { recursive: true });
     assert.equal(JSON.parse(readFileSync(join(folder, "serin/spec.json"))).rollouts.shop.baseline, "stable");

@@ -1,4 +1,4 @@
-// The end of the WebAssembly's instance: no request may be lost to it, and none sent twice.
+// Faults that end the WebAssembly instance: no request is lost, and none is sent twice.
 import { readFileSync } from "node:fs";
 import { assert, check, until } from "./check.mjs";
 import { CANARY, named, spec, upstream, worker } from "./world.mjs";
@@ -10,7 +10,7 @@ const entry = {
 const FAULT = { "x-fault": "1" };
 
 export async function fault() {
-  await check("a fault sends its request to the baseline, and the next one is decided again", async () => {
+  await check("a request with a fault goes to the baseline, and the next one is decided", async () => {
     const [stable, canary] = [await named("stable"), await named("canary")];
     const serin = await worker({
       entry, targets: { stable: stable.origin, canary: canary.origin }, variables: { SERIN_SPEC: spec() },
@@ -25,7 +25,7 @@ export async function fault() {
 
   });
 
-  await check("requests that wait when the instance ends are answered, and none is sent twice", async () => {
+  await check("requests pending when the instance ends get responses, and none is sent twice", async () => {
     const waiting = [];
     const canary = await upstream((request, response) => {
       request.resume();

@@ -1,5 +1,5 @@
-// The built Worker, brought to an end on demand: an exception that comes out of a host's function through
-// the WebAssembly ends its instance, as a trap does.
+// The built Worker with a fault on demand: an exception from a host function that passes through the
+// WebAssembly ends its instance, as a trap does.
 import worker from "./worker.js";
 
 const now = Date.now;

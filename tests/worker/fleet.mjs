@@ -1,4 +1,4 @@
-// Several Workers in one workerd, each an isolate of its own, with one Durable Object and one KV namespace.
+// Several Workers in one workerd, each in its own isolate, with one Durable Object and one KV namespace.
 import { atEnd } from "./check.mjs";
 import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
 import { ask } from "./world.mjs";
@@ -6,8 +6,8 @@ import { ask } from "./world.mjs";
 const { Miniflare, Log, LogLevel } = require("miniflare");
 
 /**
- * Isolates by name; the first has the object's class. `without` are those that have no binding to it;
- * `entry` is a module before their own.
+ * Starts isolates by name; the first has the object's class. Those in `without` have no binding to it; `entry` is a
+ * module that is loaded before theirs.
  */
 export async function fleet(names, { targets = {}, variables = {}, without = [], kv = true, useSQLite = true, entry } = {}) {
   const logged = [];
@@ -63,8 +63,8 @@ export async function fleet(names, { targets = {}, variables = {}, without = [],
 }
 
 /**
- * Requests of many users, one after the other on each of several connections, until `stop` is called. Who
- * has waited for `patience` ms leaves.
+ * Sends requests of many users, in sequence on each of several connections, until `stop` is called. A client
+ * disconnects after `patience` ms.
  */
 export function crowd(isolate, { connections = 4, headers = {}, path = "/", patience, host } = {}) {
   const answers = [];

@@ -1,4 +1,4 @@
-// Gates: isolates hand outcomes to one Durable Object, which cuts a failing canary off in all of them.
+// Gates: isolates send outcomes to one Durable Object, which aborts a failing canary in all of them.
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -10,16 +10,16 @@ import { nowhere, spec, upstream } from "./world.mjs";
 
 const NAMES = ["one", "two", "three"];
 
-/** The built Worker, with an object that a test can wake and bring to an end. */
+/** The built Worker with an object that a test can wake and make fail. */
 const entry = {
   type: "ESModule", path: "gates_entry.js",
   contents: readFileSync(new URL("./gates_entry.mjs", import.meta.url)).toString(),
 };
 
-/** In per cent: the chance of an abort without a cause, beyond what any number of runs will see. */
+/** The probability of a false abort, in per cent. It is small enough that no run sees one. */
 const alpha = 0.001;
 
-/** Half of the users on the canary, judged by its errors. */
+/** A spec with half of the users on the canary and a gate for its errors. */
 function gated({ epoch = 1, revision = epoch, gates = {}, share = 50, ...more } = {}) {
   return spec(
     { canary: { share }, epoch, gates: { alpha, ...gates }, onAbort: { disable: ["new-checkout"] }, ...more },
@@ -35,7 +35,7 @@ function gated({ epoch = 1, revision = epoch, gates = {}, share = 50, ...more } 
   );
 }
 
-/** An upstream that can be told to fail, and that knows when it was last asked by whom. */
+/** An upstream that fails on demand and records when each isolate last called it. */
 async function target(name) {
   const self = { status: 200, asked: 0, delay: 0, flags: undefined, answer: () => self.status };
   const { origin, close } = await upstream(async (request, response) => {
@@ -60,14 +60,14 @@ async function world(options, first) {
   return { ...all, stable, canary, dark, store };
 }
 
-/** Waits until so many more requests have come to these upstreams. */
+/** Waits until these upstreams have got this many more requests. */
 function more(requests, ...upstreams) {
   const sum = () => upstreams.reduce((sum, { asked }) => sum + asked, 0);
   const enough = sum() + requests;
   return until(`${requests} more requests come in`, () => sum() >= enough);
 }
 
-/** Waits until the object has counted something, and nothing new for three times as long as isolates gather. */
+/** Waits until the object has counted outcomes, and no new ones for three batch intervals. */
 function handedOn(isolate) {
   let last;
   return until("everything is handed on", async () => {
@@ -84,13 +84,13 @@ function handedOn(isolate) {
 const isAborted = (status) => status.latches.some((latch) => latch.abort !== undefined);
 
 export async function gates() {
-  await check("a failing canary is cut off in every isolate, with the flags it names", async () => {
+  await check("a failing canary is aborted in every isolate, with the flags of onAbort", async () => {
     const variables = { SERIN_OFREP_PREFIX: "/" };
     const { isolates, stable, canary, store, restart, log } = await world({ without: ["three"], variables }, gated());
     const crowds = [];
     for (const name of NAMES) {
       crowds.push(crowd(isolates[name]));
-      // They hand on at different moments.
+      // Isolates send their batches at different times.
       await pause(350);
     }
     await until("the canary is asked everywhere", () => crowds.every(({ answers }) => answers.some(({ arm }) => arm === "canary")));
@@ -99,7 +99,7 @@ export async function gates() {
     const onset = performance.now();
     const before = canary.asked;
     canary.status = 503;
-    // No status page meanwhile: an isolate that shows it asks the object, and would know too early.
+    // Not the status page: it makes an isolate read the object and learn of the abort too early.
     const known = await until("KV has the abort", async () => {
       const text = await store.get("latches");
       return text !== null && isAborted(JSON.parse(text)) && performance.now();
@@ -133,7 +133,7 @@ export async function gates() {
     assert(log().includes('{"audit":1,'), "the record is in the log");
     assert.deepEqual(JSON.parse(await store.get("latches")).latches, status.latches);
 
-    // Replaying the record gives the same verdict, under the spec that it names.
+    // The record replays to the same verdict under its spec.
     const folder = mkdtempSync(join(tmpdir(), "serin-audit-"));
     atEnd(() => rmSync(folder, { recursive: true, force: true }));
     const [record, spec] = [join(folder, "audit.jsonl"), join(folder, "spec.json")];
@@ -141,13 +141,13 @@ export async function gates() {
     writeFileSync(spec, JSON.stringify(gated()));
     execFileSync(prepared("SERIN_BIN"), ["replay-audit", record, "--spec", spec]);
 
-    // A restart of the object keeps the latch.
+    // The latch survives a restart of the object.
     await restart();
     const after = await isolates.two.status();
     assert.deepEqual(after.latches, status.latches);
     assert.deepEqual(after.gates.object.audits, status.gates.object.audits);
 
-    // A higher epoch clears it, everywhere.
+    // A higher epoch clears the abort in all isolates.
     canary.status = 200;
     await store.put("spec", JSON.stringify(gated({ epoch: 2 })));
     for (const name of NAMES) {
@@ -160,9 +160,9 @@ export async function gates() {
     return `canary asked ${at - before} times after onset, the abort in KV after ${Math.round(known - onset)} ms: ${lines.join("; ")}`;
   });
 
-  await check("a canary that fails as its baseline does is not aborted", async () => {
+  await check("a canary that fails as often as its baseline is not aborted", async () => {
     const { isolates, stable, canary } = await world({}, gated({ gates: { errors: { unit: "request" }, maxBaselineErrorRate: 50 } }));
-    // Every third request fails, wherever it goes.
+    // Every third request fails on either arm.
     let asked = 0;
     for (const one of [stable, canary]) one.answer = () => ((asked += 1) % 3 === 0 ? 500 : 200);
     const crowds = NAMES.map((name) => crowd(isolates[name]));
@@ -177,7 +177,7 @@ export async function gates() {
     return `${tried.requests} canary requests, ${tried.errors} of them failed`;
   });
 
-  await check("a canary that is out of reach, or slow, is aborted", async () => {
+  await check("an unreachable or slow canary is aborted", async () => {
     const slow = { errors: {}, latency: { tolerate: 50 } };
     for (const [gates, harm, cause] of [
       [{}, (canary) => canary.close(), /^errors, /],
@@ -196,7 +196,7 @@ export async function gates() {
     }
   });
 
-  await check("a canary that hangs is aborted, though every client leaves before it answers", async () => {
+  await check("a canary that hangs is aborted, although every client disconnects before it responds", async () => {
     const { isolates, canary } = await world({ names: ["one"] }, gated({ gates: { errors: {}, latency: {} } }));
     const one = crowd(isolates.one, { connections: 16, patience: 150 });
     await until("the canary is asked", () => canary.asked > 20);
@@ -212,7 +212,7 @@ export async function gates() {
     return `${left} clients left; ${status.latches[0].abort.reason}`;
   });
 
-  await check("a step that waits for the gate ends in all isolates once the canary has shown that it is fine", async () => {
+  await check("a step that waits for the gate ends in all isolates once the canary is promotable", async () => {
     const start = new Date(Date.now() - 60_000).toISOString();
     const steps = [{ share: 50, hold: "30s", mode: "gate" }, { share: 100 }];
     const gates = { errors: { unit: "request" }, maxBaselineErrorRate: 50 };
@@ -235,7 +235,7 @@ export async function gates() {
     }
   });
 
-  await check("a shadow that differs is aborted, and asked no more", async () => {
+  await check("a shadow whose responses differ is aborted, and gets no more copies", async () => {
     const arms = { stable: { target: "stable" }, canary: { target: "canary" }, dark: { target: "dark" } };
     const shadow = { arm: "dark", percent: 100, compare: "status" };
     const { isolates, stable, canary, dark } = await world({ names: ["one"] }, gated({ arms, shadow, gates: { shadow: { maxDivergence: 1 } } }));
@@ -248,7 +248,7 @@ export async function gates() {
       return isAborted(status) && status;
     });
     assert.match(status.latches[0].abort.reason, /shadow/);
-    // Copies that were under way may still come; every request would be copied.
+    // Pending copies may still arrive. Without the abort every request would be copied.
     await until("no more copies come", async () => {
       const at = dark.asked;
       await more(100, stable, canary);
@@ -258,7 +258,7 @@ export async function gates() {
     return status.latches[0].abort.reason;
   });
 
-  await check("without the binding nobody judges, and the status page says so; without KV the object's answers do", async () => {
+  await check("without the binding nothing is judged, as the status page says; without KV latches come from the object", async () => {
     const bare = await world({ names: ["one"], without: ["one"] }, gated());
     bare.canary.status = 500;
     const alone = crowd(bare.isolates.one);
@@ -277,13 +277,13 @@ export async function gates() {
       return both.every(isAborted);
     });
     await Promise.all(crowds.map((crowd) => crowd.stop()));
-    // An isolate that has only just begun asks before its first answer.
+    // A new isolate reads the object before its first response.
     const { asked } = canary;
     await Promise.all(Array.from({ length: 20 }, (_, user) => isolates.three.ask("/", { headers: { "x-user-id": `u${user}` } })));
     assert.equal(canary.asked, asked);
   });
 
-  await check("an object without the storage that it needs is named, and costs no request", async () => {
+  await check("an object without its storage is reported, and no request is lost", async () => {
     const { isolates, canary } = await world({ names: ["one"], useSQLite: false }, gated());
     const one = crowd(isolates.one);
     const status = await until("the status page says so", async () => {
@@ -297,14 +297,14 @@ export async function gates() {
     return status.gates.why;
   });
 
-  await check("a record goes to the webhook; one that is down is no harm", async () => {
+  await check("a record is sent to the webhook, again after a failure", async () => {
     const records = [];
     const hook = await upstream((request, response) => {
       let body = "";
       request.on("data", (chunk) => { body += chunk; });
       request.on("end", () => {
         records.push([request.method, request.headers["content-type"], JSON.parse(body)]);
-        // The first time it is not well.
+        // The first call fails.
         response.writeHead(records.length === 1 ? 503 : 204).end();
       });
     });
@@ -316,17 +316,17 @@ export async function gates() {
       await one.stop();
       if (url === hook.origin) {
         await until("the record is taken", () => records.length > 1);
-        // The object may have been asked a moment before the isolate knew.
+        // The isolate may not have read the latch yet.
         const { latches, gates } = await isolates.one.status();
         const record = { ...gates.object.audits[0], latches };
         assert.deepEqual(records, [["POST", "application/json", record], ["POST", "application/json", record]]);
       } else {
-        await until("the log says so", () => /the webhook took no record/.test(log()));
+        await until("the log says so", () => /the webhook did not confirm a record/.test(log()));
       }
     }
   });
 
-  await check("when traffic stops the object wakes by itself and holds the step; a fault in it is survived", async () => {
+  await check("without traffic the object's alarm holds the step; a fault in it is survived", async () => {
     const start = new Date(Date.now() - 1_000).toISOString();
     const steps = [{ share: 50, hold: "90s" }, { share: 100 }];
     const { isolates, object } = await world({ names: ["one"], entry }, gated({ canary: { start, steps } }));
@@ -344,7 +344,7 @@ export async function gates() {
     assert.match(audits[0].reason, /too few requests a minute/);
   });
 
-  await check("what the object has seen of a rollout goes when the rollout has been gone for a day, its abort stays", async () => {
+  await check("evidence of a rollout is deleted a day after the rollout is removed, its abort stays", async () => {
     const hosts = { web: "shop.example.com", other: "other.example.com" };
     const guarded = (revision, ...names) => {
       const { rollouts, ...rest } = gated({ revision, epoch: 1, onAbort: undefined });
@@ -368,7 +368,7 @@ export async function gates() {
     assert.deepEqual(await keys(), ["tallies/other", "watch/other"]);
     assert.deepEqual((await one.status()).latches, latches);
 
-    // It comes back, in the same epoch, to an isolate that has never heard of it.
+    // The rollout returns in the same epoch, to a new isolate.
     await store.put("spec", JSON.stringify(guarded(3, "web", "other")));
     const { asked } = canary;
     await Promise.all(Array.from({ length: 20 }, (_, user) => two.ask("/", { headers: { "x-user-id": `u${user}` } })));

@@ -1,4 +1,4 @@
-// The built Worker with an object that a test can wake at a later moment, look into, and bring to an end.
+// The built Worker with an object that a test can wake at a later time, inspect, and make fail.
 import worker, { SerinGates as Built } from "./worker.js";
 
 const now = Date.now;

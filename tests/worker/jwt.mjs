@@ -1,4 +1,4 @@
-// Claims count only from a token with a good signature, for here and for now.
+// JSON Web Tokens: claims count only with a valid signature, issuer, audience and time.
 import { constants, createHmac, generateKeyPairSync, sign as signWith } from "node:crypto";
 import { assert, check, until } from "./check.mjs";
 import { named, nowhere, spec, upstream, worker } from "./world.mjs";
@@ -53,11 +53,11 @@ export async function jwt() {
     assert.deepEqual([tokensVerified, tokensRefused], [2 * ALGORITHMS.length, 0]);
   });
 
-  await check("forged, expired and foreign tokens give no claims, and their requests go on", async () => {
+  await check("forged, expired and foreign tokens give no claims, and their requests pass", async () => {
     const { serin, ask } = await world({ keys: [published("rsa"), published("p256", { use: "enc" })] });
     const good = token(claims());
     const [header, payload, signature] = good.split(".");
-    // The classic confusion: the public key's own text as the secret of an HMAC.
+    // Algorithm confusion: the public key as the secret of an HMAC.
     const confused = `${encode({ alg: "HS256", kid: "rsa" })}.${payload}`;
     const secret = pairs.rsa.publicKey.export({ format: "pem", type: "spki" });
     const refused = {
@@ -89,7 +89,7 @@ export async function jwt() {
     assert.equal(await ask(`Bearer ${token(claims())}`), "stable");
   });
 
-  await check("keys come from a URL, once for many requests, and stay when it goes", async () => {
+  await check("keys are fetched from a URL once, and kept when it fails", async () => {
     const keys = await upstream((request, response) => response.end(JSON.stringify({ keys: [published("rsa")] })));
     const { ask } = await world(`${keys.origin}/jwks.json`);
     for (let round = 0; round < 5; round += 1) assert.equal(await ask(`Bearer ${token(claims())}`), "canary");
@@ -99,7 +99,7 @@ export async function jwt() {
     assert.equal(await ask(`Bearer ${token(claims(), { alg: "ES256", kid: "p256" })}`), "stable");
   });
 
-  await check("without keys no claim counts, the request goes on, and the log says why", async () => {
+  await check("without keys no claim counts, the request passes, and the log says why", async () => {
     for (const source of [await nowhere(), (await upstream((_, response) => response.end("[]"))).origin]) {
       const { serin, ask } = await world(source);
       assert.equal(await ask(`Bearer ${token(claims())}`), "stable");

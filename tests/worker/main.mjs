@@ -1,4 +1,4 @@
-// Everything about the Worker in workerd that is not a vector.
+// All checks of the Worker in workerd that are not vectors.
 import { blueGreen } from "./bluegreen.mjs";
 import { finish } from "./check.mjs";
 import { cache } from "./cache.mjs";

@@ -1,4 +1,4 @@
-// Flags for apps: the stock OpenFeature clients, and the protocol itself.
+// OFREP, the protocol for flags in applications: with the stock OpenFeature clients, and by itself.
 import { spawn } from "node:child_process";
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
@@ -61,7 +61,7 @@ export async function ofrep() {
     await server.OpenFeature.close();
   });
 
-  await check("the stock web client evaluates all flags at once and asks again by ETag", async () => {
+  await check("the stock web client evaluates all flags at once and revalidates by ETag", async () => {
     const { serin, baseUrl } = await flagged();
     const statuses = [];
     const fetchImplementation = async (...request) => {
@@ -84,7 +84,7 @@ export async function ofrep() {
     assert((await serin.status()).counters.evaluations >= 3);
   });
 
-  await check("errors have the protocol's words and statuses", async () => {
+  await check("errors have the protocol's codes and statuses", async () => {
     const { serin } = await flagged();
     const path = "/flags/ofrep/v1/evaluate/flags";
     const post = (to, body, headers = {}) => serin.ask(to, { method: "POST", body, headers });
@@ -109,7 +109,7 @@ export async function ofrep() {
     assert.equal(bulk.flags.find((flag) => flag.key === "theme").errorCode, "TARGETING_KEY_MISSING");
   });
 
-  await check("browsers of the origins named may ask, and tokens are asked for", async () => {
+  await check("CORS allows the configured origins, and requests need a token", async () => {
     const { serin } = await flagged({ SERIN_OFREP_TOKEN: "secret" });
     const path = "/flags/ofrep/v1/evaluate/flags";
     const origin = "https://app.example";
@@ -155,7 +155,7 @@ function served(spec) {
 }
 
 export async function ofrepServed() {
-  await check("serin serve answers flag evaluations as the Worker does, to the byte", async () => {
+  await check("serin serve evaluates flags as the Worker does, byte for byte", async () => {
     const { serin } = await flagged({ SERIN_OFREP_ORIGINS: "*" });
     const port = await served(SPEC);
     const path = "/flags/ofrep/v1/evaluate/flags";

@@ -1,4 +1,4 @@
-// The way to the arm and back: nothing of a request or a response is lost or changed.
+// Proxying: the Worker forwards requests and responses without a loss or a change.
 import { createHash, randomBytes } from "node:crypto";
 import net from "node:net";
 import zlib from "node:zlib";
@@ -10,7 +10,7 @@ const { WebSocketServer, WebSocket } = require("ws");
 const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
 
 export async function proxy() {
-  await check("each arm's requests go to its target, with the headers that say so", async () => {
+  await check("each arm's requests go to its target, with Serin's headers", async () => {
     const stable = await named("stable");
     const canary = await named("canary");
     const serin = await worker({
@@ -96,7 +96,7 @@ export async function proxy() {
     socket.destroy();
   });
 
-  await check("several Set-Cookie stay several, beside the Worker's own", async () => {
+  await check("several Set-Cookie fields stay separate, with the Worker's own", async () => {
     const target = await upstream((_, response) => {
       response.writeHead(200, [["set-cookie", "a=1; Path=/"], ["set-cookie", "b=2, c"], ["x-dup", "1"], ["x-dup", "2"]]);
       response.end();
@@ -116,7 +116,7 @@ export async function proxy() {
     assert.equal(target.requests[0].headers["x-serin-arm"], target.requests[1].headers["x-serin-arm"]);
   });
 
-  await check("redirects and statuses pass through untouched", async () => {
+  await check("redirects and statuses pass unchanged", async () => {
     const target = await upstream((request, response) => {
       response.writeHead(Number(request.url.slice(1)), { location: "/elsewhere", "x-kept": "yes" });
       response.end();
@@ -131,7 +131,7 @@ export async function proxy() {
     assert.equal(target.requests.length, 14);
   });
 
-  await check("compressed bodies are byte for byte what the origin sent", async () => {
+  await check("compressed bodies equal the origin's byte for byte", async () => {
     const plain = Buffer.from("serin ".repeat(10_000));
     const bodies = { gzip: zlib.gzipSync(plain, { level: 1 }), br: zlib.brotliCompressSync(plain), deflate: zlib.deflateSync(plain) };
     const target = await upstream((request, response) => {
@@ -178,7 +178,7 @@ export async function proxy() {
     sockets.close();
   });
 
-  await check("an arm out of reach answers 502 with the reason", async () => {
+  await check("an unreachable arm gives 502 with the reason", async () => {
     const stable = await named("stable");
     const serin = await worker({
       targets: { stable: stable.origin, canary: await nowhere() }, variables: { SERIN_SPEC: spec() },
@@ -193,7 +193,7 @@ export async function proxy() {
     assert.equal((await serin.status()).counters.unreachable, 2);
   });
 
-  await check("with `fallback: baseline` the baseline answers what can be asked twice", async () => {
+  await check("with `fallback: baseline` the baseline gets requests that can be repeated", async () => {
     const stable = await named("stable");
     const serin = await worker({
       targets: { stable: stable.origin, canary: await nowhere() },
@@ -217,7 +217,7 @@ export async function proxy() {
     assert.match(serin.log(), /SERIN_TARGETS has no target canary/);
   });
 
-  await check("a client that goes away hurts nobody", async () => {
+  await check("a client that disconnects affects no other request", async () => {
     const target = await upstream((request, response) => {
       if (request.url === "/quick") return response.end("quick");
       response.write("x".repeat(100_000));
@@ -237,7 +237,7 @@ export async function proxy() {
     assert.equal((await serin.ask("/quick")).text, "quick");
   });
 
-  await check("1,000 requests at once", async () => {
+  await check("1,000 concurrent requests are routed correctly", async () => {
     const stable = await named("stable");
     const canary = await named("canary");
     const serin = await worker({

@@ -1,5 +1,5 @@
-// Starts Workers for a runner in another language: reads their description from a file, writes one
-// line with their ports, and ends when its standard input does.
+// Starts Workers for a runner in another language: reads their configuration from a file, prints one line
+// with their ports, and ends at the end of its standard input.
 import { readFileSync } from "node:fs";
 import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
 

@@ -1,22 +1,22 @@
-// What `cargo xtask test` prepared: SERIN_WORKER is the folder of the built Worker, SERIN_NODE_TOOLS
-// the one with the packages from npm.
+// The set-up by `cargo xtask test`: SERIN_WORKER is the folder of the built Worker, SERIN_NODE_TOOLS the
+// folder of the npm packages.
 import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 import { join } from "node:path";
 
-/** A variable that `cargo xtask test` sets. */
+/** An environment variable that `cargo xtask test` sets. */
 export function prepared(name) {
   const value = process.env[name];
   if (value === undefined) throw new Error(`${name} is not set; \`cargo xtask test\` sets it`);
   return value;
 }
 
-/** Packages from npm. */
+/** Imports npm packages. */
 export const require = createRequire(join(prepared("SERIN_NODE_TOOLS"), "package.json"));
 
 export const COMPATIBILITY_DATE = "2026-11-01";
 
-/** Modules of the Worker: `entry` first if there is one, with `spec` as the bundled spec. */
+/** The modules of the Worker: `entry` first if present, with `spec` as the bundled spec. */
 export function modules(spec = null, entry = undefined) {
   const folder = prepared("SERIN_WORKER");
   const files = readdirSync(folder).filter((name) => /\.(js|wasm)$/.test(name) && name !== "worker.js");

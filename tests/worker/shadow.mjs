@@ -1,10 +1,10 @@
-// Copies of requests for a shadow arm: the client must never notice.
+// Copies of requests to a shadow arm. They must not affect the client.
 import { randomBytes } from "node:crypto";
 import zlib from "node:zlib";
 import { assert, check, pause, until } from "./check.mjs";
 import { named, nowhere, spec, upstream, worker } from "./world.mjs";
 
-/** Everybody's requests are copied to `dark`. */
+/** A spec that copies every request to `dark`. */
 function shadowed(shadow = {}) {
   const arms = { stable: { target: "stable" }, canary: { target: "canary" }, dark: { target: "dark" } };
   const methods = ["GET", "HEAD", "POST", "PUT"];
@@ -13,7 +13,7 @@ function shadowed(shadow = {}) {
 
 const USER = { "x-user-id": "ada" };
 
-/** An upstream that takes a body and answers. */
+/** An upstream that reads the body and responds. */
 function eager() {
   return upstream((request, response) => {
     request.resume();
@@ -72,7 +72,7 @@ export async function shadow() {
     assert.equal((await serin.status()).rollouts.web.shadow.sent, 0);
   });
 
-  // Each holds the copies back until it is let go, so that no answer to a client can have waited for one.
+  // Each holds the copies until it is released, so a response that waited for a copy would not arrive.
   const shadows = {
     "never answering": (held) => upstream((request, response) => {
       request.resume();
@@ -120,7 +120,7 @@ export async function shadow() {
     });
   }
 
-  await check("a shadow that is down costs an error count and nothing else", async () => {
+  await check("an unreachable shadow only increments an error counter", async () => {
     const stable = await eager();
     const serin = await worker({
       targets: { stable: stable.origin, dark: await nowhere() },
@@ -134,7 +134,7 @@ export async function shadow() {
     await until("both are counted", async () => (await serin.status()).rollouts.web.shadow.failed === 2);
   });
 
-  await check("no more copies are under way than maxInFlight, and places come free", async () => {
+  await check("copies in flight are limited to maxInFlight, and ended ones make room", async () => {
     const stable = await eager();
     let open = 0;
     let most = 0;
@@ -181,7 +181,7 @@ export async function shadow() {
     }
   });
 
-  await check("comparing bodies keeps a large compressed answer whole", async () => {
+  await check("comparing bodies does not truncate a large compressed response", async () => {
     const plain = randomBytes(300_000).toString("hex");
     const body = zlib.gzipSync(plain);
     const stable = await upstream((_, response) => {

@@ -7,7 +7,7 @@ import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
 
 const { Miniflare, Log, LogLevel } = require("miniflare");
 
-/** A spec with one rollout: the canary for whoever sends `x-ring: canary`, by share for the rest. */
+/** A spec with one rollout: the canary for requests with `x-ring: canary`, by share for others. */
 export function spec(changes = {}, top = {}) {
   return {
     formatVersion: 1,
@@ -26,7 +26,7 @@ export function spec(changes = {}, top = {}) {
   };
 }
 
-/** An upstream: `handle(request, response)`; `requests` keeps what it saw. */
+/** An upstream with a handler `handle(request, response)`; `requests` records its requests. */
 export async function upstream(handle = (_, response) => response.end("ok")) {
   const requests = [];
   const server = http.createServer((request, response) => {
@@ -42,7 +42,7 @@ export async function upstream(handle = (_, response) => response.end("ok")) {
   return { origin, requests, server, close };
 }
 
-/** An upstream that says its own name. */
+/** An upstream that responds with its name. */
 export function named(name) {
   return upstream((request, response) => {
     request.resume();
@@ -51,7 +51,7 @@ export function named(name) {
   });
 }
 
-/** An origin that nobody listens at: a client's connection begins there, so nobody else gets the port meanwhile. */
+/** An origin without a listener: the local port of an open connection, so no other process gets it. */
 export async function nowhere() {
   const { server } = await upstream();
   const client = net.connect(server.address().port, "127.0.0.1");
@@ -61,8 +61,8 @@ export async function nowhere() {
 }
 
 /**
- * A Worker. `targets` maps names to origins, `services` binding names to scripts of other Workers;
- * `kv` gives it a namespace; `bundled` is the spec it is built with; `entry` is a module before its own.
+ * Starts a Worker. `targets` maps names to origins, `services` binding names to scripts of other Workers; `kv` adds
+ * a namespace; `bundled` is the bundled spec; `entry` is a module that is loaded before the Worker's.
  */
 export async function worker({ variables = {}, targets = {}, services = {}, kv = false, bundled = null, entry } = {}) {
   const logged = [];
@@ -105,7 +105,7 @@ export async function worker({ variables = {}, targets = {}, services = {}, kv =
 
 const agent = new http.Agent({ keepAlive: true, maxSockets: 64 });
 
-/** One request as it is, nothing followed, nothing decompressed. */
+/** Sends a request; redirects are not followed and the body is not decompressed. */
 export function ask(port, path, { method = "GET", headers = {}, body, host = "shop.example.com", patience } = {}) {
   return new Promise((resolve, reject) => {
     const request = http.request({ port, host: "127.0.0.1", path, method, agent, headers: { host, ...headers } });

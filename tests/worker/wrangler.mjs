@@ -1,4 +1,4 @@
-// What people do with the built Worker: from an empty folder to one that answers.
+// The documentation's way from an empty folder to a running Worker, with wrangler.
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, statSync } from "node:fs";
@@ -11,7 +11,7 @@ import { CANARY, ask } from "./world.mjs";
 
 const root = join(dirname(fileURLToPath(import.meta.url)), "../..");
 
-/** What the documentation shows in a terminal: each command with the lines it prints. */
+/** The console examples of the documentation: each command with its output. */
 function shown() {
   const text = readFileSync(join(root, "docs/cloudflare.md")).toString();
   const blocks = [...text.matchAll(/^```console\n(.*?)^```/gms)].map(([, block]) => block);
@@ -21,7 +21,7 @@ function shown() {
   });
 }
 
-/** A folder made by the documentation's own commands. */
+/** Creates a project folder with the commands of the documentation. */
 function project() {
   const folder = mkdtempSync(join(tmpdir(), "serin-worker-"));
   atEnd(() => rmSync(folder, { recursive: true, force: true }));
@@ -44,7 +44,7 @@ export function wrangler(folder, ...words) {
   return { child, ended, said: () => said.join("") };
 }
 
-/** `wrangler dev` of a folder with Workers for stable and canary in it: its port, and its first answer. */
+/** Starts `wrangler dev` in a folder with Workers for stable and canary; returns its port and first response. */
 export async function dev(folder) {
   const [port, inspector] = await freePorts(2);
   const configs = ["wrangler.jsonc", "stable/wrangler.jsonc", "canary/wrangler.jsonc"].flatMap((name) => ["--config", name]);
@@ -60,7 +60,7 @@ export async function dev(folder) {
   return { port, answer };
 }
 
-/** Ports that are free and differ from each other. */
+/** Finds distinct free ports. */
 async function freePorts(count) {
   const servers = Array.from({ length: count }, () => net.createServer().listen(0, "127.0.0.1"));
   await Promise.all(servers.map((server) => once(server, "listening")));
@@ -71,7 +71,7 @@ async function freePorts(count) {
 
 export async function deployed() {
   for (const config of ["wrangler.jsonc", "origins.jsonc"]) {
-    await check(`wrangler deploy --dry-run takes ${config}`, async () => {
+    await check(`wrangler deploy --dry-run accepts ${config}`, async () => {
       const folder = project();
       const run = wrangler(folder, "deploy", "--dry-run", "--outdir", "out", "--config", config);
       assert.equal(await run.ended, 0, run.said());
@@ -83,7 +83,7 @@ export async function deployed() {
     });
   }
 
-  await check("wrangler dev answers, stable and canary as two Workers", async () => {
+  await check("wrangler dev routes to stable and canary as two Workers", async () => {
     const folder = project();
     const { port, answer } = await dev(folder);
     assert.equal(answer.status, 200);

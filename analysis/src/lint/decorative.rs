@@ -1,4 +1,4 @@
-//! Gates that cannot see what they are there for.
+//! The lint of decorative gates: gates that cannot detect in time what they guard against.
 
 use std::fmt;
 
@@ -7,7 +7,7 @@ use serin_core::gate::Ratio;
 use super::finding::{Finding, Lint};
 use crate::planner::{GateForecast, Metric, Obstacle, RolloutForecast, StepForecast};
 
-/// The gates that cannot see what they are there for, at the traffic of these forecasts.
+/// The gates that cannot detect their regression in time at the traffic of these forecasts.
 pub fn decorative(forecasts: &[RolloutForecast]) -> Vec<Finding> {
     let mut findings = Vec::new();
     for rollout in forecasts {
@@ -23,17 +23,17 @@ pub fn decorative(forecasts: &[RolloutForecast]) -> Vec<Finding> {
 }
 
 fn of_rollout(rollout: &RolloutForecast, obstacle: Obstacle) -> Finding {
-    let seen = rollout.traffic.per_minute;
+    let expected = rollout.traffic.per_minute;
     let (message, help) = match obstacle {
         Obstacle::TooLittleTraffic { wanted } => (
             format!(
-                "no step will end: the gate needs {wanted} requests a minute for that and will see {seen}"
+                "no step will end: the gate needs {wanted} requests a minute for that and will see {expected}"
             ),
             "lower minRate, and give the steps the time that so few requests take",
         ),
         Obstacle::BaselineUnwell { allowed } => (
             format!("no step will end while more than {allowed} of the baseline's requests fail"),
-            "make the baseline well, or raise maxBaselineErrorRate",
+            "fix the baseline, or raise maxBaselineErrorRate",
         ),
         Obstacle::NobodyToCompareWith => (
             "this gate is decorative: no step has both a canary and a baseline".into(),
@@ -44,12 +44,12 @@ fn of_rollout(rollout: &RolloutForecast, obstacle: Obstacle) -> Finding {
 }
 
 fn of_gate(rollout: &RolloutForecast, step: &StepForecast, gate: &GateForecast) -> Option<Finding> {
-    let (ratio, needed, seen) = gate.decorative()?;
+    let (ratio, needed, expected) = gate.decorative()?;
     let what = Regression { metric: gate.metric, ratio };
     let message = format!(
         "this gate is decorative: to see {what} it needs {} requests of the canary and will see {}",
         Grouped(needed),
-        Grouped(seen)
+        Grouped(expected)
     );
     let pace =
         u128::from(rollout.traffic.per_minute).saturating_mul(step.share.millipercent().into());
@@ -99,7 +99,7 @@ impl fmt::Display for Regression {
     }
 }
 
-/// To tenths and per cents, away from one: more would be a figure that no run keeps to.
+/// A ratio rounded away from one: to tenths, for KPI events to percent. Single runs vary by more.
 fn rounded(metric: Metric, ratio: Ratio) -> Ratio {
     let thousandths = ratio.thousandths();
     let rounded = match metric {
@@ -109,7 +109,7 @@ fn rounded(metric: Metric, ratio: Ratio) -> Ratio {
     Ratio::from_thousandths(rounded).unwrap_or(ratio)
 }
 
-/// `12,345`.
+/// A number with thousands separators: `12,345`.
 struct Grouped(u64);
 
 impl fmt::Display for Grouped {
@@ -122,7 +122,7 @@ impl fmt::Display for Grouped {
     }
 }
 
-/// As specs write spans: `1h30m`.
+/// A duration as specs write it: `1h30m`.
 struct Minutes(u64);
 
 impl fmt::Display for Minutes {
@@ -131,7 +131,7 @@ impl fmt::Display for Minutes {
         let (days, rest) = (all.checked_div(1440).unwrap_or(0), all.checked_rem(1440).unwrap_or(0));
         let (hours, minutes) =
             (rest.checked_div(60).unwrap_or(0), rest.checked_rem(60).unwrap_or(0));
-        // The smaller of three units tells nothing.
+        // Beside days, minutes are left out.
         match (days, hours, minutes) {
             (0, 0, minutes) => write!(f, "{minutes}m"),
             (0, hours, 0) => write!(f, "{hours}h"),

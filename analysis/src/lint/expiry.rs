@@ -1,4 +1,4 @@
-//! Flags that expire soon, or have expired.
+//! Lints of flags that expire soon or have expired.
 
 use serin_core::inspect::Path;
 use serin_core::{Spec, Timestamp};
@@ -6,7 +6,7 @@ use serin_core::{Spec, Timestamp};
 use super::finding::{Findings, Lint};
 use crate::debt::{Expiry, expiry_of};
 
-/// How long before its expiry a flag is reported.
+/// The number of days before its expiry in which a flag is reported.
 const SOON_DAYS: u64 = 14;
 
 pub(super) fn expiry(spec: &Spec, now: Timestamp, findings: &mut Findings) {

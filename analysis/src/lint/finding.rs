@@ -1,4 +1,4 @@
-//! What a finding is, and the lints by name.
+//! Findings, and the lints by name.
 
 use std::fmt;
 
@@ -6,21 +6,21 @@ use serin_core::inspect::Path;
 
 macro_rules! lints {
     ($($(#[doc = $about:literal])+ $name:ident => $id:literal,)+) => {
-        /// What a [`Finding`] is about.
+        /// The lint of a [`Finding`].
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         #[non_exhaustive]
         pub enum Lint { $($(#[doc = $about])+ $name,)+ }
 
         impl Lint {
-            /// All of them.
+            /// All lints.
             pub const ALL: &'static [Lint] = &[$(Lint::$name,)+];
 
-            /// Its name, which never changes.
+            /// The lint's id. It never changes.
             pub const fn id(self) -> &'static str {
                 match self { $(Lint::$name => $id,)+ }
             }
 
-            /// What it finds, in a sentence.
+            /// A sentence on what the lint finds.
             pub const fn about(self) -> &'static str {
                 match self { $(Lint::$name => concat!($($about),+).trim_ascii(),)+ }
             }
@@ -29,13 +29,13 @@ macro_rules! lints {
 }
 
 lints! {
-    /// A rule behind one that leaves nobody over.
+    /// A rule that no request reaches, because a previous rule serves every request.
     UnreachableRule => "unreachable-rule",
     /// A disabled flag that has rules.
     DisabledFlag => "disabled-flag",
     /// An arm that no request can reach.
     UnreachableArm => "unreachable-arm",
-    /// Two flags that claim the same part of a layer.
+    /// Two flags whose ranges of a layer overlap.
     OverlappingLayers => "overlapping-layers",
     /// A cohort that nothing uses.
     UnusedCohort => "unused-cohort",
@@ -43,35 +43,35 @@ lints! {
     UnusedUnit => "unused-unit",
     /// A layer that no rule uses.
     UnusedLayer => "unused-layer",
-    /// A holdout that holds nobody out of anything.
+    /// A holdout that holds nobody out of any flag.
     UnusedHoldout => "unused-holdout",
-    /// Flags or rollouts that bucket alike because their salts are equal.
+    /// Flags or rollouts with an equal salt, which take the same users first.
     SharedSalt => "shared-salt",
-    /// A step whose share is not above the one before it.
+    /// A step whose share is not above that of the previous step.
     StepWithoutGrowth => "step-without-growth",
-    /// Steps that end below 100 % and wait for nobody.
+    /// A last step below 100 % without a manual hold.
     LastStepBelow100 => "last-step-below-100",
-    /// A gate that cannot see in its hold what it is there for, at the traffic that was given.
+    /// A gate that cannot detect its regression during the hold, at the given traffic.
     DecorativeGate => "decorative-gate",
     /// A flag that no upstream ever gets.
     UndeliveredFlag => "undelivered-flag",
     /// A flag that expires within 14 days.
     ExpiresSoon => "expires-soon",
-    /// A flag past its expiry. An error for who checks; hosts go on serving it.
+    /// A flag past its expiry. The check reports an error; hosts still serve the flag.
     Expired => "expired",
 }
 
-/// Something that is most likely not meant.
+/// A part of a spec that is most likely a mistake.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Finding {
-    /// What it is about.
+    /// The lint that found it.
     pub lint: Lint,
-    /// Where it is, as the paths of errors.
+    /// The path in the spec, in the form of error paths.
     pub path: String,
-    /// A sentence about what is there.
+    /// A sentence on the problem.
     pub message: String,
-    /// What to do about it.
+    /// A sentence on the remedy.
     pub help: Option<String>,
 }
 

@@ -1,4 +1,4 @@
-//! Who shares users with whom.
+//! Lints of overlaps: layers and salts that make experiments share users.
 
 use std::collections::BTreeMap;
 
@@ -44,17 +44,17 @@ fn overlap(a: &LayerRange, b: &LayerRange) -> bool {
     a.from < b.to && b.from < a.to
 }
 
-/// Something that buckets.
+/// A flag or rollout that buckets.
 struct Bucketed<'p> {
     /// `flags` or `rollouts`, and its name.
     owner: (&'p str, &'p str),
     by: &'p Bucketing,
-    /// Where the salt is or would be.
+    /// The path of the salt, whether or not the spec has one.
     place: String,
 }
 
 pub(super) fn salts(plan: &Plan, findings: &mut Findings) {
-    // Who was first with each.
+    // The first owner of each combination.
     let mut first: BTreeMap<(&str, usize, u64), (&str, &str)> = BTreeMap::new();
     for bucketed in all(plan) {
         let by = bucketed.by;

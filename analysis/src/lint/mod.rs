@@ -1,4 +1,4 @@
-//! Lint: what a spec may say and most likely does not mean.
+//! Lints: parts of a valid spec that are most likely mistakes.
 
 mod decorative;
 mod expiry;
@@ -14,8 +14,8 @@ pub use decorative::decorative;
 use finding::Findings;
 pub use finding::{Finding, Lint};
 
-/// Everything that is found in a spec at `now`. `plan` is what the spec compiles to. Gates need the
-/// traffic that one expects: see [`decorative`].
+/// The findings in a spec at `now`. `plan` is the compiled spec. The lint of gates needs the expected
+/// traffic: see [`decorative`].
 pub fn lint(spec: &Spec, plan: &Plan, now: Timestamp) -> Vec<Finding> {
     let mut findings = Findings::default();
     reach::rules(spec, now, &mut findings);

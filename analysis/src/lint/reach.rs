@@ -1,4 +1,4 @@
-//! Rules, arms and flags that nothing ever gets to.
+//! Lints of reachability: rules, arms and flags that no request reaches.
 
 use serin_core::inspect::Path;
 use serin_core::spec::{Bucketing, Flag, FlagState, Progress, Rule, RuleAction, Spec, UnitSource};
@@ -25,7 +25,7 @@ pub(super) fn rules(spec: &Spec, now: Timestamp, findings: &mut Findings) {
                 continue;
             };
             let first = rule_name(flag, at);
-            let message = format!("is never reached, {first} leaves nobody over");
+            let message = format!("is never reached: {first} already serves every request");
             let help = "put it before that rule, or give that rule a when";
             findings.add(Lint::UnreachableRule, &list.index(index), &message, help);
         }
@@ -39,7 +39,7 @@ fn rule_name(flag: &Flag, at: usize) -> String {
     }
 }
 
-/// Whether nobody whom `later` is for can get past `first`.
+/// Whether `first` serves every request that `later` applies to.
 fn hides(first: &Rule, later: &Rule, spec: &Spec, now: Timestamp) -> bool {
     if first.layer.is_some() || (first.when.is_some() && first.when != later.when) {
         return false;
@@ -50,7 +50,7 @@ fn hides(first: &Rule, later: &Rule, spec: &Spec, now: Timestamp) -> bool {
         RuleAction::Ramp { progress, bucketing, .. } if is_everybody(progress, now) => bucketing,
         RuleAction::Ramp { .. } => return false,
     };
-    // Requests without the unit pass on, so a later rule that does without it is reached.
+    // A request without the unit reaches the next rule, which is reached unless it needs the same unit.
     let own = unit(bucketing, spec);
     let by_later = match &later.action {
         RuleAction::Serve(_) => None,
@@ -61,7 +61,7 @@ fn hides(first: &Rule, later: &Rule, spec: &Spec, now: Timestamp) -> bool {
     always_there(own, spec) || (own.is_some() && own == by_later)
 }
 
-/// 100 % now and from now on.
+/// Whether a ramp's share is 100 % now and stays so.
 fn is_everybody(progress: &Progress, now: Timestamp) -> bool {
     let last = match progress {
         Progress::Fixed(share) => *share,
@@ -70,7 +70,7 @@ fn is_everybody(progress: &Progress, now: Timestamp) -> bool {
     last == Share::ALL && progress.share_at(now) == Share::ALL
 }
 
-/// The unit's name; the only one where none is named.
+/// The name of the unit that a bucketing uses: the only unit of the spec if none is named.
 pub(super) fn unit<'s>(bucketing: &'s Bucketing, spec: &'s Spec) -> Option<&'s str> {
     match &bucketing.unit {
         Some(name) => Some(name.as_str()),
@@ -104,7 +104,7 @@ pub(super) fn arms(spec: &Spec, plan: &Plan, findings: &mut Findings) {
     }
 }
 
-/// A flag travels wherever its paths are, with a rollout or without; only an empty list is nowhere.
+/// Reports flags with an empty list of paths. A flag without a list is delivered on all paths.
 pub(super) fn deliveries(spec: &Spec, findings: &mut Findings) {
     let section = Path::Root.key("flags");
     for (name, flag) in &spec.flags {

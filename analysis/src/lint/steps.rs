@@ -1,4 +1,4 @@
-//! Shares that are to grow and do not.
+//! Lints of steps: shares that do not grow, and last steps below 100 %.
 
 use serin_core::Share;
 use serin_core::inspect::Path;
@@ -28,25 +28,26 @@ pub(super) fn steps(spec: &Spec, findings: &mut Findings) {
 fn of_progress(progress: &Progress, path: &Path<'_>, findings: &mut Findings) {
     let Progress::Steps { steps, .. } = progress else { return };
     let list = path.key("steps");
-    let mut before = Share::ZERO;
+    let mut previous = Share::ZERO;
     for (index, step) in steps.iter().enumerate() {
-        if step.share <= before {
+        if step.share <= previous {
             let message = match index {
                 0 => "reaches nobody: the first step is 0 %".into(),
-                _ if step.share == before => {
-                    format!("stays at {before}, the step before is as large")
+                _ if step.share == previous => {
+                    format!("stays at {previous}: the previous step is as large")
                 }
-                _ => format!("shrinks from {before} to {}, which takes users out", step.share),
+                _ => format!("shrinks from {previous} to {}, which takes users out", step.share),
             };
-            let help = "let each step be larger than the one before";
+            let help = "make each step larger than the previous one";
             findings.add(Lint::StepWithoutGrowth, &list.index(index).key("share"), &message, help);
         }
-        before = step.share;
+        previous = step.share;
     }
     let Some(last) = steps.last() else { return };
     if last.share < Share::ALL && last.hold != Hold::Manual {
         let place = list.index(steps.len().saturating_sub(1));
-        let message = format!("the last step ends at {}, the others never follow", last.share);
+        let message =
+            format!("the last step has {}: the rest of the users never follow", last.share);
         let help = "add a step of 100, or write hold: manual if a person goes on from here";
         findings.add(Lint::LastStepBelow100, &place.key("share"), &message, help);
     }

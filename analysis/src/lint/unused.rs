@@ -1,4 +1,4 @@
-//! What is defined and not used.
+//! Lints of definitions without a use.
 
 use std::collections::BTreeSet;
 
@@ -88,7 +88,7 @@ impl<'s> Used<'s> {
         self.units.extend(groups.into_iter().filter_map(|group| unit(group, spec)));
     }
 
-    /// Cohorts that are named by used ones are used; each is entered once.
+    /// Marks what a condition uses. A cohort that a used cohort names is used; each is visited once.
     fn condition(&mut self, spec: &'s Spec, condition: Option<&'s Condition>) {
         let mut pending: Vec<&Condition> = condition.into_iter().collect();
         while let Some(condition) = pending.pop() {

@@ -1,54 +1,54 @@
-//! What an edit does to whom.
+//! The effect of an edit on the users of a flag, rollout, holdout or cohort.
 
 use serin_core::inspect::Path;
 
-/// How what buckets get compares before and after an edit.
+/// The kind of a change to what buckets get.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Change {
     /// No bucket changes. The notes list other effects.
     Nobody,
     /// Some buckets get something else. The shares are exact.
     Moved,
-    /// The unit, its sources, the salt or the purpose has changed, so every unit falls into another
-    /// bucket. The shares are what two independent draws give.
+    /// The unit, its sources, the salt or the purpose has changed, so every unit gets another bucket. The
+    /// shares are those of two independent assignments.
     Redrawn,
-    /// It is new.
+    /// The old spec does not have it.
     Added,
-    /// It is gone.
+    /// The new spec does not have it.
     Removed,
 }
 
-/// Units that get something else.
+/// A group of units that get something else.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Move {
-    /// What they had.
+    /// The name of what they got before the edit, such as a variant or an arm.
     pub from: String,
-    /// What they get.
+    /// The name of what they get after the edit.
     pub to: String,
-    /// How many they are, in 10⁻¹⁰ of all units: a bucket is 100,000.
+    /// The size of the group, in 10⁻¹⁰ of all units: a bucket is 100,000.
     pub share: u64,
 }
 
-/// What an edit does to one thing that buckets.
+/// The effect of an edit on one rule, rollout, holdout or cohort.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Moves {
-    /// Where it is in the new spec; in the old one if it is gone.
+    /// The path in the new spec; in the old spec if it was removed.
     pub path: String,
-    /// How the two compare.
+    /// The kind of the change.
     pub change: Change,
-    /// Who moves, in the order of names.
+    /// The groups of units that move, sorted by name.
     pub list: Vec<Move>,
-    /// For a split that moves more than it must: how many it must move, in 10⁻¹⁰ of all units, and
-    /// the line of YAML that makes it so.
+    /// For a split that moves more units than necessary: the necessary number, in 10⁻¹⁰ of all units, and
+    /// the line of YAML with which it moves no more.
     pub past: Option<(u64, String)>,
-    /// What else has changed there, a sentence each.
+    /// The effects that buckets do not show, a sentence each.
     pub notes: Vec<String>,
 }
 
 impl Moves {
-    /// How many move in all, in 10⁻¹⁰ of all units.
+    /// The number of units that move, in 10⁻¹⁰ of all units.
     pub fn total(&self) -> u64 {
         self.list.iter().fold(0, |sum, moved| sum.saturating_add(moved.share))
     }

@@ -1,4 +1,4 @@
-//! What each bucket gets, before and after.
+//! Layouts: what each bucket gets, and the comparison of two layouts.
 
 use std::collections::BTreeMap;
 
@@ -9,10 +9,10 @@ use serin_core::{NameMap, Purpose, Share, Timestamp};
 
 use super::change::{Change, Move, Moves, unmoved};
 
-/// A spec and what it compiles to.
+/// A spec and its plan.
 pub(super) type Both<'s> = (&'s Spec, &'s Plan);
 
-/// By what buckets are drawn. Whatever differs here, differs for everybody.
+/// The inputs of a bucket assignment. If one of them changes, every unit gets another bucket.
 #[derive(Clone, PartialEq)]
 pub(super) struct Drawn {
     unit: String,
@@ -29,12 +29,12 @@ impl Drawn {
     }
 }
 
-/// What each bucket gets.
+/// A layout: what each bucket gets.
 #[derive(Clone)]
 pub(super) struct Layout {
-    /// `None` where everybody gets the same.
+    /// `None` if all buckets get the same.
     drawn: Option<Drawn>,
-    /// All buckets in order: where each part ends, and what it gets.
+    /// The parts in the order of buckets: the end of each, and the name of what it gets.
     parts: Vec<(u32, String)>,
 }
 
@@ -83,7 +83,7 @@ impl Layout {
         Layout::allocation((spec, plan), rollout.allocation(now), name, &baseline)
     }
 
-    /// `others` is what the buckets outside a share get.
+    /// The layout of an allocation. `others` is what the buckets outside a share get.
     fn allocation<T: Copy>(
         (spec, plan): Both<'_>,
         allocation: Allocation<'_, T>,
@@ -106,7 +106,7 @@ impl Layout {
         self.parts.iter().find(|(end, _)| bucket < *end).map(|(_, what)| what.as_str())
     }
 
-    /// How many buckets get what.
+    /// The number of buckets for each name.
     fn sizes(&self) -> BTreeMap<&str, u64> {
         let (mut sizes, mut start) = (BTreeMap::new(), 0_u32);
         for (end, what) in &self.parts {
@@ -119,7 +119,7 @@ impl Layout {
     }
 }
 
-/// A bucket, in 10⁻¹⁰ of all units.
+/// The size of a bucket, in 10⁻¹⁰ of all units.
 const BUCKET: u64 = 100_000;
 
 pub(super) fn compared(path: &Path<'_>, old: Option<Layout>, new: Option<Layout>) -> Option<Moves> {
@@ -144,7 +144,7 @@ pub(super) fn compared(path: &Path<'_>, old: Option<Layout>, new: Option<Layout>
 
 type Pairs = BTreeMap<(String, String), u64>;
 
-/// Each of the 100,000 buckets, before and after.
+/// The sizes of all pairs of before and after, if both layouts use the same buckets.
 fn overlaid(old: &Layout, new: &Layout) -> Pairs {
     let mut pairs = Pairs::new();
     let mut start = 0_u32;
@@ -161,7 +161,7 @@ fn overlaid(old: &Layout, new: &Layout) -> Pairs {
     pairs
 }
 
-/// Two draws that know nothing of each other: shares multiply.
+/// The sizes of all pairs of before and after, if the buckets are independent: shares multiply.
 fn independent(old: &Layout, new: &Layout) -> Pairs {
     let mut pairs = Pairs::new();
     for (from, before) in old.sizes() {
@@ -172,7 +172,7 @@ fn independent(old: &Layout, new: &Layout) -> Pairs {
     pairs
 }
 
-/// The `past` that lets an edit of a split move only whom it must, if it moves more now.
+/// The `past` with which an edit of a split moves no more units than necessary; `None` if it moves no more already.
 pub(super) fn better_past(moves: &Moves, old: &Weights, new: &Weights) -> Option<(u64, String)> {
     if moves.change != Change::Moved {
         return None;
@@ -192,7 +192,7 @@ pub(super) fn better_past(moves: &Moves, old: &Weights, new: &Weights) -> Option
     Some((least, line))
 }
 
-/// `{ a: 50, b: 25 }`, names quoted where YAML might read something else.
+/// Weights as YAML: `{ a: 50, b: 25 }`. Names that YAML might read as another type are quoted.
 fn weights_text(weights: &NameMap<Share>) -> String {
     let words = ["on", "off", "yes", "no", "true", "false", "null", "y", "n"];
     let entry = |(name, weight): &(String, Share)| {

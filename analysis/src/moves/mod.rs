@@ -1,4 +1,4 @@
-//! Who moves: what each bucket gets before and after an edit.
+//! Moves: the users that an edit of a spec moves to another variant or arm.
 
 mod change;
 mod layout;
@@ -14,14 +14,14 @@ use change::unmoved;
 pub use change::{Change, Move, Moves};
 use layout::{Both, Drawn, Layout, better_past, compared};
 
-/// Who moves with the edit from the spec `old` to the spec `new`, each beside what it compiles to, at
-/// `now`. What stays as it is, is left out.
+/// The moves by an edit from the spec `old` to the spec `new`, at `now`. Each spec comes with its plan.
+/// Parts without a change are left out.
 pub fn moves(old: (&Spec, &Plan), new: (&Spec, &Plan), now: Timestamp) -> Vec<Moves> {
     let mut found = Vec::new();
     let section = Path::Root.key("cohorts");
     for (name, condition) in &new.0.cohorts {
         if old.0.cohorts.get(name).is_some_and(|before| before != condition) {
-            let notes = vec!["whom it holds for has changed, which no bucket shows".into()];
+            let notes = vec!["its condition has changed: other users may belong to it".into()];
             found.push(Moves { notes, ..unmoved(&section.key(name), Change::Nobody) });
         }
     }
@@ -64,7 +64,7 @@ fn flags(old: Both<'_>, new: Both<'_>, now: Timestamp, found: &mut Vec<Moves>) {
     }
 }
 
-/// A flag as it is written and as it is compiled.
+/// A flag in its spec and in its plan.
 #[derive(Clone, Copy)]
 struct OneFlag<'s> {
     of: Both<'s>,
@@ -72,7 +72,7 @@ struct OneFlag<'s> {
     flag: &'s plan::Flag,
 }
 
-/// A rule of a flag, likewise, with its place.
+/// A rule with its flag and its position, in its spec and in its plan.
 type OneRule<'s> = (OneFlag<'s>, usize, &'s spec::Rule, &'s plan::Rule);
 
 impl<'s> OneFlag<'s> {
@@ -87,7 +87,7 @@ impl<'s> OneFlag<'s> {
     }
 }
 
-/// Which rules are the same: by name, those of one name by their order.
+/// Pairs the rules of two versions of a flag: by name, rules of one name by their order.
 fn pairs(old: &[plan::Rule], new: &[plan::Rule]) -> Vec<(Option<usize>, Option<usize>)> {
     let named = |rules: &[plan::Rule], name: &str| -> Vec<usize> {
         let with = rules.iter().enumerate().filter(|(_, rule)| rule.name() == name);
@@ -136,24 +136,29 @@ fn flag_notes(old: &spec::Flag, new: &spec::Flag) -> Vec<String> {
                 format!("disabled: everybody gets {}", new.default_variant)
             }
             spec::FlagState::Enabled => "enabled: its rules are tried again".into(),
-            spec::FlagState::Broken => "isolated: everybody gets the default".into(),
+            spec::FlagState::Broken => {
+                "isolated because of an error: everybody gets the default".into()
+            }
         });
     }
     if old.default_variant != new.default_variant {
         let (a, b) = (&old.default_variant, &new.default_variant);
-        notes.push(format!("whoever no rule serves moves from {a} to {b}"));
+        notes.push(format!("users that no rule serves move from {a} to {b}"));
     }
     for (name, variant) in &new.variants {
         if let Some(before) = old.variants.get(name).filter(|before| *before != variant) {
-            notes.push(format!("the variant {name} was {} and is {}", before.json, variant.json));
+            notes.push(format!(
+                "the value of the variant {name} has changed from {} to {}",
+                before.json, variant.json
+            ));
         }
     }
     let held_out = |flag: &spec::Flag| {
         !matches!(flag.kind, Some(spec::FlagKind::Ops | spec::FlagKind::Permission))
     };
     match (held_out(old), held_out(new)) {
-        (true, false) => notes.push("by its kind, holdouts leave it alone now".into()),
-        (false, true) => notes.push("by its kind, holdouts hold users out of it now".into()),
+        (true, false) => notes.push("its kind has changed: holdouts no longer apply to it".into()),
+        (false, true) => notes.push("its kind has changed: holdouts apply to it now".into()),
         _ => {}
     }
     if old.requires != new.requires {
@@ -165,16 +170,16 @@ fn flag_notes(old: &spec::Flag, new: &spec::Flag) -> Vec<String> {
 fn rule_notes(old: &spec::Rule, new: &spec::Rule, moved: bool) -> Vec<String> {
     let mut notes = Vec::new();
     if old.when != new.when {
-        notes.push("its when has changed, which no bucket shows".into());
+        notes.push("its when has changed: it may apply to other users".into());
     }
     if old.layer.is_some() != new.layer.is_some() {
         notes.push(
-            if new.layer.is_some() { "it is in a layer now" } else { "it has left its layer" }
+            if new.layer.is_some() { "it is in a layer now" } else { "it is no longer in a layer" }
                 .into(),
         );
     }
     if moved {
-        notes.push("it has another place in the order of rules".into());
+        notes.push("its position in the list of rules has changed".into());
     }
     notes
 }
@@ -202,12 +207,12 @@ fn rollouts(old: Both<'_>, new: Both<'_>, now: Timestamp, found: &mut Vec<Moves>
 fn rollout_notes(old: &spec::Rollout, new: &spec::Rollout) -> Vec<String> {
     let mut notes = Vec::new();
     if old.matches != new.matches {
-        notes.push("its match has changed: other requests are its own".into());
+        notes.push("its match has changed: it applies to other requests".into());
     }
     for (name, arm) in &new.arms {
         if let Some(before) = old.arms.get(name).filter(|before| before.target != arm.target) {
             let (a, b) = (quoted(&before.target), quoted(&arm.target));
-            notes.push(format!("the arm {name} had the target {a} and has {b}"));
+            notes.push(format!("the target of the arm {name} has changed from {a} to {b}"));
         }
     }
     let rings = |mode: &spec::Mode| match mode {
@@ -215,12 +220,12 @@ fn rollout_notes(old: &spec::Rollout, new: &spec::Rollout) -> Vec<String> {
         _ => Vec::new(),
     };
     if rings(&old.mode) != rings(&new.mode) {
-        notes.push("its rings have changed, which no bucket shows".into());
+        notes.push("its rings have changed: other users may get the canary by a ring".into());
     }
     notes
 }
 
-/// All names of both, each once: the new ones in order, then those that are gone.
+/// The names of both specs, each once: those of the new spec in order, then the removed ones.
 fn names<'s>(
     old: impl Iterator<Item = &'s str>,
     new: impl Iterator<Item = &'s str>,

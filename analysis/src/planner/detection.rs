@@ -1,4 +1,4 @@
-//! When a regression is seen over the steps of a rollout.
+//! Detections: the step and time in which a regression is detected.
 
 use serin_core::Share;
 use serin_core::gate::Ratio;
@@ -7,7 +7,7 @@ use super::forecast::{Detection, Metric, StepForecast};
 use super::rates::Rates;
 
 impl Rates<'_> {
-    /// One for each regression that is asked of each metric.
+    /// One detection for each metric and each of its regressions.
     pub(super) fn detections(&self, steps: &[StepForecast]) -> Vec<Detection> {
         let mut detections = Vec::new();
         for metric in self.metrics() {
@@ -32,7 +32,7 @@ impl Rates<'_> {
                 detection.add(needed, self.time_of(step.share, needed));
                 return detection;
             }
-            // Nothing comes after a step without an end.
+            // A step without an end is the last one.
             let Some(hold) = step.hold_ms else { return detection };
             match within.filter(|within| Some(*within) > step.expected) {
                 Some(requests) => detection.add(requests, self.time_of(step.share, requests)),

@@ -1,99 +1,99 @@
-//! What the gates of a rollout will be able to show.
+//! Forecasts: what the gates of a rollout can detect.
 
 use serin_core::Share;
 use serin_core::gate::Ratio;
 
 use super::requests::Rate;
 
-/// The traffic that one expects of a rollout.
+/// The expected traffic of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Traffic {
-    /// Requests a minute of a rollout, both arms together.
+    /// The requests of both arms in a minute.
     pub per_minute: u64,
-    /// How often the baseline's requests fail.
+    /// The error rate of the baseline.
     pub errors: Rate,
-    /// How often the baseline's requests are KPI events.
+    /// The rate of KPI events of the baseline.
     pub kpi: Rate,
 }
 
-/// What the gates of a rollout will be able to show.
+/// The forecast of a rollout's gates.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct RolloutForecast {
-    /// Such as `rollouts.shop`.
+    /// The path of the rollout: `rollouts.shop`.
     pub path: String,
-    /// The traffic that is assumed.
+    /// The expected traffic.
     pub traffic: Traffic,
-    /// What keeps its gates from letting steps end, or from judging at all.
+    /// The obstacle that keeps all its gates from ending steps or from judging.
     pub obstacle: Option<Obstacle>,
     /// Its steps in order; a fixed share is one step without a hold.
     pub steps: Vec<StepForecast>,
-    /// When regressions that are there from the first step on are seen.
+    /// The detections of regressions that exist from the first step on.
     pub detections: Vec<Detection>,
-    /// Requests of both arms that it takes to see a KPI drop of 0.3 %, at the step where it takes the
-    /// fewest; `None` without a KPI gate or where such a drop is tolerated.
+    /// The requests of both arms that detect a KPI drop of 0.3 %, in the step that needs the fewest; `None`
+    /// without a KPI gate or if such a drop is tolerated.
     pub slight_drop: Option<u64>,
 }
 
-/// What stands in the way of all gates of a rollout.
+/// An obstacle to all gates of a rollout.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Obstacle {
-    /// Fewer requests a minute than `minRate`: aborts come through, no step ends.
+    /// Fewer requests a minute than `minRate`: the gates abort, but no step ends.
     TooLittleTraffic {
         /// `minRate`.
         wanted: u64,
     },
-    /// The baseline fails more often than `maxBaselineErrorRate`: aborts come through, no step ends.
+    /// The baseline fails more often than `maxBaselineErrorRate`: the gates abort, but no step ends.
     BaselineUnwell {
         /// `maxBaselineErrorRate`.
         allowed: Share,
     },
-    /// Everybody has the canary from the start.
+    /// No step has both a canary and a baseline.
     NobodyToCompareWith,
 }
 
 impl Obstacle {
-    /// Whether it holds every step for as long as it is there.
+    /// Whether the obstacle holds every step.
     pub fn holds_steps(self) -> bool {
         !matches!(self, Obstacle::NobodyToCompareWith)
     }
 }
 
-/// What the gates can show in one step.
+/// The forecast of one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct StepForecast {
-    /// Such as `rollouts.shop.canary.steps[1]`.
+    /// The path of the step: `rollouts.shop.canary.steps[1]`.
     pub path: String,
     /// The share of units on the canary.
     pub share: Share,
-    /// How long it is held at least, in ms; `None` is until the spec changes.
+    /// The hold in ms; `None` lasts until the spec changes.
     pub hold_ms: Option<u64>,
-    /// Canary requests that the hold brings.
+    /// The expected canary requests during the hold.
     pub expected: Option<u64>,
-    /// For a step that waits for its gate: canary requests until that says promotable, if the canary is
-    /// as good as the baseline.
+    /// For a gated step: the canary requests until it is promotable, if the canary is as good as the
+    /// baseline.
     pub promotable: Option<u64>,
-    /// What is compared; empty if every unit or none has the canary.
+    /// The forecast of each metric; empty if all units or none get the canary.
     pub gates: Vec<GateForecast>,
 }
 
-/// What one metric can show in one step.
+/// The forecast of one metric in one step.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct GateForecast {
     /// The metric.
     pub metric: Metric,
-    /// Regressions, with the canary requests that showing each takes; `None` is never. The first is the
-    /// one that the gate has to show in its hold.
+    /// Regressions, each with the canary requests until its detection; `None` is never. The first is the
+    /// one that the gate must detect during the hold.
     pub needed: Vec<(Ratio, Option<u64>)>,
-    /// The smallest regression that the hold can show; `None` if it can show none, or has no end.
+    /// The smallest regression that is detected during the hold; `None` if there is none, or no end.
     pub smallest: Option<Ratio>,
-    /// Canary requests by which a regression has to be seen; `None` is no end.
+    /// The canary requests before the step ends; `None` without an end.
     pub(super) within: Option<u64>,
 }
 
-/// What a gate compares between canary and baseline.
+/// A metric that a gate compares between canary and baseline.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Metric {
     /// Requests that fail.
@@ -106,39 +106,39 @@ pub enum Metric {
     Kpi,
 }
 
-/// When a regression that is there from the first step on is seen.
+/// The detection of a regression that exists from the first step on.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Detection {
-    /// The metric that shows it.
+    /// The metric that detects it.
     pub metric: Metric,
-    /// How large it is.
+    /// The ratio of the canary's rate to the baseline's.
     pub ratio: Ratio,
-    /// The step in which it is seen, by position; `None` is never.
+    /// The position of the step in which it is detected; `None` is never.
     pub seen_in: Option<usize>,
-    /// How many ms after the start that is.
+    /// The time from the start of the rollout to the detection, in ms.
     pub after_ms: u64,
     /// The canary's requests until then.
     pub requests: u64,
-    /// The units that have had the canary by then.
+    /// The largest share of units on the canary until then.
     pub share: Share,
 }
 
 impl GateForecast {
-    /// Canary requests until this regression is seen.
+    /// The canary requests until a regression is detected; `None` is never.
     pub fn needed(&self, ratio: Ratio) -> Option<u64> {
         self.needed.iter().find(|(known, _)| *known == ratio)?.1
     }
 
-    /// Whether a regression is seen in the step.
+    /// Whether a regression is detected before the step ends.
     pub fn sees(&self, ratio: Ratio) -> bool {
         let within = self.within.unwrap_or(u64::MAX);
         self.needed(ratio).is_some_and(|needed| needed <= within)
     }
 
-    /// The regression that it has to show and cannot, with what it will see and what it needs.
+    /// The regression that the gate must detect and cannot, with the needed and the expected canary requests.
     pub(crate) fn decorative(&self) -> Option<(Ratio, u64, u64)> {
-        // What is tolerated nobody asks of it.
+        // Tolerated regressions have no number of requests.
         let (ratio, needed) =
             self.needed.iter().find_map(|(ratio, needed)| Some((*ratio, (*needed)?)))?;
         let within = self.within?;

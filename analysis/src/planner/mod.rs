@@ -1,9 +1,7 @@
-//! Before a rollout: how many requests a gate needs, and what it will be able to show at the traffic that
-//! one expects.
+//! The planner: forecasts which regressions a rollout's gates detect at an expected traffic, and when.
 //!
-//! All figures are estimates of means; single runs differ by a factor of two and more either way. If a
-//! hold cannot show on average what its gate is there for, [`decorative`](crate::lint::decorative) says
-//! so.
+//! All figures are estimated means; single runs differ by a factor of two or more. The lint
+//! [`decorative`](crate::lint::decorative) reports the gates that cannot detect their regression in time.
 
 mod detection;
 mod forecast;
@@ -20,8 +18,8 @@ pub use forecast::{
 use rates::{Rates, SLIGHT_DROP};
 pub use requests::{Rate, requests_needed, requests_to_promote};
 
-/// Forecasts what the gates of each rollout will be able to show. `traffic` gives what is expected of a
-/// rollout by its name; a rollout without gates or without traffic is left out.
+/// Forecasts what the gates of each rollout can detect. `traffic` returns the expected traffic of a rollout
+/// by its name; a rollout without gates or without traffic is left out.
 pub fn forecast(
     spec: &Spec,
     plan: &Plan,

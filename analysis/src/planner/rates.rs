@@ -1,4 +1,4 @@
-//! What it takes to see a regression with a gate, under some traffic.
+//! Detection by one gate at an expected traffic: canary requests, times and smallest regressions.
 
 use serin_core::Share;
 use serin_core::gate::{Gate, GateSettings, Ratio};
@@ -25,7 +25,7 @@ const fn thousandths(thousandths: u32) -> Ratio {
     }
 }
 
-/// A gate under some traffic.
+/// A gate with its expected traffic.
 #[derive(Clone, Copy)]
 pub(super) struct Rates<'g> {
     pub(super) gate: &'g Gate,
@@ -61,18 +61,18 @@ impl Rates<'_> {
         StepForecast { path, share, hold_ms, expected, promotable, gates }
     }
 
-    /// Canary requests in so many ms.
+    /// The canary requests in `ms`.
     fn in_time(&self, share: Share, ms: u64) -> u64 {
         let all = u128::from(self.traffic.per_minute).saturating_mul(ms.into());
         let canary = all.saturating_mul(share.millipercent().into());
         u64::try_from(canary.checked_div(60_000 * 100_000).unwrap_or(0)).unwrap_or(u64::MAX)
     }
 
-    /// How many ms so many canary requests take.
+    /// The time in ms that `requests` of the canary take.
     pub(super) fn time_of(&self, share: Share, requests: u64) -> u64 {
         let wanted = u128::from(requests).saturating_mul(60_000 * 100_000);
-        let pace = u128::from(self.traffic.per_minute).saturating_mul(share.millipercent().into());
-        u64::try_from(wanted.checked_div(pace).unwrap_or(u128::MAX)).unwrap_or(u64::MAX)
+        let rate = u128::from(self.traffic.per_minute).saturating_mul(share.millipercent().into());
+        u64::try_from(wanted.checked_div(rate).unwrap_or(u128::MAX)).unwrap_or(u64::MAX)
     }
 
     pub(super) fn metrics(&self) -> Vec<Metric> {
@@ -86,8 +86,8 @@ impl Rates<'_> {
         kinds
     }
 
-    /// What is asked of each metric, the decisive first: what the spec itself excludes before
-    /// it promotes.
+    /// The regressions that a metric is tested for. The first is the one that the gate must detect: for
+    /// errors, the ratio that promotion excludes.
     pub(super) fn regressions(&self, metric: Metric) -> Vec<Ratio> {
         let mut ratios = match metric {
             Metric::Errors => Vec::from([self.settings().excluded, DOUBLE, FIVE_TIMES]),
@@ -111,7 +111,7 @@ impl Rates<'_> {
         GateForecast { metric, needed, smallest, within }
     }
 
-    /// Canary requests until a regression is seen; `None` is never.
+    /// The canary requests until a regression is detected; `None` is never.
     pub(super) fn needed(&self, metric: Metric, share: Share, ratio: Ratio) -> Option<u64> {
         let (settings, thresholds) = (self.settings(), self.gate.thresholds());
         let (rate, tolerated, threshold) = match metric {
@@ -124,7 +124,7 @@ impl Rates<'_> {
         if !worse || (metric == Metric::Errors && !self.acts_on(ratio)) {
             return None;
         }
-        // Against a tolerated ratio it is the same test, of a canary with so many more events.
+        // A test against a tolerated ratio equals one against 1 of a canary with that many times the events.
         let (share, ratio) = against(share, ratio, tolerated)?;
         let needed = requests_needed(share, rate, ratio, threshold)?;
         let needed = u128::from(needed).saturating_mul(1000);
@@ -141,7 +141,7 @@ impl Rates<'_> {
         ratio >= self.settings().min_ratio && difference >= wanted
     }
 
-    /// The smallest regression that shows within so many canary requests.
+    /// The smallest regression that is detected within `requests` of the canary.
     fn smallest(&self, metric: Metric, share: Share, requests: u64) -> Option<Ratio> {
         let visible = |thousandths: u32| {
             let ratio = Ratio::from_thousandths(thousandths)?;
@@ -149,16 +149,16 @@ impl Rates<'_> {
         };
         let far = if metric == Metric::Kpi { SMALLEST } else { LARGEST };
         visible(far.thousandths())?;
-        let (mut unseen, mut seen) = (Ratio::ONE.thousandths(), far.thousandths());
-        while seen.abs_diff(unseen) > 1 {
-            let middle = unseen.midpoint(seen);
-            if visible(middle).is_some() { seen = middle } else { unseen = middle }
+        let (mut undetected, mut detected) = (Ratio::ONE.thousandths(), far.thousandths());
+        while detected.abs_diff(undetected) > 1 {
+            let middle = undetected.midpoint(detected);
+            if visible(middle).is_some() { detected = middle } else { undetected = middle }
         }
-        Ratio::from_thousandths(seen)
+        Ratio::from_thousandths(detected)
     }
 }
 
-/// A share and a ratio as they look from a tolerated ratio: wθ0 / S(θ0), θ / θ0.
+/// The share and the ratio of the equivalent test against the ratio 1: wθ0 / S(θ0) and θ / θ0.
 fn against(share: Share, ratio: Ratio, tolerated: Ratio) -> Option<(Share, Ratio)> {
     if tolerated == Ratio::ONE {
         return Some((share, ratio));

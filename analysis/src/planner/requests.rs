@@ -1,9 +1,9 @@
-//! How many requests of the canary a gate needs on average, in whole numbers.
+//! The mean number of canary requests that a gate needs, in integer arithmetic.
 
 use serin_core::Share;
 use serin_core::gate::{Nats, Ratio, ln_estimate};
 
-/// How often something happens: events per million requests.
+/// A rate of events, in events per million requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Rate(u32);
 
@@ -19,15 +19,14 @@ impl Rate {
     }
 }
 
-/// Canary requests until a likelihood reaches `threshold`, on average, if the baseline's events have
-/// this rate and the canary's are `ratio` times as frequent:
+/// The mean number of canary requests until a level reaches `threshold`, if `rate` is the baseline's rate and
+/// the canary's is `ratio` times as high:
 ///
 /// ```text
 /// N = w·T / (p·(wθ·ln θ − S·ln S)),   S = 1 − w + wθ
 /// ```
 ///
-/// `None` if there is nothing to see: equal rates, no canary or nobody else, or more than can be
-/// counted.
+/// `None` if the rates are equal, if one arm has no units, or if the number overflows.
 pub fn requests_needed(share: Share, rate: Rate, ratio: Ratio, threshold: Nats) -> Option<u64> {
     let information = information(share, ratio);
     if information <= 0 {
@@ -41,7 +40,8 @@ pub fn requests_needed(share: Share, rate: Rate, ratio: Ratio, threshold: Nats) 
     u64::try_from(needed).ok()
 }
 
-/// Canary requests until promotion, on average, if the rates are equal.
+/// The mean number of canary requests until promotion, if the rates are equal. `None` as for
+/// [`requests_needed`].
 pub fn requests_to_promote(
     share: Share,
     rate: Rate,
@@ -112,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn agrees_with_floats() {
+    fn requests_agree_with_floats() {
         for (w, p, theta) in [
             (5000, 1000, 2000),
             (5000, 10_000, 10_000),
@@ -131,7 +131,7 @@ mod tests {
     }
 
     #[test]
-    fn promotion_takes_what_its_drift_says() {
+    fn promotion_agrees_with_the_drift_in_floats() {
         let promotion = Gate::new(GateSettings::default()).unwrap().thresholds().promotion;
         let rate = Rate::from_ppm(1000).unwrap();
         let given = requests_to_promote(share(5000), rate, ratio(2000), promotion).unwrap() as f64;
@@ -141,7 +141,7 @@ mod tests {
     }
 
     #[test]
-    fn what_cannot_be_seen_is_none() {
+    fn a_regression_that_cannot_be_detected_needs_no_number() {
         let (rate, threshold) = (Rate::from_ppm(1000).unwrap(), Nats::from_raw(6 << 16));
         for (w, theta) in [(5000, 1000), (0, 2000), (100_000, 2000)] {
             let given = requests_needed(share(w), rate, ratio(theta), threshold);

@@ -1,40 +1,40 @@
-//! Why a record cannot be replayed.
+//! Errors of a replay.
 
 use std::fmt;
 
 use serin_core::gate::GateSettingsError;
 
-/// A record that cannot be replayed: the first mistake in it.
+/// The error of an audit record that cannot be replayed: the first mistake in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ReplayError {
-    /// The object that is read; empty for the record itself.
+    /// The path of the object; empty for the record itself.
     object: String,
-    /// Its field, if the mistake is in one.
+    /// The field with the mistake; `None` if the object itself is wrong.
     field: Option<String>,
     kind: ReplayErrorKind,
 }
 
-/// What kind of mistake a [`ReplayError`] is, with its data.
+/// The kind of a [`ReplayError`], with its data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum ReplayErrorKind {
     /// The string is not a JSON document.
     Syntax {
-        /// What the JSON parser says.
+        /// The message of the JSON parser.
         message: String,
     },
-    /// The record has another version than 1.
+    /// The record's version is not 1.
     Version {
-        /// Its version.
+        /// The record's version.
         given: u64,
     },
     /// A field is missing.
     Missing,
     /// A value has the wrong JSON type.
     Type {
-        /// What it is, with an article: `a number`.
+        /// The type of the value, with an article: `a number`.
         given: &'static str,
-        /// What it must be, with an article.
+        /// The type that it must have, with an article.
         expected: &'static str,
     },
     /// A number is not whole, is negative or does not fit 64 bits.
@@ -44,34 +44,34 @@ pub enum ReplayErrorKind {
         /// The number.
         given: u64,
     },
-    /// A list does not consist of this many whole numbers.
+    /// A list does not have the expected number of whole numbers.
     NotWholeNumbers {
-        /// How many it must have.
+        /// The number of items that it must have.
         expected: usize,
     },
     /// The unit of inference is unknown.
     InferenceUnit {
-        /// What stands there.
+        /// The value.
         given: String,
     },
     /// A ratio is 0.
     ZeroRatio,
     /// A latency edge is unknown.
     Edge {
-        /// Its number.
+        /// The edge's number.
         given: u64,
     },
     /// A share is above 100 %.
     Share {
-        /// The number, in 0.001 %.
+        /// The share, in 0.001 %.
         given: u64,
     },
-    /// A latency count has no class, or is not a whole number of 32 bits.
+    /// A latency count is of no bin, or is not a whole number of 32 bits.
     LatencyCount {
-        /// How many classes there are.
-        classes: usize,
+        /// The number of bins.
+        bins: usize,
     },
-    /// The gate refuses its settings.
+    /// Settings of the gate are outside their ranges.
     Settings(Vec<GateSettingsError>),
 }
 
@@ -86,7 +86,7 @@ impl ReplayError {
         ReplayError { object: object.into(), field: None, kind }
     }
 
-    /// Where the mistake is, such as `before.elapsed`; empty for the record itself.
+    /// The path of the mistake, such as `before.elapsed`; empty for the record itself.
     pub fn path(&self) -> String {
         match (&self.field, self.object.as_str()) {
             (None, object) => object.into(),
@@ -95,7 +95,7 @@ impl ReplayError {
         }
     }
 
-    /// What kind of mistake it is.
+    /// The kind of the mistake.
     pub fn kind(&self) -> &ReplayErrorKind {
         &self.kind
     }
@@ -108,7 +108,7 @@ impl fmt::Display for ReplayError {
         match &self.kind {
             ReplayErrorKind::Syntax { message } => write!(f, "not a JSON document: {message}"),
             ReplayErrorKind::Version { .. } => {
-                write!(f, "{field}: only records of version 1 are known")
+                write!(f, "{field}: only audit records of version 1 can be replayed")
             }
             ReplayErrorKind::Missing => write!(f, "{object} has no field {field}"),
             ReplayErrorKind::Type { given, expected } => {
@@ -124,12 +124,16 @@ impl fmt::Display for ReplayError {
                 write!(f, "{object}.{field}: {given} is not bucket or request")
             }
             ReplayErrorKind::ZeroRatio => {
-                write!(f, "{object}.{field}: is 0, which is no ratio")
+                write!(f, "{object}.{field}: is 0, a ratio must be above 0")
             }
-            ReplayErrorKind::Edge { given } => write!(f, "{object}.{field}: {given} is no edge"),
-            ReplayErrorKind::Share { .. } => write!(f, "{object}.{field}: is no share"),
-            ReplayErrorKind::LatencyCount { classes } => {
-                write!(f, "{object}.{field}: is not a count of one of {classes} classes")
+            ReplayErrorKind::Edge { given } => {
+                write!(f, "{object}.{field}: {given} is not the number of an edge")
+            }
+            ReplayErrorKind::Share { given } => {
+                write!(f, "{object}.{field}: {given} is not a share: at most 100000 (100 %)")
+            }
+            ReplayErrorKind::LatencyCount { bins } => {
+                write!(f, "{object}.{field}: is not a count of one of {bins} bins")
             }
             ReplayErrorKind::Settings(mistakes) => {
                 write!(f, "{object}: ")?;

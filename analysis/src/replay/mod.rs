@@ -1,46 +1,45 @@
-//! Audit replay: decides a recorded verdict once more.
+//! Audit replay: computes the verdict of an audit record again and compares the two.
 //!
-//! A record holds the gate's settings, the evidence before the last observation, and the observation.
-//! The functions that made the record are applied to them again, and what they give is compared with
-//! what the record says.
+//! A record has the gate's settings, the evidence before the latest observation, and the observation. The
+//! functions that made the record are applied to these again.
 
 mod error;
 mod record;
 
 use serin_core::gate::{
-    Cause, Divergence, Evidence, Gate, GateSettings, Judgement, Nats, Tally, Verdict,
+    Cause, Divergence, Evidence, Gate, GateSettings, Judgement, Nats, Tally, TrafficWindow, Verdict,
 };
 use serin_core::json::Node;
 
 pub use error::{ReplayError, ReplayErrorKind};
-use record::{Record, batch, levels, numbers, settings, share, stage};
+use record::{Record, levels, numbers, observation, settings, share, stage};
 
-/// A record, decided once more.
+/// The result of replaying an audit record.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Replay {
-    /// The rollout.
+    /// The rollout's name.
     pub rollout: String,
-    /// Its epoch.
+    /// The rollout's epoch.
     pub epoch: u64,
     /// The position of the step, from 0.
     pub step: u64,
-    /// When it was decided, in ms since 1970.
+    /// The time of the decision, in ms since 1970.
     pub at: u64,
     /// The digest of the spec that was in force.
     pub digest: String,
     /// The gate's settings.
     pub settings: GateSettings,
-    /// The verdict, decided once more.
+    /// The judgement of the replay.
     pub judgement: Judgement,
-    /// What the record says and replaying does not, a sentence each; empty if the record holds.
+    /// The differences between the record and the replay, a sentence each; empty if they agree.
     pub differences: Vec<String>,
 }
 
-/// Replays a record: decides once more from what it holds, and compares.
+/// Replays an audit record: judges its evidence again and compares the results.
 ///
 /// # Errors
-/// The first part of the record that is missing or cannot be read.
+/// The first field of the record that is missing or invalid.
 pub fn replay(json: &str) -> Result<Replay, ReplayError> {
     let node: Node = serde_json::from_str(json).map_err(|error| {
         let message = error.to_string();
@@ -59,14 +58,14 @@ pub fn replay(json: &str) -> Result<Replay, ReplayError> {
         (shadowed(&record.object("shadow")?, &settings, &mut differences)?, None)
     } else {
         let quiet = record.object("quiet")?;
-        let judgement = settings.judge_silence(quiet.number("requests")?, quiet.number("elapsed")?);
+        let (requests, elapsed_ms) = (quiet.number("requests")?, quiet.number("elapsed")?);
+        let judgement = settings.judge_low_traffic(TrafficWindow { elapsed_ms, requests });
         (judgement, None)
     };
-    let said = judgement.to_string();
-    let (verdict, cause) = said.split_once(": ").unwrap_or((said.as_str(), ""));
+    let verdict = judgement.verdict.as_str();
     let reason = match group {
-        Some(cohort) => format!("cohort {cohort}: {cause}"),
-        None => cause.to_owned(),
+        Some(cohort) => format!("cohort {cohort}: {}", judgement.cause),
+        None => judgement.cause.to_string(),
     };
     for (field, replayed) in [("verdict", verdict), ("reason", reason.as_str())] {
         let recorded = record.text(field)?;
@@ -94,14 +93,14 @@ fn observed(
     let gate = Gate::new(settings.clone())
         .map_err(|mistakes| ReplayError::in_object("gate", ReplayErrorKind::Settings(mistakes)))?;
     let mut stage = stage(&record.object("before")?)?;
-    let batch = batch(&record.object("look")?)?;
-    gate.observe(&mut stage, &batch.look());
+    let observation = observation(&record.object("look")?)?;
+    gate.observe(&mut stage, &observation.as_observation());
     let evidence = gate.evidence(&stage);
     likelihoods(record, &evidence, differences)?;
     Ok(evidence.judgement)
 }
 
-/// Compares every likelihood that was recorded.
+/// Compares the recorded levels with those of the replay.
 fn likelihoods(
     record: &Record<'_>,
     evidence: &Evidence,

@@ -1,9 +1,9 @@
-//! Reads the parts of an audit record.
+//! Reader of audit records.
 
 use serin_core::gate::{
-    ALTERNATIVES, Counters, Detector, EDGES, Edge, EdgeState, GateSettings, InferenceUnit,
-    LATENCY_COUNTS, LatencyCounts, LatencySettings, Levels, Nats, ObservationRecord, Pace, Ratio,
-    StageEvidence, Tally,
+    ALTERNATIVES, ChangeDetector, Counters, EDGES, Edge, EdgeEvidence, GateSettings, GridLevels,
+    InferenceUnit, LATENCY_COUNTS, LatencyCounts, LatencySettings, Nats, ObservationRecord, Ratio,
+    StageEvidence, Tally, TrafficWindow,
 };
 use serin_core::json::Node;
 use serin_core::{NameMap, Share};
@@ -62,8 +62,8 @@ fn latency_settings(record: &Record<'_>) -> Result<LatencySettings, ReplayError>
 pub(super) fn stage(record: &Record<'_>) -> Result<StageEvidence, ReplayError> {
     let mut stage = StageEvidence {
         elapsed_ms: record.number("elapsed")?,
-        minute: pace(record, "minute")?,
-        since_minute: pace(record, "sinceMinute")?,
+        minute: window(record, "minute")?,
+        since_minute: window(record, "sinceMinute")?,
         requests: counters(record, "requests")?,
         errors: counters(record, "errors")?,
         kpi: counters(record, "kpi")?,
@@ -75,27 +75,27 @@ pub(super) fn stage(record: &Record<'_>) -> Result<StageEvidence, ReplayError> {
     for (slot, node) in stage.late.iter_mut().zip(record.list("late")?) {
         let item = Record::open(node, "before.late")?;
         let level = Nats::from_raw(item.signed("level")?);
-        *slot = Detector { level, since: counters(&item, "since")? };
+        *slot = ChangeDetector { level, since: counters(&item, "since")? };
     }
     for (slot, node) in stage.latency.iter_mut().zip(record.list("latency")?) {
         let item = Record::open(node, "before.latency")?;
         let counters = counters(&item, "counters")?;
-        *slot = EdgeState { counters, levels: levels(&item, "levels")? };
+        *slot = EdgeEvidence { counters, levels: levels(&item, "levels")? };
     }
     Ok(stage)
 }
 
 /// The observation.
-pub(super) fn batch(record: &Record<'_>) -> Result<ObservationRecord, ReplayError> {
+pub(super) fn observation(record: &Record<'_>) -> Result<ObservationRecord, ReplayError> {
     let mut latency = [LatencyCounts::default(), LatencyCounts::default()];
     for (slot, node) in latency.iter_mut().zip(record.list("latency")?) {
         let item = Record::open(node, "look.latency")?;
         let mut counts = [0_u32; LATENCY_COUNTS];
-        for (place, node) in item.fields {
-            let slot = place.parse().ok().and_then(|place: usize| counts.get_mut(place));
+        for (bin, node) in item.fields {
+            let slot = bin.parse().ok().and_then(|bin: usize| counts.get_mut(bin));
             let count = number(node).and_then(|count| u32::try_from(count).ok());
-            let classes = LATENCY_COUNTS;
-            let wrong = || item.error(place, ReplayErrorKind::LatencyCount { classes });
+            let kind = ReplayErrorKind::LatencyCount { bins: LATENCY_COUNTS };
+            let wrong = || item.error(bin, kind);
             let (slot, count) = slot.zip(count).ok_or_else(wrong)?;
             *slot = count;
         }
@@ -110,22 +110,22 @@ pub(super) fn batch(record: &Record<'_>) -> Result<ObservationRecord, ReplayErro
     })
 }
 
-fn pace(record: &Record<'_>, field: &str) -> Result<Pace, ReplayError> {
+fn window(record: &Record<'_>, field: &str) -> Result<TrafficWindow, ReplayError> {
     let [elapsed_ms, requests] = numbers(record, field)?;
-    Ok(Pace { elapsed_ms, requests })
+    Ok(TrafficWindow { elapsed_ms, requests })
 }
 
 fn counters(record: &Record<'_>, field: &str) -> Result<Counters, ReplayError> {
-    let [canary, failed, baseline, of_those] = numbers(record, field)?;
+    let [canary, canary_events, baseline, baseline_events] = numbers(record, field)?;
     Ok(Counters {
-        canary: Tally { exposures: canary, events: failed },
-        baseline: Tally { exposures: baseline, events: of_those },
+        canary: Tally { exposures: canary, events: canary_events },
+        baseline: Tally { exposures: baseline, events: baseline_events },
     })
 }
 
-pub(super) fn levels(record: &Record<'_>, field: &str) -> Result<Levels, ReplayError> {
+pub(super) fn levels(record: &Record<'_>, field: &str) -> Result<GridLevels, ReplayError> {
     let list = record.list(field)?;
-    let mut levels = Levels::default();
+    let mut levels = GridLevels::default();
     let read = list.iter().filter_map(signed).collect::<Vec<i64>>();
     if read.len() != ALTERNATIVES || list.len() != ALTERNATIVES {
         let kind = ReplayErrorKind::NotWholeNumbers { expected: ALTERNATIVES };
@@ -158,26 +158,26 @@ fn signed(node: &Node) -> Option<i64> {
     if let Node::Number(number) = node { number.as_i64() } else { None }
 }
 
-/// An object of the record, with its path; the record itself has none.
+/// An object of the record with its path, which is empty for the record itself.
 pub(super) struct Record<'n> {
     fields: &'n NameMap<Node>,
-    place: &'n str,
+    path: &'n str,
 }
 
 impl<'n> Record<'n> {
-    pub(super) fn open(node: &'n Node, place: &'n str) -> Result<Record<'n>, ReplayError> {
+    pub(super) fn open(node: &'n Node, path: &'n str) -> Result<Record<'n>, ReplayError> {
         match node {
-            Node::Object(fields) => Ok(Record { fields, place }),
+            Node::Object(fields) => Ok(Record { fields, path }),
             other => {
                 let kind = ReplayErrorKind::Type { given: other.kind(), expected: "an object" };
-                Err(ReplayError::in_object(place, kind))
+                Err(ReplayError::in_object(path, kind))
             }
         }
     }
 
     /// A mistake in one of its fields.
     pub(super) fn error(&self, field: &str, kind: ReplayErrorKind) -> ReplayError {
-        ReplayError::new(self.place, field, kind)
+        ReplayError::new(self.path, field, kind)
     }
 
     fn wrong_type(&self, field: &str, given: &Node, expected: &'static str) -> ReplayError {
@@ -205,7 +205,7 @@ impl<'n> Record<'n> {
 
     pub(super) fn text(&self, field: &str) -> Result<&'n str, ReplayError> {
         match self.get(field)? {
-            Node::Text(text) => Ok(text),
+            Node::String(text) => Ok(text),
             other => Err(self.wrong_type(field, other, "a text")),
         }
     }

@@ -1,4 +1,4 @@
-//! `serin check --against`: whom an edit moves.
+//! `serin check --against`: the shares of units that an edit moves.
 
 use super::args::{CheckArgs, Format};
 use super::file::{load, print};
@@ -10,7 +10,7 @@ use serin_analysis::moves::{Change, Move, Moves, moves};
 use serin_core::Timestamp;
 use std::path::Path;
 
-/// Compares every spec with the old one; whether any of them is not good.
+/// Compares every spec with the old one, and returns whether any of them has errors.
 pub(crate) fn run(
     args: &CheckArgs,
     old: &Path,
@@ -73,20 +73,20 @@ fn value(moves: &Moves) -> Value {
         "change": change_name(moves.change),
         "percent": percent(moves.total()),
         "moves": moves.list.iter().map(of).collect::<Vec<_>>(),
-        "leastPercent": moves.past.as_ref().map(|(least, _)| percent(*least)),
+        "leastPercent": moves.past.as_ref().map(|(min, _)| percent(*min)),
         "past": moves.past.as_ref().map(|(_, line)| line),
         "also": moves.notes,
     })
 }
 
-/// Exact: 10⁻¹⁰ of all is 10⁻⁸ per cent.
+/// A share in 10⁻¹⁰ as per cent.
 #[allow(clippy::cast_precision_loss)]
 fn percent(share: u64) -> f64 {
     share as f64 / 1e8
 }
 
-/// `12.5 %`; what redrawing moves is cut to 0.001.
-fn shown(share: u64) -> String {
+/// A share in 10⁻¹⁰ for people: `12.5 %`, rounded up to 0.001.
+fn rounded(share: u64) -> String {
     let thousandths = share.div_ceil(100_000);
     let text = format!("{}.{:03}", thousandths / 1000, thousandths % 1000);
     format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
@@ -97,30 +97,30 @@ fn print_moves(title: &str, found: &[Moves], at: Timestamp) {
     for moves in found {
         println!("\n  {}: {}", style::out(Tone::Strong, &moves.path), headline(moves));
         for moved in &moves.list {
-            println!("    {:>9}  {} → {}", shown(moved.share), moved.from, moved.to);
+            println!("    {:>9}  {} → {}", rounded(moved.share), moved.from, moved.to);
         }
         for note in &moves.notes {
             println!("    {note}");
         }
-        if let Some((least, line)) = &moves.past {
-            let (total, least) = (shown(moves.total()), shown(*least));
-            println!("    This edit moves {total} and need move only {least}: add beside split");
+        if let Some((min, line)) = &moves.past {
+            let (total, min) = (rounded(moves.total()), rounded(*min));
+            println!("    {min} would be enough instead of {total}: next to split, add");
             println!("      {line}");
         }
     }
     if found.is_empty() {
-        return println!("\n  Nobody moves.");
+        return println!("\n  No unit moves.");
     }
-    println!("\n  Shares are of all units, whoever conditions and earlier rules let through.");
+    println!("\n  Shares are of the units that reach the rule.");
 }
 
 fn headline(moves: &Moves) -> String {
     match moves.change {
         Change::Nobody => "no bucket moves".to_owned(),
-        Change::Moved => format!("{} move", shown(moves.total())),
+        Change::Moved => format!("{} move", rounded(moves.total())),
         Change::Redrawn => {
-            let total = shown(moves.total());
-            format!("redrawn, unit or salt or mode has changed: about {total} move")
+            let total = rounded(moves.total());
+            format!("about {total} move, because the unit, salt or mode has changed")
         }
         Change::Added => "new".to_owned(),
         Change::Removed => "gone".to_owned(),

@@ -1,4 +1,4 @@
-//! `serin check --debt`: which flags are still there, and which should not be.
+//! `serin check --debt`: the flags of a spec, and those that could be removed.
 
 use super::args::{CheckArgs, Format};
 use super::file::print;
@@ -11,7 +11,7 @@ use serin_analysis::debt::{Debt, Expiry, debt};
 use serin_core::Timestamp;
 use serin_core::spec::FlagKind;
 
-/// Prints the flags of every good spec; whether any spec is not good.
+/// Prints the flags of every spec, and returns whether any spec has errors.
 pub(crate) fn run(args: &CheckArgs, reports: &[Report], at: Timestamp) -> Result<bool, Failure> {
     if args.format == Format::Sarif {
         return Err(Failure::trouble("--debt prints text or json, not sarif"));
@@ -97,19 +97,18 @@ fn print_table(name: &str, flags: &[Debt<'_>], at: Timestamp) {
         .collect();
     println!("  by kind: {}", by_kind.join(", "));
     println!(
-        "  {} expired, {} within 14 days, {} decide nothing any more",
+        "  expired: {}, expiring within 14 days: {}, the same for everybody: {}",
         count(&|debt| matches!(debt.expiry, Expiry::Past(_))),
         count(&|debt| matches!(debt.expiry, Expiry::In(0..=14))),
         count(&|debt| debt.decided.is_some()),
     );
     println!(
-        "  A spec does not say when a flag was made: time is counted to `expires`, and since the\n  \
-         `start` of steps. Everybody has a variant where no rule, unit or time could give another;\n  \
-         holdouts and `requires` aside."
+        "  EVERYBODY HAS: no rule, unit or time gives another variant; holdouts and `requires` are not\n  \
+         considered. STEPS SINCE: the `start` of the flag's steps."
     );
 }
 
-/// The most overdue first, what never expires last.
+/// The sort key of an expiry: the longest expired first, flags that never expire last.
 fn order(expiry: Expiry) -> (u8, u64) {
     match expiry {
         Expiry::Past(days) => (0, u64::MAX - days),
@@ -126,7 +125,7 @@ fn row(debt: &Debt<'_>) -> [String; 6] {
         (Expiry::Past(over), Some(text)) => format!("{text}, {} ago", days(over)),
         _ => "-".to_owned(),
     };
-    // Texts of the spec may hold anything, control characters too.
+    // Strings of the spec may contain control characters.
     let or_none = |text: Option<&str>| {
         text.map_or("-".to_owned(), annotate_snippets::normalize_untrusted_str)
     };

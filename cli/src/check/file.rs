@@ -1,6 +1,6 @@
-//! One checked file: read, linted and printed.
+//! One file of a check: reads, lints and prints it.
 
-use super::{lints, prospects};
+use super::{forecasts, lints};
 use crate::diagnostics::report::{Report, Severity};
 use crate::diagnostics::text;
 use crate::failure::Failure;
@@ -11,20 +11,21 @@ use crate::style::{self, Tone};
 use serin_core::Timestamp;
 use std::path::Path;
 
-/// Reads a file and finds everything that is to be said about it.
+/// Reads a file and collects its diagnostics.
 pub(super) fn load(path: &Path, at: Timestamp, allow: &[&str]) -> Result<Report, Failure> {
     let mut report = Report::new(path, input::name(path), input::read(path)?);
     lints::add(&mut report, at, allow);
     Ok(report)
 }
 
+/// Prints the report about a file.
 pub(super) fn print(report: &Report) {
     print!("{}", text::rendered(report));
-    print!("{}", prospects::rendered(&report.prospects));
+    print!("{}", forecasts::rendered(&report.forecasts));
     println!("{}: {}", report.source.name, verdict(report));
 }
 
-/// What came of a file, in a line.
+/// The result for a file in one line.
 fn verdict(report: &Report) -> String {
     let mut counts = Vec::new();
     for (severity, noun) in [(Severity::Error, "error"), (Severity::Warning, "warning")] {
@@ -39,11 +40,12 @@ fn verdict(report: &Report) -> String {
         Some((_, plan)) if report.count(Severity::Error) == 0 => {
             format!("{}, {counts}", summary(plan))
         }
-        // Hosts take a spec whose only fault is its age.
+        // Hosts accept a spec whose only error is an expired flag.
         Some(_) => style::out(Tone::Bad, &format!("failed, {counts}")),
-        None if report.isolated => {
-            style::out(Tone::Bad, &format!("failed, {counts}; hosts isolate the flags"))
-        }
+        None if report.isolated => style::out(
+            Tone::Bad,
+            &format!("failed, {counts}; hosts accept the spec without these flags"),
+        ),
         None => style::out(Tone::Bad, &format!("refused, {counts}")),
     }
 }

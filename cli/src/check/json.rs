@@ -1,12 +1,12 @@
-//! Diagnostics for tools, as JSON.
+//! The JSON report of a check.
 
-use super::prospects;
+use super::forecasts;
 use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use crate::diagnostics::source::Source;
 use serde_json::{Value, json};
 use std::ops::Range;
 
-/// `{ "files": […], "errors": 0, "warnings": 0 }`.
+/// The report: `{ "files": […], "errors": 0, "warnings": 0 }`.
 pub(crate) fn document(reports: &[Report]) -> Value {
     let count = |severity| reports.iter().map(|report| report.count(severity)).sum::<usize>();
     json!({
@@ -26,8 +26,8 @@ fn file(report: &Report) -> Value {
         "digest": plan.map(|plan| plan.digest().to_owned()),
         "diagnostics": diagnostics.map(|found| diagnostic(found, &report.source)).collect::<Vec<_>>(),
     });
-    if !report.prospects.is_empty() {
-        value["gates"] = report.prospects.iter().map(prospects::value).collect();
+    if !report.forecasts.is_empty() {
+        value["gates"] = report.forecasts.iter().map(forecasts::value).collect();
     }
     value
 }
@@ -40,13 +40,13 @@ fn diagnostic(diagnostic: &Diagnostic, source: &Source) -> Value {
         "message": diagnostic.message,
         "help": diagnostic.help,
     });
-    value["region"] = diagnostic.place.as_ref().map(|place| region(place, source)).into();
+    value["region"] = diagnostic.range.as_ref().map(|range| region(range, source)).into();
     value
 }
 
-/// Lines and columns from 1, in characters; the end exclusive. SARIF's words.
-pub(crate) fn region(place: &Range<usize>, source: &Source) -> Value {
-    let (start, end) = (source.position(place.start), source.position(place.end));
+/// A byte range as a SARIF region: lines and columns from 1, columns in characters, the end exclusive.
+pub(crate) fn region(range: &Range<usize>, source: &Source) -> Value {
+    let (start, end) = (source.position(range.start), source.position(range.end));
     json!({
         "startLine": start.line,
         "startColumn": start.column,
@@ -55,7 +55,7 @@ pub(crate) fn region(place: &Range<usize>, source: &Source) -> Value {
     })
 }
 
-/// SARIF's word for it, too.
+/// The name of a severity, which is also SARIF's level.
 pub(crate) fn severity_name(severity: Severity) -> &'static str {
     match severity {
         Severity::Error => "error",

@@ -1,16 +1,17 @@
-//! What is allowed and most likely not meant.
+//! Lints: parts of a spec that are allowed but most likely wrong.
 
 use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use serin_analysis::lint::{Finding, Lint, lint};
 use serin_core::Timestamp;
 
-/// A bare word that YAML 1.1 takes for a boolean; the only finding that is about the text itself.
+/// The name of the note about bare words that YAML 1.1 reads as booleans. It is about the text, so no lint of
+/// `serin-analysis` finds it.
 pub(crate) const OLD_BOOLEAN: &str = "yaml-1-1-boolean";
 
-/// What the note about it finds, in a sentence.
+/// The description of the note.
 pub(crate) const OLD_BOOLEAN_ABOUT: &str = "A bare word that YAML 1.1 reads as a boolean.";
 
-/// Adds what is found in a good spec, except what is allowed.
+/// Adds the findings about a spec without errors, except the allowed ones.
 pub(crate) fn add(report: &mut Report, at: Timestamp, allow: &[&str]) {
     let Some((spec, plan)) = &report.good else { return };
     let findings = lint(spec, plan, at);
@@ -21,49 +22,51 @@ pub(crate) fn add(report: &mut Report, at: Timestamp, allow: &[&str]) {
     report.add(found);
 }
 
+/// The diagnostic of a finding.
 pub(super) fn diagnostic(finding: Finding, report: &Report) -> Diagnostic {
     let severity = severity(finding.lint);
     let id = finding.lint.id();
     let (path, message) = (&finding.path, finding.message);
     let found = Diagnostic::at(severity, id, path, message, &report.source);
-    let place = match finding.lint {
-        // It is the name that nothing uses, not what stands behind it.
+    let range = match finding.lint {
+        // The name is unused, so the name is marked and not its value.
         Lint::UnusedCohort
         | Lint::UnusedUnit
         | Lint::UnusedLayer
         | Lint::UnusedHoldout
-        | Lint::UnreachableArm => report.source.key_place(&finding.path),
+        | Lint::UnreachableArm => report.source.key_range(&finding.path),
         _ => None,
     };
-    Diagnostic { help: finding.help, place: place.or(found.place), ..found }
+    Diagnostic { help: finding.help, range: range.or(found.range), ..found }
 }
 
-/// An expired flag is an error, hosts or no hosts: someone has promised to remove it.
+/// The severity of a lint. An expired flag is an error although hosts accept it: its owner has promised to
+/// remove it.
 pub(crate) fn severity(lint: Lint) -> Severity {
     if lint == Lint::Expired { Severity::Error } else { Severity::Warning }
 }
 
-/// One note for a file, at the first word.
+/// The note about words that YAML 1.1 reads as booleans, one for a file, at the first word.
 fn old_boolean(report: &Report) -> Option<Diagnostic> {
     let words = &report.source.words;
     let first = words.first()?;
     let word = report.source.text.get(first.clone())?;
     let more = match words.len() - 1 {
         0 => String::new(),
-        1 => ", and one more such word".to_owned(),
-        more => format!(", and {more} more such words"),
+        1 => " (and one more such word)".to_owned(),
+        more => format!(" (and {more} more such words)"),
     };
-    let message = format!("the bare word {word} is a text here, and a boolean for YAML 1.1{more}");
-    let help =
-        format!("quote it (\"{word}\") if kubectl or another reader of YAML 1.1 gets this file");
+    let message =
+        format!("{word} without quotes is a string here, but a boolean in YAML 1.1{more}");
+    let help = format!("write \"{word}\" if kubectl or another YAML 1.1 parser reads this file");
     let found = Diagnostic::at(Severity::Note, OLD_BOOLEAN, "", message, &report.source);
-    Some(Diagnostic { place: Some(first.clone()), help: Some(help), ..found })
+    Some(Diagnostic { range: Some(first.clone()), help: Some(help), ..found })
 }
 
-/// The name of a finding that can be allowed.
+/// Parses the name of a lint or note.
 pub(crate) fn parse_lint(text: &str) -> Result<&'static str, String> {
     let names = || Lint::ALL.iter().map(|lint| lint.id()).chain([OLD_BOOLEAN]);
     names().find(|name| *name == text).ok_or_else(|| {
-        format!("there is no such warning, use {}", names().collect::<Vec<_>>().join(", "))
+        format!("there is no warning {text}, use {}", names().collect::<Vec<_>>().join(", "))
     })
 }

@@ -1,13 +1,13 @@
-//! `serin check`.
+//! `serin check`: the errors and warnings of specs.
 
 mod against;
 mod args;
 mod debt;
 mod file;
+mod forecasts;
 mod json;
 mod lints;
 mod pace;
-mod prospects;
 mod sarif;
 
 use crate::clock::now;
@@ -18,7 +18,7 @@ pub(crate) use args::CheckArgs;
 use args::Format;
 use file::{load, print};
 
-/// Checks every file and says so; the worst outcome is the command's.
+/// Checks and reports every file. The worst result decides the exit code.
 pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let at = args.at.unwrap_or_else(now);
     let mut code = 0;
@@ -26,7 +26,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     for path in &args.specs {
         match load(path, at, &args.allow) {
             Ok(mut report) => {
-                prospects::add(&mut report, args);
+                forecasts::add(&mut report, args);
                 reports.push(report);
             }
             Err(failure) => {
@@ -35,7 +35,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
             }
         }
     }
-    pace::known(&args.rps, &reports)?;
+    pace::expect_known(&args.rps, &reports)?;
     let denied = |report: &Report| args.deny_warnings && report.count(Severity::Warning) > 0;
     let refused = |report: &Report| report.count(Severity::Error) > 0;
     let bad = match (&args.against, args.debt) {

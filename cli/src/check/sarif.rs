@@ -1,4 +1,4 @@
-//! Diagnostics in SARIF 2.1.0, which code scanning shows beside the lines.
+//! The SARIF 2.1.0 report of a check, for code scanning.
 
 use super::json::{region, severity_name};
 use super::lints;
@@ -7,7 +7,7 @@ use crate::diagnostics::source::Source;
 use serde_json::{Value, json};
 use serin_analysis::lint::Lint;
 
-/// A log with one run. `complete` says whether every file could be read.
+/// The log, with one run. `complete` says whether every file could be read.
 pub(crate) fn document(reports: &[Report], complete: bool) -> Value {
     let rules = rules();
     let results: Vec<Value> = reports
@@ -42,9 +42,10 @@ pub(crate) fn document(reports: &[Report], complete: bool) -> Value {
     })
 }
 
+/// A rule: its name, description and level.
 type Rule = (&'static str, &'static str, &'static str);
 
-/// Everything that can be found: name, description, level.
+/// The rules of all errors, lints and notes.
 fn rules() -> Vec<Rule> {
     let errors = ERRORS.iter().map(|(id, about)| (*id, *about, "error"));
     let found = Lint::ALL
@@ -62,9 +63,9 @@ fn result(diagnostic: &Diagnostic, source: &Source, rules: &[Rule]) -> Value {
         (path, Some(help)) => format!("{path}: {} ({help})", diagnostic.message),
     };
     let mut physical = json!({ "artifactLocation": { "uri": uri(&source.name) } });
-    // A place is needed for the result to be shown beside the text: else the first line's.
-    physical["region"] = match &diagnostic.place {
-        Some(place) => region(place, source),
+    // Viewers show only results with a region, so a result without a range is at the first line.
+    physical["region"] = match &diagnostic.range {
+        Some(range) => region(range, source),
         None => json!({ "startLine": 1 }),
     };
     let mut location = json!({ "physicalLocation": physical });
@@ -83,7 +84,7 @@ fn result(diagnostic: &Diagnostic, source: &Source, rules: &[Rule]) -> Value {
     result
 }
 
-/// A file's name as a URI reference (RFC 3986), relative where the name is.
+/// A file's name as a URI reference (RFC 3986); a relative name stays relative.
 fn uri(name: &str) -> String {
     let mut uri = String::from(if name.starts_with('/') { "file://" } else { "" });
     for byte in name.bytes() {
@@ -101,13 +102,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_become_uris() {
+    fn special_characters_of_names_are_encoded() {
         assert_eq!(uri("specs/a b.yaml"), "specs/a%20b.yaml");
         assert_eq!(uri("/x/ä.yaml"), "file:///x/%C3%A4.yaml");
     }
 
     #[test]
-    fn rules_are_named_once() {
+    fn no_two_rules_have_the_same_name() {
         let mut ids: Vec<&str> = rules().iter().map(|(id, ..)| *id).collect();
         ids.sort_unstable();
         let count = ids.len();

@@ -1,4 +1,4 @@
-//! `serin demo`.
+//! `serin demo`: an example with two upstreams, and real requests through the filter.
 
 mod upstream;
 
@@ -27,13 +27,15 @@ const SPEC: &str = include_str!("../../demo/spec.yaml");
 const HOST: &str = "shop.example.com";
 const PATH: &str = "/checkout";
 
-/// A group of people who send requests.
+/// A group of users.
 struct Group {
     name: &'static str,
     users: usize,
+    /// The header that identifies the group.
     field: Option<(&'static str, &'static str)>,
-    /// The shares the spec wants, in per cent.
+    /// The share on shop-v2 by the spec, in per cent.
     canary: f64,
+    /// The share with new-checkout by the spec, in per cent.
     checkout: f64,
 }
 
@@ -55,7 +57,7 @@ const GROUPS: [Group; 3] = [
     Group { name: "everyone else", users: 500, field: None, canary: 25.0, checkout: 0.0 },
 ];
 
-/// What a request was answered.
+/// The response to a request, as the upstream reports it.
 struct Answer {
     upstream: String,
     flags: String,
@@ -65,10 +67,10 @@ type Http = Client<HttpConnector, Empty<Bytes>>;
 
 #[derive(Args)]
 pub(crate) struct DemoArgs {
-    /// Keep running, to try requests by hand
+    /// Keep running, so that you can send requests yourself
     #[arg(long)]
     stay: bool,
-    /// The filter to run, in place of the one inside
+    /// The filter to run [default: the embedded one]
     #[arg(long, value_name = "FILE")]
     filter: Option<PathBuf>,
 }
@@ -84,7 +86,7 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let named: Vec<_> = named.iter().flat_map(|arm| arms::parse(arm)).collect();
         let table = arms::table(&spec.plan, &named, None).map_err(Failure::trouble)?;
         let plugin = runtime::plugin(&wasm, spec.json.clone(), runtime::default_workers())?.build();
-        let plugin = plugin.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
+        let plugin = plugin.map_err(|error| filter::unusable(&error))?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(trouble)?;
         let address = listener.local_addr().map_err(trouble)?;
         let timeout = Duration::from_secs(15);
@@ -98,8 +100,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let requests = show(&spec.plan, address).await?;
         explain(&spec.plan);
         println!(
-            "{}: {requests} requests went through the filter, and every one was answered by the \
-             upstream that native decide names, with the flags it names",
+            "{}: {requests} requests went through the filter. Each got the upstream and the flags that the \
+             same decision in native code gives",
             style::out(Tone::Good, "demo")
         );
         if args.stay {
@@ -114,11 +116,13 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
 fn introduce(proxy: SocketAddr, v1: SocketAddr, v2: SocketAddr) {
     println!("A proxy on http://{proxy} runs the filter on every request.");
     println!("Behind it are two upstreams: shop-v1 on {v1}, shop-v2 on {v2}.");
-    println!("The spec, cli/demo/spec.yaml, sends colleagues and 25 % of the users to shop-v2,");
-    println!("and turns new-checkout on for colleagues and 10 % of enterprise users.\n");
+    println!(
+        "The spec, cli/demo/spec.yaml, sends internal users and 25 % of the others to shop-v2."
+    );
+    println!("It turns new-checkout on for internal users and 10 % of enterprise users.\n");
 }
 
-/// Sends everybody's request, compares it with what native code decides, and prints the table.
+/// Sends a request of each user, compares the response with the native decision, and prints the table.
 async fn show(plan: &Plan, proxy: SocketAddr) -> Result<usize, Failure> {
     let client: Http = Client::builder(TokioExecutor::new()).build_http();
     let client = Arc::new(client);
@@ -128,7 +132,7 @@ async fn show(plan: &Plan, proxy: SocketAddr) -> Result<usize, Failure> {
     );
     println!("{}", style::out(Tone::Strong, &heading));
     let shares =
-        format!("{:>41} {:>7} {:>8}   {:>13} {:>8}", "", "wanted", "seen", "wanted", "seen");
+        format!("{:>41} {:>7} {:>8}   {:>13} {:>8}", "", "spec", "actual", "spec", "actual");
     println!("{}", style::out(Tone::Quiet, &shares));
     let mut sent = 0;
     for group in &GROUPS {
@@ -181,10 +185,10 @@ async fn ask(
         value.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let answer = Answer {
-        upstream: field(UPSTREAM).unwrap_or_else(|| format!("nobody ({})", response.status())),
+        upstream: field(UPSTREAM).unwrap_or_else(|| format!("no upstream ({})", response.status())),
         flags: field(&format!("x-demo-{}", serin_core::headers::FLAGS)).unwrap_or_default(),
     };
-    // The connection is used again once the body has been read.
+    // The connection can be reused only after the body has been read.
     response.into_body().collect().await.map_err(|error| failed(error.to_string()))?;
     Ok(answer)
 }
@@ -205,6 +209,7 @@ fn headers(group: &Group, user: &str) -> Vec<(Vec<u8>, Vec<u8>)> {
         .collect()
 }
 
+/// Compares a response with the native decision.
 fn compare(plan: &Plan, group: &Group, user: &str, answer: &Answer) -> Result<(), Failure> {
     let headers = headers(group, user);
     let facts = Facts::gather(plan, headers.iter().map(|(name, value)| (&name[..], &value[..])));
@@ -225,13 +230,12 @@ fn compare(plan: &Plan, group: &Group, user: &str, answer: &Answer) -> Result<()
         return Ok(());
     }
     Err(Failure::spec(format!(
-        "the demo: {user} was answered by {} with the flags {:?}, but native decide names {target} \
-         and {flags:?}",
+        "the demo: {user} got {} with the flags {:?}, but the native decision is {target} with {flags:?}",
         answer.upstream, answer.flags
     )))
 }
 
-/// Two decisions with everything that led to them.
+/// Prints the steps of two decisions.
 fn explain(plan: &Plan) {
     for (group, user) in [(&GROUPS[0], "internal-0"), (&GROUPS[1], "enterprise-1")] {
         let headers = headers(group, user);
@@ -240,7 +244,10 @@ fn explain(plan: &Plan) {
         let mut recorder = Recorder::default();
         let mut decision = Decision::new(plan);
         decide_with(plan, &facts, &mut decision, &mut recorder);
-        println!("{}", style::out(Tone::Strong, &format!("Why {user} got what they got")));
+        println!(
+            "{}",
+            style::out(Tone::Strong, &format!("The decision about {user}, step by step"))
+        );
         for line in recorder.to_text().lines() {
             println!("  {line}");
         }
@@ -249,10 +256,10 @@ fn explain(plan: &Plan) {
 }
 
 async fn stay(proxy: SocketAddr) {
-    println!("\nTry it by hand, until Ctrl-C:");
+    println!("\nThe proxy runs until Ctrl-C. Try:");
     println!("  curl -s http://{proxy}{PATH} -H 'host: {HOST}' -H 'x-user-id: grace'");
     println!(
-        "  curl -si http://{proxy}{PATH} -H 'host: {HOST}'   # a new user gets an id as a cookie"
+        "  curl -si http://{proxy}{PATH} -H 'host: {HOST}'   # a new user gets a cookie with an id"
     );
     runtime::stop().await;
 }

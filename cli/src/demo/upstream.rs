@@ -1,4 +1,4 @@
-//! The demo's upstreams: each says who it is and what Serin told it.
+//! The demo's upstreams: each responds with its name and the headers that it got from Serin.
 
 use http::header::CONTENT_TYPE;
 use http::{HeaderValue, Request, Response};
@@ -10,10 +10,10 @@ use std::convert::Infallible;
 use std::net::SocketAddr;
 use tokio::net::TcpListener;
 
-/// Names the upstream in its response.
+/// The response header with the upstream's name.
 pub(super) const UPSTREAM: &str = "x-demo-upstream";
 
-/// Serves on a port of its own until the program ends.
+/// Serves on a free port until the process ends.
 pub(super) async fn start(name: &'static str) -> std::io::Result<SocketAddr> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     let address = listener.local_addr()?;
@@ -36,15 +36,15 @@ async fn answer(
     name: &'static str,
     request: Request<Incoming>,
 ) -> Result<Response<Full<Bytes>>, Infallible> {
-    let told = |field: &str| {
+    let received = |field: &str| {
         let value = request.headers().get(field);
         value.map_or("-".to_owned(), |value| String::from_utf8_lossy(value.as_bytes()).into_owned())
     };
     let text = format!(
         "Hello from {name}.\n  rollout      {}\n  arm          {}\n  flags        {}\n",
-        told(serin_core::headers::ROLLOUT),
-        told(serin_core::headers::ARM),
-        told(serin_core::headers::FLAGS),
+        received(serin_core::headers::ROLLOUT),
+        received(serin_core::headers::ARM),
+        received(serin_core::headers::FLAGS),
     );
     let mut response = Response::new(Full::from(text));
     let headers = response.headers_mut();
@@ -52,11 +52,11 @@ async fn answer(
     headers.insert(CONTENT_TYPE, HeaderValue::from_static("text/plain; charset=utf-8"));
     for field in [serin_core::headers::ARM, serin_core::headers::FLAGS] {
         if let Some(value) = request.headers().get(field) {
-            headers.insert(format!("x-demo-{field}").parse().unwrap_or(UPGRADED), value.clone());
+            headers.insert(format!("x-demo-{field}").parse().unwrap_or(FALLBACK), value.clone());
         }
     }
     Ok(response)
 }
 
-/// Never used: the names above are good.
-const UPGRADED: http::HeaderName = http::HeaderName::from_static("x-demo");
+/// The fallback for a header name that is not valid; the names above are.
+const FALLBACK: http::HeaderName = http::HeaderName::from_static("x-demo");

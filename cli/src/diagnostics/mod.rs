@@ -1,4 +1,4 @@
-//! Diagnostics of a spec: every error, warning and note with its place in the text.
+//! Diagnostics of a spec: every error, warning and note, with its range in the text.
 
 pub(crate) mod report;
 pub(crate) mod source;
@@ -9,7 +9,7 @@ mod reader;
 use report::Report;
 use std::path::Path;
 
-/// Everything that is wrong with the text of a spec that cannot be used, for people.
+/// The errors of a spec as text; empty if it has none.
 pub(crate) fn errors(path: &Path, text: &[u8]) -> String {
     let report = Report::new(path, crate::input::name(path), text.to_vec());
     text::plain(&report).trim_end().to_owned()

@@ -1,4 +1,4 @@
-//! A text's parser, YAML's for JSON too, and what it tells of places.
+//! The parser of a source text: a tree of values with their byte ranges. JSON is parsed as YAML.
 
 use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
 use std::collections::HashMap;
@@ -6,47 +6,51 @@ use std::collections::hash_map::Entry as Slot;
 use std::ops::Range;
 use std::rc::Rc;
 
-/// What a text holds, as far as it could be read.
+/// A parsed text, up to its first syntax error.
 pub(super) struct Read {
-    pub(super) root: Option<Rc<Spot>>,
-    pub(super) doubled: Vec<Doubled>,
+    pub(super) root: Option<Rc<Node>>,
+    pub(super) doubled: Vec<DuplicateKey>,
+    /// The bare words that YAML 1.1 reads as booleans.
     pub(super) words: Vec<Range<usize>>,
-    pub(super) broken: Option<Broken>,
+    pub(super) broken: Option<ParseError>,
 }
 
-/// A key that is given once more.
-pub(crate) struct Doubled {
+/// A key that an object has twice.
+pub(crate) struct DuplicateKey {
     pub(crate) key: String,
     pub(crate) first: Range<usize>,
     pub(crate) again: Range<usize>,
 }
 
-/// A value and its place.
-pub(super) struct Spot {
+/// A value and its byte range.
+pub(super) struct Node {
     pub(super) span: Range<usize>,
     pub(super) kind: Kind,
 }
 
 pub(super) enum Kind {
     Scalar(String),
-    List(Vec<Rc<Spot>>),
+    List(Vec<Rc<Node>>),
     Object(Vec<Entry>),
 }
 
+/// A key of an object and its value.
 pub(super) struct Entry {
     pub(super) key: String,
+    /// The range of the key.
     pub(super) at: Range<usize>,
-    pub(super) value: Rc<Spot>,
+    pub(super) value: Rc<Node>,
 }
 
-/// A mistake of syntax.
-pub(crate) struct Broken {
+/// A syntax error of the parser.
+pub(crate) struct ParseError {
+    /// The byte at which it is.
     pub(crate) at: usize,
     pub(crate) message: String,
     pub(crate) help: Option<&'static str>,
 }
 
-/// Reads a text to its end, or to its first mistake of syntax.
+/// Parses a text to its end, or to its first syntax error.
 pub(super) fn read(text: &str) -> Read {
     let mut builder = Builder::default();
     let mut broken = None;
@@ -54,7 +58,7 @@ pub(super) fn read(text: &str) -> Read {
         match next {
             Ok((event, span)) => builder.event(event, &span),
             Err(error) => {
-                broken = Some(Broken::new(&error));
+                broken = Some(ParseError::new(&error));
                 break;
             }
         }
@@ -63,25 +67,25 @@ pub(super) fn read(text: &str) -> Read {
     Read { root, doubled, words, broken }
 }
 
-/// Puts the parser's events together.
+/// The builder of the tree, from the parser's events.
 #[derive(Default)]
 struct Builder {
     open: Vec<Open>,
-    anchors: HashMap<usize, Rc<Spot>>,
-    root: Option<Rc<Spot>>,
-    doubled: Vec<Doubled>,
+    anchors: HashMap<usize, Rc<Node>>,
+    root: Option<Rc<Node>>,
+    doubled: Vec<DuplicateKey>,
     words: Vec<Range<usize>>,
 }
 
-/// A list or an object whose end is still to come.
+/// A list or an object that has not ended yet.
 struct Open {
     anchor: usize,
     start: usize,
     kind: Kind,
-    /// The key whose value comes next.
+    /// The key of the next value.
     key: Option<(String, Range<usize>)>,
-    /// The keys so far.
-    seen: HashMap<String, Range<usize>>,
+    /// The keys so far, with their ranges.
+    known: HashMap<String, Range<usize>>,
 }
 
 impl Builder {
@@ -93,7 +97,7 @@ impl Builder {
                     self.words.push(span.clone());
                 }
                 let kind = Kind::Scalar(text.into_owned());
-                self.value(Rc::new(Spot { span, kind }), anchor);
+                self.value(Rc::new(Node { span, kind }), anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
                 self.open(anchor, span.start, Kind::List(Vec::new()));
@@ -104,11 +108,11 @@ impl Builder {
             Event::SequenceEnd | Event::MappingEnd => {
                 let Some(Open { anchor, start, kind, .. }) = self.open.pop() else { return };
                 let end = span.end.max(start);
-                self.value(Rc::new(Spot { span: start..end, kind }), anchor);
+                self.value(Rc::new(Node { span: start..end, kind }), anchor);
             }
             Event::Alias(anchor) => {
-                // An alias inside of what it names has no value yet.
-                let empty = || Rc::new(Spot { span, kind: Kind::Scalar(String::new()) });
+                // An alias within its own anchor has no value yet.
+                let empty = || Rc::new(Node { span, kind: Kind::Scalar(String::new()) });
                 let value = self.anchors.get(&anchor).cloned().unwrap_or_else(empty);
                 self.value(value, 0);
             }
@@ -117,52 +121,52 @@ impl Builder {
     }
 
     fn open(&mut self, anchor: usize, start: usize, kind: Kind) {
-        self.open.push(Open { anchor, start, kind, key: None, seen: HashMap::new() });
+        self.open.push(Open { anchor, start, kind, key: None, known: HashMap::new() });
     }
 
-    fn value(&mut self, spot: Rc<Spot>, anchor: usize) {
+    fn value(&mut self, node: Rc<Node>, anchor: usize) {
         if anchor > 0 {
-            self.anchors.insert(anchor, Rc::clone(&spot));
+            self.anchors.insert(anchor, Rc::clone(&node));
         }
         let Some(open) = self.open.last_mut() else {
-            // Of several documents the first counts; more are refused by whoever reads them.
-            self.root.get_or_insert(spot);
+            // Only the first document counts; the reader of values refuses several.
+            self.root.get_or_insert(node);
             return;
         };
         match (&mut open.kind, open.key.take()) {
-            (Kind::List(items), _) => items.push(spot),
+            (Kind::List(items), _) => items.push(node),
             (Kind::Object(entries), Some((key, at))) => {
-                match open.seen.entry(key.clone()) {
+                match open.known.entry(key.clone()) {
                     Slot::Vacant(slot) => {
                         slot.insert(at.clone());
                     }
-                    Slot::Occupied(first) => self.doubled.push(Doubled {
+                    Slot::Occupied(first) => self.doubled.push(DuplicateKey {
                         key: key.clone(),
                         first: first.get().clone(),
                         again: at.clone(),
                     }),
                 }
-                entries.push(Entry { key, at, value: spot });
+                entries.push(Entry { key, at, value: node });
             }
             (Kind::Object(_), None) => {
-                let text = match &spot.kind {
+                let text = match &node.kind {
                     Kind::Scalar(text) => text.clone(),
                     _ => String::new(),
                 };
-                open.key = Some((text, spot.span.clone()));
+                open.key = Some((text, node.span.clone()));
             }
             (Kind::Scalar(_), _) => {}
         }
     }
 }
 
-/// A parser's span in bytes, which it knows for every text that is held in memory.
+/// The parser's span in bytes, which it knows for every text in memory.
 fn bytes(span: &Span) -> Range<usize> {
     let start = span.start.byte_offset().unwrap_or(0);
     start..span.end.byte_offset().unwrap_or(start).max(start)
 }
 
-/// What YAML 1.1 reads as a boolean and YAML 1.2 as a text.
+/// Whether YAML 1.1 reads a bare word as a boolean and YAML 1.2 as a string.
 fn is_old_boolean(text: &str) -> bool {
     let words = ["on", "off", "yes", "no"];
     let cased = text == text.to_lowercase()
@@ -171,32 +175,30 @@ fn is_old_boolean(text: &str) -> bool {
     cased && words.contains(&text.to_lowercase().as_str())
 }
 
-impl Broken {
-    fn new(error: &ScanError) -> Broken {
-        // The parser speaks of what it was doing; most of these come from a line that is indented
-        // by accident or lacks its colon.
+impl ParseError {
+    fn new(error: &ScanError) -> ParseError {
+        // The parser's messages describe its state. Most of these errors come from a line with a wrong
+        // indentation or without a colon.
         let (message, help) = match error.kind() {
             ErrorKind::TabNotAllowed
             | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation => (
-                "a tab where the line is indented",
-                "indent with spaces, YAML allows no tabs there",
-            ),
+            | ErrorKind::TabInIndentation => {
+                ("the line is indented with a tab", "indent with spaces, as YAML demands")
+            }
             ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
-                "this line does not fit the lines above it",
-                "keys of one object begin in the same column",
+                "the line's indentation does not match the lines above",
+                "start all keys of one object in the same column",
             ),
             ErrorKind::ExpectedBlockSequenceEntry => (
-                "a list goes on with -, and this line does not",
-                "the keys of an item begin in the column of its first key, two behind the -",
+                "the line is neither a list item nor part of one",
+                "start an item with -, and its keys in the column of its first key",
             ),
-            ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => (
-                "a key without a colon",
-                "write key: value, or quote a text that goes on over several lines",
-            ),
+            ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
+                ("the key has no colon", "write key: value, or quote a string of several lines")
+            }
             ErrorKind::MappingValueNotAllowed => (
-                "a colon that does not end a key",
-                "does the key on the line before lack its colon? a text with : in it needs quotes",
+                "the colon does not end a key",
+                "add the colon that the key on the previous line may lack, or quote a string with : in it",
             ),
             _ => ("", ""),
         };
@@ -204,6 +206,6 @@ impl Broken {
         let message = if message.is_empty() { info } else { message.to_owned() };
         let help = Some(help).filter(|help| !help.is_empty());
         let at = error.marker().byte_offset().unwrap_or(0);
-        Broken { at, message, help }
+        ParseError { at, message, help }
     }
 }

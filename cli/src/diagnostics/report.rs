@@ -1,56 +1,56 @@
-//! Everything that is to be said about one file.
+//! The report about one spec file: its diagnostics, and what it compiles to.
 
 use super::source::{Found, Source};
-use crate::document::{self, Unreadable};
+use crate::document::{self, SyntaxError};
 use serin_analysis::planner::RolloutForecast;
 use serin_core::{Error, ErrorKind, Errors, Plan, Spec};
 use std::ops::Range;
 use std::path::Path;
 
-/// How bad it is.
+/// The severity of a diagnostic.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Severity {
     /// The spec is refused.
     Error,
-    /// Allowed, and most likely not meant.
+    /// The spec is allowed, but most likely wrong.
     Warning,
-    /// Good to know.
+    /// The spec is right, but other tools may read it differently.
     Note,
 }
 
-/// One thing to say.
+/// An error, a warning or a note.
 #[derive(Debug)]
 pub(crate) struct Diagnostic {
     pub(crate) severity: Severity,
-    /// The same for good, for tools that filter.
+    /// The stable name, for tools that filter.
     pub(crate) id: &'static str,
-    /// Such as `flags.new-checkout.rules[1]`; empty for the document itself.
+    /// The path in the spec, such as `flags.new-checkout.rules[1]`; empty for the document itself.
     pub(crate) path: String,
-    /// A sentence about what is at the path.
+    /// A sentence about the value at the path.
     pub(crate) message: String,
-    /// What to do about it.
+    /// How to fix it.
     pub(crate) help: Option<String>,
-    /// Where it is in the text, on one line.
-    pub(crate) place: Option<Range<usize>>,
-    /// Another place that has to do with it, and how.
+    /// The byte range in the text, on one line.
+    pub(crate) range: Option<Range<usize>>,
+    /// A related range, and its label.
     pub(crate) other: Option<(Range<usize>, &'static str)>,
 }
 
-/// One file, checked.
+/// The report about one file.
 pub(crate) struct Report {
     pub(crate) source: Source,
-    /// In the order of the document.
+    /// The diagnostics in the order of the document.
     pub(crate) diagnostics: Vec<Diagnostic>,
-    /// What it compiles to, if there is no error.
+    /// The spec and its plan, if there is no error.
     pub(crate) good: Option<(Spec, Plan)>,
-    /// Whether hosts take it all the same, without the flags that the errors are in.
+    /// Whether hosts accept the spec without the flags that have errors.
     pub(crate) isolated: bool,
-    /// What its gates will be able to show, if that was asked.
-    pub(crate) prospects: Vec<RolloutForecast>,
+    /// The forecasts of its gates, if traffic was given.
+    pub(crate) forecasts: Vec<RolloutForecast>,
 }
 
 impl Report {
-    /// Reads and compiles a text, and notes every error.
+    /// Reads and compiles a text, and collects every error.
     pub(crate) fn new(path: &Path, name: String, text: Vec<u8>) -> Report {
         let text = match String::from_utf8(text) {
             Ok(text) => text,
@@ -60,28 +60,28 @@ impl Report {
         let source = Source::new(name, text);
         let mut report = Report::of(source, Vec::new());
         report.compile(json);
-        report.in_order();
+        report.sort();
         report
     }
 
     fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Report {
         let at = error.utf8_error().valid_up_to();
         let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let place = Some(at..at);
+        let range = Some(at..at);
         let message = format!("not UTF-8 at byte {at}");
-        let diagnostics = vec![Diagnostic { place, ..Diagnostic::syntax(message) }];
+        let diagnostics = vec![Diagnostic { range, ..Diagnostic::syntax(message) }];
         Report::of(source, diagnostics)
     }
 
     fn of(source: Source, diagnostics: Vec<Diagnostic>) -> Report {
-        Report { source, diagnostics, good: None, isolated: false, prospects: Vec::new() }
+        Report { source, diagnostics, good: None, isolated: false, forecasts: Vec::new() }
     }
 
     fn compile(&mut self, json: bool) {
         for doubled in &self.source.doubled {
             self.diagnostics.push(Diagnostic {
                 id: DOUBLED_KEY,
-                place: Some(self.source.first_line(&doubled.again)),
+                range: Some(self.source.first_line(&doubled.again)),
                 other: Some((self.source.first_line(&doubled.first), "given here first")),
                 ..Diagnostic::syntax(format!("the key {:?} is given twice", doubled.key))
             });
@@ -89,18 +89,18 @@ impl Report {
         let read = document::to_json_for_check(&self.source.text, json);
         let text = match (read, &self.source.broken) {
             (Ok(text), _) => text,
-            // The parser's own words are plainer than those of what is built on it.
+            // The parser's own message is plainer than that of the reader on top of it.
             (Err(_), Some(broken)) if !json => {
-                let place = Some(self.pointed_at(broken.at));
+                let range = Some(self.character_at(broken.at));
                 let help = broken.help.map(str::to_owned);
                 let message = format!("not a YAML document: {}", broken.message);
-                self.diagnostics.push(Diagnostic { place, help, ..Diagnostic::syntax(message) });
+                self.diagnostics.push(Diagnostic { range, help, ..Diagnostic::syntax(message) });
                 return;
             }
-            (Err(Unreadable { message, place }), _) => {
-                let at = place.map(|(line, column)| self.source.offset(line, column));
-                let place = at.map(|at| self.pointed_at(at));
-                self.diagnostics.push(Diagnostic { place, ..Diagnostic::syntax(message) });
+            (Err(SyntaxError { message, position }), _) => {
+                let at = position.map(|(line, column)| self.source.offset(line, column));
+                let range = at.map(|at| self.character_at(at));
+                self.diagnostics.push(Diagnostic { range, ..Diagnostic::syntax(message) });
                 return;
             }
         };
@@ -119,11 +119,11 @@ impl Report {
         let found = errors.iter().map(|error| Diagnostic::of(error, &self.source));
         let found: Vec<Diagnostic> = found.collect();
         self.diagnostics.extend(found);
-        self.cut(errors.len());
+        self.add_omitted(errors.len());
     }
 
-    /// Says how many errors beyond those that are kept there are.
-    fn cut(&mut self, count: usize) {
+    /// Adds the number of errors that are omitted from `count` errors.
+    fn add_omitted(&mut self, count: usize) {
         let more = count.saturating_sub(self.diagnostics.len());
         if more > 0 {
             self.diagnostics.push(Diagnostic {
@@ -133,8 +133,9 @@ impl Report {
         }
     }
 
-    /// One character, or the end of a line, moved back onto the last line that has something.
-    fn pointed_at(&self, at: usize) -> Range<usize> {
+    /// The range of the character at a byte; empty at the end of a line. The end of the text counts as the
+    /// end of its last line that is not blank.
+    fn character_at(&self, at: usize) -> Range<usize> {
         let text = &self.source.text;
         let at =
             if at >= text.len() { text.trim_end().len() } else { text.floor_char_boundary(at) };
@@ -142,20 +143,21 @@ impl Report {
         at..at + next.map_or(0, char::len_utf8)
     }
 
-    /// Adds to what is there, and keeps the document's order.
+    /// Adds diagnostics in the order of the document.
     pub(crate) fn add(&mut self, diagnostics: impl IntoIterator<Item = Diagnostic>) {
         self.diagnostics.extend(diagnostics);
-        self.in_order();
+        self.sort();
     }
 
-    fn in_order(&mut self) {
-        // What has no place is about the whole document and comes last.
-        let place = |diagnostic: &Diagnostic| {
-            diagnostic.place.as_ref().map_or(usize::MAX, |place| place.start)
+    fn sort(&mut self) {
+        // A diagnostic without a range is about the whole document and comes last.
+        let start = |diagnostic: &Diagnostic| {
+            diagnostic.range.as_ref().map_or(usize::MAX, |range| range.start)
         };
-        self.diagnostics.sort_by_key(place);
+        self.diagnostics.sort_by_key(start);
     }
 
+    /// The number of diagnostics of a severity.
     pub(crate) fn count(&self, severity: Severity) -> usize {
         self.diagnostics.iter().filter(|found| found.severity == severity).count()
     }
@@ -169,25 +171,24 @@ impl Diagnostic {
             path: String::new(),
             message,
             help: None,
-            place: None,
+            range: None,
             other: None,
         }
     }
 
-    /// One of the core's errors, at its place.
+    /// An error of the core, with its range.
     fn of(error: &Error, source: &Source) -> Diagnostic {
-        let (message, help) = split_hint(error.message());
-        let place = source.find(error.path()).map(|found| place_of(error, &found, source));
+        let range = source.find(error.path()).map(|found| range_of(error, &found, source));
         Diagnostic {
             id: kind_id(error.kind()),
             path: error.path().to_owned(),
-            help,
-            place,
-            ..Diagnostic::syntax(message)
+            help: error.suggestion().map(|name| format!("did you mean {name}?")),
+            range,
+            ..Diagnostic::syntax(error.message().to_owned())
         }
     }
 
-    /// Something about what is at a path.
+    /// A diagnostic about the value at a path.
     pub(crate) fn at(
         severity: Severity,
         id: &'static str,
@@ -195,39 +196,26 @@ impl Diagnostic {
         message: String,
         source: &Source,
     ) -> Diagnostic {
-        let place = source.find(path).map(|found| shown(&found, source));
-        Diagnostic { severity, id, path: path.to_owned(), place, ..Diagnostic::syntax(message) }
+        let range = source.find(path).map(|found| value_or_key(&found, source));
+        Diagnostic { severity, id, path: path.to_owned(), range, ..Diagnostic::syntax(message) }
     }
 }
 
-/// `no such thing, did you mean that?` → the sentence and what to do.
-fn split_hint(message: &str) -> (String, Option<String>) {
-    match message.rsplit_once(", did you mean ") {
-        Some((sentence, name)) => (sentence.to_owned(), Some(format!("did you mean {name}"))),
-        None => (message.to_owned(), None),
-    }
-}
-
-/// What an error is about: a key, or a value.
-fn place_of(error: &Error, found: &Found<'_>, source: &Source) -> Range<usize> {
+/// The range that an error is about: of a key, or of a value.
+fn range_of(error: &Error, found: &Found<'_>, source: &Source) -> Range<usize> {
     let Some((key, at)) = found.key.as_ref().filter(|_| found.whole) else {
-        return shown(found, source);
+        return value_or_key(found, source);
     };
-    let of_name = error.message().starts_with(&format!("{key:?} "))
-        || (error.kind() == ErrorKind::Reference && found.scalar != Some(quoted_name(error)));
-    if error.kind() == ErrorKind::UnknownField || of_name {
+    let about_key = error.name() == Some(*key)
+        || (error.kind() == ErrorKind::Reference && found.scalar != error.name());
+    if about_key {
         return source.first_line(at);
     }
-    shown(found, source)
+    value_or_key(found, source)
 }
 
-/// The name that a sentence about a name puts in quotes.
-fn quoted_name(error: &Error) -> &str {
-    error.message().split('"').nth(1).unwrap_or("")
-}
-
-/// The value itself where it is short, else the key that leads to it.
-fn shown(found: &Found<'_>, source: &Source) -> Range<usize> {
+/// The range of a value that is on one line, else of its key.
+fn value_or_key(found: &Found<'_>, source: &Source) -> Range<usize> {
     let key = found.key.as_ref().map(|(_, at)| source.first_line(at));
     match key {
         Some(key) if !source.is_on_one_line(&found.value) || found.value.is_empty() => key,
@@ -235,20 +223,21 @@ fn shown(found: &Found<'_>, source: &Source) -> Range<usize> {
     }
 }
 
-/// Stable names for kinds of errors, and what each is, in a sentence.
+/// The stable names of the kinds of errors, each with its description.
 pub(crate) const ERRORS: [(&str, &str); 9] = [
-    ("syntax", "The text is no YAML or JSON document."),
-    ("unknown-field", "A field or operator that the format does not have."),
-    ("missing", "A required field is absent."),
-    ("wrong-type", "A value of another type than the format has there."),
-    ("wrong-value", "A value that is not allowed."),
-    ("unknown-name", "A name that nothing in the spec defines."),
+    ("syntax", "The text is not a YAML or JSON document."),
+    ("unknown-field", "The spec format has no such field or operator."),
+    ("missing", "A required field is missing."),
+    ("wrong-type", "A value has the wrong type."),
+    ("wrong-value", "A value is not allowed."),
+    ("unknown-name", "A name is not defined in the spec."),
     ("conflict", "Two parts of the spec contradict each other."),
-    ("limit", "A bound of the format is exceeded."),
-    (DOUBLED_KEY, "An object gives a key twice."),
+    ("limit", "A limit of the spec format is exceeded."),
+    (DOUBLED_KEY, "An object has a key twice."),
 ];
 const DOUBLED_KEY: &str = "doubled-key";
 
+/// The stable name of a kind of errors.
 pub(crate) fn kind_id(kind: ErrorKind) -> &'static str {
     let index = match kind {
         ErrorKind::UnknownField => 1,

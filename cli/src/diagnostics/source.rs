@@ -1,39 +1,39 @@
-//! A document's text with the place of everything in it. YAML and JSON are read alike here: this
-//! only finds places, what the document says is read by `document`.
+//! The source text of a document, with the byte range of each value. YAML and JSON share one parser here,
+//! which finds only ranges; `document` reads the values.
 
-use super::reader::{self, Broken, Doubled, Entry, Kind, Read, Spot};
+use super::reader::{self, DuplicateKey, Entry, Kind, Node, ParseError, Read};
 use std::ops::Range;
 use std::rc::Rc;
 
-/// A text and where in it everything is.
+/// A document's text, with the range of each value.
 pub(crate) struct Source {
     /// The file's name, for people.
     pub(crate) name: String,
     pub(crate) text: String,
-    /// Where each line begins, in bytes.
+    /// The byte at which each line begins.
     lines: Vec<usize>,
-    root: Option<Rc<Spot>>,
-    /// Keys that an object has already.
-    pub(crate) doubled: Vec<Doubled>,
-    /// Bare words that YAML 1.1 takes for booleans.
+    root: Option<Rc<Node>>,
+    /// The keys that an object has twice.
+    pub(crate) doubled: Vec<DuplicateKey>,
+    /// The bare words that YAML 1.1 reads as booleans.
     pub(crate) words: Vec<Range<usize>>,
-    /// Why the text could not be read to its end.
-    pub(crate) broken: Option<Broken>,
+    /// The parser's error, which ended the reading.
+    pub(crate) broken: Option<ParseError>,
 }
 
-/// What a path leads to.
+/// The value that a path leads to.
 pub(crate) struct Found<'s> {
-    /// Whether the path could be followed to its end.
+    /// Whether the document has the whole path.
     pub(crate) whole: bool,
-    /// The last key of the path that is there.
+    /// The last key of the path that the document has.
     pub(crate) key: Option<(&'s str, Range<usize>)>,
-    /// The value's own place.
+    /// The value's range.
     pub(crate) value: Range<usize>,
-    /// The value, if it is a single one.
+    /// The value, if it is neither a list nor an object.
     pub(crate) scalar: Option<&'s str>,
 }
 
-/// A place as people count: from 1, in characters.
+/// A position in the text: line and column from 1, the column in characters.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Position {
     pub(crate) line: usize,
@@ -41,6 +41,7 @@ pub(crate) struct Position {
 }
 
 impl Source {
+    /// Parses a text.
     pub(crate) fn new(name: String, text: String) -> Source {
         let lines = std::iter::once(0)
             .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1))
@@ -49,25 +50,25 @@ impl Source {
         Source { name, lines, root, doubled, words, broken, text }
     }
 
-    /// The nearest thing to what an error's path names.
+    /// The value at a path, or at the longest part of it that the document has.
     pub(crate) fn find(&self, path: &str) -> Option<Found<'_>> {
-        let mut spot = self.root.as_deref()?;
+        let mut node = self.root.as_deref()?;
         let mut key = None;
         let mut rest = path;
         while !rest.is_empty() {
-            let Some((next, entry, after)) = spot.step(rest) else { break };
+            let Some((next, entry, after)) = node.step(rest) else { break };
             key = entry.map(|entry| (entry.key.as_str(), entry.at.clone()));
-            (spot, rest) = (next, after);
+            (node, rest) = (next, after);
         }
-        let scalar = match &spot.kind {
+        let scalar = match &node.kind {
             Kind::Scalar(text) => Some(text.as_str()),
             _ => None,
         };
-        Some(Found { whole: rest.is_empty(), key, value: spot.span.clone(), scalar })
+        Some(Found { whole: rest.is_empty(), key, value: node.span.clone(), scalar })
     }
 
-    /// Where the last key of a path is, if all of the path is there.
-    pub(crate) fn key_place(&self, path: &str) -> Option<Range<usize>> {
+    /// The range of a path's last key, if the document has the whole path.
+    pub(crate) fn key_range(&self, path: &str) -> Option<Range<usize>> {
         let found = self.find(path).filter(|found| found.whole)?;
         found.key.map(|(_, at)| self.first_line(&at))
     }
@@ -77,14 +78,14 @@ impl Source {
         self.line_of(range.start) == self.line_of(range.end)
     }
 
-    /// What of a range is on its first line.
+    /// The part of a range that is on its first line.
     pub(crate) fn first_line(&self, range: &Range<usize>) -> Range<usize> {
         let line = self.line(self.line_of(range.start));
         let text = self.text.get(range.start..range.end.min(line.end)).unwrap_or("");
         range.start..range.start + text.trim_end().len()
     }
 
-    /// The byte range of a line, counted from 0, without its end.
+    /// The byte range of a line, counted from 0, without its line break.
     pub(crate) fn line(&self, line: usize) -> Range<usize> {
         let start = self.lines.get(line).copied().unwrap_or(self.text.len());
         let end = self.lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
@@ -97,6 +98,7 @@ impl Source {
         self.lines.partition_point(|start| *start <= at).saturating_sub(1)
     }
 
+    /// The position of a byte.
     pub(crate) fn position(&self, at: usize) -> Position {
         let line = self.line_of(at);
         let start = self.lines.get(line).copied().unwrap_or(0);
@@ -104,7 +106,7 @@ impl Source {
         Position { line: line + 1, column: column + 1 }
     }
 
-    /// The byte at a line and column that are counted from 1; the column in characters.
+    /// The byte at a line and a column, both from 1; the column in characters.
     pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
         let range = self.line(line.saturating_sub(1));
         let text = self.text.get(range.clone()).unwrap_or("");
@@ -113,9 +115,9 @@ impl Source {
     }
 }
 
-impl Spot {
-    /// Follows the first step of a path: the value there, its entry, the rest of the path.
-    fn step<'s, 'p>(&'s self, path: &'p str) -> Option<(&'s Spot, Option<&'s Entry>, &'p str)> {
+impl Node {
+    /// Follows the first step of a path: returns the value, its entry and the rest of the path.
+    fn step<'s, 'p>(&'s self, path: &'p str) -> Option<(&'s Node, Option<&'s Entry>, &'p str)> {
         match &self.kind {
             Kind::Scalar(_) => None,
             Kind::List(items) => {
@@ -124,7 +126,7 @@ impl Spot {
             }
             Kind::Object(entries) => {
                 let path = path.strip_prefix('.').unwrap_or(path);
-                // The last of equal keys is the one that is read.
+                // Of equal keys the last one counts.
                 entries.iter().rev().find_map(|entry| {
                     let rest = path.strip_prefix(&*serin_core::inspect::path_step(&entry.key))?;
                     let ends = rest.is_empty() || rest.starts_with(['.', '[']);
@@ -154,7 +156,7 @@ mod tests {
     const TEXT: &str = "a:\n  - b: 1\n    \"c.d\": { e: x }\nf: &x [1, zwei]\ng: *x\n";
 
     #[test]
-    fn paths_lead_to_places() {
+    fn paths_lead_to_ranges() {
         assert_eq!(found(TEXT, "a[0].b"), (true, "b".into(), "1".into()));
         assert_eq!(found(TEXT, "a[0][\"c.d\"].e"), (true, "e".into(), "x".into()));
         assert_eq!(found(TEXT, "f[1]"), (true, String::new(), "zwei".into()));
@@ -164,28 +166,28 @@ mod tests {
     }
 
     #[test]
-    fn json_is_read_alike() {
+    fn json_has_the_same_ranges() {
         let text = "{\n\t\"a\": [ {\"b\": \"\\u00e4\"} ],\n\t\"long\": 1 }";
         assert_eq!(found(text, "a[0].b"), (true, "\"b\"".into(), "\"\\u00e4\"".into()));
         assert_eq!(found(text, "long").2, "1");
     }
 
     #[test]
-    fn keys_given_twice_are_all_found() {
+    fn every_duplicate_key_is_found() {
         let source = source("a: 1\nb: { c: 1, c: 2 }\na: 3\n");
         let keys: Vec<&str> = source.doubled.iter().map(|doubled| &*doubled.key).collect();
         assert_eq!(keys, ["c", "a"]);
     }
 
     #[test]
-    fn bare_words_only() {
+    fn quoted_words_are_no_booleans() {
         let source = source("on: off\n\"no\": 'yes'\nx: Yes\ny: oN\n");
         let words: Vec<&str> = source.words.iter().map(|at| &source.text[at.clone()]).collect();
         assert_eq!(words, ["on", "off", "Yes"]);
     }
 
     #[test]
-    fn places_are_counted_in_characters() {
+    fn columns_are_counted_in_characters() {
         let source = source("ä: [ö, x]\r\nb: 1\n");
         let at = source.find("a").map(|_| source.text.find('x').expect("x")).expect("x");
         assert_eq!(source.position(at), Position { line: 1, column: 8 });

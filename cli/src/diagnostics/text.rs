@@ -1,4 +1,4 @@
-//! Diagnostics for people, in the way of rustc.
+//! Diagnostics as text, in the style of rustc.
 
 use super::report::{Diagnostic, Report, Severity};
 use super::source::Source;
@@ -6,12 +6,12 @@ use crate::style;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
 use std::ops::Range;
 
-/// Every diagnostic of a file, each with the line it is about.
+/// Every diagnostic of a file, each with its line.
 pub(crate) fn rendered(report: &Report) -> String {
     with(report, &if style::is_coloured() { Renderer::styled() } else { Renderer::plain() })
 }
 
-/// The same without colours.
+/// Every diagnostic of a file, without colours.
 pub(crate) fn plain(report: &Report) -> String {
     with(report, &Renderer::plain())
 }
@@ -36,7 +36,7 @@ fn one(diagnostic: &Diagnostic, source: &Source, renderer: &Renderer) -> String 
         path => format!("{path}: {}", diagnostic.message),
     };
     let title = level.primary_title(title).id(diagnostic.id);
-    let mut group = title.element(place(diagnostic, source));
+    let mut group = title.element(snippet(diagnostic, source));
     if let Some(help) = &diagnostic.help {
         group =
             group.element(Level::HELP.message(annotate_snippets::normalize_untrusted_str(help)));
@@ -44,13 +44,13 @@ fn one(diagnostic: &Diagnostic, source: &Source, renderer: &Renderer) -> String 
     renderer.render(&[group])
 }
 
-/// The lines in question, or only the file where there are none.
-fn place<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Element<'s> {
-    let Some(place) = &diagnostic.place else {
+/// The lines of a diagnostic, or the file's name if it has none.
+fn snippet<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Element<'s> {
+    let Some(range) = &diagnostic.range else {
         return Origin::path(source.name.as_str()).into();
     };
-    // Only the lines that are shown: a large document would be cut into lines again each time.
-    let mut first = source.line_of(place.start);
+    // Only the lines to show: the renderer would split a large document into lines for each diagnostic.
+    let mut first = source.line_of(range.start);
     let mut last = first;
     if let Some((other, _)) = &diagnostic.other {
         first = first.min(source.line_of(other.start));
@@ -63,7 +63,7 @@ fn place<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Element<'s> {
     };
     let snippet = Snippet::source(source.text.get(start..end).unwrap_or(""));
     let mut snippet = snippet.path(source.name.as_str()).line_start(first + 1);
-    snippet = snippet.annotation(AnnotationKind::Primary.span(within(place)));
+    snippet = snippet.annotation(AnnotationKind::Primary.span(within(range)));
     if let Some((other, label)) = &diagnostic.other {
         snippet = snippet.annotation(AnnotationKind::Context.span(within(other)).label(*label));
     }
@@ -75,9 +75,8 @@ mod tests {
     use super::*;
     use std::path::Path;
 
-    /// Whatever someone types, there is a report, and it can be printed.
     #[test]
-    fn any_text_is_reported_on() {
+    fn any_text_has_a_report_that_can_be_printed() {
         let good = include_str!("../../tests/serin/findings/warnings.yaml");
         let typed = [
             "", "\t", "\r\n", "\"", "{", "]", "ä\u{1b}", "\0", ": ", "- ", "<<: *a\n", "&a ",
@@ -85,16 +84,16 @@ mod tests {
         ];
         let mut refused = 0;
         for (at, insert) in (0..good.len()).step_by(5).zip(typed.iter().cycle()) {
-            for gone in [0, 1, 40] {
-                let end = (at + gone).min(good.len());
+            for removed in [0, 1, 40] {
+                let end = (at + removed).min(good.len());
                 let text = format!("{}{insert}{}", &good[..at], &good[end..]);
                 let report = Report::new(Path::new("-"), "-".into(), text.into_bytes());
                 let printed = plain(&report);
                 assert_eq!(report.good.is_none(), printed.starts_with("error"), "{printed}");
                 refused += usize::from(report.good.is_none());
                 for diagnostic in report.diagnostics {
-                    let place = diagnostic.place.unwrap_or_default();
-                    assert!(report.source.text.get(place.clone()).is_some(), "{place:?}");
+                    let range = diagnostic.range.unwrap_or_default();
+                    assert!(report.source.text.get(range.clone()).is_some(), "{range:?}");
                 }
             }
         }

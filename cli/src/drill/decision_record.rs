@@ -1,18 +1,18 @@
-//! The decision record that the filter leaves for the access log, as far as a drill reads it.
+//! The part of a decision record that a drill reads. The filter writes the record for the access log.
 
 use serde::Deserialize;
-use serin_core::{Bucket, Share};
+use serin_core::Share;
 use std::borrow::Cow;
 
-/// One request's decision.
-pub(super) struct Decided<'r> {
+/// The decision about one request's rollout.
+pub(super) struct RolloutDecision<'r> {
     pub(super) rollout: Cow<'r, str>,
     pub(super) arm: Cow<'r, str>,
-    /// The unit's bucket and the share in force, if the share alone decided.
-    pub(super) by_share: Option<(Bucket, Share)>,
+    /// The share in force, if the unit's bucket and the share alone decided.
+    pub(super) share: Option<Share>,
 }
 
-/// What of a record matters here.
+/// The fields of a record that matter here.
 #[derive(Deserialize)]
 struct Record<'r> {
     #[serde(borrow)]
@@ -31,16 +31,13 @@ struct Rollout<'r> {
     share: Option<u32>,
 }
 
-impl Decided<'_> {
+impl RolloutDecision<'_> {
     /// Reads a decision record; `None` if the request belongs to no rollout.
-    pub(super) fn read(record: &[u8]) -> Option<Decided<'_>> {
+    pub(super) fn read(record: &[u8]) -> Option<RolloutDecision<'_>> {
         let Record { rollout } = serde_json::from_slice(record).ok()?;
-        let by_share = || {
-            let bucket = Bucket::from_number(rollout.bucket?)?;
-            Some((bucket, Share::from_millipercent(rollout.share?)?))
-        };
-        let by_share = by_share().filter(|_| rollout.reason == "SPLIT");
-        Some(Decided { rollout: rollout.name, arm: rollout.arm, by_share })
+        let by_bucket = rollout.reason == "SPLIT" && rollout.bucket.is_some();
+        let share = rollout.share.filter(|_| by_bucket).and_then(Share::from_millipercent);
+        Some(RolloutDecision { rollout: rollout.name, arm: rollout.arm, share })
     }
 }
 
@@ -49,14 +46,13 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_record_is_read() {
+    fn a_share_counts_only_where_it_decided() {
         let record = br#"{"revision":1,"digest":"00","rollout":{"name":"shop","arm":"canary","reason":"SPLIT","unit":"user","bucket":123,"share":5000}}"#;
-        let decided = Decided::read(record).unwrap();
+        let decided = RolloutDecision::read(record).unwrap();
         assert_eq!((&*decided.rollout, &*decided.arm), ("shop", "canary"));
-        let (bucket, share) = decided.by_share.unwrap();
-        assert_eq!((bucket.number(), share.millipercent()), (123, 5000));
+        assert_eq!(decided.share.map(Share::millipercent), Some(5000));
         let ring = String::from_utf8_lossy(record).replace("SPLIT", "TARGETING_MATCH");
-        assert!(Decided::read(ring.as_bytes()).unwrap().by_share.is_none());
-        assert!(Decided::read(br#"{"revision":1}"#).is_none());
+        assert!(RolloutDecision::read(ring.as_bytes()).unwrap().share.is_none());
+        assert!(RolloutDecision::read(br#"{"revision":1}"#).is_none());
     }
 }

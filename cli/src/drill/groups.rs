@@ -1,19 +1,20 @@
-//! The cohorts and rings of a rollout, and what requests have to have to be in them.
+//! The groups of a rollout: the cohorts that its gates judge, and its rings.
 
 use super::request::Request;
 use super::sample_attributes;
-use super::subject::{Group, Subject};
+use super::subject::{EmptyGroup, Group, Subject};
 use serde_json::{Value, json};
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
 use serin_core::{Decision, Facts, OverrideKeys, RequestHost, decide};
 use std::borrow::Cow;
 
-/// Everything that is in a gate's cohort, unless told; a ring is a tenth of that.
+/// The default part of the users in a cohort that gates judge.
 const COHORT_PART: f64 = 0.1;
+/// The default part of the users in a ring.
 const RING_PART: f64 = 0.01;
 
-/// The proxy that a simulated user's request comes to, right after the start. It knows of no abort.
+/// The proxy that a simulated user's request arrives at, right after the start. It knows no abort.
 struct SimulatedHost<'r> {
     request: &'r Request,
     now: u64,
@@ -49,8 +50,8 @@ impl<'r> RequestHost<'r> for SimulatedHost<'r> {
 }
 
 impl Subject {
-    /// Looks for the cohorts that gates judge and for the rings.
-    /// `parts` says how many of the users are in a cohort.
+    /// Finds the groups: the cohorts that gates judge, then the rings. `parts` are the parts of the users in
+    /// a group, 0 to 1, by its name. A group that no simulated user can be in becomes a note.
     pub(super) fn find_groups(&mut self, parts: &[(String, f64)]) {
         let document: Value = serde_json::from_slice(&self.json).unwrap_or_default();
         let cohorts = &document["cohorts"];
@@ -72,24 +73,19 @@ impl Subject {
             let usual = if judged { COHORT_PART } else { RING_PART };
             let given = parts.iter().find(|(known, _)| *known == name);
             let part = given.map_or(usual, |(_, part)| *part);
-            let Some(attributes) = sample_attributes::find(cohorts, &condition) else {
-                self.notes.push(format!(
-                    "nobody here is in {name}: its condition needs more than a request"
-                ));
-                continue;
-            };
-            let group = Group { name, part, attributes, judged };
-            if self.is_there(&group) {
-                self.groups.push(group);
-            } else {
-                let name = group.name;
-                self.notes.push(format!("nobody here is in {name}: no request was found that is"));
+            let found = sample_attributes::find(cohorts, &condition);
+            let group =
+                found.map(|attributes| Group { name: name.clone(), part, attributes, judged });
+            match group {
+                Some(group) if self.is_in(&group) => self.groups.push(group),
+                Some(_) => self.empty.push((name, EmptyGroup::NotMet)),
+                None => self.empty.push((name, EmptyGroup::NotDerived)),
             }
         }
     }
 
-    /// Whether the core finds such a request in the group.
-    fn is_there(&self, group: &Group) -> bool {
+    /// Whether the core decides that a request with a group's attributes is in the group.
+    fn is_in(&self, group: &Group) -> bool {
         let request = Request::new(self, "somebody", &group.attributes);
         let pairs: Vec<_> = request.pairs("GET", &self.path).collect();
         let pairs = pairs.iter().map(|(name, value)| (*name, &**value));
@@ -101,26 +97,39 @@ impl Subject {
         if !group.judged {
             return decided.reason != serin_core::Reason::Split;
         }
-        let place = self.judged_place(&group.name);
-        place.is_some_and(|place| decided.cohorts & 1 << place != 0)
+        let bit = self.judged_bit(&group.name);
+        bit.is_some_and(|bit| decided.cohorts & 1 << bit != 0)
     }
 
-    /// Somebody has to be in a group that is named on the command line.
+    /// Fails if a group that the command line names has no users.
     pub(super) fn expect_group(&self, name: &str) -> Result<(), String> {
         if self.groups.iter().any(|group| group.name == name) {
             return Ok(());
         }
-        let nobody = format!("nobody here is in {name}: ");
-        if let Some(why) = self.notes.iter().find(|note| note.starts_with(&nobody)) {
-            return Err(why.clone());
+        if let Some((name, why)) = self.empty.iter().find(|(empty, _)| empty == name) {
+            return Err(why.message(name));
         }
-        let there: Vec<&str> = self.groups.iter().map(|group| &*group.name).collect();
-        let there = match there.is_empty() {
-            true => "this rollout has none".to_owned(),
-            false => format!("here are {}", there.join(", ")),
+        let names: Vec<&str> = self.groups.iter().map(|group| &*group.name).collect();
+        let known = match names.is_empty() {
+            true => "it has neither".to_owned(),
+            false => format!("use {}", names.join(", ")),
         };
         Err(format!(
-            "nobody here is in the cohort {name}: it has to be one that gates judge or a ring, {there}"
+            "{name} is neither a cohort that the gates of rollouts.{} judge nor one of its rings: {known}",
+            self.rollout
         ))
+    }
+}
+
+impl EmptyGroup {
+    /// The sentence about a group without users.
+    pub(super) fn message(self, name: &str) -> String {
+        let why = match self {
+            EmptyGroup::NotDerived => "a drill cannot derive a request from its condition",
+            EmptyGroup::NotMet => {
+                "the request that was derived from its condition does not meet it"
+            }
+        };
+        format!("no simulated user is in {name}: {why}")
     }
 }

@@ -1,219 +1,268 @@
-//! A drill as one page that needs no other file.
+//! The HTML report of a drill: one page that needs no other file.
 
-use super::markup::escaped;
-use super::summary::{Drill, Likeness, Summary};
+use super::summary::{Composition, Drill, Summary};
 use super::svg;
-use super::text::{aborted, end, notes, traffic};
-use super::timeline::COLUMN_MS;
+use super::text::{abort_count, final_share, notes, traffic};
+use super::timeline::{COLUMN_MS, Timeline};
 use crate::number_format::{counted, duration, grouped, large, percent};
+use maud::{DOCTYPE, Markup, PreEscaped, html};
 
-const LIKELIHOOD: &str = "<dt>likelihood</dt><dd>the largest of all tests, by the core on the outcomes that the \
-    filter was given; at 1 it crosses. Each step begins anew</dd>\n";
 const STYLE: &str = include_str!("report.css");
 
 /// The page.
 pub(super) fn page(drill: &Drill<'_>) -> String {
-    let subject = drill.subject;
-    let name = escaped(&subject.rollout);
-    let mut html = format!(
-        "<!DOCTYPE html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n\
-         <meta name=\"viewport\" content=\"width=device-width, initial-scale=1\">\n\
-         <meta name=\"color-scheme\" content=\"light dark\">\n<title>Drill of {name}</title>\n\
-         <style>\n{STYLE}</style>\n<main>\n<header>\n<p class=\"eyebrow\">serin drill</p>\n<h1>{name}</h1>\n{}</header>\n",
-        facts(drill)
-    );
-    html.push_str(&tiles(drill));
-    html.push_str(&table(drill));
-    for (index, summary) in drill.summaries().iter().enumerate() {
-        html.push_str(&section(drill, summary, index));
-    }
-    html.push_str(&likeness(drill));
-    html.push_str(&words(drill));
-    html.push_str("</main>\n</html>\n");
-    html
-}
-
-fn facts(drill: &Drill<'_>) -> String {
-    let (args, subject) = (drill.args, drill.subject);
-    let steps: Vec<String> = subject
-        .steps
-        .iter()
-        .map(|step| {
-            let hold = step.hold_ms.map(|ms| format!(" for {}", duration(ms))).unwrap_or_default();
-            format!("{}{hold}{}", step.share, if step.gated { " and the gate" } else { "" })
-        })
-        .collect();
-    let way = match subject.fixed {
-        Some(share) => format!("{}, {share} of requests", subject.way()),
-        None => format!("{}: {}", subject.way(), steps.join(" → ")),
+    let name = &drill.subject.rollout;
+    let page = html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                meta name="color-scheme" content="light dark";
+                title { "Drill of " (name) }
+                style { (PreEscaped(STYLE)) }
+            }
+            body {
+                main {
+                    header {
+                        p.eyebrow { "serin drill" }
+                        h1 { (name) }
+                        (facts(drill))
+                    }
+                    (tiles(drill))
+                    (table(drill))
+                    @for (index, summary) in drill.summaries().iter().enumerate() {
+                        @if let Some(timeline) = summary.typical() {
+                            (section(drill, summary, timeline, index))
+                        }
+                    }
+                    (composition(drill))
+                    (glossary(drill))
+                }
+            }
+        }
     };
-    format!(
-        "<p class=\"facts\">{}</p>\n<p class=\"facts\">{}, revision {} ({}), seed {}</p>\n",
-        escaped(&way),
-        traffic(drill),
-        subject.plan.revision(),
-        escaped(subject.plan.digest()),
-        args.seed,
-    )
+    page.into_string() + "\n"
 }
 
-/// The four figures to begin with.
-fn tiles(drill: &Drill<'_>) -> String {
+/// The rollout's steps, the traffic, and what identifies spec and drill.
+fn facts(drill: &Drill<'_>) -> Markup {
+    let subject = drill.subject;
+    let step = |step: &super::subject::Step| {
+        let hold = step.hold_ms.map(|ms| format!(" for {}", duration(ms))).unwrap_or_default();
+        format!("{}{hold}{}", step.share, if step.gated { " and the gate" } else { "" })
+    };
+    let steps: Vec<String> = subject.steps.iter().map(step).collect();
+    html! {
+        p.facts {
+            (subject.mode_and_arm())
+            @match subject.fixed {
+                Some(share) => { ", " (share) " of requests" }
+                None => { ": " (steps.join(" → ")) }
+            }
+        }
+        p.facts {
+            (traffic(drill)) ", revision " (subject.plan.revision())
+            " (" (subject.plan.digest()) "), seed " (drill.args.seed)
+        }
+    }
+}
+
+/// The figures at the top of the page.
+fn tiles(drill: &Drill<'_>) -> Markup {
     let summaries = drill.summaries();
     let faults = || summaries.iter().filter(|summary| !summary.fault.is_healthy());
     let runs: usize = faults().map(|summary| summary.timelines.len()).sum();
-    let caught: usize = faults().map(Summary::aborted).sum();
-    let (wrong, possible) = drill.false_aborts();
-    let slowest = faults()
-        .filter_map(Summary::mttr_ms)
-        .fold(None, |most: Option<f64>, ms| Some(most.map_or(ms, |most| most.max(ms))));
-    let exposed = faults().filter(|summary| summary.aborted() > 0).filter_map(Summary::users);
-    let exposed = exposed
-        .fold(None, |most: Option<f64>, users| Some(most.map_or(users, |most| most.max(users))));
-    let good = |good: bool| if good { "good" } else { "bad" };
-    let mut html = String::from("<dl class=\"tiles\">\n");
-    let mut tile = |class: &str, figure: String, about: &str| {
-        html.push_str(&format!("<div class=\"{class}\"><dt>{about}</dt><dd>{figure}</dd></div>\n"));
+    let aborted: usize = faults().map(Summary::aborted).sum();
+    let (false_aborts, possible) = drill.false_aborts();
+    let slowest = faults().filter_map(Summary::mttr_ms).reduce(f64::max);
+    let exposed = faults().filter(|summary| summary.aborted() > 0);
+    let exposed = exposed.filter_map(Summary::exposed_users).reduce(f64::max);
+    let tile = |class: &str, figure: String, about: &str| {
+        html! { div class=(class) { dt { (about) } dd { (figure) } } }
     };
-    if runs > 0 {
-        tile(good(caught == runs), format!("{caught} of {runs}"), "faulty runs aborted");
-    }
-    if possible > 0 {
-        tile(good(wrong == 0), format!("{wrong} of {possible}"), "false aborts");
-    }
-    let time = |ms: Option<f64>| ms.map_or("none".to_owned(), |ms| duration(whole(ms)));
-    tile("", time(slowest), "slowest recovery");
-    tile("", exposed.map_or("none".to_owned(), percent), "most users exposed, if aborted");
-    html.push_str("</dl>\n");
-    html
-}
-
-fn table(drill: &Drill<'_>) -> String {
-    let mut html = String::from(
-        "<div class=\"wide\"><table>\n<thead><tr><th>fault</th><th>aborted</th><th class=\"number\">MTTD</th><th class=\"number\">MTTR</th>\
-         <th class=\"number\">users exposed</th><th class=\"number\">requests exposed</th><th class=\"number\">failed</th><th>share in the end</th></tr></thead>\n<tbody>\n",
-    );
-    for (index, summary) in drill.summaries().iter().enumerate() {
-        let healthy = summary.fault.is_healthy();
-        let all = summary.aborted() == summary.timelines.len();
-        let fine = if healthy { summary.aborted() == 0 } else { all };
-        let class = if fine { "good" } else { "bad" };
-        let time = |ms: Option<f64>| ms.map_or("–".to_owned(), |ms| duration(whole(ms)));
-        let struck = |text: Option<String>| text.filter(|_| !healthy).unwrap_or("–".to_owned());
-        html.push_str(&format!(
-            "<tr><td><a href=\"#run-{index}\">{}</a></td><td><span class=\"chip {class}\">{}</span></td><td class=\"number\">{}</td>\
-             <td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td class=\"number\">{}</td><td>{}</td></tr>\n",
-            escaped(&summary.fault.label),
-            aborted(summary),
-            time(summary.mttd_ms()),
-            time(summary.mttr_ms()),
-            struck(summary.users().map(percent)),
-            struck(summary.exposed().map(large)),
-            struck(summary.failed().map(large)),
-            end(summary),
-        ));
-    }
-    html.push_str("</tbody></table></div>\n");
-    html
-}
-
-fn section(drill: &Drill<'_>, summary: &Summary<'_>, index: usize) -> String {
-    let Some(timeline) = summary.typical() else { return String::new() };
-    let said = match timeline.aborted() {
-        Some(abort) if summary.fault.is_healthy() => {
-            format!("Aborted falsely after {}: {}.", duration(abort.at_ms), abort.reason)
+    html! {
+        dl.tiles {
+            @if runs > 0 {
+                (tile(good(aborted == runs), format!("{aborted} of {runs}"), "faulty runs aborted"))
+            }
+            @if possible > 0 {
+                (tile(good(false_aborts == 0), format!("{false_aborts} of {possible}"), "false aborts"))
+            }
+            (tile("", slowest.map_or("none".to_owned(), whole_ms), "slowest recovery"))
+            (tile("", exposed.map_or("none".to_owned(), percent), "most users exposed, if aborted"))
         }
-        Some(abort) => format!("Aborted after {}: {}.", duration(abort.at_ms), abort.reason),
+    }
+}
+
+/// The figures of each fault.
+fn table(drill: &Drill<'_>) -> Markup {
+    html! {
+        div.wide {
+            table {
+                thead {
+                    tr {
+                        th { "fault" } th { "aborted" }
+                        @for name in ["MTTD", "MTTR", "users exposed", "requests exposed", "failed"] {
+                            th.number { (name) }
+                        }
+                        th { "final share" }
+                    }
+                }
+                tbody {
+                    @for (index, summary) in drill.summaries().iter().enumerate() {
+                        (row(summary, index))
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn row(summary: &Summary<'_>, index: usize) -> Markup {
+    let healthy = summary.fault.is_healthy();
+    let all = summary.aborted() == summary.timelines.len();
+    let fine = if healthy { summary.aborted() == 0 } else { all };
+    let exposed = |figure: Option<String>| figure.filter(|_| !healthy);
+    let figures = [
+        summary.mttd_ms().map(whole_ms),
+        summary.mttr_ms().map(whole_ms),
+        exposed(summary.exposed_users().map(percent)),
+        exposed(summary.exposed_requests().map(large)),
+        exposed(summary.failed_requests().map(large)),
+    ];
+    html! {
+        tr {
+            td { a href={ "#run-" (index) } { (summary.fault.label) } }
+            td { span class={ "chip " (good(fine)) } { (abort_count(summary)) } }
+            @for figure in figures {
+                td.number { (figure.as_deref().unwrap_or("–")) }
+            }
+            td { (final_share(summary)) }
+        }
+    }
+}
+
+/// A run of a fault: what happened, and its plots.
+fn section(drill: &Drill<'_>, summary: &Summary<'_>, timeline: &Timeline, index: usize) -> Markup {
+    let healthy = summary.fault.is_healthy();
+    let outcome = match timeline.aborted() {
+        Some(abort) => {
+            let falsely = if healthy { " falsely" } else { "" };
+            format!("Aborted{falsely} after {}: {}.", duration(abort.at_ms), abort.reason)
+        }
         None if !drill.subject.has_gates() => {
-            "The rollout has no gates: nothing aborts it.".to_owned()
+            "The rollout has no gates, so nothing aborts it.".to_owned()
         }
-        None if summary.fault.is_healthy() => {
-            "Nothing goes wrong, and nothing stops it.".to_owned()
-        }
+        None if healthy => "There is no fault, and no gate aborted.".to_owned(),
         None if timeline.onset_ms >= timeline.end_ms => {
-            "It had not begun when the run ended.".to_owned()
+            "The run ended before the fault began.".to_owned()
         }
-        None => "No gate saw it.".to_owned(),
+        None => "No gate detected the fault.".to_owned(),
     };
-    let held = match timeline.pauses.first() {
-        Some(pause) => {
-            format!(
-                " A gate held a step {}, first because of {pause}.",
-                counted(timeline.pauses.len(), "time")
-            )
+    html! {
+        section id={ "run-" (index) } {
+            h2 { (summary.fault.label) }
+            p {
+                (outcome)
+                @if let Some(reason) = timeline.pauses.first() {
+                    " A gate paused the rollout " (counted(timeline.pauses.len(), "time"))
+                    ", first because of " (reason) "."
+                }
+                @if summary.timelines.len() > 1 { " One run of several." }
+            }
+            figure { (svg::plots(timeline, COLUMN_MS, drill.subject.has_gates())) }
         }
-        None => String::new(),
-    };
-    let of = if summary.timelines.len() > 1 { " One run of several." } else { "" };
-    format!(
-        "<section id=\"run-{index}\">\n<h2>{}</h2>\n<p>{}{of}</p>\n<figure>{}</figure>\n</section>\n",
-        escaped(&summary.fault.label),
-        escaped(&format!("{said}{held}")),
-        svg::plots(timeline, COLUMN_MS, drill.subject.has_gates()),
-    )
+    }
 }
 
-fn likeness(drill: &Drill<'_>) -> String {
-    let Some(timeline) = drill.healthy() else { return String::new() };
-    let judged = || drill.subject.groups.iter().enumerate().filter(|(_, group)| group.judged);
-    let mut rows = String::new();
-    for step_record in &timeline.step_records {
-        let Some(like) = Likeness::of(step_record) else { continue };
-        let pair = |[new, baseline]: [f64; 2]| {
-            format!(
-                "<td class=\"number\">{}</td><td class=\"number\">{}</td>",
-                percent(new),
-                percent(baseline)
-            )
-        };
-        let groups: String = judged().map(|(place, _)| pair(like.groups[place])).collect();
-        let [new, baseline] = like.users.map(grouped);
-        rows.push_str(&format!(
-            "<tr><td>{}</td><td class=\"number\">{new}</td><td class=\"number\">{baseline}</td>{groups}{}</tr>\n",
-            step_record.share,
-            pair(like.busiest)
-        ));
-    }
-    if rows.is_empty() {
-        return rows;
-    }
-    let mut names = vec!["users".to_owned()];
-    names.extend(judged().map(|(_, group)| format!("in {}", escaped(&group.name))));
-    names.push("requests by the busiest 1 %".to_owned());
-    let names: String = names
+/// The users of both arms in each step of the healthy run.
+fn composition(drill: &Drill<'_>) -> Markup {
+    let Some(timeline) = drill.healthy() else { return Markup::default() };
+    let steps: Vec<_> = timeline
+        .step_records
         .iter()
-        .map(|name| format!("<th class=\"number\" colspan=\"2\">{name}</th>"))
+        .filter_map(|step_record| Some((step_record, Composition::of(step_record)?)))
         .collect();
-    let arms = "<th class=\"number\">new</th><th class=\"number\">baseline</th>"
-        .repeat(2 + judged().count());
-    format!(
-        "<section>\n<h2>Who had the new version</h2>\n<p>A canary tells of everybody only if its users are like everybody. \
-         From the healthy run, users whom the share alone sent to their arm.</p>\n<div class=\"wide\"><table>\n<thead><tr><th rowspan=\"2\">share</th>{names}</tr>\
-         <tr>{arms}</tr></thead>\n<tbody>\n{rows}</tbody></table></div>\n</section>\n"
-    )
+    if steps.is_empty() {
+        return Markup::default();
+    }
+    let judged = || drill.subject.groups.iter().enumerate().filter(|(_, group)| group.judged);
+    let pair = |parts: [f64; 2]| html! { @for part in parts { td.number { (percent(part)) } } };
+    html! {
+        section {
+            h2 { "Users of the new version" }
+            p {
+                "A canary is representative only if its users are like the baseline's. \
+                 From the healthy run: the users whom the share alone sent to their arm."
+            }
+            div.wide {
+                table {
+                    thead {
+                        tr {
+                            th rowspan="2" { "share" }
+                            th.number colspan="2" { "users" }
+                            @for (_, group) in judged() {
+                                th.number colspan="2" { "in " (group.name) }
+                            }
+                            th.number colspan="2" { "requests by the busiest 1 %" }
+                        }
+                        tr {
+                            @for _ in 0..2 + judged().count() {
+                                th.number { "new" } th.number { "baseline" }
+                            }
+                        }
+                    }
+                    tbody {
+                        @for (step_record, composition) in &steps {
+                            tr {
+                                td { (step_record.share) }
+                                @for users in composition.users { td.number { (grouped(users)) } }
+                                @for (index, _) in judged() { (pair(composition.groups[index])) }
+                                (pair(composition.busiest))
+                            }
+                        }
+                    }
+                }
+            }
+        }
+    }
 }
 
-fn words(drill: &Drill<'_>) -> String {
-    let likelihood = if drill.subject.has_gates() { LIKELIHOOD } else { "" };
-    let mut html = format!(
-        "<section class=\"words\">\n<h2>What the words mean</h2>\n<dl>\n\
-         <dt>MTTD</dt><dd>from the fault's onset to the abort, at the filter's virtual clock</dd>\n\
-         <dt>MTTR</dt><dd>from the onset to the last request that was sent to the new version</dd>\n\
-         <dt>exposed</dt><dd>sent to the new version since the onset; users of all who were there in the run</dd>\n\
-         <dt>requests that fail</dt><dd>a rate over the last 1,000 requests of the arm, or all since the onset if they are fewer</dd>\n\
-         {likelihood}</dl>\n"
-    );
+fn glossary(drill: &Drill<'_>) -> Markup {
     let notes = notes(drill);
-    if !notes.is_empty() {
-        let items: String =
-            notes.iter().map(|note| format!("<li>{}</li>", escaped(note))).collect();
-        html.push_str(&format!("<ul>{items}</ul>\n"));
+    html! {
+        section.words {
+            h2 { "Glossary" }
+            dl {
+                dt { "MTTD" }
+                dd { "time to detect: from the onset of the fault to the abort" }
+                dt { "MTTR" }
+                dd { "time to recover: from the onset to the last request to the new version" }
+                dt { "exposed" }
+                dd { "sent to the new version since the onset; users as a part of all users in the run" }
+                dt { "requests that fail" }
+                dd { "the rate over the arm's last 1,000 requests, or all since the onset if they are fewer" }
+                @if drill.subject.has_gates() {
+                    dt { "likelihood" }
+                    dd {
+                        "the largest of all tests in the filter's latest evaluation, as a part of its \
+                         threshold: at 1 the gate acts. It restarts with each step"
+                    }
+                }
+            }
+            @if !notes.is_empty() {
+                ul { @for note in notes { li { (note) } } }
+            }
+        }
     }
-    html.push_str("</section>\n");
-    html
+}
+
+fn good(good: bool) -> &'static str {
+    if good { "good" } else { "bad" }
 }
 
 #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-fn whole(ms: f64) -> u64 {
-    ms as u64
+fn whole_ms(ms: f64) -> String {
+    duration(ms as u64)
 }

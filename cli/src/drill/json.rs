@@ -1,14 +1,14 @@
-//! A drill for tools.
+//! The JSON report of a drill.
 
-use super::summary::{Drill, Likeness, ratio};
+use super::summary::{Composition, Drill, ratio};
 use super::text::notes;
 use super::timeline::Timeline;
 use serde_json::{Value, json};
 
-/// Everything, each run by itself. Times are ms since the rollout began, parts are of one.
+/// The report with every run. Times are in ms since the start of the rollout, parts are from 0 to 1.
 pub(super) fn document(drill: &Drill<'_>) -> Value {
     let (args, subject) = (drill.args, drill.subject);
-    let (wrong, possible) = drill.false_aborts();
+    let (aborted, possible) = drill.false_aborts();
     let faults = drill.summaries().into_iter().map(|summary| {
         let healthy = summary.fault.is_healthy();
         json!({
@@ -30,7 +30,7 @@ pub(super) fn document(drill: &Drill<'_>) -> Value {
         "requestsPerSecond": args.rps,
         "users": args.users,
         "seed": args.seed,
-        "falseAborts": { "runs": wrong, "of": possible },
+        "falseAborts": { "runs": aborted, "of": possible },
         "faults": faults.collect::<Vec<_>>(),
         "notes": notes(drill),
     })
@@ -42,20 +42,20 @@ fn run(drill: &Drill<'_>, timeline: &Timeline, healthy: bool) -> Value {
         json!({ "atMs": abort.at_ms, "reason": abort.reason, "record": record })
     });
     let step_records = timeline.step_records.iter().map(|step_record| {
-        let like = Likeness::of(step_record).map(|like| {
-            let groups = drill.subject.groups.iter().zip(&like.groups);
+        let composition = Composition::of(step_record).map(|composition| {
+            let groups = drill.subject.groups.iter().zip(&composition.groups);
             let groups = groups.map(|(group, parts)| (group.name.clone(), json!(parts)));
             json!({
-                "users": like.users,
+                "users": composition.users,
                 "groups": groups.collect::<serde_json::Map<String, Value>>(),
-                "busiestUsersRequests": like.busiest,
+                "busiestUsersRequests": composition.busiest,
             })
         });
         json!({
             "step": step_record.step,
             "sharePercent": f64::from(step_record.share.millipercent()) / 1e3,
             "fromMs": step_record.from_ms,
-            "newAndBaseline": like,
+            "newAndBaseline": composition,
         })
     });
     json!({
@@ -63,11 +63,11 @@ fn run(drill: &Drill<'_>, timeline: &Timeline, healthy: bool) -> Value {
         "falseAbort": timeline.is_false_abort(healthy),
         "msToDetect": timeline.detected_ms(),
         "msToRecover": timeline.recovered_ms(),
-        "usersExposed": { "users": timeline.users_exposed, "part": ratio(timeline.users_exposed, timeline.users_seen) },
+        "usersExposed": { "users": timeline.users_exposed, "part": ratio(timeline.users_exposed, timeline.users_active) },
         "requestsExposed": {
             "requests": timeline.exposed.requests,
             "failed": timeline.exposed.failed,
-            "part": ratio(timeline.exposed.requests, timeline.requests_until_last),
+            "part": ratio(timeline.exposed.requests, timeline.requests_until_last_exposed),
         },
         "requests": timeline.requests,
         "promoted": timeline.is_promoted(),

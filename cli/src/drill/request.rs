@@ -1,4 +1,4 @@
-//! A user's requests: what they have in common, and what the proxy knows of them.
+//! A simulated user's request: its headers, and what the proxy knows of the connection.
 
 use super::subject::Subject;
 use serde_json::{Value, json};
@@ -6,16 +6,18 @@ use serin_core::spec::UnitSource;
 use serin_host_sim::StreamInfo;
 use std::borrow::Cow;
 
-/// What stays the same in all requests of a user.
+/// The parts that are equal in all requests of a user.
 pub(super) struct Request {
     headers: Vec<(String, String)>,
+    /// The claims of the verified JWT.
     pub(super) claims: serde_json::Map<String, Value>,
+    /// The client's address and port, if a group asks for one.
     pub(super) address: Option<String>,
     query: String,
 }
 
 impl Request {
-    /// The requests of a user with these attributes.
+    /// The request of a user with these attributes.
     pub(super) fn new(subject: &Subject, user: &str, attributes: &[(String, String)]) -> Request {
         let mut request = Request {
             headers: vec![
@@ -56,7 +58,7 @@ impl Request {
         request
     }
 
-    /// The headers of one of them.
+    /// The header block for a method and a path.
     pub(super) fn pairs<'r>(
         &'r self,
         method: &'r str,
@@ -72,9 +74,9 @@ impl Request {
         own.into_iter().chain(others)
     }
 
-    /// What the proxy knows of them beside their headers; `usual` is what it knows of everybody.
-    pub(super) fn info(&self, usual: &StreamInfo) -> StreamInfo {
-        let mut info = usual.clone();
+    /// The proxy's information about the stream: `base`, with the user's address and claims.
+    pub(super) fn info(&self, base: &StreamInfo) -> StreamInfo {
+        let mut info = base.clone();
         if let Some(address) = &self.address {
             info = info.source(address);
         }

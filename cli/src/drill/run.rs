@@ -1,50 +1,47 @@
 //! One run: requests through the real filter on a virtual clock, until the rollout is over.
 
-use super::decision_record::Decided;
-use super::observer::{Observer, Seen};
+use super::decision_record::RolloutDecision;
+use super::observer::Observer;
 use super::proxy::{MILLISECOND, Proxy};
 use super::run_config::RunConfig;
-use super::timeline::{Tick, Timeline};
+use super::timeline::{Likelihoods, Timeline};
 use super::upstream_model::UpstreamResponse;
 use rand::RngExt;
 use rand_distr::{Distribution, Exp1};
 use serin_core::Share;
-use serin_core::gate::Outcome;
 use serin_host_sim::Stream;
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
 
 const SECOND: u64 = 1_000_000_000;
-/// A run goes on for so long after there is nothing more to decide.
+/// How long a run goes on after an abort or a promotion.
 const AFTERWARDS_MS: u64 = 120_000;
-/// How long a step is watched that no clock ends.
+/// How long a run stays in a step without a hold.
 const OPEN_STEP_MS: u64 = 600_000;
 
-/// A request that waits for its answer.
-struct Open {
+/// A request that waits for its response.
+struct OpenRequest {
     stream: Stream,
     response: UpstreamResponse,
     new: bool,
-    seen: Option<Seen>,
 }
 
 /// The state of a run.
 struct Run<'a> {
     config: RunConfig<'a>,
     proxy: Proxy,
-    open: Vec<Option<Open>>,
+    /// The requests without a response, by index; indexes are reused.
+    open: Vec<Option<OpenRequest>>,
     free: Vec<usize>,
-    /// When each open request is answered.
+    /// The time of each response in ns, and the request's index in `open`.
     due: BinaryHeap<Reverse<(u64, usize)>>,
     observer: Option<Observer<'a>>,
     timeline: Timeline,
-    /// When the rollout has nothing more to decide, in ns.
-    settled: Option<u64>,
-    /// For each group of the subject, its bit among the cohorts that gates judge.
-    judged: Vec<u32>,
+    /// The end of the run in ns, once the rollout cannot change any more.
+    end: Option<u64>,
 }
 
-/// Runs it.
+/// Runs a rollout to its end.
 pub(super) fn run(config: RunConfig<'_>) -> Result<Timeline, String> {
     let mut run = Run::new(config)?;
     run.until_over();
@@ -60,36 +57,34 @@ impl<'a> Run<'a> {
         let (subject, fault) = (config.model.subject, config.model.fault);
         let proxy = Proxy::start(&config)?;
         let mut timeline = Timeline::new(subject, fault, config.users.list.len());
-        // Without a canary's share nothing changes by itself.
-        let settled = subject.fixed.map(|share| {
-            timeline.enter(share, config.model.start_ms);
+        // Only the share of a canary changes by itself.
+        let end = subject.fixed.map(|share| {
+            timeline.begin_step(share, config.model.start_ms);
             proxy.now_nanos() + OPEN_STEP_MS * MILLISECOND
         });
-        let bit = |name: &str| subject.judged_place(name).map_or(0, |place| 1 << place);
         Ok(Run {
             observer: Observer::new(subject),
-            judged: subject.groups.iter().map(|group| bit(&group.name)).collect(),
             config,
             proxy,
             open: Vec::new(),
             free: Vec::new(),
             due: BinaryHeap::new(),
             timeline,
-            settled,
+            end,
         })
     }
 
     fn until_over(&mut self) {
         let start = self.proxy.now_nanos();
-        let longest = self.config.load.longest_ms.saturating_mul(MILLISECOND);
-        let end = start.saturating_add(longest);
+        let length = self.config.load.max_ms.saturating_mul(MILLISECOND);
+        let end = start.saturating_add(length);
         let mut next_request = start + self.gap();
         let mut next_second = start + SECOND;
         let mut tick = self.proxy.next_tick();
         loop {
             let answer = self.due.peek().map_or(u64::MAX, |Reverse((at, _))| *at);
             let next = next_request.min(answer).min(tick).min(next_second);
-            let end = self.settled.map_or(end, |settled| settled.min(end));
+            let end = self.end.map_or(end, |earlier| earlier.min(end));
             if next >= end {
                 return self.proxy.wait_until(end);
             }
@@ -99,6 +94,7 @@ impl<'a> Run<'a> {
             } else if next == tick {
                 tick = self.proxy.tick();
             } else if next == next_second {
+                // After the filter's tick of the same time, so that its evaluation is observed.
                 self.second();
                 next_second += SECOND;
             } else {
@@ -108,7 +104,7 @@ impl<'a> Run<'a> {
         }
     }
 
-    /// Ns until the next request.
+    /// The time until the next request, in ns: exponential, so that requests arrive as a Poisson process.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     fn gap(&mut self) -> u64 {
         let gap: f64 = Exp1.sample(&mut self.config.random);
@@ -128,7 +124,7 @@ impl<'a> Run<'a> {
         });
         let (stream, passed) = self.proxy.request(worker, &user.request, method, path);
         let record = stream.filter_state("serin").unwrap_or_default();
-        let decided = Decided::read(&record);
+        let decided = RolloutDecision::read(&record);
         let decided = decided.filter(|decided| decided.rollout == model.subject.rollout);
         let now_ms = self.proxy.now_ms();
         let new = decided.as_ref().is_some_and(|decided| decided.arm == model.subject.arm);
@@ -137,51 +133,31 @@ impl<'a> Run<'a> {
             self.timeline.unanswered += 1;
             return;
         }
-        let chosen = decided.as_ref().and_then(|decided| decided.by_share);
-        self.timeline.request(now_ms, index, user, new, chosen.is_some());
-        self.follow(chosen.map(|(_, share)| share), now_ms);
+        let share = decided.as_ref().and_then(|decided| decided.share);
+        self.timeline.request(now_ms, index, user, new, share.is_some());
+        self.follow(share, now_ms);
         if decided.is_none() {
             self.timeline.strays += 1;
         }
-        let cohorts = self.cohorts(index);
-        let seen = chosen.map(|(bucket, _)| Seen {
-            canary: new,
-            bucket,
-            cohorts,
-            kpi: response.kpi,
-            outcome: Outcome::default(),
-        });
         let at = self.proxy.now_nanos() + response.micros * 1000;
-        let open = Open { stream, response, new, seen };
-        let place = match self.free.pop() {
-            Some(place) => place,
+        let open = OpenRequest { stream, response, new };
+        let index = match self.free.pop() {
+            Some(index) => index,
             None => {
                 self.open.push(None);
                 self.open.len() - 1
             }
         };
-        self.open[place] = Some(open);
-        self.due.push(Reverse((at, place)));
+        self.open[index] = Some(open);
+        self.due.push(Reverse((at, index)));
     }
 
-    /// Which of the gates' cohorts a user is in.
-    fn cohorts(&self, user: usize) -> u32 {
-        let groups = self.config.users.list[user].groups;
-        let judged = self.judged.iter().enumerate();
-        judged
-            .filter(|(bit, _)| groups & 1 << (*bit).min(31) != 0)
-            .fold(0, |bits, (_, bit)| bits | bit)
-    }
-
-    /// Another share means another step.
+    /// Follows the rollout to the step that a new share belongs to.
     fn follow(&mut self, share: Option<Share>, now_ms: u64) {
         let fixed = self.config.model.subject.fixed.is_some();
         let changed = |share: &Share| !fixed && Some(*share) != self.timeline.share();
         let Some(share) = share.filter(changed) else { return };
-        let step = self.timeline.enter(share, now_ms);
-        if let Some(observer) = &mut self.observer {
-            observer.enter(u32::try_from(step).unwrap_or(u32::MAX), share, now_ms);
-        }
+        let step = self.timeline.begin_step(share, now_ms);
         if self.timeline.aborted().is_some() {
             return;
         }
@@ -189,51 +165,40 @@ impl<'a> Run<'a> {
         let held = subject.steps.get(step).map(|step| step.hold_ms);
         let last = step + 1 >= subject.steps.len();
         let rest = match held {
-            // Everybody has it, or nobody will end this step.
+            // Everybody has the new version, or the step has no hold that ends it.
             _ if last && share == Share::ALL => Some(AFTERWARDS_MS),
             Some(None) => Some(OPEN_STEP_MS),
             _ => None,
         };
-        self.settled = rest.map(|rest| self.proxy.now_nanos() + rest * MILLISECOND);
+        self.end = rest.map(|rest| self.proxy.now_nanos() + rest * MILLISECOND);
     }
 
     fn answer(&mut self) {
-        let Some(Reverse((_, place))) = self.due.pop() else { return };
-        let Some(open) = self.open[place].take() else { return };
-        self.free.push(place);
+        let Some(Reverse((_, index))) = self.due.pop() else { return };
+        let Some(open) = self.open[index].take() else { return };
+        self.free.push(index);
         let event = self.config.model.subject.kpi.as_ref();
         let event = event.and_then(|event| event.header.as_deref()).filter(|_| open.response.kpi);
         self.proxy.answer(open.stream, &open.response, event);
         let failed = open.response.status >= 500;
         self.timeline.answer(self.proxy.now_ms(), open.new, failed);
-        if let (Some(observer), Some(mut seen)) = (&mut self.observer, open.seen) {
-            let kpi_header = seen.kpi;
-            seen.outcome = Outcome {
-                status: open.response.status,
-                failed: open.response.flags != 0,
-                micros: Some(open.response.micros),
-                kpi_header,
-            };
-            observer.record(&seen);
-        }
     }
 
-    /// Once a second: what gates have said, and where everything stands.
+    /// Records the audits of the last second, and the likelihoods as they are now.
     fn second(&mut self) {
         let now_ms = self.proxy.now_ms();
         for audit in self.proxy.take_audits() {
             let aborts = self.timeline.audit(audit, &self.config.model.subject.rollout);
             if aborts {
-                self.settled = Some(self.proxy.now_nanos() + AFTERWARDS_MS * MILLISECOND);
+                self.end = Some(self.proxy.now_nanos() + AFTERWARDS_MS * MILLISECOND);
             }
         }
-        let (against, promotion) = match &mut self.observer {
+        let likelihoods = match &self.observer {
             Some(observer) if self.timeline.aborted().is_none() => {
-                observer.look(now_ms);
-                (observer.against, observer.promotion)
+                observer.likelihoods(&self.proxy)
             }
-            _ => (0.0, 0.0),
+            _ => Likelihoods::default(),
         };
-        self.timeline.tick(now_ms, Tick { against, promotion });
+        self.timeline.second(now_ms, likelihoods);
     }
 }

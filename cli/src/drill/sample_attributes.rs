@@ -1,17 +1,17 @@
-//! Sample attributes: values that put a request into a cohort.
+//! Sample attributes: the values that put a request into a cohort, derived from its condition.
 
 use serde_json::Value;
 
-/// Attributes with values, such as `header.x-plan` and `enterprise`.
+/// Names and values of attributes, such as `header.x-plan` and `enterprise`.
 pub(super) type SampleAttributes = Vec<(String, String)>;
 
-/// Cohorts may name cohorts; what compiles is not deeper.
-const DEEPEST: usize = 64;
+/// The deepest nesting of conditions: a cohort may name a cohort.
+const MAX_DEPTH: usize = 64;
 
-/// Attributes that make a condition true; `None` if they cannot be found by looking at it. Whoever uses
-/// them has to try whether they do.
+/// The attributes that a condition asks for; `None` if they cannot be derived. They are a guess: the caller
+/// has to evaluate the condition with them.
 pub(super) fn find(cohorts: &Value, condition: &Value) -> Option<SampleAttributes> {
-    within(cohorts, condition, DEEPEST)
+    within(cohorts, condition, MAX_DEPTH)
 }
 
 fn within(cohorts: &Value, condition: &Value, depth: usize) -> Option<SampleAttributes> {
@@ -27,7 +27,7 @@ fn within(cohorts: &Value, condition: &Value, depth: usize) -> Option<SampleAttr
         return any.iter().find_map(|part| within(cohorts, part, depth));
     }
     if condition.get("not").is_some() {
-        // Whatever it is that must not be there: nobody brings it along unasked.
+        // A request without the attribute is the best guess.
         return Some(SampleAttributes::new());
     }
     let attribute = condition["attribute"].as_str()?;
@@ -37,7 +37,7 @@ fn within(cohorts: &Value, condition: &Value, depth: usize) -> Option<SampleAttr
     can_be_sent.then(|| vec![(attribute.to_owned(), value)])
 }
 
-/// A value that passes the operators, or at least the first of them.
+/// A value that the condition's first operator accepts.
 fn value(condition: &serde_json::Map<String, Value>) -> Option<String> {
     let (operator, operand) = condition.iter().find(|(name, _)| *name != "attribute")?;
     let first = operand.as_array().map_or(Some(operand), |list| list.first())?;
@@ -65,7 +65,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn attributes_are_found_where_they_can_be_sent() {
+    fn attributes_that_a_request_carries_are_found() {
         let cohorts = json!({
             "pro": { "attribute": "header.x-plan", "in": [ "pro", "max" ] },
             "corp": { "any": [

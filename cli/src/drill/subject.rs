@@ -1,4 +1,4 @@
-//! What is drilled: one rollout of a spec, and how requests reach it.
+//! The subject of a drill: one rollout of a spec, and how requests reach it.
 
 use super::sample_attributes::SampleAttributes;
 use crate::failure::Failure;
@@ -7,22 +7,23 @@ use serin_core::plan::RolloutId;
 use serin_core::spec::{HostMatch, Mode, PathMatch, Progress, Rollout, RouteMatch, UnitSource};
 use serin_core::{Plan, Share, Spec};
 
-/// 2026-01-01T00:00:00Z, for rollouts that begin at no moment.
-const SOME_MOMENT: u64 = 1_767_225_600_000;
+/// The start of rollouts without a `start`, in ms since 1970: 2026-01-01T00:00:00Z.
+const DEFAULT_START_MS: u64 = 1_767_225_600_000;
 
-/// One rollout of a spec.
+/// The drilled rollout.
 pub(super) struct Subject {
+    /// The spec as the filter reads it.
     pub(super) json: Vec<u8>,
     pub(super) plan: Plan,
     pub(super) id: RolloutId,
     pub(super) rollout: String,
-    /// The arm that a fault strikes.
+    /// The arm of the new version, which faults affect.
     pub(super) arm: String,
-    /// How the new version gets its requests, in a few words.
+    /// The rollout's mode in a word: canary, blue-green or split.
     pub(super) mode: String,
     pub(super) start_ms: u64,
     pub(super) steps: Vec<Step>,
-    /// The new version's share, if it is no canary's.
+    /// The new version's share where it does not change by itself: in a blue-green rollout or a split.
     pub(super) fixed: Option<Share>,
     pub(super) host: String,
     pub(super) path: String,
@@ -30,29 +31,39 @@ pub(super) struct Subject {
     pub(super) unit: Option<UnitSource>,
     /// The names of the cohorts that gates judge.
     pub(super) judged: Vec<String>,
-    /// Cohorts that gates judge first, in their order; then rings.
+    /// The groups with users: the cohorts that gates judge in their order, then the rings.
     pub(super) groups: Vec<Group>,
-    /// What is left out, and why.
-    pub(super) notes: Vec<String>,
+    /// The groups without users, by name.
+    pub(super) empty: Vec<(String, EmptyGroup)>,
 }
 
-/// Users that are in a cohort or ring.
+/// The users of a cohort or ring.
 pub(super) struct Group {
     pub(super) name: String,
-    /// Of all users.
+    /// The part of all users, 0 to 1.
     pub(super) part: f64,
-    /// What their requests have.
+    /// The attributes of their requests.
     pub(super) attributes: SampleAttributes,
-    /// Whether a gate judges it, rather than a ring taking it in.
+    /// Whether gates judge the group; otherwise it is a ring.
     pub(super) judged: bool,
+}
+
+/// Why no simulated user is in a group.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum EmptyGroup {
+    /// No request can be derived from the condition.
+    NotDerived,
+    /// The derived request does not meet the condition.
+    NotMet,
 }
 
 /// A step of the rollout; a rollout without steps has one.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Step {
     pub(super) share: Share,
-    /// `None` lasts until the spec changes.
+    /// How long the step lasts, in ms; `None` is until the spec changes.
     pub(super) hold_ms: Option<u64>,
+    /// Whether the step waits for its gate.
     pub(super) gated: bool,
 }
 
@@ -65,14 +76,15 @@ pub(super) struct KpiRequest {
 }
 
 impl Subject {
-    /// A rollout by its name, or the one that has most to show; without groups yet.
+    /// The rollout of a name; without a name the first with gates, or else with a new version. It has no
+    /// groups yet.
     pub(super) fn new(file: SpecFile, name: Option<&str>) -> Result<Subject, Failure> {
         let spec = Spec::from_json(&file.json);
         let spec = spec.map_err(|errors| Failure::spec(errors.to_string()))?;
         let name = chosen(&spec, name)?;
         let rollout = spec.rollouts.get(&name).ok_or_else(|| unknown(&name))?;
         let (arm, mode) = new_version(rollout).map_err(|why| {
-            Failure::trouble(format!("rollouts.{name}: {why}, so there is nothing to break"))
+            Failure::trouble(format!("rollouts.{name}: {why}, so it has no new version to drill"))
         })?;
         let found = file.plan.arm_named(&name, &arm).ok_or_else(|| unknown(&name))?;
         let (start_ms, steps) = steps(&rollout.mode);
@@ -98,36 +110,37 @@ impl Subject {
             unit: unit(&spec, rollout),
             judged: judged.cloned().collect(),
             groups: Vec::new(),
-            notes: Vec::new(),
+            empty: Vec::new(),
         })
     }
 
-    /// How the new version gets its requests, with its name.
-    pub(super) fn way(&self) -> String {
+    /// The mode and the new version's arm, for people: `blue-green green`.
+    pub(super) fn mode_and_arm(&self) -> String {
         if self.mode == self.arm { self.arm.clone() } else { format!("{} {}", self.mode, self.arm) }
     }
 
-    /// Whether anything judges the new version.
+    /// Whether gates judge the new version.
     pub(super) fn has_gates(&self) -> bool {
         self.trial().is_some()
     }
 
+    /// The trial that the gates judge.
     pub(super) fn trial(&self) -> Option<&serin_core::plan::Trial> {
         self.plan.rollout(self.id)?.trial()
     }
 
-    /// Which of the gates' cohorts this is.
-    pub(super) fn judged_place(&self, name: &str) -> Option<usize> {
+    /// The bit of a cohort among those that the gates judge.
+    pub(super) fn judged_bit(&self, name: &str) -> Option<usize> {
         let trial = self.trial()?;
         (1..trial.groups()).find(|index| trial.group(*index) == Some(name)).map(|index| index - 1)
     }
 }
 
 fn unknown(name: &str) -> Failure {
-    Failure::trouble(format!("there is no rollout {name:?}"))
+    Failure::trouble(format!("the spec has no rollout {name:?}"))
 }
 
-/// The one that is named, or the first with gates, or the first that has a new version at all.
+/// The name of the rollout to drill.
 fn chosen(spec: &Spec, name: Option<&str>) -> Result<String, Failure> {
     if let Some(name) = name {
         return Ok(name.to_owned());
@@ -136,21 +149,22 @@ fn chosen(spec: &Spec, name: Option<&str>) -> Result<String, Failure> {
     let gated = all().find(|(_, rollout)| rollout.abort_policy.gates.is_some());
     let new = || all().find(|(_, rollout)| new_version(rollout).is_ok());
     let first = || all().next();
-    let (name, _) = gated.or_else(new).or_else(first).ok_or_else(|| {
-        Failure::trouble("the spec has no rollouts, so there is nothing to break")
-    })?;
+    let (name, _) = gated
+        .or_else(new)
+        .or_else(first)
+        .ok_or_else(|| Failure::trouble("the spec has no rollout to drill"))?;
     Ok(name.to_string())
 }
 
-/// The arm that is new, and how it gets its requests.
+/// The arm of the new version, and the rollout's mode.
 fn new_version(rollout: &Rollout) -> Result<(String, String), &'static str> {
     let others = || rollout.arms.names().filter(|name| **name != *rollout.baseline);
     match &rollout.mode {
         Mode::Baseline => Err("everything goes to the baseline"),
         Mode::Canary { arm, .. } => {
             let only = || if others().count() == 1 { others().next() } else { None };
-            let called = || others().find(|name| *name == "canary");
-            let arm = arm.as_deref().or_else(only).or_else(called);
+            let named_canary = || others().find(|name| *name == "canary");
+            let arm = arm.as_deref().or_else(only).or_else(named_canary);
             Ok((arm.unwrap_or("canary").to_owned(), "canary".to_owned()))
         }
         Mode::BlueGreen { active, .. } if *active == rollout.baseline => {
@@ -164,11 +178,12 @@ fn new_version(rollout: &Rollout) -> Result<(String, String), &'static str> {
     }
 }
 
+/// The start in ms since 1970, and the steps.
 fn steps(mode: &Mode) -> (u64, Vec<Step>) {
     let always = |share| [Step { share, hold_ms: None, gated: false }].into();
-    let Mode::Canary { progress, .. } = mode else { return (SOME_MOMENT, always(Share::ALL)) };
+    let Mode::Canary { progress, .. } = mode else { return (DEFAULT_START_MS, always(Share::ALL)) };
     match progress {
-        Progress::Fixed(share) => (SOME_MOMENT, always(*share)),
+        Progress::Fixed(share) => (DEFAULT_START_MS, always(*share)),
         Progress::Steps { start, steps } => {
             let step = |step: &serin_core::spec::Step| {
                 let hold_ms = match step.hold {
@@ -177,38 +192,41 @@ fn steps(mode: &Mode) -> (u64, Vec<Step>) {
                 };
                 Step { share: step.share, hold_ms, gated: step.gated }
             };
-            let start = start.map_or(SOME_MOMENT, |start| start.unix_ms());
+            let start = start.map_or(DEFAULT_START_MS, |start| start.unix_ms());
             (start, steps.iter().map(step).collect())
         }
     }
 }
 
+/// A host and a path that the rollout matches.
 fn route(matches: &RouteMatch) -> (String, String) {
     let host = match matches.hosts.first() {
         Some(HostMatch::Exact(host)) => host.clone(),
         Some(HostMatch::Below(host)) => format!("www.{host}"),
         None => "drill.example.com".to_owned(),
     };
-    (host, matches.paths.first().map_or("/", text_of).to_owned())
+    (host, matches.paths.first().map_or("/", path_of).to_owned())
 }
 
-fn text_of(path: &PathMatch) -> &str {
+fn path_of(path: &PathMatch) -> &str {
     match path {
         PathMatch::Exact(path) | PathMatch::Prefix(path) => path,
     }
 }
 
+/// A request that is a KPI event of the rollout's gates.
 fn kpi(rollout: &Rollout, path: &str) -> Option<KpiRequest> {
     let event = rollout.abort_policy.gates.as_ref()?.kpi.as_ref()?;
     let status = (100..600).find(|status| event.status.contains(*status))?;
     Some(KpiRequest {
         method: event.methods.first().map_or("GET", String::as_str).to_owned(),
-        path: event.paths.first().map_or(path, text_of).to_owned(),
+        path: event.paths.first().map_or(path, path_of).to_owned(),
         header: event.header.clone(),
         status,
     })
 }
 
+/// The first source of the rollout's unit.
 fn unit(spec: &Spec, rollout: &Rollout) -> Option<UnitSource> {
     let named = rollout.bucketing.unit.as_deref().and_then(|name| spec.units.get(name));
     let sources = named.or_else(|| spec.units.values().next())?;

@@ -1,31 +1,30 @@
-//! What the runs of a fault come to.
+//! The summaries of a drill: one for each fault, over its runs.
 
 use super::args::DrillArgs;
 use super::fault::Fault;
 use super::step_record::{Mix, StepRecord};
 use super::subject::Subject;
 use super::timeline::Timeline;
-
 use serin_core::Share;
 
-/// A whole drill.
+/// A finished drill.
 pub(super) struct Drill<'a> {
     pub(super) args: &'a DrillArgs,
     pub(super) subject: &'a Subject,
     pub(super) faults: &'a [Fault],
-    /// For each fault, its runs.
+    /// The runs of each fault.
     pub(super) timelines: &'a [Vec<Timeline>],
 }
 
 impl<'a> Drill<'a> {
-    /// Each fault with what its runs come to.
+    /// The summary of each fault.
     pub(super) fn summaries(&self) -> Vec<Summary<'a>> {
         let of = |(fault, timelines): (&'a Fault, &'a Vec<Timeline>)| Summary { fault, timelines };
         self.faults.iter().zip(self.timelines).map(of).collect()
     }
 
-    /// Runs of healthy rollouts and of faults not yet begun in which a gate aborted, and all runs in
-    /// which that could happen.
+    /// The number of runs with a false abort, and of all runs that could have one: healthy runs, and
+    /// runs whose fault begins after the rollout.
     pub(super) fn false_aborts(&self) -> (usize, usize) {
         let runs = || {
             self.summaries().into_iter().flat_map(|summary| {
@@ -33,8 +32,9 @@ impl<'a> Drill<'a> {
             })
         };
         let possible = |(healthy, timeline): &(bool, &Timeline)| *healthy || timeline.onset_ms > 0;
-        let wrong = runs().filter(|(healthy, timeline)| timeline.is_false_abort(*healthy)).count();
-        (wrong, runs().filter(possible).count())
+        let aborted =
+            runs().filter(|(healthy, timeline)| timeline.is_false_abort(*healthy)).count();
+        (aborted, runs().filter(possible).count())
     }
 
     /// The first healthy run.
@@ -44,7 +44,7 @@ impl<'a> Drill<'a> {
     }
 }
 
-/// One fault with its runs; figures are medians.
+/// A fault with its runs. Its figures are medians; `None` if no run has the figure.
 #[derive(Clone, Copy)]
 pub(super) struct Summary<'a> {
     pub(super) fault: &'a Fault,
@@ -58,84 +58,87 @@ impl<'a> Summary<'a> {
         values.get(values.len().checked_sub(1)? / 2).copied()
     }
 
-    /// Runs that a gate aborted.
+    /// The number of runs that a gate aborted.
     pub(super) fn aborted(&self) -> usize {
         self.timelines.iter().filter(|timeline| timeline.aborted().is_some()).count()
     }
 
-    /// From the onset to the abort.
+    /// The time to detect (MTTD): from the onset to the abort, in ms.
     pub(super) fn mttd_ms(&self) -> Option<f64> {
         self.median(|timeline| Some(to_f64(timeline.detected_ms()?)))
     }
 
-    /// From the onset to the last request that met the new version.
+    /// The time to recover (MTTR): from the onset to the last request to the new version, in ms.
     pub(super) fn mttr_ms(&self) -> Option<f64> {
         self.median(|timeline| Some(to_f64(timeline.recovered_ms()?)))
     }
 
-    /// Of all users that were there, those who met the faulty version: 0 to 1.
-    pub(super) fn users(&self) -> Option<f64> {
-        self.median(|timeline| Some(ratio(timeline.users_exposed, timeline.users_seen)))
+    /// The part of the active users with a request to the faulty version, 0 to 1.
+    pub(super) fn exposed_users(&self) -> Option<f64> {
+        self.median(|timeline| Some(ratio(timeline.users_exposed, timeline.users_active)))
     }
 
-    /// Of all requests from the onset to the last exposed one, those that met the faulty version.
-    pub(super) fn requests(&self) -> Option<f64> {
-        self.median(|timeline| Some(ratio(timeline.exposed.requests, timeline.requests_until_last)))
+    /// The part of the requests to the faulty version, from the onset to the last exposed request, 0 to 1.
+    pub(super) fn exposed_part(&self) -> Option<f64> {
+        self.median(|timeline| {
+            Some(ratio(timeline.exposed.requests, timeline.requests_until_last_exposed))
+        })
     }
 
-    /// How many requests that is.
-    pub(super) fn exposed(&self) -> Option<f64> {
+    /// The number of requests to the faulty version.
+    pub(super) fn exposed_requests(&self) -> Option<f64> {
         self.median(|timeline| Some(to_f64(timeline.exposed.requests)))
     }
 
-    /// Requests of the new version that failed since the onset.
-    pub(super) fn failed(&self) -> Option<f64> {
+    /// The number of requests to the faulty version that failed.
+    pub(super) fn failed_requests(&self) -> Option<f64> {
         self.median(|timeline| Some(to_f64(timeline.exposed.failed)))
     }
 
-    /// Runs in which everybody got the new version.
+    /// The number of runs in which every user got the new version.
     pub(super) fn promoted(&self) -> usize {
         self.timelines.iter().filter(|timeline| timeline.is_promoted()).count()
     }
 
-    /// The largest share that any run came to.
-    pub(super) fn reached(&self) -> Share {
+    /// The largest share of all runs.
+    pub(super) fn max_share(&self) -> Share {
         self.timelines.iter().filter_map(Timeline::share).max().unwrap_or_default()
     }
 
-    /// The first run that was aborted, or the first.
+    /// The run to show: the first with an abort, else the first.
     pub(super) fn typical(&self) -> Option<&'a Timeline> {
         let aborted = self.timelines.iter().find(|timeline| timeline.aborted().is_some());
         aborted.or(self.timelines.first())
     }
 }
 
-/// How alike the users of the new version and of the baseline are, in a step.
-pub(super) struct Likeness {
-    /// For each group of the subject: its part of the new version's users, and of the baseline's.
-    pub(super) groups: Vec<[f64; 2]>,
-    /// The busiest hundredth's part of the requests.
-    pub(super) busiest: [f64; 2],
+/// The composition of both arms in a step: the new version's, then the baseline's.
+pub(super) struct Composition {
+    /// The number of users.
     pub(super) users: [u64; 2],
+    /// The part of the users in each group of the subject, 0 to 1.
+    pub(super) groups: Vec<[f64; 2]>,
+    /// The busiest users' part of the requests, 0 to 1.
+    pub(super) busiest: [f64; 2],
 }
 
-impl Likeness {
-    /// `None` where nobody is left to compare with.
-    pub(super) fn of(step_record: &StepRecord) -> Option<Likeness> {
+impl Composition {
+    /// The composition of a step; `None` if an arm has no users.
+    pub(super) fn of(step_record: &StepRecord) -> Option<Composition> {
         let arms = [&step_record.new, &step_record.baseline];
         if arms.iter().any(|mix| mix.users == 0) {
             return None;
         }
-        let group = |place: usize| arms.map(|mix: &Mix| ratio(mix.groups[place], mix.users));
-        Some(Likeness {
+        let group = |index: usize| arms.map(|mix: &Mix| ratio(mix.groups[index], mix.users));
+        Some(Composition {
+            users: arms.map(|mix| mix.users),
             groups: (0..step_record.new.groups.len()).map(group).collect(),
             busiest: arms.map(|mix| ratio(mix.busiest, mix.requests)),
-            users: arms.map(|mix| mix.users),
         })
     }
 }
 
-/// A part of one; 0 of nothing.
+/// A part of a whole, 0 to 1; 0 if the whole is 0.
 pub(super) fn ratio(part: u64, all: u64) -> f64 {
     if all == 0 { 0.0 } else { to_f64(part) / to_f64(all) }
 }

@@ -1,4 +1,5 @@
-//! The timeline of a run: counters that are updated as it goes, so that a run of a million requests fits.
+//! The timeline of a run: counters that are updated as the run goes on, so that a million requests fit in
+//! memory.
 
 use super::fault::Fault;
 use super::step_record::StepRecord;
@@ -10,12 +11,12 @@ use serin_core::Share;
 /// The width of a column of the plots, in ms.
 pub(super) const COLUMN_MS: u64 = 10_000;
 
-/// The likelihoods, evaluated once a second.
+/// The likelihoods of a gate, each as a part of its threshold: from 1 on it has crossed.
 #[derive(Clone, Copy, Debug, Default)]
-pub(super) struct Tick {
-    /// The largest likelihood against the new version, as a part of its threshold.
+pub(super) struct Likelihoods {
+    /// The largest likelihood against the new version.
     pub(super) against: f64,
-    /// The likelihood for promotion, as a part of its threshold.
+    /// The likelihood for promotion.
     pub(super) promotion: f64,
 }
 
@@ -33,7 +34,8 @@ pub(super) struct Column {
     pub(super) baseline: Count,
     /// The share in force at its end, 0 to 1.
     pub(super) share: f64,
-    pub(super) tick: Tick,
+    /// The likelihoods at its end.
+    pub(super) likelihoods: Likelihoods,
 }
 
 /// An abort by a gate.
@@ -42,7 +44,7 @@ pub(super) struct Aborted {
     /// In ms since the rollout began.
     pub(super) at_ms: u64,
     pub(super) reason: String,
-    /// The record, as it was logged.
+    /// The audit record as the filter logged it.
     pub(super) record: String,
 }
 
@@ -58,29 +60,32 @@ pub(super) struct Timeline {
     pub(super) columns: Vec<Column>,
     pub(super) step_records: Vec<StepRecord>,
     abort: Option<Aborted>,
-    /// How often a gate held a step, and why the first time.
+    /// The reasons of the pauses, in order.
     pub(super) pauses: Vec<String>,
-    pub(super) records: u64,
-    /// Requests of the rollout, all and since the onset.
+    /// Requests of the rollout in the whole run.
     pub(super) requests: u64,
-    pub(super) requests_since: u64,
+    /// Requests of the rollout since the onset.
+    requests_since_onset: u64,
     /// Requests to the new version since the onset, and those that failed.
     pub(super) exposed: Count,
-    /// The last of them.
+    /// The time of the last exposed request.
     pub(super) last_exposed_ms: Option<u64>,
-    /// All requests between the onset and the last of them.
-    pub(super) requests_until_last: u64,
+    /// Requests of both arms from the onset to the last exposed one.
+    pub(super) requests_until_last_exposed: u64,
     /// Requests that the filter did not let through.
     pub(super) unanswered: u64,
     /// Requests that belong to another rollout, or to none.
     pub(super) strays: u64,
-    /// Users: bit 0 has been there, bit 1 met the new version since the onset.
+    /// Each user's bits: bit 0 for any request, bit 1 for one to the new version since the onset.
     users: Vec<u8>,
-    pub(super) users_seen: u64,
+    /// Users with a request in the run.
+    pub(super) users_active: u64,
+    /// Users with a request to the new version since the onset.
     pub(super) users_exposed: u64,
 }
 
 impl Timeline {
+    /// The timeline at the beginning of a run.
     pub(super) fn new(subject: &Subject, fault: &Fault, users: usize) -> Timeline {
         Timeline {
             label: fault.label.clone(),
@@ -93,16 +98,15 @@ impl Timeline {
             step_records: Vec::new(),
             abort: None,
             pauses: Vec::new(),
-            records: 0,
             requests: 0,
-            requests_since: 0,
+            requests_since_onset: 0,
             exposed: Count::default(),
             last_exposed_ms: None,
-            requests_until_last: 0,
+            requests_until_last_exposed: 0,
             unanswered: 0,
             strays: 0,
             users: vec![0; users],
-            users_seen: 0,
+            users_active: 0,
             users_exposed: 0,
         }
     }
@@ -115,8 +119,9 @@ impl Timeline {
         let index = usize::try_from(self.since_start(now_ms) / COLUMN_MS).ok()?;
         let share = self.share().map_or(0.0, part);
         while self.columns.len() <= index {
-            let last = self.columns.last().map_or(Tick::default(), |column| column.tick);
-            self.columns.push(Column { share, tick: last, ..Column::default() });
+            let last = self.columns.last();
+            let likelihoods = last.map_or(Likelihoods::default(), |column| column.likelihoods);
+            self.columns.push(Column { share, likelihoods, ..Column::default() });
         }
         self.columns.get_mut(index)
     }
@@ -126,11 +131,12 @@ impl Timeline {
         self.step_records.last().map(|step_record| step_record.share)
     }
 
+    /// The abort, if a gate aborted.
     pub(super) fn aborted(&self) -> Option<&Aborted> {
         self.abort.as_ref()
     }
 
-    /// A request has been decided.
+    /// Counts a decided request.
     pub(super) fn request(
         &mut self,
         now_ms: u64,
@@ -143,12 +149,12 @@ impl Timeline {
         self.requests += 1;
         self.users[index] |= 1;
         if at >= self.onset_ms {
-            self.requests_since += 1;
+            self.requests_since_onset += 1;
             if new {
                 self.users[index] |= 2;
                 self.exposed.requests += 1;
                 self.last_exposed_ms = Some(at);
-                self.requests_until_last = self.requests_since;
+                self.requests_until_last_exposed = self.requests_since_onset;
             }
         }
         if let Some(step_record) = self.step_records.last_mut().filter(|_| by_share) {
@@ -156,7 +162,7 @@ impl Timeline {
         }
     }
 
-    /// A request has been answered.
+    /// Counts a response.
     pub(super) fn answer(&mut self, now_ms: u64, new: bool, failed: bool) {
         let at = self.since_start(now_ms);
         if new && at >= self.onset_ms {
@@ -169,8 +175,8 @@ impl Timeline {
         }
     }
 
-    /// Another share is in force; the step that it belongs to.
-    pub(super) fn enter(&mut self, share: Share, now_ms: u64) -> usize {
+    /// Begins the step that a new share belongs to, and returns its index.
+    pub(super) fn begin_step(&mut self, share: Share, now_ms: u64) -> usize {
         let from = self.step_records.last().map_or(0, |step_record| step_record.step + 1);
         let later = self.steps.iter().enumerate().skip(from);
         let found = later.into_iter().find(|(_, step)| step.share == share);
@@ -186,21 +192,20 @@ impl Timeline {
         step
     }
 
-    /// A gate has decided something by itself; whether that ends the rollout.
+    /// Takes an audit record, and returns whether it aborts the rollout.
     pub(super) fn audit(&mut self, record: String, rollout: &str) -> bool {
         let read: Value = serde_json::from_str(&record).unwrap_or_default();
         if read["rollout"] != rollout {
             return false;
         }
-        self.records += 1;
         let reason = read["reason"].as_str().unwrap_or("no reason").to_owned();
         match read["verdict"].as_str() {
             Some("abort") if self.abort.is_none() => {
                 let at = read["at"].as_u64().unwrap_or(self.start_ms);
                 let at_ms = self.since_start(at);
-                let against = largest(&read);
+                let against = largest_likelihood(&read);
                 if let Some(column) = self.column(at) {
-                    column.tick.against = against;
+                    column.likelihoods.against = against;
                 }
                 self.abort = Some(Aborted { at_ms, reason, record });
                 true
@@ -213,60 +218,61 @@ impl Timeline {
         }
     }
 
-    pub(super) fn tick(&mut self, now_ms: u64, tick: Tick) {
+    /// Records the share and the likelihoods; called once a second.
+    pub(super) fn second(&mut self, now_ms: u64, likelihoods: Likelihoods) {
         let stopped = self.abort.is_some();
         let share = if stopped { 0.0 } else { self.share().map_or(0.0, part) };
         if let Some(column) = self.column(now_ms) {
             column.share = share;
             if !stopped {
-                column.tick = tick;
+                column.likelihoods = likelihoods;
             }
         }
     }
 
-    /// The run is over.
+    /// Ends the run.
     pub(super) fn close(&mut self, now_ms: u64, users: &[User]) {
         self.end_ms = self.since_start(now_ms);
         let count = |bit: u8| self.users.iter().filter(|user| **user & bit != 0).count() as u64;
-        (self.users_seen, self.users_exposed) = (count(1), count(2));
+        (self.users_active, self.users_exposed) = (count(1), count(2));
         for step_record in &mut self.step_records {
             step_record.close(users);
         }
         self.users = Vec::new();
     }
 
-    /// Whether everybody has the new version in the end.
+    /// Whether every user has the new version at the end.
     pub(super) fn is_promoted(&self) -> bool {
         self.abort.is_none() && self.share() == Some(Share::ALL)
     }
 
-    /// Whether the run ended while the rollout had more steps to come, with nothing that stopped it.
+    /// Whether the run ended before the rollout's last step, without an abort.
     pub(super) fn was_cut(&self, subject: &Subject) -> bool {
         let Some(step_record) = self.step_records.last() else { return self.abort.is_none() };
         let open = subject.steps.get(step_record.step).is_some_and(|step| step.hold_ms.is_none());
         self.abort.is_none() && subject.fixed.is_none() && !open && !self.is_promoted()
     }
 
-    /// From the onset to the abort.
+    /// The time from the onset to the abort, in ms.
     pub(super) fn detected_ms(&self) -> Option<u64> {
         self.abort.as_ref()?.at_ms.checked_sub(self.onset_ms)
     }
 
-    /// From the onset to the last request that met the new version; with an abort alone.
+    /// The time from the onset to the last request to the new version, in ms; `None` without an abort.
     pub(super) fn recovered_ms(&self) -> Option<u64> {
         self.detected_ms()?;
         Some(self.last_exposed_ms.unwrap_or(self.onset_ms).saturating_sub(self.onset_ms))
     }
 
-    /// Whether a gate aborted though nothing was wrong.
+    /// Whether a gate aborted without a fault: in a healthy run, or before the onset.
     pub(super) fn is_false_abort(&self, healthy: bool) -> bool {
-        let early = |abort: &Aborted| abort.at_ms < self.onset_ms;
-        self.abort.as_ref().is_some_and(|abort| healthy || early(abort))
+        let before_onset = |abort: &Aborted| abort.at_ms < self.onset_ms;
+        self.abort.as_ref().is_some_and(|abort| healthy || before_onset(abort))
     }
 }
 
-/// The largest likelihood against the new version in a record, as a part of its threshold.
-fn largest(record: &Value) -> f64 {
+/// The largest likelihood against the new version in an audit record, as a part of its threshold.
+fn largest_likelihood(record: &Value) -> f64 {
     let levels = record["likelihoods"].as_array().into_iter().flatten();
     let against = levels.filter(|level| level["process"] != "promotion");
     let part = |level: &Value| Some(level["level"].as_f64()? / level["threshold"].as_f64()?);

@@ -6,21 +6,21 @@ use super::users::{Random, User};
 use rand::RngExt;
 use rand_distr::{Distribution, LogNormal};
 
-/// ln of 4, the ratio of p99 and p50, in standard deviations.
+/// The spread of the log-normal response times: ln 4 over 2.326 standard deviations makes p99 4 times p50.
 const SIGMA: f64 = 0.596;
 const P50_MS: f64 = 50.0;
-/// Envoy's flag for a connection that could not be made.
+/// Envoy's response flag for a connection that could not be made.
 const NO_CONNECTION: i64 = 0x20;
-/// A part of the shadow's answers that differ while that is the fault.
+/// The part of a faulty shadow's responses that differ.
 const DIFFERENT: f64 = 0.2;
 
-/// The upstreams behind the filter, with the fault that strikes them.
+/// The upstreams behind the filter, and the fault of the new version.
 #[derive(Clone, Copy)]
 pub(super) struct UpstreamModel<'a> {
     pub(super) subject: &'a Subject,
     pub(super) fault: &'a Fault,
-    /// How many of the baseline's requests fail, 0 to 1: half of them by chance, the other half
-    /// because their users' clients always fail.
+    /// The baseline's error rate, 0 to 1: half of the failures by chance, the other half from users whose
+    /// clients always fail.
     pub(super) errors: f64,
     pub(super) start_ms: u64,
 }
@@ -35,12 +35,13 @@ pub(super) struct UpstreamResponse {
 }
 
 impl UpstreamModel<'_> {
-    /// Whether the fault is there.
-    pub(super) fn struck(&self, now_ms: u64) -> bool {
+    /// Whether the fault has begun.
+    pub(super) fn has_begun(&self, now_ms: u64) -> bool {
         now_ms >= self.start_ms.saturating_add(self.fault.onset_ms)
     }
 
-    /// `new` is whether it went to the new version, `asks` whether it may be a KPI event.
+    /// The response to a user's request. `new` says whether the new version gets it, `asks` whether it may
+    /// be a KPI event.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     pub(super) fn respond(
         &self,
@@ -50,7 +51,7 @@ impl UpstreamModel<'_> {
         now_ms: u64,
         random: &mut Random,
     ) -> UpstreamResponse {
-        let hit = new && self.struck(now_ms) && self.is_meant(user);
+        let hit = new && self.has_begun(now_ms) && self.affects(user);
         let fault = self.fault;
         if hit && fault.down {
             return UpstreamResponse {
@@ -76,7 +77,7 @@ impl UpstreamModel<'_> {
         let event = self.subject.kpi.as_ref().filter(|_| asks);
         let status = match event {
             _ if failed => 503,
-            // The order is refused: no error, and no event.
+            // A refused order is neither an error nor a KPI event.
             Some(_) if lost => 409,
             Some(event) => event.status,
             None => 200,
@@ -85,14 +86,14 @@ impl UpstreamModel<'_> {
         UpstreamResponse { status, micros: (ms * 1000.0) as u64, flags: 0, kpi }
     }
 
-    fn is_meant(&self, user: &User) -> bool {
+    fn affects(&self, user: &User) -> bool {
         let Some(cohort) = &self.fault.cohort else { return true };
-        let place = self.subject.groups.iter().position(|group| group.name == *cohort);
-        place.is_some_and(|bit| user.groups & 1 << bit.min(31) != 0)
+        let index = self.subject.groups.iter().position(|group| group.name == *cohort);
+        index.is_some_and(|bit| user.groups & 1 << bit.min(31) != 0)
     }
 }
 
-/// The status that a shadow answers with; `differs` is whether that is the fault.
+/// The status of a shadow's response. `differs` says whether the shadow is faulty.
 pub(super) fn shadow_status(differs: bool, random: &mut Random) -> u16 {
     if differs && random.random::<f64>() < DIFFERENT { 500 } else { 200 }
 }

@@ -1,4 +1,4 @@
-//! `serin export envoy`.
+//! `serin export envoy`: the arguments.
 
 use super::common::CommonArgs;
 use clap::Args;
@@ -8,10 +8,10 @@ use std::net::SocketAddr;
 
 const HELP: &str = "\
 Files: filter.yaml (an entry of http_filters), routes.yaml (routes of a virtual host), stats.yaml
-(labels of metrics); with --ecds also ecds.yaml, with --bootstrap also envoy.yaml.
+(metric labels); with --ecds also ecds.yaml, with --bootstrap also envoy.yaml.
 
-Testers' keys (SERIN_OVERRIDE_KEYS) and what gates need (SERIN_STATE_URL, SERIN_WEBHOOK_URL, …) stay in
-Envoy's environment: the files name the variables only.
+Override keys (SERIN_OVERRIDE_KEYS) and the settings of gates (SERIN_STATE_URL, SERIN_WEBHOOK_URL, …) stay
+in Envoy's environment: the files contain only the variables' names.
 
 Examples:
   serin export envoy spec.yaml --filter /etc/envoy/serin-filter.wasm --out envoy
@@ -22,32 +22,32 @@ Examples:
 pub(crate) struct EnvoyArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// Where Envoy finds the filter
+    /// The path of the filter on Envoy's machine
     #[arg(long, value_name = "PATH", default_value = "/etc/envoy/serin-filter.wasm")]
     filter: String,
-    /// Deliver the spec by this file, as Envoy sees it: a change then needs no restart. Without it the
-    /// spec stands in the filter's own configuration
+    /// The path on Envoy's machine of a file that delivers the spec, so that a change needs no restart
+    /// [default: the spec is in the filter's configuration]
     #[arg(long, value_name = "PATH")]
     ecds: Option<String>,
-    /// The cluster of requests that belong to no rollout [default: the baselines' target, if they
-    /// share one]
+    /// The cluster of requests without a rollout [default: the baselines' target, if they share one]
     #[arg(long, value_name = "TARGET")]
     default: Option<String>,
-    /// Write a whole configuration too, that Envoy starts with
+    /// Also write a whole configuration that Envoy can start with
     #[arg(long)]
     bootstrap: bool,
-    /// Where a target is; needed for each of them
+    /// The address of a target; needed for each target
     #[arg(long = "upstream", value_name = "TARGET=HOST:PORT", value_parser = upstream, requires = "bootstrap")]
     upstreams: Vec<Upstream>,
-    /// Where Envoy listens
+    /// The address that Envoy listens on
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:8080", requires = "bootstrap")]
     listen: SocketAddr,
-    /// Where Envoy's admin interface listens
+    /// The address of Envoy's admin interface
     #[arg(long, value_name = "ADDR", default_value = "127.0.0.1:9901", requires = "bootstrap")]
     admin: SocketAddr,
 }
 
 impl EnvoyArgs {
+    /// The common arguments, and the target with its options.
     pub(super) fn split(self) -> (CommonArgs, Target) {
         let bootstrap =
             Bootstrap { listen: self.listen, admin: self.admin, upstreams: self.upstreams };
@@ -61,9 +61,10 @@ impl EnvoyArgs {
     }
 }
 
+/// Parses `TARGET=HOST:PORT`.
 fn upstream(text: &str) -> Result<Upstream, String> {
-    let (target, address) = text.split_once('=').ok_or("not of the form TARGET=HOST:PORT")?;
-    let (host, port) = address.rsplit_once(':').ok_or("not of the form TARGET=HOST:PORT")?;
+    let (target, address) = text.split_once('=').ok_or("the form is TARGET=HOST:PORT")?;
+    let (host, port) = address.rsplit_once(':').ok_or("the form is TARGET=HOST:PORT")?;
     let port = port.parse().ok().filter(|port| *port != 0);
     let port = port.ok_or_else(|| format!("{address} has no port from 1 to 65535"))?;
     let bare = host.strip_prefix('[').and_then(|host| host.strip_suffix(']'));
@@ -72,7 +73,7 @@ fn upstream(text: &str) -> Result<Upstream, String> {
     let host = match bare {
         Some(address) => address,
         None if !host.is_empty() && host.bytes().all(is_name) => host,
-        None => return Err(format!("{host} is neither a name nor an address")),
+        None => return Err(format!("{host} is neither a host name nor an IP address")),
     };
     if target.is_empty() {
         return Err("the target before = is empty".to_owned());

@@ -1,4 +1,4 @@
-//! `serin export`: what other tools are to be told of a spec.
+//! `serin export`: a spec as the configuration of other tools.
 
 mod argo;
 mod common;
@@ -13,33 +13,33 @@ use crate::failure::Failure;
 use crate::{diagnostics, input, spec_file};
 use clap::Subcommand;
 use serin_core::Spec;
-use serin_fleet::export::{Problem, Source, mark};
+use serin_fleet::export::{Cause, Problem, Source, mark};
 
 /// What `serin export --help` ends with.
 pub(crate) const HELP: &str = "\
-Without --out everything goes to standard output, in documents that begin with --- and the file's
-name. Equal specs and options give equal bytes. No file holds a secret.
+Without --out all files go to standard output, each as a document that begins with --- and the file's
+name. Equal specs and options give equal bytes. No file contains a secret.
 
-Exit codes: 0 exported; 1 the spec has errors, lacks what the target needs, or --check found files
-that differ; 2 wrong usage or a file that cannot be read or written.
+Exit codes: 0 exported; 1 the spec has errors or lacks something that the tool needs, or --check found
+files that differ; 2 wrong usage or a file that cannot be read or written.
 
 Examples:
   serin export envoy spec.yaml --out envoy
   serin export envoy spec.yaml --bootstrap --upstream shop-stable=10.0.0.1:80 \\
     --upstream shop-canary=10.0.0.2:80 --only envoy.yaml > envoy.yaml";
 
-/// Whom to export to.
+/// The tool to export to.
 #[derive(Subcommand)]
 pub(crate) enum ExportCommand {
-    /// Envoy: the filter, its delivery by a file, routes, labels of metrics, a whole configuration
+    /// Envoy: the filter, routes, metric labels; optionally ECDS delivery or a whole configuration
     Envoy(envoy::EnvoyArgs),
-    /// Istio: the filter as an extension, VirtualServices or HTTPRoutes, subsets, labels of metrics
+    /// Istio: the filter as an extension, VirtualServices or HTTPRoutes, subsets, metric labels
     Istio(istio::IstioArgs),
-    /// Cloudflare: the Worker's wrangler.jsonc, and the spec for it or for KV
+    /// Cloudflare: the Worker's wrangler.jsonc, and the spec for its code or for KV
     Worker(worker::WorkerArgs),
-    /// Argo Rollouts: steps that keep pods ready, and an analysis of the fleet's evidence
+    /// Argo Rollouts: steps that scale the pods, and an analysis of the fleet's evidence
     Argo(argo::ArgoArgs),
-    /// Flagger: a Canary that shifts no traffic, metrics of the fleet's evidence, webhooks
+    /// Flagger: a Canary that leaves routing to Serin, metrics of the fleet's evidence, webhooks
     Flagger(flagger::FlaggerArgs),
     /// Prometheus: rules that record the fleet's evidence and alert on it
     Prometheus(monitoring::PrometheusArgs),
@@ -60,7 +60,7 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
     let name = common.spec.display().to_string();
     let text = input::read(&common.spec)?;
     let file = spec_file::parse(&common.spec, &text)?;
-    // What would be isolated at a host is a mistake to whoever ships it.
+    // A host would isolate these flags. In an export they are errors.
     let refused = || match diagnostics::errors(&common.spec, &text) {
         shown if shown.is_empty() => Failure::spec(file.plan.isolated().to_string()),
         shown => Failure::spec(shown),
@@ -79,7 +79,7 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
         if artifacts.is_empty() {
             let target = target.name();
             return Err(Failure::trouble(format!(
-                "--only: {target} has no file {only}, use {names}"
+                "--only: the export to {target} has no file {only}, use {names}"
             )));
         }
     }
@@ -92,13 +92,13 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
     output::write(&folder, &artifacts)
 }
 
-/// Everything that keeps a spec from being exported, a line each.
+/// The failure that lists the problems of an export, one a line.
 fn problem(name: &str, problems: &[Problem]) -> Failure {
     let lines: Vec<String> = problems
         .iter()
-        .map(|Problem(why)| {
-            // What is wrong with an option is not in the spec.
-            if why.starts_with("--") { why.clone() } else { format!("{name}: {why}") }
+        .map(|problem| match problem.cause {
+            Cause::Options(_) => problem.to_string(),
+            Cause::Spec(_) => format!("{name}: {problem}"),
         })
         .collect();
     Failure::spec(lines.join("\n       "))

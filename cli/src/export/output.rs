@@ -1,4 +1,4 @@
-//! Artifacts to standard output, or to files.
+//! The output of an export: to standard output, or to files.
 
 use crate::failure::{Failure, SPEC_ERRORS};
 use crate::style::{self, Tone};
@@ -6,14 +6,14 @@ use serin_fleet::export::Artifact;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
 
-/// A folder that files are written into.
+/// The folder of an export.
 pub(super) struct Folder<'a> {
     pub(super) path: &'a Path,
-    /// How files of this target begin, if those that are not exported any more are to go.
+    /// The first line of this target's files, if left over ones are to be removed.
     pub(super) own: Option<String>,
 }
 
-/// One file as it is, several as documents behind their names.
+/// Prints one file as it is, and several as documents with their names.
 pub(super) fn print(artifacts: &[Artifact]) -> Result<(), Failure> {
     let mut text = String::new();
     for artifact in artifacts {
@@ -28,10 +28,10 @@ pub(super) fn print(artifacts: &[Artifact]) -> Result<(), Failure> {
         .map_err(|error| Failure::trouble(format!("standard output cannot be written: {error}")))
 }
 
-/// Writes what has changed, and says of each file what came of it.
+/// Writes the files that have changed, and reports the outcome of each file.
 pub(super) fn write(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), Failure> {
     for artifact in artifacts {
-        let path = place(folder.path, artifact);
+        let path = path_in(folder.path, artifact);
         let outcome = if is_same(&path, artifact) {
             style::out(Tone::Quiet, "unchanged")
         } else {
@@ -51,13 +51,13 @@ pub(super) fn write(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), F
     Ok(())
 }
 
-/// Says which files differ from what would be written.
+/// Reports the files that differ from the export.
 pub(super) fn check(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), Failure> {
     let mut same = true;
     for artifact in artifacts {
-        let path = place(folder.path, artifact);
+        let path = path_in(folder.path, artifact);
         let outcome = if is_same(&path, artifact) {
-            style::out(Tone::Good, "as exported")
+            style::out(Tone::Good, "up to date")
         } else {
             same = false;
             style::out(Tone::Bad, if path.exists() { "differs" } else { "missing" })
@@ -71,11 +71,11 @@ pub(super) fn check(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), F
     if same { Ok(()) } else { Err(Failure::silent(SPEC_ERRORS)) }
 }
 
-fn place(folder: &Path, artifact: &Artifact) -> PathBuf {
+fn path_in(folder: &Path, artifact: &Artifact) -> PathBuf {
     artifact.path.split('/').fold(folder.to_path_buf(), |path, segment| path.join(segment))
 }
 
-/// Files of an earlier export that this one has not: other options, or no subsets any more.
+/// The files that only an earlier export had, for example one with other options.
 fn left_over(folder: &Folder<'_>, artifacts: &[Artifact]) -> Vec<PathBuf> {
     let Some(own) = &folder.own else { return Vec::new() };
     let made_by_us = |path: &PathBuf| {
@@ -85,7 +85,7 @@ fn left_over(folder: &Folder<'_>, artifacts: &[Artifact]) -> Vec<PathBuf> {
         read.is_ok() && line.trim_start_matches(['#', '/', ' ']).starts_with(own.as_str())
     };
     let exported: Vec<PathBuf> =
-        artifacts.iter().map(|artifact| place(folder.path, artifact)).collect();
+        artifacts.iter().map(|artifact| path_in(folder.path, artifact)).collect();
     let entries = std::fs::read_dir(folder.path).into_iter().flatten().flatten();
     let files = entries.map(|entry| entry.path()).filter(|path| path.is_file());
     let mut found: Vec<PathBuf> =
@@ -98,7 +98,7 @@ fn is_same(path: &Path, artifact: &Artifact) -> bool {
     std::fs::read(path).is_ok_and(|found| found == artifact.text.as_bytes())
 }
 
-/// Puts a file into place in one step, so that nobody ever reads half of it.
+/// Replaces a file atomically, so that no reader gets half of it.
 fn replace(path: &Path, artifact: &Artifact) -> std::io::Result<()> {
     let folder = path.parent().unwrap_or(Path::new("."));
     std::fs::create_dir_all(folder)?;

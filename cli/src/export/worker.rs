@@ -1,4 +1,4 @@
-//! `serin export worker`.
+//! `serin export worker`: the arguments.
 
 use super::common::CommonArgs;
 use clap::Args;
@@ -6,9 +6,10 @@ use serin_fleet::export::Target;
 use serin_fleet::export::worker::{Options, Place};
 
 const HELP: &str = "\
-Files: wrangler.jsonc, and the spec: spec.json for KV with --kv, else beside the Worker's code.
+Files: wrangler.jsonc, and the spec: with --kv as spec.json for KV, else in the folder of the Worker's
+code.
 
-Tokens and keys are secrets and stand in no file: npx wrangler secret put NAME.
+Tokens and keys are in no file, set them with `npx wrangler secret put NAME`.
 
 Examples:
   serin export worker spec.yaml --service shop-stable=shop-stable --service shop-canary=shop-canary \\
@@ -21,37 +22,38 @@ Examples:
 pub(crate) struct WorkerArgs {
     #[command(flatten)]
     common: CommonArgs,
-    /// A target that is an origin: scheme, host and port; may be repeated
+    /// A target that is an origin, given by scheme, host and port; may be repeated
     #[arg(long = "origin", value_name = "TARGET=URL", value_parser = origin)]
     origins: Vec<(String, Place)>,
-    /// A target that is another Worker, by its name; may be repeated
+    /// A target that is another Worker, given by name; may be repeated
     #[arg(long = "service", value_name = "TARGET=WORKER", value_parser = service)]
     services: Vec<(String, Place)>,
-    /// The target of requests that belong to no rollout [default: the baselines' target, if they share
-    /// one, or else the request's own URL]
+    /// The target of requests without a rollout [default: the baselines' target, if they share one, or
+    /// else the request's own URL]
     #[arg(long, value_name = "TARGET")]
     default: Option<String>,
-    /// Keep the spec in the KV namespace of this id, so that a change needs no deploy
+    /// Store the spec in the KV namespace of this id, so that a change needs no deployment
     #[arg(long, value_name = "ID", value_parser = word)]
     kv: Option<String>,
     /// The Worker's name
     #[arg(long, value_name = "NAME", default_value = "serin-edge", value_parser = word)]
     name: String,
-    /// The Worker's code, as seen from wrangler.jsonc
+    /// The path of the Worker's code, relative to wrangler.jsonc
     #[arg(long, value_name = "PATH", default_value = "serin/worker.js")]
     main: String,
-    /// The day whose behaviour of Cloudflare's runtime the Worker relies on
+    /// The compatibility date of Cloudflare's runtime
     #[arg(long, value_name = "DATE", default_value = "2026-11-01", value_parser = date)]
     compatibility_date: String,
     /// A custom domain of the Worker; may be repeated
     #[arg(long = "domain", value_name = "HOST", value_parser = word)]
     domains: Vec<String>,
-    /// A further variable, see docs/cloudflare.md; may be repeated
+    /// Another variable of the Worker, see docs/cloudflare.md; may be repeated
     #[arg(long = "var", value_name = "NAME=VALUE", value_parser = var)]
     vars: Vec<(String, String)>,
 }
 
 impl WorkerArgs {
+    /// The common arguments, and the target with its options.
     pub(super) fn split(self) -> (CommonArgs, Target) {
         let options = Options {
             name: self.name,
@@ -68,21 +70,23 @@ impl WorkerArgs {
 }
 
 fn pair(text: &str) -> Result<(&str, &str), String> {
-    let (name, value) = text.split_once('=').ok_or("not of the form NAME=VALUE")?;
+    let (name, value) = text.split_once('=').ok_or("the form is NAME=VALUE")?;
     if name.is_empty() || value.is_empty() {
-        return Err("nothing stands before or after =".to_owned());
+        return Err("the name or the value is empty".to_owned());
     }
     Ok((name, value))
 }
 
-/// As the Worker reads it: scheme, host and port, nothing else.
+/// Parses `TARGET=URL`, where the URL is scheme, host and port, as the Worker reads it.
 fn origin(text: &str) -> Result<(String, Place), String> {
     let (target, url) = pair(text)?;
     let url = url.strip_suffix('/').unwrap_or(url);
     let host = url.strip_prefix("https://").or_else(|| url.strip_prefix("http://"));
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._:[]".contains(&byte);
     if !host.is_some_and(|host| !host.is_empty() && host.bytes().all(plain)) {
-        return Err(format!("{url} is not an origin: https://HOST or http://HOST, perhaps a port"));
+        return Err(format!(
+            "{url} is not an origin, write https://HOST[:PORT] or http://HOST[:PORT]"
+        ));
     }
     Ok((target.to_owned(), Place::Origin(url.to_owned())))
 }
@@ -97,7 +101,7 @@ fn var(text: &str) -> Result<(String, String), String> {
     let good =
         name.bytes().all(|byte| byte.is_ascii_uppercase() || byte.is_ascii_digit() || byte == b'_');
     if !good {
-        return Err(format!("{name} is no variable's name: A-Z, 0-9 and _"));
+        return Err(format!("{name} is not a variable's name, use A-Z, 0-9 and _"));
     }
     Ok((name.to_owned(), value.to_owned()))
 }
@@ -106,14 +110,14 @@ fn word(text: &str) -> Result<String, String> {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-_.".contains(&byte);
     let good = !text.is_empty() && text.bytes().all(plain);
     good.then(|| text.to_owned())
-        .ok_or_else(|| format!("{text} holds more than letters, digits, -, _ and ."))
+        .ok_or_else(|| format!("{text:?} is not a name, use letters, digits, -, _ and ."))
 }
 
 fn date(text: &str) -> Result<String, String> {
     let shape: String =
         text.chars().map(|sign| if sign.is_ascii_digit() { '0' } else { sign }).collect();
     if shape != "0000-00-00" {
-        return Err("not a date like 2026-11-01".to_owned());
+        return Err(format!("{text} is not a date, write 2026-11-01"));
     }
     Ok(text.to_owned())
 }

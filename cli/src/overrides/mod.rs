@@ -1,4 +1,4 @@
-//! `serin override`: tokens for testers, and the keys they are signed with.
+//! `serin override`: override tokens for testers, and the secrets that sign them.
 
 mod secret;
 mod sign;
@@ -7,17 +7,17 @@ mod verify;
 use crate::failure::Failure;
 use clap::Subcommand;
 
-/// What to do with tokens and keys.
+/// The subcommands of `serin override`.
 #[derive(Subcommand)]
 pub(crate) enum OverrideCommand {
     /// Sign a token that forces arms and variants, and print it
     Sign(sign::SignArgs),
-    /// Make a new random secret and print it
+    /// Generate a random secret, and print it
     Key,
-    /// Tell what a token holds, and whether it would count or why not
+    /// Print a token's claims, and whether hosts would accept it
     ///
-    /// Exit code 1 if it would be ignored. The keys come from SERIN_OVERRIDE_KEYS unless a secret is
-    /// given.
+    /// Exit code 1 if hosts would ignore it. Without a secret, the keys come from the environment variable
+    /// SERIN_OVERRIDE_KEYS.
     Verify(verify::VerifyArgs),
 }
 

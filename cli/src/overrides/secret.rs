@@ -1,42 +1,42 @@
-//! Secrets: read from files and variables, never from the command line, and never printed again.
-
+//! Secrets of override keys: read from files and variables, never from the command line, and never printed.
 use crate::failure::Failure;
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use clap::Args;
 use std::path::PathBuf;
 
-/// Where a secret is. It never stands on a command line, where every process can read it.
+/// The source of a secret: not the command line, which every process can read.
 #[derive(Args)]
 pub(super) struct SecretArgs {
-    /// A file with the secret in base64url, as `serin override key` makes it
+    /// A file with the secret in base64url, as `serin override key` prints it
     #[arg(long, value_name = "FILE", conflicts_with = "secret_env")]
     secret_file: Option<PathBuf>,
     /// An environment variable with the secret
     #[arg(long, value_name = "VAR")]
     secret_env: Option<String>,
-    /// Refused, whatever it looks like: a secret may begin with a hyphen
+    /// Always refused, with advice; a secret may begin with a hyphen
     #[arg(long, hide = true, value_name = "TEXT", allow_hyphen_values = true)]
     secret: Option<String>,
 }
 
 /// The shortest secret, in bytes.
-const SHORTEST: usize = 32;
+const MIN_BYTES: usize = 32;
 
 /// A new secret of 256 random bits, in base64url.
 pub(super) fn make() -> Result<String, Failure> {
-    let mut bytes = [0; SHORTEST];
-    getrandom::fill(&mut bytes)
-        .map_err(|error| Failure::trouble(format!("no randomness: {error}")))?;
+    let mut bytes = [0; MIN_BYTES];
+    getrandom::fill(&mut bytes).map_err(|error| {
+        Failure::trouble(format!("the system gives no random numbers: {error}"))
+    })?;
     Ok(URL_SAFE_NO_PAD.encode(bytes))
 }
 
-/// The secret's text, if one is given. Errors name its place only.
+/// The secret in base64url, if one is given. Errors never quote it.
 pub(super) fn text(args: &SecretArgs) -> Result<Option<String>, Failure> {
     if args.secret.is_some() {
         return Err(Failure::trouble(
-            "a secret on the command line can be read by every process: use --secret-file FILE \
-             or --secret-env VAR, and make a new one with `serin override key`",
+            "every process can read a secret on the command line: use --secret-file FILE or \
+             --secret-env VAR, and generate a new secret with `serin override key`",
         ));
     }
     if let Some(file) = &args.secret_file {
@@ -48,31 +48,33 @@ pub(super) fn text(args: &SecretArgs) -> Result<Option<String>, Failure> {
     let Some(variable) = &args.secret_env else { return Ok(None) };
     match std::env::var(variable) {
         Ok(text) => Ok(Some(text.trim().to_owned())),
-        Err(_) => Err(Failure::trouble(format!("{variable} is not set, it should hold a secret"))),
+        Err(_) => {
+            Err(Failure::trouble(format!("--secret-env: the variable {variable} is not set")))
+        }
     }
 }
 
 /// The secret's bytes.
 pub(super) fn bytes(args: &SecretArgs) -> Result<Vec<u8>, Failure> {
-    let place = match (&args.secret_file, &args.secret_env) {
+    let source = match (&args.secret_file, &args.secret_env) {
         (Some(file), _) => file.display().to_string(),
         (None, Some(variable)) => variable.clone(),
         (None, None) => String::new(),
     };
     let Some(text) = text(args)? else {
         return Err(Failure::trouble(
-            "there is no secret to sign with: give --secret-file FILE or --secret-env VAR",
+            "the secret is missing: give --secret-file FILE or --secret-env VAR",
         ));
     };
     let Ok(bytes) = URL_SAFE_NO_PAD.decode(text) else {
         return Err(Failure::trouble(format!(
-            "{place}: the secret is not base64url (A-Z, a-z, 0-9, - and _, without =)"
+            "{source}: the secret is not base64url (A-Z, a-z, 0-9, - and _, without =)"
         )));
     };
-    if bytes.len() < SHORTEST {
+    if bytes.len() < MIN_BYTES {
         let length = bytes.len();
         return Err(Failure::trouble(format!(
-            "{place}: the secret has {length} bytes, at least {SHORTEST} are needed"
+            "{source}: the secret has {length} bytes, at least {MIN_BYTES} are needed"
         )));
     }
     Ok(bytes)

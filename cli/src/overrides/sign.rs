@@ -1,4 +1,4 @@
-//! `serin override sign`.
+//! `serin override sign`: a signed token.
 
 use super::secret::{self, SecretArgs};
 use crate::clock::now;
@@ -15,63 +15,65 @@ use std::path::PathBuf;
 
 #[derive(Args)]
 pub(crate) struct SignArgs {
-    /// The id of the key to sign with
+    /// The id of the key that signs
     #[arg(long, value_name = "ID")]
     key_id: String,
     #[command(flatten)]
     secret: SecretArgs,
-    /// How long the token is good
-    #[arg(long, value_name = "SPAN", default_value = "8h", value_parser = parse_duration)]
+    /// How long the token is valid, such as 30m or 2d
+    #[arg(long, value_name = "DURATION", default_value = "8h", value_parser = parse_duration)]
     expires_in: u64,
-    /// An arm to force
+    /// An arm to force; may be repeated
     #[arg(long = "arm", value_name = "ROLLOUT=ARM", value_parser = parse_pair)]
     arms: Vec<(String, String)>,
-    /// A variant to force
+    /// A variant to force; may be repeated
     #[arg(long = "variant", value_name = "FLAG=VARIANT", value_parser = parse_pair)]
     variants: Vec<(String, String)>,
-    /// A host that the token is for [default: every host]
+    /// A host that accepts the token; may be repeated [default: every host]
     #[arg(long = "aud", value_name = "HOST", value_parser = parse_host)]
     audience: Vec<String>,
-    /// Have responses tell the decision, as serin-decision
+    /// Add the decision record to responses, in the header serin-decision
     #[arg(long)]
     decision: bool,
-    /// Check the names against this spec, in YAML or JSON; - is standard input
+    /// Check that this spec has the arms and variants; - is standard input
     #[arg(long)]
     spec: Option<PathBuf>,
 }
 
-/// An id as hosts allow it. It is shorter than a secret, so that none is taken for an id.
+/// Checks a key id as hosts do. It is shorter than a secret, so that a secret is never accepted as an id.
 fn check_id(id: &str) -> Result<(), Failure> {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if (1..=32).contains(&id.len()) && id.bytes().all(plain) {
         return Ok(());
     }
-    // Whatever it is, it may be a secret, so it is not repeated.
-    Err(Failure::trouble("--key-id: an id has 1 to 32 letters, digits, - and _"))
+    // The text may be a secret, so the message does not quote it.
+    Err(Failure::trouble("--key-id: an id is 1 to 32 letters, digits, - and _"))
 }
 
-/// `ROLLOUT=ARM` or `FLAG=VARIANT`.
+/// Parses `ROLLOUT=ARM` or `FLAG=VARIANT`.
 pub(super) fn parse_pair(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() && !value.is_empty() => {
             Ok((name.to_owned(), value.to_owned()))
         }
-        _ => Err("a pair is NAME=NAME".to_owned()),
+        _ => Err("the form is NAME=NAME".to_owned()),
     }
 }
 
-/// `8h`, in milliseconds.
+/// Parses a duration of at least a second, in ms.
 pub(super) fn parse_duration(text: &str) -> Result<u64, String> {
-    let span = serin_core::parse_duration(text).filter(|span| *span >= 1000);
-    span.ok_or_else(|| format!("{text} is no span of a second or more, write 30m, 8h or 2d"))
+    let ms = serin_core::parse_duration(text).filter(|ms| *ms >= 1000);
+    ms.ok_or_else(|| format!("{text} is not a duration of at least 1s, write 30m, 8h or 2d"))
 }
 
-/// A host as requests name it.
+/// Parses a host name without scheme and port.
 pub(super) fn parse_host(text: &str) -> Result<String, String> {
-    let odd = |c: char| matches!(c, '/' | '*' | '@' | ' ');
+    let forbidden = |c: char| matches!(c, '/' | '*' | '@' | ' ');
     let port = !text.ends_with(']') && text.contains(':');
-    if text.is_empty() || text.contains(odd) || port {
-        return Err(format!("{text} is no host, write shop.example.com, without scheme and port"));
+    if text.is_empty() || text.contains(forbidden) || port {
+        return Err(format!(
+            "{text:?} is not a host, write shop.example.com, without scheme and port"
+        ));
     }
     Ok(text.to_ascii_lowercase())
 }
@@ -86,7 +88,7 @@ pub(super) fn run(args: &SignArgs) -> Result<(), Failure> {
     let token = token(&args.key_id, &claims, &secret)?;
     if token.len() > overrides::MAX_TOKEN {
         return Err(Failure::trouble(format!(
-            "the token has {} bytes, hosts take at most {}: name fewer arms and variants",
+            "the token has {} bytes, hosts accept at most {}: give fewer arms and variants",
             token.len(),
             overrides::MAX_TOKEN
         )));
@@ -95,10 +97,11 @@ pub(super) fn run(args: &SignArgs) -> Result<(), Failure> {
     Ok(())
 }
 
+/// The token's claims.
 fn claims(args: &SignArgs) -> Result<Value, Failure> {
     if args.arms.is_empty() && args.variants.is_empty() && !args.decision {
         return Err(Failure::trouble(
-            "the token would ask for nothing: give --arm, --variant or --decision",
+            "the token forces nothing: give --arm, --variant or --decision",
         ));
     }
     let issued = now().unix_ms() / 1000;
@@ -129,7 +132,7 @@ fn named(pairs: &[(String, String)]) -> Result<Map<String, Value>, Failure> {
     Ok(named)
 }
 
-/// A compact JWS, RFC 7515.
+/// The token: a compact JWS (RFC 7515), signed with HS256.
 fn token(key_id: &str, claims: &Value, secret: &[u8]) -> Result<String, Failure> {
     let part = |value: &Value| URL_SAFE_NO_PAD.encode(value.to_string());
     let signed = format!("{}.{}", part(&json!({"alg": "HS256", "kid": key_id})), part(claims));
@@ -139,7 +142,7 @@ fn token(key_id: &str, claims: &Value, secret: &[u8]) -> Result<String, Failure>
     Ok(format!("{signed}.{}", URL_SAFE_NO_PAD.encode(mac.finalize().into_bytes())))
 }
 
-/// Names every arm and variant that the spec does not have.
+/// Fails with every arm and variant that the spec does not have.
 fn check_names(plan: &Plan, args: &SignArgs) -> Result<(), Failure> {
     let arms = plan.rollouts().iter();
     let arms =
@@ -156,7 +159,8 @@ fn check_names(plan: &Plan, args: &SignArgs) -> Result<(), Failure> {
     if unknown.is_empty() { Ok(()) } else { Err(Failure::trouble(unknown.join("\n"))) }
 }
 
-/// A sentence for each pair that is not among the known names, each with its own.
+/// A sentence for each pair that the spec does not have. `known` are the spec's names, each with the names of
+/// its parts.
 fn unknown(
     pairs: &[(String, String)],
     known: &[(&str, Vec<&str>)],
@@ -166,7 +170,7 @@ fn unknown(
         |(name, value): &(String, String)| match known.iter().find(|(known, _)| known == name) {
             None => {
                 let names = list(known.iter().map(|(known, _)| *known));
-                Some(format!("--{part}: there is no {whole} {name}, {names}"))
+                Some(format!("--{part}: the spec has no {whole} {name}, {names}"))
             }
             Some((_, values)) if !values.contains(&value.as_str()) => {
                 let names = list(values.iter().copied());
@@ -177,11 +181,11 @@ fn unknown(
     pairs.iter().filter_map(sentence).collect()
 }
 
-/// `use a, b or c`.
+/// A list of names: `use a, b or c`.
 fn list<'n>(names: impl Iterator<Item = &'n str>) -> String {
     let names: Vec<&str> = names.collect();
     match names.split_last() {
-        None => "the spec has none".to_owned(),
+        None => "it has none at all".to_owned(),
         Some((last, [])) => format!("use {last}"),
         Some((last, rest)) => format!("use {} or {last}", rest.join(", ")),
     }
@@ -192,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn options_are_read() {
+    fn wrong_options_are_refused() {
         assert_eq!(parse_pair("web=canary"), Ok(("web".into(), "canary".into())));
         for bad in ["web", "=canary", "web="] {
             assert!(parse_pair(bad).is_err(), "{bad}");
@@ -212,7 +216,7 @@ mod tests {
     }
 
     #[test]
-    fn tokens_are_signed_as_the_core_verifies() {
+    fn the_core_verifies_a_signed_token() {
         let secret = [7; 32];
         let claims = json!({"exp": 4_102_444_800_u64, "arms": {"web": "canary"}});
         let token = token("qa", &claims, &secret).expect("a token");

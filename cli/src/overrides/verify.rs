@@ -1,4 +1,4 @@
-//! `serin override verify`.
+//! `serin override verify`: a token's claims, and whether hosts would accept it.
 
 use super::secret::{self, SecretArgs};
 use super::sign::parse_host;
@@ -22,19 +22,19 @@ pub(crate) struct VerifyArgs {
     token: String,
     #[command(flatten)]
     secret: SecretArgs,
-    /// The request's host [default: one that the token is for]
+    /// The request's host [default: the token's first audience]
     #[arg(long, value_name = "HOST", value_parser = parse_host)]
     host: Option<String>,
-    /// The moment of the request, RFC 3339 [default: now]
+    /// The time of the request, in RFC 3339 [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_timestamp)]
     at: Option<Timestamp>,
-    /// See whether this spec has what the token asks for; - is standard input
+    /// Check that this spec has the token's arms and variants; - is standard input
     #[arg(long)]
     spec: Option<PathBuf>,
 }
 
 pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
-    let token = given(&args.token)?;
+    let token = read_token(&args.token)?;
     let (header, claims) = parts(&token);
     let plan = args.spec.as_deref().map(spec_file::load).transpose()?.map(|spec| spec.plan);
     let keys = keys(args, &header)?;
@@ -67,14 +67,15 @@ pub(super) fn run(args: &VerifyArgs) -> Result<(), Failure> {
 fn hint(why: OverrideError) -> &'static str {
     match why {
         OverrideError::Malformed => {
-            ": three parts of base64url, JSON objects, exp in seconds since 1970"
+            ": a token is a JWS of three base64url parts, with exp in seconds since 1970"
         }
-        OverrideError::Audience => ", see --host",
+        OverrideError::Audience => ", give the request's host with --host",
         _ => "",
     }
 }
 
-fn given(token: &str) -> Result<String, Failure> {
+/// The token of the command line, or of standard input.
+fn read_token(token: &str) -> Result<String, Failure> {
     if token != "-" {
         return Ok(token.to_owned());
     }
@@ -84,12 +85,12 @@ fn given(token: &str) -> Result<String, Failure> {
     Ok(text.trim().to_owned())
 }
 
-/// The key whose secret is given, under the id that the token names; else the environment's keys.
+/// The key of the given secret, with the id that the token names; without a secret the environment's keys.
 fn keys(args: &VerifyArgs, header: &Value) -> Result<OverrideKeys, Failure> {
     let Some(text) = secret::text(&args.secret)? else {
         return override_keys::load()?.ok_or_else(|| {
             Failure::trouble(format!(
-                "there is no key to verify with: set {}, or give --secret-file or --secret-env",
+                "the keys are missing: set {}, or give --secret-file or --secret-env",
                 override_keys::KEYS
             ))
         });
@@ -99,7 +100,7 @@ fn keys(args: &VerifyArgs, header: &Value) -> Result<OverrideKeys, Failure> {
     OverrideKeys::from_json(one.as_bytes()).map_err(|errors| Failure::trouble(errors.to_string()))
 }
 
-/// Header and claims as far as they can be read; nothing in them is trusted yet.
+/// The header and the claims, null where they are malformed. They are not verified.
 fn parts(token: &str) -> (Value, Value) {
     let mut parts = token.split('.').map(|part| {
         let json = URL_SAFE_NO_PAD.decode(part).unwrap_or_default();
@@ -108,6 +109,7 @@ fn parts(token: &str) -> (Value, Value) {
     (parts.next().unwrap_or_default(), parts.next().unwrap_or_default())
 }
 
+/// The hosts that the token is for.
 fn audience(claims: &Value) -> Vec<String> {
     let text = |value: &Value| value.as_str().map(str::to_owned);
     match &claims["aud"] {
@@ -123,20 +125,21 @@ fn print_claims(header: &Value, claims: &Value) {
         }
     };
     line("key", shown(&header["kid"]));
-    line("from", moment(&claims["nbf"]));
-    line("until", moment(&claims["exp"]));
+    line("from", timestamp(&claims["nbf"]));
+    line("until", timestamp(&claims["exp"]));
     line("for", audience(claims).join(", "));
     line("arms", pairs(&claims["arms"]).join(", "));
     line("variants", pairs(&claims["variants"]).join(", "));
     line("decision", if claims["decision"] == true { "yes".to_owned() } else { String::new() });
 }
 
-/// A text of the token, without what could write over the terminal.
+/// A string of the token without control characters, at most 100 characters.
 fn shown(value: &Value) -> String {
     value.as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).take(100).collect()
 }
 
-fn moment(claim: &Value) -> String {
+/// A claim in seconds since 1970 as a timestamp; empty for other values.
+fn timestamp(claim: &Value) -> String {
     let seconds = claim.as_u64().and_then(|seconds| seconds.checked_mul(1000));
     seconds.map(|ms| Timestamp::from_unix_ms(ms).to_string()).unwrap_or_default()
 }
@@ -146,7 +149,7 @@ fn pairs(claim: &Value) -> Vec<String> {
     pairs.map(|(name, value)| format!("{}={}", shown(&json!(name)), shown(value))).collect()
 }
 
-/// Names of the token that the spec does not have: passed over, as long as there are others.
+/// Prints the arms and variants that the spec does not have. Hosts ignore them, but apply the others.
 fn print_unknown(plan: &Plan, claims: &Value) {
     let unknown = |claim: &str, known: &dyn Fn(&str, &str) -> bool| {
         let pairs = claims[claim].as_object().into_iter().flatten();
@@ -155,7 +158,7 @@ fn print_unknown(plan: &Plan, claims: &Value) {
                 let (name, value) = (shown(&json!(name)), shown(&json!(value)));
                 println!(
                     "{} the spec has no {name}={value}",
-                    style::out(Tone::Quiet, "passed over")
+                    style::out(Tone::Quiet, "ignored   ")
                 );
             }
         }

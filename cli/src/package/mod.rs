@@ -1,4 +1,4 @@
-//! `serin package`.
+//! `serin package`: the filter as an OCI artifact.
 
 mod push;
 
@@ -12,11 +12,11 @@ use std::path::{Path, PathBuf};
 
 /// What `serin package --help` ends with.
 const HELP: &str = "\
-Credentials come from SERIN_REGISTRY_USER and SERIN_REGISTRY_PASSWORD, or else from docker's configuration
+Credentials come from SERIN_REGISTRY_USER and SERIN_REGISTRY_PASSWORD, or else from Docker's configuration
 and its credential helpers ($DOCKER_CONFIG or ~/.docker).
 
-Exit codes: 0 done; 1 the spec has errors; 2 the file is no filter, something cannot be read, written or
-pushed, or wrong usage.
+Exit codes: 0 packaged; 1 the spec has errors; 2 wrong usage, a file that is not a filter, or something
+that cannot be read, written or pushed.
 
 Examples:
   serin package dist/serin-filter.wasm --out serin-filter.oci
@@ -34,25 +34,25 @@ pub(crate) struct PackageArgs {
     /// Push to a registry
     #[arg(long, value_name = "REGISTRY/REPOSITORY:TAG", value_parser = parse_reference)]
     push: Option<oci_client::Reference>,
-    /// Push by plain HTTP to a registry that is not on this machine
+    /// Push over plain HTTP to a registry on another machine
     #[arg(long, requires = "push")]
     insecure: bool,
-    /// The commit that the filter was built from, a label
+    /// The commit that the filter was built from, for the label org.opencontainers.image.revision
     #[arg(long, value_name = "COMMIT")]
     revision: Option<String>,
-    /// A spec whose revision and digest become labels
+    /// A spec, for the labels serin.spec.revision and serin.spec.digest
     #[arg(long, value_name = "SPEC")]
     spec: Option<PathBuf>,
-    /// A further label; may be repeated
+    /// Another label; may be repeated
     #[arg(long = "label", value_name = "NAME=VALUE", value_parser = parse_label)]
     labels: Vec<(String, String)>,
 }
 
-/// `NAME=VALUE`.
+/// Parses `NAME=VALUE`.
 fn parse_label(text: &str) -> Result<(String, String), String> {
     match text.split_once('=') {
         Some((name, value)) if !name.is_empty() => Ok((name.to_owned(), value.to_owned())),
-        _ => Err("a label is NAME=VALUE".to_owned()),
+        _ => Err("the form is NAME=VALUE".to_owned()),
     }
 }
 
@@ -62,7 +62,7 @@ pub(crate) fn run(args: &PackageArgs) -> Result<(), Failure> {
     })?;
     let image = package::image(wasm, &labels(args)?)
         .map_err(|why| Failure::trouble(format!("{}: {why}", args.filter.display())))?;
-    style::note(&format!("filter {}", image.wasm));
+    style::note(&format!("filter {}", image.filter_digest));
     style::note(&format!("manifest {}", image.manifest.digest));
     if let Some(folder) = &args.out {
         let tag = args.push.as_ref().and_then(|reference| reference.tag());
@@ -75,7 +75,7 @@ pub(crate) fn run(args: &PackageArgs) -> Result<(), Failure> {
     };
     push::push(reference, &image, args.insecure)?;
     style::note(&format!("pushed {reference}"));
-    // What the url of a WasmPlugin takes, alone on standard output.
+    // Alone on standard output, for scripts: the url of a WasmPlugin.
     let (registry, repository) = (reference.registry(), reference.repository());
     println!("oci://{registry}/{repository}@{}", image.manifest.digest);
     Ok(())
@@ -95,7 +95,7 @@ fn labels(args: &PackageArgs) -> Result<BTreeMap<String, String>, Failure> {
     Ok(labels)
 }
 
-/// Writes the layout; a folder with something else in it is left alone.
+/// Writes the image layout. Fails on a folder with other files.
 fn write(folder: &Path, image: &Image, tag: Option<&str>) -> Result<(), Failure> {
     let trouble = |error: std::io::Error| {
         Failure::trouble(format!("{}: cannot be written: {error}", folder.display()))
@@ -103,7 +103,7 @@ fn write(folder: &Path, image: &Image, tag: Option<&str>) -> Result<(), Failure>
     let taken = std::fs::read_dir(folder).is_ok_and(|mut entries| entries.next().is_some());
     if taken && !folder.join("oci-layout").is_file() {
         let message =
-            format!("{}: there is something in it that is no OCI image layout", folder.display());
+            format!("{}: the folder has other files than an OCI image layout", folder.display());
         return Err(Failure::trouble(message));
     }
     for (path, bytes) in package::layout(image, tag) {

@@ -1,4 +1,4 @@
-//! To a registry, byte for byte.
+//! The push to a registry, byte for byte.
 
 use crate::failure::Failure;
 use crate::fetch;
@@ -7,25 +7,25 @@ use oci_client::client::{ClientConfig, ClientProtocol};
 use oci_client::secrets::RegistryAuth;
 use oci_client::{Client, Reference, RegistryOperation};
 use reqwest::header::HeaderValue;
-use serin_fleet::package::{Image, MANIFEST};
+use serin_fleet::package::{Image, MANIFEST_TYPE};
 use std::path::PathBuf;
 use std::time::Duration;
 
 const USER: &str = "SERIN_REGISTRY_USER";
 const PASSWORD: &str = "SERIN_REGISTRY_PASSWORD";
 
-/// A registry that says nothing for so long has gone.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of the registry's responses.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// `registry.example.com/edge/serin:1.4.0`, with or without `oci://`.
+/// Parses `registry.example.com/edge/serin:1.4.0`, with or without `oci://`.
 pub(super) fn parse_reference(text: &str) -> Result<Reference, String> {
     let bare = text.strip_prefix("oci://").unwrap_or(text);
     let reference: Reference =
-        bare.parse().map_err(|error| format!("{text} is no reference of a registry: {error}"))?;
+        bare.parse().map_err(|error| format!("{text} is not an image reference: {error}"))?;
     if reference.digest().is_some() {
-        return Err(format!("{text} names a digest; what is pushed has its own, so name a tag"));
+        return Err(format!("{text} has a digest, but the push makes its own: give a tag instead"));
     }
-    // Without one, registries take `latest`, which says nothing about what it is.
+    // The default tag `latest` would say nothing about the version.
     let tag = reference.tag().unwrap_or_default();
     if tag.is_empty() || !bare.ends_with(&format!(":{tag}")) {
         return Err(format!("{text} has no tag, write REGISTRY/REPOSITORY:TAG"));
@@ -33,6 +33,7 @@ pub(super) fn parse_reference(text: &str) -> Result<Reference, String> {
     Ok(reference)
 }
 
+/// Pushes an image.
 pub(super) fn push(reference: &Reference, image: &Image, insecure: bool) -> Result<(), Failure> {
     fetch::use_ring();
     let registry = reference.resolve_registry();
@@ -41,12 +42,12 @@ pub(super) fn push(reference: &Reference, image: &Image, insecure: bool) -> Resu
     let config = ClientConfig {
         protocol: if plain { ClientProtocol::Http } else { ClientProtocol::Https },
         connect_timeout: Some(Duration::from_secs(10)),
-        read_timeout: Some(PATIENCE),
+        read_timeout: Some(TIMEOUT),
         user_agent: concat!("serin/", env!("CARGO_PKG_VERSION")),
         ..ClientConfig::default()
     };
     let trouble = |why: &dyn std::error::Error| {
-        Failure::trouble(format!("{reference}: not pushed: {}", fetch::whole(why)))
+        Failure::trouble(format!("{reference}: cannot be pushed: {}", fetch::with_causes(why)))
     };
     let client = Client::try_from(config).map_err(|error| trouble(&error))?;
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
@@ -56,7 +57,7 @@ pub(super) fn push(reference: &Reference, image: &Image, insecure: bool) -> Resu
         for blob in &image.blobs {
             client.push_blob(reference, blob.bytes.clone(), &blob.digest).await?;
         }
-        let media_type = HeaderValue::from_static(MANIFEST);
+        let media_type = HeaderValue::from_static(MANIFEST_TYPE);
         client.push_manifest_raw(reference, image.manifest.bytes.clone(), media_type).await
     });
     pushed.map(drop).map_err(|error| trouble(&error))
@@ -67,15 +68,15 @@ fn is_loopback(registry: &str) -> bool {
     fetch::parse_url(&format!("http://{registry}")).is_ok_and(|url| fetch::is_loopback(&url))
 }
 
-/// From the environment, or as docker would find them; nobody's if there are none.
+/// The credentials from the environment, or as Docker finds them; anonymous if there are none.
 fn credentials(registry: &str) -> Result<RegistryAuth, Failure> {
     let variable = |name| std::env::var(name).ok().filter(|value| !value.is_empty());
     match (variable(USER), variable(PASSWORD)) {
         (Some(user), Some(password)) => return Ok(RegistryAuth::Basic(user, password)),
         (None, None) => {}
-        _ => return Err(Failure::trouble(format!("{USER} and {PASSWORD} go together"))),
+        _ => return Err(Failure::trouble(format!("set both {USER} and {PASSWORD}, or neither"))),
     }
-    // Where docker keeps those of its own registry.
+    // The name under which Docker stores the credentials of its own registry.
     let server = match registry {
         "index.docker.io" | "docker.io" => "https://index.docker.io/v1/",
         other => other,
@@ -88,14 +89,16 @@ fn credentials(registry: &str) -> Result<RegistryAuth, Failure> {
             Ok(RegistryAuth::Basic(user, password))
         }
         Ok(DockerCredential::IdentityToken(_)) => Err(Failure::trouble(format!(
-            "docker has an identity token for {server}, which pushes nothing; set {USER} and {PASSWORD}"
+            "Docker has only an identity token for {server}, which cannot push: set {USER} and {PASSWORD}"
         ))),
         Err(CredentialRetrievalError::NoCredentialConfigured) => Ok(RegistryAuth::Anonymous),
-        Err(error) => Err(Failure::trouble(format!("docker's credentials for {server}: {error}"))),
+        Err(error) => Err(Failure::trouble(format!(
+            "Docker's credentials for {server} cannot be read: {error}"
+        ))),
     }
 }
 
-/// Where docker looks.
+/// The path of Docker's configuration.
 fn docker_config() -> Option<PathBuf> {
     let home = || Some(PathBuf::from(std::env::var_os("HOME")?).join(".docker"));
     let folder = std::env::var_os("DOCKER_CONFIG").map(PathBuf::from).or_else(home)?;
@@ -107,7 +110,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_reference_says_where_and_as_what() {
+    fn a_reference_has_a_registry_and_a_tag() {
         let reference = parse_reference("oci://localhost:5000/edge/serin:1.4.0").expect("good");
         assert_eq!(reference.registry(), "localhost:5000");
         assert_eq!((reference.repository(), reference.tag()), ("edge/serin", Some("1.4.0")));
@@ -118,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn plain_http_is_for_this_machine() {
+    fn loopback_registries_are_on_this_machine() {
         assert!(
             is_loopback("127.0.0.1:5000") && is_loopback("localhost") && is_loopback("[::1]:5000")
         );

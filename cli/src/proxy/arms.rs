@@ -1,35 +1,35 @@
-//! Which upstream each arm's requests go to.
+//! The arms' upstreams, from the command line.
 
 use super::table::{Table, Upstream};
 use serin_core::Plan;
 use std::collections::HashMap;
 use std::sync::Arc;
 
-/// `NAME=URL` as given.
+/// An upstream with the name that the command line gives it.
 #[derive(Clone, Debug)]
-pub(crate) struct NameMap {
+pub(crate) struct NamedUpstream {
     pub(crate) name: String,
     pub(crate) upstream: Upstream,
 }
 
-/// Reads `NAME=URL`.
-pub(crate) fn parse(text: &str) -> Result<NameMap, String> {
-    let (name, url) = text.split_once('=').ok_or("not of the form NAME=URL")?;
+/// Parses `NAME=URL`.
+pub(crate) fn parse(text: &str) -> Result<NamedUpstream, String> {
+    let (name, url) = text.split_once('=').ok_or("the form is NAME=URL")?;
     if name.is_empty() {
         return Err("the name before = is empty".to_owned());
     }
-    Ok(NameMap { name: name.to_owned(), upstream: parse_url(url)? })
+    Ok(NamedUpstream { name: name.to_owned(), upstream: parse_url(url)? })
 }
 
-/// Reads an upstream's URL.
+/// Parses the URL of an upstream.
 pub(crate) fn parse_url(url: &str) -> Result<Upstream, String> {
     Upstream::parse(url)
 }
 
-/// Upstreams of all arms, or one sentence that names every arm without one.
+/// The table with the upstreams of all arms. The error names every arm without an upstream.
 pub(crate) fn table(
     plan: &Plan,
-    arms: &[NameMap],
+    arms: &[NamedUpstream],
     default: Option<&Upstream>,
 ) -> Result<Table, String> {
     let given: HashMap<&str, &Upstream> =
@@ -57,8 +57,8 @@ pub(crate) fn table(
     Ok(Table::new(plan.clone(), upstreams, default.cloned().map(Arc::new)))
 }
 
-/// The names given that no arm of the plan has.
-pub(crate) fn unused<'a>(plan: &Plan, arms: &'a [NameMap]) -> Vec<&'a str> {
+/// The names that no arm of the plan has.
+pub(crate) fn unused<'a>(plan: &Plan, arms: &'a [NamedUpstream]) -> Vec<&'a str> {
     let known = |name: &str| {
         plan.rollouts().iter().any(|rollout| {
             rollout.arms().iter().any(|arm| {
@@ -84,7 +84,7 @@ mod tests {
         Plan::from_json(spec).expect("a good spec")
     }
 
-    fn named(names: &[&str]) -> Vec<NameMap> {
+    fn named(names: &[&str]) -> Vec<NamedUpstream> {
         let arm = |(index, name): (usize, &&str)| {
             parse(&format!("{name}=http://127.0.0.1:{}", 1000 + index)).expect("a good arm")
         };
@@ -116,13 +116,13 @@ mod tests {
     }
 
     #[test]
-    fn names_that_fit_nothing_are_found() {
+    fn names_without_an_arm_are_found() {
         let arms = named(&["stable", "a.canary", "a-v2", "shop", "c.stable"]);
         assert_eq!(unused(&plan(), &arms), ["shop", "c.stable"]);
     }
 
     #[test]
-    fn bad_arms_are_refused() {
+    fn wrong_arms_are_refused() {
         for bad in ["x", "=http://a", "a=", "a=ftp://x", "a=https://x", "a=http://", "a=b"] {
             assert!(parse(bad).is_err(), "{bad}");
         }

@@ -1,4 +1,4 @@
-//! Bodies through the filter, chunk by chunk.
+//! The bodies of requests and responses on their way through the filter, chunk by chunk.
 
 use super::body::{Body, BoxError};
 use super::fields;
@@ -12,35 +12,35 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 use tokio::sync::oneshot;
 
-/// Chunks that may wait between the filter and whoever reads them.
-const AHEAD: usize = 8;
+/// The number of chunks that may wait between the filter and the receiver.
+const MAX_WAITING: usize = 8;
 
-/// Why a body stopped in the filter.
+/// The reason why a body ended within the filter.
 #[derive(Debug)]
 pub(crate) enum Stopped {
-    /// The filter answered the client itself.
+    /// The filter sent a reply of its own.
     Reply(LocalReply),
-    /// The stream was reset, or a side went away.
+    /// The stream was reset, or one side has closed its connection.
     Broken,
 }
 
-/// Sends a body through the filter, in a task of its own. Whoever `tell` belongs to hears why the
-/// body stopped, if it does, before the body itself breaks off.
+/// Sends a body through the filter, in a task of its own. If the body ends within the filter, `reason` gets
+/// the reason before the receiver gets the error.
 pub(crate) fn through(
     body: Incoming,
     stream: SharedStream,
     way: Way,
-    tell: Option<oneshot::Sender<Stopped>>,
+    reason: Option<oneshot::Sender<Stopped>>,
 ) -> Body {
-    let (mut sender, channel) = Channel::<Bytes, BoxError>::new(AHEAD);
+    let (mut sender, channel) = Channel::<Bytes, BoxError>::new(MAX_WAITING);
     tokio::spawn(async move {
         let Err(stopped) = pump(body, stream, way, &mut sender).await else {
             return;
         };
-        if let Some(tell) = tell {
-            let _ = tell.send(stopped);
+        if let Some(reason) = reason {
+            let _ = reason.send(stopped);
         }
-        sender.abort("broken off in the filter".into());
+        sender.abort("the filter ended the body".into());
     });
     channel.boxed()
 }
@@ -66,7 +66,7 @@ async fn pump(
                 },
             },
         };
-        // A filter that holds the end back is waited for; more of the body it can have at once.
+        // Wait only if the filter pauses the end; it gets further chunks of the body at once.
         let action = if end { stream.settled(way, action).await } else { action };
         match action {
             Action::LocalReply(reply) => return Err(Stopped::Reply(reply)),
@@ -87,8 +87,7 @@ async fn pump(
     }
 }
 
-/// A body that keeps the stream alive: its end ends the stream, so that the filter logs a request
-/// when all of it is over.
+/// A body that keeps the filter's stream open until its own end, so that the filter logs the complete request.
 pub(crate) struct Guarded {
     body: Body,
     stream: SharedStream,

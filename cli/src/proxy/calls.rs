@@ -1,4 +1,4 @@
-//! HTTP calls that the filter makes, sent for real.
+//! The filter's own HTTP calls, which the proxy sends to clusters.
 
 use super::body::{Body, BoxError};
 use super::fields;
@@ -13,12 +13,12 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-/// A filter gets no larger answer.
+/// The largest response body that the filter gets, in bytes.
 const MAX_BODY: usize = 4 << 20;
-/// A call without a timeout of its own does not wait for ever all the same.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The timeout of a call without one.
+const DEFAULT_TIMEOUT: Duration = Duration::from_secs(60);
 
-/// Sends calls to named upstreams.
+/// The sender of calls to clusters.
 #[derive(Clone)]
 pub(crate) struct Calls {
     plugin: Plugin,
@@ -35,7 +35,7 @@ impl Calls {
         Self { plugin, client, clusters: Arc::new(clusters) }
     }
 
-    /// Sends what the filter has dispatched since the last time.
+    /// Sends the calls that the filter has dispatched since the last time.
     pub(crate) fn dispatch(&self) {
         if self.clusters.is_empty() {
             return;
@@ -46,16 +46,16 @@ impl Calls {
                 let id = call.id;
                 let response = calls.answer(call).await;
                 calls.plugin.respond(id, response);
-                // The answer may have set off the next call.
+                // The filter may have dispatched another call on the response.
                 calls.dispatch();
             });
         }
     }
 
     async fn answer(&self, call: HttpCall) -> HttpResponse {
-        let patience = call.timeout.unwrap_or(PATIENCE);
+        let timeout = call.timeout.unwrap_or(DEFAULT_TIMEOUT);
         let cluster = call.cluster.clone();
-        match tokio::time::timeout(patience, self.send(call)).await {
+        match tokio::time::timeout(timeout, self.send(call)).await {
             Err(_) => HttpResponse::timed_out(),
             Ok(Ok(response)) => response,
             Ok(Err(error)) => {
@@ -66,7 +66,7 @@ impl Calls {
     }
 
     async fn send(&self, call: HttpCall) -> Result<HttpResponse, BoxError> {
-        let upstream = self.clusters.get(&call.cluster).ok_or("there is no such cluster")?;
+        let upstream = self.clusters.get(&call.cluster).ok_or("no --cluster has this name")?;
         let uri = upstream.uri(call.headers.get(":path").unwrap_or_default())?;
         let method = Method::from_bytes(call.headers.get(":method").unwrap_or_default())?;
         let mut request = Request::new(Full::from(call.body).map_err(BoxError::from).boxed());

@@ -1,8 +1,8 @@
-//! Connections of clients.
+//! A client's connection.
 
 use std::net::SocketAddr;
 
-/// Who is connected, and the worker that serves all of its streams, as in Envoy.
+/// A client's connection, and the worker that serves all of its streams, as in Envoy.
 #[derive(Clone, Copy)]
 pub(crate) struct Connection {
     pub(super) worker: usize,

@@ -1,4 +1,4 @@
-//! One request: through the filter, to the upstream it chose, and back through the filter.
+//! The exchange of one request and response: through the filter to the chosen upstream and back.
 
 use super::bodies::{self, Guarded, Stopped};
 use super::body::{Body, BoxError};
@@ -17,7 +17,7 @@ use serin_host_sim::{Action, HeaderMap, LocalReply, StreamInfo};
 use std::sync::Arc;
 use tokio::sync::oneshot;
 
-/// Serves one request. An error closes the connection: that is what a reset is in HTTP/1.
+/// Serves one request. An error closes the connection, which is how HTTP/1 resets a stream.
 pub(crate) async fn run(
     proxy: Arc<Proxy>,
     connection: Connection,
@@ -63,10 +63,10 @@ pub(crate) async fn run(
     exchange.answer(outgoing, reply, client).await
 }
 
-/// The headers as they came, for a filter that has failed: nothing of Serin's is believed.
+/// The client's headers without Serin's own, for when the filter has failed and could not strip them.
 fn without_reserved(pairs: Pairs) -> HeaderMap {
-    let kept = pairs.into_iter().filter(|(name, _)| !serin_core::is_reserved_header(name));
-    HeaderMap::for_request(kept)
+    let others = pairs.into_iter().filter(|(name, _)| !serin_core::is_reserved_header(name));
+    HeaderMap::for_request(others)
 }
 
 fn no_upstream(missing: &Missing, table: &Table) -> Response<Body> {
@@ -91,20 +91,21 @@ struct Exchange {
     upstream: Arc<Upstream>,
 }
 
-/// Comes when the filter answers while the body goes through it.
+/// The reason why the request's body ended within the filter.
 type Reply = oneshot::Receiver<Stopped>;
 
 impl Exchange {
-    /// The body on its way up: as it is, if the filter does not look at bodies.
+    /// The body for the upstream, through the filter if the filter reads bodies.
     fn request_body(&self, body: Incoming) -> (Body, Option<Reply>) {
         if body.is_end_stream() || !self.proxy.plugin.sees_request_body() {
             return (body.map_err(BoxError::from).boxed(), None);
         }
-        let (tell, reply) = oneshot::channel();
-        let body = bodies::through(body, self.stream.clone(), Way::Up, Some(tell));
+        let (reason, reply) = oneshot::channel();
+        let body = bodies::through(body, self.stream.clone(), Way::Up, Some(reason));
         (body, Some(reply))
     }
 
+    /// The request to the upstream.
     fn outgoing(
         &self,
         headers: &HeaderMap,
@@ -120,7 +121,7 @@ impl Exchange {
         let host = host.unwrap_or(self.upstream.authority().as_str().as_bytes());
         fields.insert(HOST, HeaderValue::from_bytes(host)?);
         if self.proxy.plugin.sees_request_body() && !request.body().is_end_stream() {
-            // The filter may change the body; its length is known when it has gone.
+            // The filter may change the body's length.
             fields.remove(CONTENT_LENGTH);
         }
         if let Some(protocol) = protocol {
@@ -131,7 +132,7 @@ impl Exchange {
         Ok(request)
     }
 
-    /// Sends the request and brings the response back, or says what went wrong.
+    /// Sends the request, and returns the response or a reply about the failure.
     async fn answer(
         self,
         request: Request<Body>,
@@ -141,11 +142,11 @@ impl Exchange {
         let sent = tokio::time::timeout(self.proxy.timeout, self.proxy.client.request(request));
         let sent = std::pin::pin!(sent);
         let response = tokio::select! {
-            // What the filter says comes before the error that it causes.
+            // A reply of the filter makes the upstream's request fail too: it has to win.
             biased;
             stopped = stopped(reply) => match stopped {
                 Stopped::Reply(reply) => return Ok(local(reply, self.stream)),
-                Stopped::Broken => return Err("broken off".into()),
+                Stopped::Broken => return Err("the request's body ended early".into()),
             },
             response = sent => response,
         };
@@ -163,7 +164,7 @@ impl Exchange {
         }
     }
 
-    /// An error of the upstream's, which goes through the filter as Envoy's local replies do.
+    /// The reply about an upstream's failure, which goes through the filter as Envoy's local replies do.
     fn failed(self, status: StatusCode, why: &str) -> Response<Body> {
         let text = format!("serin: the upstream {} {why}\n", self.upstream);
         let pairs = vec![
@@ -177,6 +178,7 @@ impl Exchange {
         response.map(|body| Guarded::new(body, self.stream).boxed())
     }
 
+    /// Sends the upstream's response through the filter.
     async fn response(
         self,
         response: Response<Incoming>,
@@ -197,7 +199,7 @@ impl Exchange {
         }
         let failed = self.stream.with(|stream| stream.failed());
         let headers = self.stream.with(|stream| stream.response_headers());
-        // The filter may have failed on the response, which is as good as it came.
+        // A filter that fails on the response leaves it unchanged.
         let headers = if failed { fields::response(&parts).into_iter().collect() } else { headers };
         let mut outgoing = Response::new(replies::empty());
         *outgoing.status_mut() = fields::status(&headers);
@@ -220,7 +222,7 @@ impl Exchange {
     }
 }
 
-/// Waits for the filter to stop the body; for ever, if it lets it go.
+/// Completes when the request's body ends within the filter, else never.
 async fn stopped(reply: Option<Reply>) -> Stopped {
     if let Some(reply) = reply
         && let Ok(stopped) = reply.await
@@ -230,6 +232,7 @@ async fn stopped(reply: Option<Reply>) -> Stopped {
     std::future::pending().await
 }
 
+/// The message of an error's first cause.
 fn root_cause(error: &(dyn std::error::Error + 'static)) -> String {
     let mut cause = error;
     while let Some(next) = cause.source() {

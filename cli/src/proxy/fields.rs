@@ -1,4 +1,4 @@
-//! Header fields between hyper and the filter.
+//! Header fields, converted between hyper's form and the filter's.
 
 use super::connection::Connection;
 use http::header::{HeaderMap as Fields, HeaderName, HeaderValue};
@@ -6,7 +6,7 @@ use http::{Method, StatusCode, Version, request, response};
 use serin_host_sim::HeaderMap;
 use std::collections::BTreeSet;
 
-/// Fields of one connection, which no proxy passes on (RFC 9110, 7.6.1).
+/// The hop-by-hop fields, which a proxy does not forward (RFC 9110, 7.6.1).
 const HOP_BY_HOP: [&str; 8] = [
     "connection",
     "keep-alive",
@@ -21,7 +21,7 @@ const HOP_BY_HOP: [&str; 8] = [
 /// Names and values.
 pub(crate) type Pairs = Vec<(Vec<u8>, Vec<u8>)>;
 
-/// The request as the filter sees it, without the fields of this connection.
+/// The request's header block for the filter, without hop-by-hop fields.
 pub(crate) fn request(parts: &request::Parts, connection: Connection) -> Pairs {
     let host = parts.headers.get(http::header::HOST).map(HeaderValue::as_bytes);
     let authority = parts.uri.authority().map(|authority| authority.as_str().as_bytes());
@@ -46,7 +46,7 @@ pub(crate) fn request(parts: &request::Parts, connection: Connection) -> Pairs {
     pairs
 }
 
-/// What the client spoke to whoever is in front of this proxy.
+/// The scheme of the client's request, from the proxy in front of this one.
 fn scheme(fields: &Fields) -> &'static str {
     match fields.get("x-forwarded-proto") {
         Some(proto) if proto.as_bytes().eq_ignore_ascii_case(b"https") => "https",
@@ -54,7 +54,7 @@ fn scheme(fields: &Fields) -> &'static str {
     }
 }
 
-/// The response as the filter sees it.
+/// The response's header block for the filter.
 pub(crate) fn response(parts: &response::Parts) -> Pairs {
     let mut pairs = vec![pair(":status", parts.status.as_str())];
     let dropped = dropped(&parts.headers);
@@ -66,7 +66,7 @@ pub(crate) fn response(parts: &response::Parts) -> Pairs {
     pairs
 }
 
-/// Trailers as the filter sees them.
+/// The trailers for the filter.
 pub(crate) fn trailers(fields: &Fields) -> Pairs {
     let pair = |(name, value): (&HeaderName, &HeaderValue)| {
         (name.as_str().as_bytes().to_vec(), value.as_bytes().to_vec())
@@ -78,7 +78,7 @@ fn pair(name: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
     (name.as_bytes().to_vec(), value.as_bytes().to_vec())
 }
 
-/// Hop-by-hop fields, and those that `connection` names.
+/// The names of the hop-by-hop fields, and of those that `connection` lists.
 fn dropped(fields: &Fields) -> BTreeSet<String> {
     let mut dropped: BTreeSet<String> = HOP_BY_HOP.into_iter().map(str::to_owned).collect();
     for value in fields.get_all(http::header::CONNECTION) {
@@ -89,7 +89,7 @@ fn dropped(fields: &Fields) -> BTreeSet<String> {
     dropped
 }
 
-/// A map of the filter as hyper's, without pseudo-headers and what HTTP cannot carry.
+/// The filter's headers for hyper, without pseudo-headers and invalid fields.
 pub(crate) fn to_http(map: &HeaderMap) -> Fields {
     let mut fields = Fields::with_capacity(map.len());
     for (name, value) in map.iter().filter(|(name, _)| !name.starts_with(b":")) {
@@ -109,7 +109,7 @@ pub(crate) fn status(map: &HeaderMap) -> StatusCode {
         .unwrap_or(StatusCode::BAD_GATEWAY)
 }
 
-/// The protocol a request wants to change to, if it is one that can.
+/// The protocol that a request asks to upgrade to.
 pub(crate) fn upgrade(version: Version, fields: &Fields) -> Option<HeaderValue> {
     let wanted = fields.get_all(http::header::CONNECTION).iter().any(|value| {
         let value = String::from_utf8_lossy(value.as_bytes()).to_ascii_lowercase();
@@ -119,7 +119,7 @@ pub(crate) fn upgrade(version: Version, fields: &Fields) -> Option<HeaderValue> 
         return None;
     }
     let protocol = fields.get(http::header::UPGRADE)?;
-    // Going over to HTTP/2 is between two neighbours.
+    // An upgrade to HTTP/2 is hop-by-hop.
     (!protocol.as_bytes().eq_ignore_ascii_case(b"h2c")).then(|| protocol.clone())
 }
 

@@ -1,4 +1,4 @@
-//! An HTTP reverse proxy that runs a filter on every request and routes by what the filter sets.
+//! An HTTP reverse proxy that runs the filter on every request, and routes by the headers that it sets.
 
 pub(crate) mod arms;
 mod bodies;

@@ -1,4 +1,4 @@
-//! Flags for apps: the requests that are answered here and go through no filter.
+//! Flag evaluation for apps by OFREP. These requests do not go through the filter.
 
 use super::body::{Body, BoxError};
 use super::replies;
@@ -9,9 +9,9 @@ use http::{HeaderValue, Request, Response, StatusCode};
 use http_body_util::{BodyExt, Full};
 use hyper::body::Incoming;
 use serin_core::Plan;
-use serin_ofrep::LARGEST_BODY;
+use serin_ofrep::MAX_BODY;
 
-/// Answers a request of the protocol.
+/// Responds to a request of the protocol.
 pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Response<Body> {
     let (head, body) = request.into_parts();
     let body = read(body).await;
@@ -19,7 +19,7 @@ pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Respons
     let known = known_latches(&proxy.plugin);
     let latches = known.and_then(|known| known.for_plan(table.plan()));
     let field = |name: &http::HeaderName| head.headers.get(name).and_then(|v| v.to_str().ok());
-    let asked = serin_ofrep::Request {
+    let evaluation = serin_ofrep::Request {
         method: head.method.as_str(),
         path: head.uri.path(),
         body: body.as_deref(),
@@ -30,26 +30,26 @@ pub(super) async fn answer(proxy: &Proxy, request: Request<Incoming>) -> Respons
         now: proxy.now(),
         latches: latches.as_ref(),
     };
-    respond(proxy, table.plan(), asked)
+    respond(proxy, table.plan(), evaluation)
 }
 
-/// The whole body, unless it is too long or breaks off.
+/// The whole body; `None` if it is too long or ends early.
 async fn read(mut body: Incoming) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     while let Some(frame) = body.frame().await {
         if let Ok(data) = frame.ok()?.into_data() {
             bytes.extend_from_slice(&data);
         }
-        if bytes.len() > LARGEST_BODY {
+        if bytes.len() > MAX_BODY {
             return None;
         }
     }
     Some(bytes)
 }
 
-fn respond(proxy: &Proxy, plan: &Plan, asked: serin_ofrep::Request<'_>) -> Response<Body> {
+fn respond(proxy: &Proxy, plan: &Plan, request: serin_ofrep::Request<'_>) -> Response<Body> {
     let settings = proxy.ofrep.as_ref();
-    let answer = settings.and_then(|of| serin_ofrep::respond(of, Some(plan), asked));
+    let answer = settings.and_then(|of| serin_ofrep::respond(of, Some(plan), request));
     let Some(answer) = answer else {
         return replies::text(StatusCode::NOT_FOUND, "not found");
     };

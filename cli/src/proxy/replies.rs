@@ -1,4 +1,4 @@
-//! Responses that come from no upstream.
+//! Replies: responses of the proxy or the filter itself.
 
 use super::body::{Body, BoxError};
 use super::fields;
@@ -11,7 +11,7 @@ pub(crate) fn empty() -> Body {
     Empty::new().map_err(BoxError::from).boxed()
 }
 
-/// A sentence of the proxy's own.
+/// A reply of the proxy in plain text.
 pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Body> {
     let text = text.into();
     let text = if text.ends_with('\n') { text } else { text + "\n" };
@@ -22,12 +22,12 @@ pub(crate) fn text(status: StatusCode, text: impl Into<String>) -> Response<Body
     response
 }
 
-/// A reply of the filter's.
+/// A reply of the filter.
 pub(crate) fn local(reply: LocalReply) -> Response<Body> {
     let mut response = Response::new(Full::from(reply.body).map_err(BoxError::from).boxed());
     *response.status_mut() = StatusCode::from_u16(reply.status).unwrap_or(StatusCode::BAD_GATEWAY);
     *response.headers_mut() = fields::to_http(&reply.headers);
-    // The filter may have changed the body since; hyper knows how long it is.
+    // hyper sets the length of the body.
     response.headers_mut().remove(http::header::CONTENT_LENGTH);
     response
 }

@@ -1,24 +1,22 @@
-//! What a proxy runs on: the plugin of the filter, threads, and the signal to stop.
+//! The proxy's surroundings: the filter's plugin, the threads, and the signal to stop.
 
 use crate::failure::Failure;
+use crate::filter::{self, PLUGIN};
 use serin_host_sim::{Entropy, FailPolicy, LogLevel, Module, Plugin, PluginBuilder, SystemClock};
 use serin_judge::KnownLatches;
 
-/// The plugin's name, its root id, and the id of its VMs.
-const NAME: &str = "serin";
-
-/// The most workers unless a number is given: more are no use on a laptop.
+/// The largest default number of workers: more are of no use on a laptop.
 const MAX_WORKERS: usize = 8;
 
-/// A plugin as a server runs it: real time, real randomness, started again when it fails.
+/// The filter's plugin with real time and real randomness, restarted when it fails.
 pub(crate) fn plugin(wasm: &[u8], json: Vec<u8>, workers: usize) -> Result<PluginBuilder, Failure> {
     let module = Module::compile(wasm);
-    let module = module.map_err(|error| Failure::trouble(format!("the filter: {error}")))?;
+    let module = module.map_err(|error| filter::unusable(&error))?;
     Ok(Plugin::of_module(&module)
         .configuration(json)
-        .name(NAME)
-        .root_id(NAME)
-        .vm_id(NAME)
+        .name(PLUGIN)
+        .root_id(PLUGIN)
+        .vm_id(PLUGIN)
         .workers(workers)
         .clock(SystemClock)
         .entropy(Entropy::System)
@@ -26,20 +24,19 @@ pub(crate) fn plugin(wasm: &[u8], json: Vec<u8>, workers: usize) -> Result<Plugi
         .log_level(LogLevel::Info))
 }
 
-/// The latches that the filter's VMs know; `None` while they share none, for example because nothing in
-/// the spec can abort.
+/// The latches that the filter's VMs know; `None` if the spec has no gates and there is no latch source.
 pub(super) fn known_latches(plugin: &Plugin) -> Option<KnownLatches> {
-    let key = KnownLatches::key(&KnownLatches::key_prefix(NAME, NAME));
-    let (bytes, _) = plugin.shared().data(NAME, key)?;
+    let key = KnownLatches::key(&KnownLatches::key_prefix(PLUGIN, PLUGIN));
+    let (bytes, _) = plugin.shared().data(PLUGIN, key)?;
     Some(KnownLatches::from_bytes(&bytes))
 }
 
-/// The threads that connections are served on.
+/// The threads that serve connections.
 pub(crate) fn threads() -> Result<tokio::runtime::Runtime, Failure> {
     tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
-        .map_err(|error| Failure::trouble(format!("no threads to run on: {error}")))
+        .map_err(|error| Failure::trouble(format!("threads cannot be started: {error}")))
 }
 
 /// One worker per processor, at most eight.
@@ -47,7 +44,7 @@ pub(crate) fn default_workers() -> usize {
     std::thread::available_parallelism().map_or(1, |number| number.get().min(MAX_WORKERS))
 }
 
-/// Completes when the process is asked to stop.
+/// Completes on Ctrl-C or SIGTERM.
 pub(crate) async fn stop() {
     #[cfg(unix)]
     {
@@ -60,7 +57,7 @@ pub(crate) async fn stop() {
             return;
         }
     }
-    // Without signals there is nobody to ask.
+    // Without a signal handler nothing can stop the proxy: wait for ever.
     if tokio::signal::ctrl_c().await.is_err() {
         std::future::pending().await
     }

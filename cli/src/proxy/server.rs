@@ -15,12 +15,12 @@ use std::sync::Arc;
 use std::time::Duration;
 use tokio::net::TcpListener;
 
-/// How long connections may finish what they do when the proxy stops.
+/// How long open requests may take to finish when the proxy stops.
 const GRACE: Duration = Duration::from_secs(10);
-/// How often the filter's timers are looked at.
+/// How often the filter's timers are checked.
 const TICK: Duration = Duration::from_millis(50);
 
-/// Serves until `stop` is done, then lets what is under way finish.
+/// Serves until `stop` completes, then waits for the open requests.
 pub(crate) async fn serve(
     proxy: Arc<Proxy>,
     listener: TcpListener,
@@ -36,7 +36,7 @@ pub(crate) async fn serve(
             () = &mut stop => break,
         };
         let Ok((socket, peer)) = accepted else {
-            // Out of file descriptors, say: wait for some to come back.
+            // Most likely there is no free file descriptor: wait for one.
             tokio::time::sleep(Duration::from_millis(20)).await;
             continue;
         };
@@ -54,7 +54,7 @@ pub(crate) async fn serve(
             server.serve_connection_with_upgrades(TokioIo::new(socket), service).into_owned();
         let served = graceful.watch(served);
         tokio::spawn(async move {
-            // A client that goes away is no news.
+            // An error means that the client has closed the connection.
             let _ = served.await;
         });
     }
@@ -69,7 +69,7 @@ pub(crate) async fn serve(
 
 type Answer = Pin<Box<dyn Future<Output = Result<Response<Body>, Broken>> + Send>>;
 
-/// Why there is no response at all: the connection ends.
+/// The error that closes a connection without a response.
 #[derive(Debug)]
 struct Broken(BoxError);
 
@@ -81,7 +81,7 @@ impl std::fmt::Display for Broken {
 
 impl std::error::Error for Broken {}
 
-/// Here if it is about flags for apps, else through the filter to an upstream.
+/// Responds by OFREP if the path is one of its own, else through the filter.
 fn answer(proxy: Arc<Proxy>, connection: Connection, request: Request<Incoming>) -> Answer {
     let path = request.uri().path();
     if proxy.ofrep.as_ref().is_some_and(|ofrep| ofrep.covers(path)) {
@@ -96,7 +96,7 @@ async fn tick(proxy: Arc<Proxy>) {
         interval.tick().await;
         if proxy.plugin.next_due_nanos().is_some() {
             let plugin = proxy.plugin.clone();
-            // A guest may take its time in a tick.
+            // A tick of the filter may block.
             let _ = tokio::task::spawn_blocking(move || plugin.tick()).await;
             proxy.calls.dispatch();
         }

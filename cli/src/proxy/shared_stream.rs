@@ -6,19 +6,19 @@ use serin_host_sim::{Action, HeaderMap, Stream, Value};
 use std::sync::{Arc, Mutex, PoisonError};
 use tokio::sync::Notify;
 
-/// Bits of Envoy's `response.flags`: the upstream did not answer in time, could not be reached, broke off.
+/// Bits of Envoy's `response.flags`: the upstream timed out, could not be reached, ended its response early.
 pub(super) const TIMED_OUT: i64 = 1 << 2;
 pub(super) const UNREACHABLE: i64 = 1 << 5;
 pub(super) const BROKEN: i64 = 1 << 6;
 
-/// The two directions.
+/// A direction: to the upstream, or down to the client.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Way {
     Up,
     Down,
 }
 
-/// A stream that bodies in both directions go through. The last one to let go of it ends it.
+/// The filter's stream, shared by the bodies of both directions. It ends when the last clone is dropped.
 #[derive(Clone)]
 pub(super) struct SharedStream {
     stream: Arc<Mutex<Stream>>,
@@ -30,7 +30,7 @@ impl SharedStream {
     pub(super) fn new(mut stream: Stream, calls: Calls) -> Self {
         let progress = Arc::new(Notify::new());
         let wake = Arc::clone(&progress);
-        // Both directions may wait, and one permit is kept for who comes later.
+        // Wake both directions if they wait, and store a permit for one that is about to wait.
         stream.on_progress(move || {
             wake.notify_waiters();
             wake.notify_one();
@@ -38,11 +38,12 @@ impl SharedStream {
         Self { stream: Arc::new(Mutex::new(stream)), progress, calls }
     }
 
+    /// Runs `work` on the locked stream.
     pub(super) fn with<T>(&self, work: impl FnOnce(&mut Stream) -> T) -> T {
         work(&mut self.stream.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
-    /// A step through the filter, after which its calls are sent.
+    /// Runs a callback of the filter, and sends the calls that it dispatches.
     fn step(&self, work: impl FnOnce(&mut Stream) -> Action) -> Action {
         let action = self.with(work);
         self.calls.dispatch();
@@ -84,12 +85,12 @@ impl SharedStream {
         })
     }
 
-    /// Says why there was no whole answer, for the filter's log callback.
+    /// Sets the reason of an incomplete response, for the filter's log callback.
     pub(super) fn failed_by(&self, flags: i64) {
         self.with(|stream| stream.set_property(&["response", "flags"], Value::Int(flags)));
     }
 
-    /// Waits while the filter holds the stream.
+    /// Waits while the filter pauses the stream, and returns its next action.
     pub(super) async fn settled(&self, way: Way, mut action: Action) -> Action {
         while action == Action::Pause {
             self.progress.notified().await;

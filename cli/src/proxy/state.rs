@@ -1,4 +1,4 @@
-//! The state of a proxy: its filter, where requests go, and its client.
+//! The state of a proxy: its filter, its table of upstreams and its HTTP client.
 
 use super::body::Body;
 use super::calls::Calls;
@@ -13,17 +13,17 @@ use std::collections::HashMap;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-/// What a proxy is made of.
+/// The parts of a new proxy.
 pub(crate) struct Settings {
     pub(crate) plugin: Plugin,
     pub(crate) table: Table,
     pub(crate) clusters: HashMap<String, Upstream>,
     pub(crate) timeout: Duration,
-    /// Where flags are evaluated for apps, if anywhere.
+    /// The settings of OFREP, if it is served.
     pub(crate) ofrep: Option<serin_ofrep::Settings>,
 }
 
-/// A proxy. It can be told of a new table while it runs.
+/// A proxy. Its table can be replaced while it runs.
 pub(crate) struct Proxy {
     pub(super) plugin: Plugin,
     table: Mutex<Arc<Table>>,
@@ -31,7 +31,7 @@ pub(crate) struct Proxy {
     pub(super) calls: Calls,
     pub(super) timeout: Duration,
     pub(super) ofrep: Option<serin_ofrep::Settings>,
-    /// The clock of flag evaluation, as the filter's own.
+    /// The clock of flag evaluation, which never goes back, like the filter's own.
     clock: Mutex<MonotonicClock>,
 }
 
@@ -62,16 +62,17 @@ impl Proxy {
         clock.advance(Some(reading)).unwrap_or(reading)
     }
 
-    /// The table as it is now.
+    /// The current table.
     pub(crate) fn table(&self) -> Arc<Table> {
         Arc::clone(&self.table.lock().unwrap_or_else(PoisonError::into_inner))
     }
 
+    /// Replaces the table.
     pub(crate) fn set_table(&self, table: Table) {
         *self.table.lock().unwrap_or_else(PoisonError::into_inner) = Arc::new(table);
     }
 
-    /// Gives the filter a new configuration; a bad one changes nothing.
+    /// Reconfigures the filter. A configuration that it refuses changes nothing.
     pub(crate) async fn reconfigure(&self, json: Vec<u8>) -> Result<(), String> {
         let plugin = self.plugin.clone();
         let done = tokio::task::spawn_blocking(move || plugin.reconfigure(json)).await;

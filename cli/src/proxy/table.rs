@@ -1,4 +1,4 @@
-//! Where requests go: the upstreams of arms, and what counts when there is no arm.
+//! The routing table: the upstream of each arm, and of requests without an arm.
 
 use http::Uri;
 use http::uri::{Authority, PathAndQuery, Scheme};
@@ -8,27 +8,27 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 
-/// An upstream by its URL.
+/// An upstream, given by its URL.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Upstream {
     authority: Authority,
-    /// Goes before every path; without a slash at its end.
+    /// The prefix of every path, without a slash at its end.
     prefix: String,
 }
 
 impl Upstream {
-    /// Reads an `http` URL.
+    /// Parses an `http` URL.
     pub(crate) fn parse(url: &str) -> Result<Self, String> {
         let uri: Uri = url.parse().map_err(|error| format!("{url} is not a URL: {error}"))?;
         match uri.scheme_str() {
             Some("http") => {}
-            Some(other) => return Err(format!("{url}: upstreams speak http, not {other}")),
-            None => return Err(format!("{url} does not begin with http://")),
+            Some(other) => return Err(format!("{url}: an upstream's URL is http, not {other}")),
+            None => return Err(format!("{url} does not start with http://")),
         }
         let authority = uri.authority().filter(|authority| !authority.host().is_empty());
-        let authority = authority.ok_or_else(|| format!("{url} names no host"))?.clone();
+        let authority = authority.ok_or_else(|| format!("{url} has no host"))?.clone();
         if uri.query().is_some() {
-            return Err(format!("{url}: an upstream has no query"));
+            return Err(format!("{url}: an upstream's URL has no query"));
         }
         Ok(Self { authority, prefix: uri.path().trim_end_matches('/').to_owned() })
     }
@@ -42,7 +42,7 @@ impl Upstream {
         &self.authority
     }
 
-    /// The URL of a path there.
+    /// The URL of a path at this upstream.
     pub(crate) fn uri(&self, path: &[u8]) -> Result<Uri, http::Error> {
         let path = if path.first() == Some(&b'/') { path } else { b"/" };
         let path: PathAndQuery = if self.prefix.is_empty() {
@@ -64,7 +64,7 @@ impl fmt::Display for Upstream {
     }
 }
 
-/// Rollout and arm.
+/// The names of a rollout and its arm.
 type Key = (String, String);
 
 /// A plan and the upstreams of its arms.
@@ -74,7 +74,7 @@ pub(crate) struct Table {
     default: Option<Arc<Upstream>>,
 }
 
-/// What a request without an arm is told.
+/// The reply to a request without a rollout.
 pub(crate) const NO_ROLLOUT: &str =
     "serin: no rollout matches this request, and there is no --default upstream\n";
 
@@ -98,8 +98,8 @@ impl Table {
         &self.plan
     }
 
-    /// Knows the arms of another table too, so that what is decided under the old plan while a new
-    /// one takes over still finds its way.
+    /// Adds the arms of another table, so that requests that the old plan has decided find their upstream
+    /// while a new plan is applied.
     pub(crate) fn with_arms_of(mut self, other: &Self) -> Self {
         for (key, upstream) in &other.arms {
             self.arms.entry(key.clone()).or_insert_with(|| Arc::clone(upstream));
@@ -111,7 +111,7 @@ impl Table {
         self.arms.get(&(rollout.to_owned(), arm.to_owned()))
     }
 
-    /// The upstream that the filter chose, the default if it chose none, or a sentence.
+    /// The upstream of the arm that the filter chose; the default if the request has no rollout.
     pub(crate) fn chosen(&self, headers: &HeaderMap) -> Result<Arc<Upstream>, Missing> {
         let text = |name| headers.get_str(name);
         let (rollout, arm) = (text(serin_core::headers::ROLLOUT), text(serin_core::headers::ARM));
@@ -122,7 +122,7 @@ impl Table {
         self.arm(rollout, arm).cloned().ok_or_else(unknown)
     }
 
-    /// The baseline of the request's rollout, for when the filter has failed.
+    /// The upstream of the baseline of the request's rollout, for when the filter has failed.
     pub(crate) fn baseline(&self, headers: &HeaderMap) -> Result<Arc<Upstream>, Missing> {
         let facts = Facts::gather(&self.plan, headers.iter());
         let mut decision = Decision::new(&self.plan);
@@ -135,12 +135,12 @@ impl Table {
     }
 }
 
-/// Why there is no upstream.
+/// The reason why a request has no upstream.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Missing {
     /// No rollout matches, and there is no default.
     Rollout,
-    /// The filter named an arm that nobody mapped.
+    /// The arm that the filter chose has no upstream.
     Arm(String),
 }
 
@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn only_http_is_spoken() {
+    fn only_http_urls_are_upstreams() {
         for bad in ["https://a", "a:80", "/x", "http:///x", "http://a/?q", "ftp://a", ""] {
             assert!(Upstream::parse(bad).is_err(), "{bad}");
         }
@@ -188,7 +188,7 @@ mod tests {
     }
 
     #[test]
-    fn the_filters_choice_counts_then_the_default() {
+    fn the_filters_choice_has_precedence_over_the_default() {
         let table = table(SPEC, None);
         let with = |rollout: &str, arm: &str| -> HeaderMap {
             [("x-serin-rollout", rollout), ("x-serin-arm", arm)].into_iter().collect()

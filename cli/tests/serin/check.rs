@@ -1,5 +1,5 @@
-//! Everything that `serin check` says, as people and tools read it, byte for byte. `SERIN_BLESS=1`
-//! writes the texts anew; read what has changed before you commit it.
+//! Snapshots of `serin check`: its text, JSON and SARIF. `SERIN_BLESS=1` rewrites them; read the changes before
+//! you commit them.
 
 use crate::command::serin;
 use serde_json::Value;
@@ -11,7 +11,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serin").join(name)
 }
 
-/// Runs a check in one of the folders here: exit code, standard output, standard error.
+/// Runs a check in a folder of fixtures. Returns the exit code, standard output and standard error.
 fn check(folder_name: &str, arguments: &[&str]) -> (i32, String, String) {
     let mut command = serin();
     command.current_dir(folder(folder_name)).arg("check").args(AT).args(arguments);
@@ -20,18 +20,18 @@ fn check(folder_name: &str, arguments: &[&str]) -> (i32, String, String) {
     (output.status.code().unwrap(), text(output.stdout), text(output.stderr))
 }
 
-/// Compares with a file.
+/// Compares a text with a snapshot.
 #[track_caller]
 pub(crate) fn same(file: &Path, text: &str) {
     if std::env::var_os("SERIN_BLESS").is_some() {
         return std::fs::write(file, text).unwrap();
     }
     let wanted = std::fs::read_to_string(file).unwrap_or_default();
-    assert_eq!(text, wanted, "{} differs; SERIN_BLESS=1 writes it anew", file.display());
+    assert_eq!(text, wanted, "{} differs; SERIN_BLESS=1 rewrites it", file.display());
 }
 
 #[test]
-fn typical_mistakes() {
+fn reports_of_typical_mistakes_are_unchanged() {
     let mut files: Vec<PathBuf> =
         std::fs::read_dir(folder("mistakes")).unwrap().map(|entry| entry.unwrap().path()).collect();
     files.retain(|path| path.extension().is_some_and(|extension| extension != "txt"));
@@ -46,12 +46,12 @@ fn typical_mistakes() {
 }
 
 #[test]
-fn warnings_leave_the_exit_code_alone_unless_they_are_denied() {
+fn warnings_change_the_exit_code_only_if_they_are_denied() {
     let (code, out, err) = check("findings", &["warnings.yaml"]);
     assert_eq!((code, err.as_str()), (0, ""));
     same(&folder("findings").join("warnings.txt"), &out);
     assert_eq!(check("findings", &["--deny-warnings", "warnings.yaml"]).0, 1);
-    // Each can be allowed by its name, and those of a spec without any are none.
+    // Each warning can be allowed by its name.
     let names = out.lines().filter_map(|line| line.strip_prefix("warning["));
     let names: Vec<&str> = names.filter_map(|line| Some(line.split_once(']')?.0)).collect();
     assert!(names.len() > 10, "{names:?}");
@@ -62,11 +62,11 @@ fn warnings_leave_the_exit_code_alone_unless_they_are_denied() {
     assert!(!out.contains("warning["), "{out}");
     let (code, _, err) = check("findings", &["--allow", "nothing", "warnings.yaml"]);
     assert_eq!(code, 2);
-    assert!(err.contains("there is no such warning, use unreachable-rule"), "{err}");
+    assert!(err.contains("there is no warning nothing, use unreachable-rule"), "{err}");
 }
 
 #[test]
-fn a_flag_that_has_expired_is_an_error_for_who_checks() {
+fn an_expired_flag_is_an_error() {
     let text = std::fs::read_to_string(folder("findings").join("warnings.yaml")).unwrap();
     assert!(text.contains("expires: 2026-11-30"));
     let run = |time: &str| {
@@ -86,7 +86,7 @@ fn a_flag_that_has_expired_is_an_error_for_who_checks() {
 }
 
 #[test]
-fn json_for_tools() {
+fn json_has_ids_paths_and_regions() {
     let (code, out, _) =
         check("mistakes", &["--format", "json", "arm_typo.yaml", "share_150.yaml"]);
     assert_eq!(code, 1);
@@ -102,9 +102,9 @@ fn json_for_tools() {
     assert_eq!(found["region"], region);
 }
 
-/// What SARIF 2.1.0 demands of the parts that are used here.
+/// Checks the demands of SARIF 2.1.0 on the parts that the report uses.
 #[test]
-fn sarif_for_code_scanning() {
+fn sarif_has_what_the_standard_demands() {
     let arguments = ["--format", "sarif", "../mistakes/arm_typo.yaml", "warnings.yaml"];
     let (code, out, _) = check("findings", &arguments);
     assert_eq!(code, 1);
@@ -142,7 +142,7 @@ fn sarif_for_code_scanning() {
 }
 
 #[test]
-fn flags_that_should_be_gone() {
+fn flag_debt_lists_every_flag() {
     let (code, out, _) = check("findings", &["--debt", "warnings.yaml"]);
     assert_eq!(code, 0);
     same(&folder("findings").join("debt.txt"), &out);
@@ -154,7 +154,7 @@ fn flags_that_should_be_gone() {
 }
 
 #[test]
-fn whom_an_edit_moves() {
+fn an_edit_reports_what_it_moves() {
     let (code, out, _) = check("findings", &["--against", "old.yaml", "new.yaml"]);
     assert_eq!(code, 0);
     same(&folder("findings").join("against.txt"), &out);
@@ -162,23 +162,22 @@ fn whom_an_edit_moves() {
     same(&folder("findings").join("against.json"), &out);
     let (code, out, _) = check("findings", &["--against", "new.yaml", "new.yaml"]);
     assert_eq!(code, 0);
-    assert!(out.ends_with("Nobody moves.\n"), "{out}");
+    assert!(out.ends_with("No unit moves.\n"), "{out}");
     assert_eq!(check("findings", &["--against", "../mistakes/arm_typo.yaml", "new.yaml"]).0, 1);
     assert_eq!(check("findings", &["--against", "none.yaml", "new.yaml"]).0, 2);
 }
 
-/// The line that is offered does what it promises.
 #[test]
-fn the_offered_past_moves_the_least() {
+fn the_suggested_past_moves_fewer_units() {
     let folder = folder("findings");
     let (_, out, _) = check("findings", &["--against", "old.yaml", "new.yaml"]);
     let past = out.lines().find_map(|line| line.trim().strip_prefix("past: ")).unwrap();
     let text = std::fs::read_to_string(folder.join("new.yaml")).unwrap();
     let split = "split: { a: 40, b: 25, c: 35 }";
     assert!(text.contains(split));
-    let mended = crate::command::folder("mended").join("new.yaml");
-    std::fs::write(&mended, text.replace(split, &format!("{split}, past: {past}"))).unwrap();
-    let (_, out, _) = check("findings", &["--against", "old.yaml", mended.to_str().unwrap()]);
+    let fixed = crate::command::folder("fixed").join("new.yaml");
+    std::fs::write(&fixed, text.replace(split, &format!("{split}, past: {past}"))).unwrap();
+    let (_, out, _) = check("findings", &["--against", "old.yaml", fixed.to_str().unwrap()]);
     assert!(out.contains("flags.order.rules[0]: 10 % move\n         10 %  a → c\n"), "{out}");
     assert!(!out.contains("past:"), "{out}");
 }

@@ -1,4 +1,4 @@
-//! `serin check`, and what goes wrong before anything is served.
+//! `serin check` on standard input, and wrong arguments of several commands.
 
 use std::io::Write;
 use std::path::PathBuf;
@@ -10,7 +10,7 @@ pub(crate) fn serin() -> Command {
     command
 }
 
-/// A folder of one test.
+/// The empty folder of one test.
 pub(crate) fn folder(name: &str) -> PathBuf {
     let folder = PathBuf::from(env!("CARGO_TARGET_TMPDIR")).join(name);
     let _ = std::fs::remove_dir_all(&folder);
@@ -18,7 +18,7 @@ pub(crate) fn folder(name: &str) -> PathBuf {
     folder
 }
 
-/// Exit code, standard output, standard error.
+/// The exit code, standard output and standard error of a command.
 pub(crate) fn outcome(output: &Output) -> (i32, String, String) {
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     (output.status.code().unwrap(), text(&output.stdout), text(&output.stderr))
@@ -51,7 +51,7 @@ rollouts:
 ";
 
 #[test]
-fn a_reader_that_goes_is_no_mishap() {
+fn a_broken_pipe_ends_without_a_message() {
     let (reader, writer) = std::io::pipe().unwrap();
     drop(reader);
     let mut command = serin();
@@ -61,7 +61,7 @@ fn a_reader_that_goes_is_no_mishap() {
 }
 
 #[test]
-fn a_good_spec_is_summed_up_in_a_line() {
+fn a_spec_without_errors_gives_one_line() {
     let (code, out, err) = check(SPEC);
     assert_eq!((code, err.as_str()), (0, ""));
     assert!(out.starts_with("standard input: ok, revision 1 ("), "{out}");
@@ -69,7 +69,7 @@ fn a_good_spec_is_summed_up_in_a_line() {
 }
 
 #[test]
-fn every_error_is_named_by_its_path() {
+fn every_error_has_its_path() {
     let (code, out, _) = check(
         &SPEC
             .replace("baseline: stable", "baseline: main")
@@ -92,18 +92,18 @@ fn every_error_is_named_by_its_path() {
 }
 
 #[test]
-fn yaml_that_cannot_be_read_is_an_error_of_the_spec() {
+fn wrong_yaml_is_an_error_of_the_spec() {
     let (code, out, _) = check("a: 1\na: 2\n");
     assert_eq!(code, 1);
     assert!(out.contains("error[doubled-key]: the key \"a\" is given twice"), "{out}");
-    // A bare `on` is a text: a variant may be called so.
+    // A bare `on` is a string, so it can be the name of a variant.
     let flag = "formatVersion: 1\nflags:\n  f:\n    kind: ops\n    owner: o@x\n    purpose: p\n    \
                 state: enabled\n    variants: { on: true, off: false }\n    defaultVariant: off\n";
     assert_eq!(check(flag).0, 0, "{}", check(flag).1);
 }
 
 #[test]
-fn several_files_are_checked_and_the_worst_counts() {
+fn the_worst_of_several_files_decides_the_exit_code() {
     let folder = folder("several");
     let good = folder.join("good.yaml");
     let bad = folder.join("bad.json");
@@ -125,7 +125,7 @@ fn the_schema_is_the_one_in_docs() {
 }
 
 #[test]
-fn wrong_usage_is_two() {
+fn wrong_usage_exits_with_two() {
     assert_eq!(outcome(&serin().output().unwrap()).0, 2);
     assert_eq!(outcome(&serin().args(["check"]).output().unwrap()).0, 2);
     let (code, _, err) = outcome(&serin().args(["serve", "x", "--arm", "y"]).output().unwrap());
@@ -134,7 +134,7 @@ fn wrong_usage_is_two() {
 }
 
 #[test]
-fn arms_without_an_upstream_are_all_named() {
+fn every_arm_without_an_upstream_is_named() {
     let spec = folder("unmapped").join("spec.yaml");
     std::fs::write(&spec, SPEC).unwrap();
     let output =
@@ -149,7 +149,7 @@ fn arms_without_an_upstream_are_all_named() {
 }
 
 #[test]
-fn drift_is_one_and_nothing_else_is() {
+fn only_drift_exits_with_one() {
     let folder = folder("drift");
     let (good, bad) = (folder.join("good.yaml"), folder.join("bad.yaml"));
     std::fs::write(&good, SPEC).unwrap();
@@ -158,7 +158,7 @@ fn drift_is_one_and_nothing_else_is() {
     let (good, bad) = (good.to_str().unwrap(), bad.to_str().unwrap());
     let (code, _, err) = run(&[bad, "--envoy", "http://127.0.0.1:1"]);
     assert_eq!(code, 2);
-    assert!(err.contains("bad.yaml cannot be used") && err.contains("there is no arm"), "{err}");
+    assert!(err.contains("bad.yaml has errors") && err.contains("there is no arm"), "{err}");
     let (code, out, _) = run(&[good, "--envoy", "http://127.0.0.1:1"]);
     assert_eq!(code, 2);
     assert!(out.contains("envoy http://127.0.0.1:1/: not asked\n"), "{out}");

@@ -1,4 +1,4 @@
-//! `serin diff` as people run it.
+//! `serin diff` with its options.
 
 use crate::command::{folder, outcome, serin};
 use serde_json::Value;
@@ -29,7 +29,7 @@ fn same(name: &str, text: &str) {
 }
 
 #[test]
-fn a_comment_for_a_pull_request() {
+fn markdown_is_unchanged() {
     let arguments = ["old.yaml", "new.yaml", "--units", "5000", "--max-moved", "20"];
     let (code, out, err) = diff(&arguments);
     assert_eq!((code, err.as_str()), (1, ""));
@@ -55,7 +55,7 @@ fn json_has_every_number() {
         feed["moves"].as_array().unwrap().iter().filter_map(|it| it["count"].as_u64()).sum();
     assert_eq!(feed["moved"], sum);
     assert!(sum > 400, "{feed}");
-    // Bounds are for the exit code, the numbers stay.
+    // A bound changes only the exit code.
     let (code, again, _) = diff(&["old.yaml", "new.yaml", "--units", "1000", "--json"]);
     assert_eq!(code, 0);
     let again: Value = serde_json::from_str(&again).unwrap();
@@ -63,7 +63,7 @@ fn json_has_every_number() {
 }
 
 #[test]
-fn lists_and_access_logs() {
+fn units_come_from_lists_and_access_logs() {
     let folder = folder("diff");
     let write = |name: &str, text: &str| {
         let file = folder.join(name);
@@ -84,13 +84,13 @@ fn lists_and_access_logs() {
     let bad = write("bad", &format!("{}{}", "{}\n".repeat(11), "{\"url\":\"http://a/\"}\nx"));
     let (code, _, err) = diff(&["old.yaml", "new.yaml", "--access-log", &bad]);
     assert_eq!((code, err.lines().count()), (2, 11));
-    assert!(err.ends_with("\nand 2 more lines that cannot be read\n"), "{err}");
+    assert!(err.ends_with("\nand 2 more lines that are not requests\n"), "{err}");
     let empty = write("empty", "\n");
-    for (option, what) in [("--list", "id"), ("--access-log", "request")] {
+    for (option, what) in [("--list", "ids"), ("--access-log", "requests")] {
         let (code, _, err) = diff(&["old.yaml", "new.yaml", option, &empty]);
-        assert_eq!((code, err), (2, format!("error: {empty}: there is no {what} in it\n")));
+        assert_eq!((code, err), (2, format!("error: {empty}: the file has no {what}\n")));
     }
-    // Whoever stands there twice is one unit, and a mark before everything is none of its letters.
+    // An id on two lines is one unit, and a byte order mark is not part of an id.
     let list = write("ids", "\u{feff}ada\r\nbo\r\nada\r\n");
     let arguments = ["old.yaml", "new.yaml", "--list", &list];
     let marked = diff(&arguments);
@@ -102,11 +102,11 @@ fn lists_and_access_logs() {
     };
     assert_eq!((code, err), (2, format!("error: {list}:2: not UTF-8 at byte 1\n")));
     write("ids", &"a".repeat((1 << 20) + 1));
-    assert!(diff(&arguments).2.contains(":1: a line of more than 1048576 bytes"));
+    assert!(diff(&arguments).2.contains(":1: the line has more than 1048576 bytes"));
 }
 
 #[test]
-fn hosts_that_hold_latches() {
+fn decisions_obey_the_given_latches() {
     let (aborted, latches) = ("aborted.yaml", ["--latches", "latches.json", "--units", "5000"]);
     let (code, out, err) = diff(&[&[aborted, "raised.yaml"], &latches[..]].concat());
     assert_eq!(
@@ -126,26 +126,26 @@ fn hosts_that_hold_latches() {
     assert!(found["groups"][0]["copies"][0]["new"]["count"].as_u64() > Some(0), "{found}");
     let (_, out, _) = diff(&[&[aborted, aborted], &latches[..]].concat());
     assert!(out.contains("- rollout `shop`: the abort of epoch 3 stays in force (since "), "{out}");
-    // An abort that is not whole would count as none.
+    // A host would ignore an abort that lacks a field.
     let folder = folder("diff-latches");
     let half = folder.join("half.json");
     std::fs::write(&half, r#"{"latches":[{"rollout":"shop","abort":{"epoch":3}}]}"#).unwrap();
     for (text, why) in [
         (
             r#"{"latches":[{"rollout":"shop","abort":{"epoch":3}}]}"#,
-            "has an abort of shop that is not whole",
+            "the abort of \"shop\" lacks a field",
         ),
-        ("{}", "holds no latches"),
+        ("{}", "not a latch document"),
     ] {
         std::fs::write(&half, text).unwrap();
         let (code, _, err) = diff(&[aborted, aborted, "--latches", half.to_str().unwrap()]);
         assert_eq!(code, 2);
-        assert!(err.contains(why) && err.contains("they look like"), "{err}");
+        assert!(err.contains(why) && err.contains(", write {"), "{err}");
     }
 }
 
 #[test]
-fn what_cannot_be_compared() {
+fn specs_with_errors_are_not_compared() {
     let (code, _, err) = diff(&["../mistakes/arm_typo.yaml", "new.yaml"]);
     assert_eq!(code, 1);
     assert!(

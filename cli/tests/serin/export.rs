@@ -1,12 +1,12 @@
-//! What `serin export` writes for one whole spec, byte for byte; `SERIN_BLESS=1` writes it anew. And what
-//! holds of every export: equal input gives equal bytes, nothing is written twice, nothing is left over.
+//! Snapshots of `serin export` for a whole spec; `SERIN_BLESS=1` rewrites them. And invariants of every export:
+//! equal input gives equal bytes, no file is written twice, no obsolete file remains.
 
 use crate::command::{folder, outcome, serin};
 use std::path::{Path, PathBuf};
 
 const SHA256: &str = "1ef0c9a92b0420cf25f7fe5d481b231464bc88f486ca3b9c83ed5cc21d2f6210";
 
-/// Folder of the snapshots, target, options.
+/// The exports, each with its folder of snapshots, its target and its options.
 fn exports() -> Vec<(&'static str, Vec<&'static str>)> {
     let bootstrap = vec![
         "envoy",
@@ -74,7 +74,7 @@ fn snapshots() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/serin/exported")
 }
 
-/// Runs an export in the snapshots' folder: exit code, standard output, standard error.
+/// Runs an export in the snapshots' folder. Returns the exit code, standard output and standard error.
 fn export(spec: &str, arguments: &[&str], further: &[&str]) -> (i32, String, String) {
     let (target, options) = arguments.split_first().unwrap();
     let mut command = serin();
@@ -83,7 +83,7 @@ fn export(spec: &str, arguments: &[&str], further: &[&str]) -> (i32, String, Str
 }
 
 #[test]
-fn the_files_of_one_whole_spec() {
+fn exports_of_a_whole_spec_are_unchanged() {
     for (name, arguments) in exports() {
         let bless = std::env::var_os("SERIN_BLESS").is_some();
         let check: &[&str] = if bless { &[] } else { &["--check"] };
@@ -93,7 +93,7 @@ fn the_files_of_one_whole_spec() {
 }
 
 #[test]
-fn yaml_and_json_give_the_same_and_both_outputs_too() {
+fn yaml_and_json_give_equal_exports() {
     let folder = folder("export-json");
     let yaml = std::fs::read_to_string(snapshots().join("spec.yaml")).unwrap();
     let value: serde_json::Value = serde_json::from_str(
@@ -118,7 +118,7 @@ fn yaml_and_json_give_the_same_and_both_outputs_too() {
 }
 
 #[test]
-fn files_are_written_once_and_never_left_over() {
+fn files_are_written_once_and_removed_when_obsolete() {
     let out = folder("export-files");
     let out = out.to_str().unwrap();
     let names = || {
@@ -144,7 +144,7 @@ fn files_are_written_once_and_never_left_over() {
     std::fs::write(Path::new(out).join("routes.yaml"), "routes: []\n").unwrap();
     let (code, said, _) = export("spec.yaml", &["envoy"], &["--out", out, "--check"]);
     assert_eq!(code, 1);
-    for line in ["ecds.yaml: left over\n", "routes.yaml: differs\n", "stats.yaml: as exported\n"] {
+    for line in ["ecds.yaml: left over\n", "routes.yaml: differs\n", "stats.yaml: up to date\n"] {
         assert!(said.contains(line), "{said}");
     }
     let (_, said, _) = export("spec.yaml", &["envoy"], &["--out", out, "--only", "stats.yaml"]);
@@ -158,7 +158,7 @@ fn files_are_written_once_and_never_left_over() {
 }
 
 #[test]
-fn what_is_in_the_way_is_said_all_at_once() {
+fn all_problems_of_an_export_are_reported_at_once() {
     let (code, out, err) =
         export("spec.yaml", &["envoy", "--bootstrap", "--upstream", "x=a:1"], &[]);
     assert_eq!((code, out.as_str()), (1, ""));
@@ -189,7 +189,7 @@ fn what_is_in_the_way_is_said_all_at_once() {
 }
 
 #[test]
-fn a_spec_with_a_mistake_is_not_exported_even_where_hosts_would_isolate_it() {
+fn an_isolated_flag_prevents_an_export() {
     let folder = folder("export-bad");
     let write = |text: &str| std::fs::write(folder.join("spec.yaml"), text).unwrap();
     let run = || {

@@ -1,5 +1,4 @@
-//! What `serin export` writes for tools that watch or own a rollout, byte for byte; `SERIN_BLESS=1` writes it
-//! anew.
+//! Snapshots of `serin export` for tools that observe or own a rollout; `SERIN_BLESS=1` rewrites them.
 
 use crate::check::folder;
 use crate::command::{outcome, serin};
@@ -18,7 +17,7 @@ fn export(target: &str, options: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn the_files_of_two_guarded_canaries() {
+fn exports_of_two_guarded_canaries_are_unchanged() {
     let bless = std::env::var_os("SERIN_BLESS").is_some();
     for (target, options) in TARGETS {
         let given = ["spec.yaml", "--out", target];
@@ -29,7 +28,7 @@ fn the_files_of_two_guarded_canaries() {
 }
 
 #[test]
-fn what_cannot_be_exported_is_said_with_its_place() {
+fn problems_of_an_export_have_their_path() {
     let other = crate::command::folder("guarded-other").join("spec.yaml");
     let spec = std::fs::read_to_string(folder("guarded").join("spec.yaml")).unwrap();
     let file = other.to_str().unwrap();
@@ -43,7 +42,7 @@ fn what_cannot_be_exported_is_said_with_its_place() {
     let plain = "formatVersion: 1\nrevision: 1\n";
     std::fs::write(&other, plain).unwrap();
     assert!(export("argo", &[file]).2.contains("none of them is a canary"));
-    // Rules for a fleet without gates still tell of old specs.
+    // Rules for a spec without gates still report hosts with an old spec.
     assert!(export("prometheus", &[file]).1.contains("SerinRevisionBehind"));
     for bad in [&["--prometheus", "ftp://x"][..], &["--prometheus", "http://user:pass@x"]] {
         assert_eq!(export("argo", &[&[file], bad].concat()).0, 2);

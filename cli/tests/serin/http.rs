@@ -1,4 +1,4 @@
-//! Just enough HTTP/1.1, by hand, to see every byte.
+//! A minimal HTTP/1.1 client and server, so that tests see every byte.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -6,14 +6,14 @@ use std::time::Duration;
 
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// A connection that does not wait for ever.
+/// A connection with timeouts.
 pub(crate) fn connect(to: SocketAddr) -> TcpStream {
     let socket = TcpStream::connect(to).unwrap();
     socket.set_read_timeout(Some(PATIENCE)).unwrap();
     socket
 }
 
-/// Sends a request with these lines after the first and returns all that comes back.
+/// Sends a request with these header lines, and returns the whole response.
 pub(crate) fn request(to: SocketAddr, start: &str, fields: &[&str]) -> String {
     let mut socket = connect(to);
     let fields: String = fields.iter().map(|field| format!("{field}\r\n")).collect();
@@ -31,7 +31,7 @@ pub(crate) fn get(to: SocketAddr, path: &str, fields: &[&str]) -> String {
     request(to, &format!("GET {path}"), fields)
 }
 
-/// Reads until the text is there.
+/// Reads until the text has arrived.
 #[track_caller]
 pub(crate) fn read_until(socket: &mut TcpStream, text: &str) -> String {
     try_read_until(socket, text).unwrap_or_else(|| panic!("the end came before {text:?}"))
@@ -48,7 +48,7 @@ fn try_read_until(socket: &mut TcpStream, text: &str) -> Option<String> {
     Some(String::from_utf8_lossy(&seen).into_owned())
 }
 
-/// An upstream that handles each connection with this, one thread each.
+/// An upstream that handles each connection in a thread of its own.
 pub(crate) fn upstream(handle: impl Fn(TcpStream) + Send + Sync + Clone + 'static) -> SocketAddr {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
@@ -62,7 +62,7 @@ pub(crate) fn upstream(handle: impl Fn(TcpStream) + Send + Sync + Clone + 'stati
     address
 }
 
-/// An upstream that says its name and repeats the request's head.
+/// An upstream that responds with its name and the request's head.
 pub(crate) fn named(name: &'static str) -> SocketAddr {
     upstream(move |mut socket| {
         let Some(head) = try_read_until(&mut socket, "\r\n\r\n") else {

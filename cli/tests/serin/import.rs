@@ -1,5 +1,5 @@
-//! Manifests in the shapes that Argo Rollouts and Flagger document: the spec that comes of each, and what
-//! is said about it, byte for byte. `SERIN_BLESS=1` writes both anew.
+//! Snapshots of `serin import` for manifests as Argo Rollouts and Flagger document them: the spec and the
+//! notes. `SERIN_BLESS=1` rewrites them.
 
 use crate::check::{folder, same};
 use crate::command::{outcome, serin};
@@ -24,7 +24,7 @@ fn import(arguments: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn documented_shapes_become_specs() {
+fn documented_manifests_become_specs() {
     for file in manifests() {
         let name = name(&file);
         let tool = name.split('_').next().unwrap();
@@ -47,17 +47,16 @@ fn every_import_passes_check() {
         std::fs::write(&path, spec).unwrap();
         let mut command = serin();
         command.args(["check", "--at", "2026-11-21T12:00:00Z", "--deny-warnings"]);
-        // The arm of a blueGreen that is not active; a time for rings alone.
+        // Expected: the inactive arm of a blueGreen, and a start that only rings obey.
         command.args(["--allow", "unreachable-arm", "--allow", "step-without-growth"]);
         let (code, out, err) = outcome(&command.arg(path).output().unwrap());
         assert_eq!((code, err.as_str()), (0, ""), "{name}: {out}");
     }
 }
 
-/// A line of a manifest says something. Either it is in the spec, or a note speaks of it or of what it is
-/// part of: take it away, and one of the two changes.
+/// Every line of a manifest has an effect: without it, the spec or a note about the line or its parent changes.
 #[test]
-fn no_line_is_dropped_in_silence() {
+fn every_line_is_imported_or_noted() {
     for file in manifests().iter().filter(|file| name(file).ends_with(".yaml")) {
         let tool = name(file).split('_').next().unwrap();
         let text = std::fs::read_to_string(file).unwrap();
@@ -90,12 +89,12 @@ fn no_line_is_dropped_in_silence() {
     }
 }
 
-/// What a note says, without the file and the line.
+/// The text of a note, without the file and the line.
 fn without_line(note: &str) -> String {
     note.split_once(": ").map_or(note, |(_, said)| said).to_owned()
 }
 
-/// Whether a note speaks of this line or of a part that this line is indented below.
+/// Whether a note is about a line or one of its parents.
 fn covers(note: &str, line: usize, text: &str) -> bool {
     let Some(at) = note.split(':').nth(1).and_then(|at| at.parse::<usize>().ok()) else {
         return false;
@@ -107,7 +106,7 @@ fn covers(note: &str, line: usize, text: &str) -> bool {
     let dash = |number: usize| lines[number - 1].find(|c| c != ' ').unwrap_or_default();
     let indent =
         |number: usize| lines[number - 1].find(|c| c != ' ' && c != '-').unwrap_or(dash(number));
-    // A note on an item speaks of all that is indented below its dash.
+    // A note about a list item is about every line that is indented below its dash.
     let item = without_line(note).split(' ').next().is_some_and(|path| path.ends_with(']'));
     let from = if item { dash(at) } else { indent(at) };
     let whole = note.contains(" has no counterpart")
@@ -117,7 +116,7 @@ fn covers(note: &str, line: usize, text: &str) -> bool {
 }
 
 #[test]
-fn what_cannot_be_imported() {
+fn wrong_manifests_are_refused() {
     let path = crate::command::folder("import-bad").join("service.yaml");
     let file = path.to_str().unwrap();
     std::fs::write(&path, "apiVersion: v1\nkind: Service\nmetadata: { name: shop }\n").unwrap();
@@ -132,7 +131,7 @@ fn what_cannot_be_imported() {
 }
 
 #[test]
-fn the_start_is_as_given_and_files_are_written() {
+fn start_and_out_are_obeyed() {
     let out = crate::command::folder("import-out").join("spec.yaml");
     let start = "2026-11-21T09:00:00Z";
     let arguments = ["argo", "argo_canary.yaml", "--start", start, "--out", out.to_str().unwrap()];

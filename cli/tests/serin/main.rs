@@ -1,4 +1,4 @@
-//! The `serin` command as people run it, over real sockets, with a small filter of its own.
+//! Tests of the `serin` command: its output, and its servers over real sockets with small filters.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic)]
 #![allow(

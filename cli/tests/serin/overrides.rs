@@ -1,11 +1,11 @@
-//! `serin override`, and what `serin explain` makes of tokens.
+//! `serin override`, and `serin explain` with tokens.
 
 use crate::command::{SPEC, folder, outcome, serin};
 use std::path::PathBuf;
 use std::process::Command;
 
-/// What a command did: exit code, standard output, standard error. Of the environment only the keys
-/// and the secret that the test gives.
+/// Runs a command with these keys and this secret in the environment. Returns the exit code, standard output and
+/// standard error.
 fn run(arguments: &[&str], keys: &str, secret: &str) -> (i32, String, String) {
     let mut command: Command = serin();
     command.args(arguments).env("SERIN_OVERRIDE_KEYS", keys).env("SECRET", secret);
@@ -30,7 +30,7 @@ fn sign(secret: &str, more: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn secrets_are_new_each_time_and_long_enough() {
+fn secrets_are_random_and_long_enough() {
     let (one, two) = (secret(), secret());
     assert_ne!(one, two);
     assert_eq!((one.len(), two.len()), (43, 43));
@@ -53,12 +53,12 @@ fn a_token_is_signed_verified_and_explained() {
     let explain = ["explain", spec, "--request", request, "--override", token];
     let (code, out, _) = run(&explain, &keys, "");
     assert_eq!(code, 0);
-    let told = "override in force\n\
+    let steps = "override applied\n\
                 rollout shop matches host \"shop.example.com\" path \"/shop\"\n  \
                 override signed by qa\n\
                 → arm canary (TARGETING_MATCH)\n";
-    assert!(out.contains(told) && out.contains("serin-decision: the record"), "{out}");
-    // As the request carries it, and without keys.
+    assert!(out.contains(steps) && out.contains("serin-decision: the decision record"), "{out}");
+    // In a cookie of the request, and without keys.
     let cookie = format!("cookie: serin_override={token}");
     let explain = ["explain", spec, "--request", request, "-H", &cookie, "--json"];
     let (_, out, _) = run(&explain, &keys, "");
@@ -68,7 +68,7 @@ fn a_token_is_signed_verified_and_explained() {
 }
 
 #[test]
-fn what_is_ignored_says_why() {
+fn an_ignored_token_has_its_reason() {
     let secret = secret();
     let keys = format!(r#"{{"qa": {{"secret": "{secret}", "rollouts": ["shop"]}}}}"#);
     let (_, token, _) = sign(&secret, &["--arm", "shop=canary", "--aud", "shop.example.com"]);
@@ -78,20 +78,20 @@ fn what_is_ignored_says_why() {
         (vec![token, "--host", "www.example.com"], "the token is for another host"),
         (vec![token, "--at", "2099-01-01"], "the token has expired"),
         (vec!["a.b.c"], "the token is not a compact JWS"),
-        (vec![flag], "the key may not force what the token asks for"),
+        (vec![flag], "the key may not force one of the names in the token"),
     ] {
         let (code, out, err) = run(&[&["override", "verify"], &*arguments].concat(), &keys, "");
         assert_eq!((code, err.as_str()), (1, ""), "{out}");
         assert!(out.lines().last().unwrap().starts_with(&format!("ignored: {why}")), "{out}");
     }
-    // The key alone, without its scope.
+    // A key without a scope.
     let (code, _, _) = run(&["override", "verify", flag, "--secret-env", "SECRET"], "", &secret);
     assert_eq!(code, 0);
 }
 
-/// A secret in base64url may begin with a hyphen, so it may look like options.
+/// A secret in base64url may begin with a hyphen, like an option.
 #[test]
-fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
+fn a_secret_on_the_command_line_is_refused_and_not_printed() {
     let rest = &secret()[2..];
     for start in ["pq", "-p", "--", "-=", "_-"] {
         let secret = format!("{start}{rest}");
@@ -99,16 +99,16 @@ fn a_secret_on_the_command_line_is_refused_and_not_repeated() {
             let (code, out, err) =
                 run(&[&["override"], command, &["--secret", &secret]].concat(), "", "");
             assert_eq!((code, out.as_str()), (2, ""));
-            let told = "error: a secret on the command line can be read by every process: use \
-                        --secret-file FILE or --secret-env VAR, and make a new one with \
-                        `serin override key`\n";
-            assert_eq!(err, told, "{start}");
+            let message = "error: every process can read a secret on the command line: use \
+                           --secret-file FILE or --secret-env VAR, and generate a new secret with \
+                           `serin override key`\n";
+            assert_eq!(err, message, "{start}");
         }
     }
 }
 
 #[test]
-fn mistakes_are_named() {
+fn wrong_arguments_of_sign_are_refused() {
     let spec = spec("override-mistakes");
     let spec = spec.to_str().unwrap();
     let secret = secret();
@@ -119,14 +119,10 @@ fn mistakes_are_named() {
             secret.as_str(),
             &unknown[..],
             "error: --arm: the rollout shop has no arm x, use canary or stable\n\
-             --arm: there is no rollout shpo, use other or shop\n\
-             --variant: there is no flag new, the spec has none\n",
+             --arm: the spec has no rollout shpo, use other or shop\n\
+             --variant: the spec has no flag new, it has none at all\n",
         ),
-        (
-            &secret,
-            &[],
-            "error: the token would ask for nothing: give --arm, --variant or --decision\n",
-        ),
+        (&secret, &[], "error: the token forces nothing: give --arm, --variant or --decision\n"),
         (
             "c2hvcnQ",
             &["--decision"],

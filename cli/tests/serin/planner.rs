@@ -1,4 +1,4 @@
-//! `serin check --rps`, as people and tools read it.
+//! Snapshots of `serin check --rps`: its text and JSON.
 
 use crate::check::{folder, same};
 use crate::command::{outcome, serin};
@@ -11,23 +11,23 @@ fn check(arguments: &[&str]) -> (i32, String, String) {
 }
 
 #[test]
-fn what_gates_will_be_able_to_show() {
+fn forecasts_are_unchanged() {
     let (code, out, err) = check(&["--rps", "200", "shop.yaml"]);
     assert_eq!((code, err.as_str()), (0, ""));
     same(&folder("gates").join("planner.txt"), &out);
     assert_eq!(check(&["--rps", "200", "--deny-warnings", "shop.yaml"]).0, 1);
     let allowed = ["--rps", "200", "--deny-warnings", "--allow", "decorative-gate", "shop.yaml"];
     assert_eq!(check(&allowed).0, 0);
-    // Enough of everything.
+    // With this traffic no gate is decorative.
     let (code, out, _) = check(&["--rps", "shop=50000", "--deny-warnings", "shop.yaml"]);
     assert_eq!(code, 0, "{out}");
-    // Without traffic nothing is said of it.
+    // Without expected traffic there are no forecasts.
     let (_, out, _) = check(&["shop.yaml"]);
     assert_eq!(out.lines().count(), 1, "{out}");
 }
 
 #[test]
-fn tools_get_the_same() {
+fn json_has_the_same_forecasts() {
     let (code, out, _) = check(&["--rps", "200", "--format", "json", "shop.yaml"]);
     assert_eq!(code, 0);
     let document: Value = serde_json::from_str(&out).unwrap();
@@ -56,23 +56,23 @@ fn tools_get_the_same() {
 }
 
 #[test]
-fn gates_that_let_no_step_end_are_told() {
+fn gates_under_which_no_step_ends_are_reported() {
     let (_, out, _) = check(&["--rps", "0.5", "shop.yaml"]);
-    let said = "No step will end, these gates can only abort: a step needs 100 requests a minute for that and will see 30. \
-                Were it not for that:";
-    assert!(out.contains(said), "{out}");
+    let warning = "No step ends, and the gates can only abort: a step needs 100 requests a minute to end and gets 30. \
+                   Without that obstacle:";
+    assert!(out.contains(warning), "{out}");
     let (_, out, _) = check(&["--rps", "200", "--error-rate", "20", "shop.yaml"]);
     assert!(out.contains("more of the baseline's requests fail than 5 %"), "{out}");
     let (_, out, _) = check(&["--rps", "200", "shop.yaml"]);
-    assert!(!out.contains("No step will end"), "{out}");
+    assert!(!out.contains("No step ends"), "{out}");
 }
 
 #[test]
-fn wrong_traffic_is_two() {
+fn wrong_traffic_exits_with_two() {
     for (arguments, why) in [
         (["--rps", "nothing"], "\"nothing\" is not a number"),
-        (["--rps", "sho=5"], "there is no rollout \"sho\""),
-        (["--error-rate", "0"], "0 is not from 0.0001 to 100 per cent"),
+        (["--rps", "sho=5"], "no spec has a rollout \"sho\""),
+        (["--error-rate", "0"], "0 is not between 0.0001 and 100 per cent"),
     ] {
         let (code, _, err) = check(&[arguments[0], arguments[1], "shop.yaml"]);
         assert_eq!(code, 2, "{err}");

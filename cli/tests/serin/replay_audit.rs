@@ -1,13 +1,13 @@
-//! `serin replay-audit` on records that the core's own monitor has made.
+//! `serin replay-audit` with records of the core's monitor.
 
 use crate::check::folder;
 use crate::command::{outcome, serin};
-use serin_core::gate::{Latch, Monitor, Outcome, Probe, Tallies};
+use serin_core::gate::{Exposure, Latch, Monitor, Outcome, Tallies};
 use serin_core::{Bucket, Plan};
 use std::io::Write;
 use std::process::Stdio;
 
-/// 2026-11-21T09:00:00Z, when the rollout begins.
+/// The start of the rollout, 2026-11-21T09:00:00Z.
 const START: u64 = 1_795_251_600_000;
 
 fn shop() -> Plan {
@@ -15,7 +15,7 @@ fn shop() -> Plan {
     Plan::from_json(value.as_bytes()).unwrap()
 }
 
-/// The record of a canary that fails, and what was said of a rollout without traffic before.
+/// The records of a pause without traffic, and of a failing canary.
 fn records() -> [String; 2] {
     let plan = shop();
     let (id, _) = plan.arm_named("shop", "canary").unwrap();
@@ -31,9 +31,9 @@ fn records() -> [String; 2] {
         let bucket = Bucket::from_number(number * 5).unwrap();
         let canary = bucket.number() < 1000;
         let (rollout, stage) = (id, current.stage);
-        let probe = Probe { rollout, stage, canary, bucket, cohorts: 0, kpi: false };
+        let exposure = Exposure { rollout, stage, canary, bucket, cohorts: 0, kpi: false };
         let status = if canary { 503 } else { 200 };
-        tallies.record(trial, &probe, &Outcome { status, ..Outcome::default() });
+        tallies.record(trial, &exposure, &Outcome { status, ..Outcome::default() });
     }
     let abort = monitor.evaluate(&plan, id, Some(&tallies), &mut latch, START + 90_000).unwrap();
     [quiet.to_json(), abort.to_json()]
@@ -52,7 +52,7 @@ fn replay(arguments: &[&str], input: &str) -> (i32, String, String) {
 const REASON: &str = "errors, 1.5 times: 80.09 of 9.39 nats";
 
 #[test]
-fn records_replay_to_the_same() {
+fn records_agree_with_their_replay() {
     let [quiet, abort] = records();
     let log = format!(
         "[2026-11-21 09:01:00.000][12][info][wasm] [source/x.cc:1] wasm log serin: {quiet}\n\
@@ -65,10 +65,10 @@ fn records_replay_to_the_same() {
         format!(
             "   1: 2026-11-21T09:01:00Z shop, epoch 0, step 0: pause: too few requests a minute\n   \
              3: 2026-11-21T09:01:30Z shop, epoch 0, step 0: abort: {REASON}\n\
-             2 records: the same verdict and likelihoods\n"
+             2 records: same verdict and likelihoods\n"
         )
     );
-    // They were made with this spec, in YAML or JSON, and with no other.
+    // The records were made with this spec, in YAML or JSON, and not with another one.
     for spec in ["shop.yaml", "shop.json"] {
         let (code, out, _) = replay(&["--spec", spec, "-"], &log);
         assert_eq!(code, 0, "{out}");
@@ -84,18 +84,18 @@ fn records_are_found_in_any_order_and_number() {
     let sorted: serde_json::Value = serde_json::from_str(&abort).unwrap();
     let sorted = sorted.to_string();
     assert!(!sorted.contains("{\"audit\":"), "{sorted}");
-    // A line of JSON that is no record, one that tells of two, and one that has lost its order.
+    // A line of JSON without a record, a line with two, and a record in another key order.
     let other = "{\"some\":[{\"n\":1,\"audit\":1}],\"digest\":\"\"}";
     let log = format!("{other}\n{quiet}{abort}\nlog: {sorted}\n");
     let (code, out, err) = replay(&[], &log);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
-    assert!(out.ends_with("3 records: the same verdict and likelihoods\n"), "{out}");
+    assert!(out.ends_with("3 records: same verdict and likelihoods\n"), "{out}");
     let (code, _, err) = replay(&[], &sorted[..sorted.len() / 2]);
-    assert_eq!((code, err.as_str()), (2, "error: line 1: the record is cut off\n"));
+    assert_eq!((code, err.as_str()), (2, "error: line 1: the record is truncated\n"));
 }
 
 #[test]
-fn records_do_nothing_to_terminals() {
+fn control_characters_of_records_are_escaped() {
     let [_, abort] = records();
     let hostile = abort.replacen("\"shop\"", "\"\\u001b[2Jshop\\n  9: all is well\"", 1);
     assert!(hostile != abort);
@@ -105,7 +105,7 @@ fn records_do_nothing_to_terminals() {
 }
 
 #[test]
-fn whatever_is_changed_in_a_record_is_named() {
+fn every_change_of_a_record_is_a_difference() {
     let [_, abort] = records();
     for (from, to, why) in [
         ("\"abort\"", "\"continue\"", "verdict: the record says continue, replaying abort"),
@@ -119,7 +119,7 @@ fn whatever_is_changed_in_a_record_is_named() {
         assert_eq!(code, 1, "{from}: {out}");
         assert!(out.contains(why), "{out}");
     }
-    // What alone the spec can tell.
+    // Differences that only the spec reveals.
     for (from, to, why) in [
         ("\"share\":1000", "\"share\":2000", "share: the record says 2000, the spec 1000"),
         ("\"revision\":7", "\"revision\":8", "revision: the record says 8, the spec 7"),
@@ -136,17 +136,17 @@ fn whatever_is_changed_in_a_record_is_named() {
 }
 
 #[test]
-fn what_cannot_be_replayed_is_trouble() {
+fn unreadable_records_exit_with_two() {
     let [_, abort] = records();
     let (code, out, err) = replay(&[], &format!("{}\n{abort}", &abort[..abort.len() / 2]));
-    assert_eq!((code, err.as_str()), (2, "error: line 1: the record is cut off\n"), "{out}");
+    assert_eq!((code, err.as_str()), (2, "error: line 1: the record is truncated\n"), "{out}");
     assert!(out.ends_with("2 records: 1 the same, 0 different, 1 unreadable\n"), "{out}");
     let (code, _, err) = replay(&[], "{\"audit\":1}");
     assert_eq!(code, 2);
     assert!(err.contains("line 1: the record has no field gate"), "{err}");
     let (code, _, err) = replay(&["shop.yaml"], "");
-    assert_eq!((code, err.as_str()), (2, "error: shop.yaml: there is no audit record in it\n"));
+    assert_eq!((code, err.as_str()), (2, "error: shop.yaml: the file has no audit records\n"));
     let (_, _, err) = replay(&[], "");
-    assert_eq!(err, "error: standard input: there is no audit record in it\n");
+    assert_eq!(err, "error: standard input: the file has no audit records\n");
     assert_eq!(replay(&["none.jsonl"], "").0, 2);
 }

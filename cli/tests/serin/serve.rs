@@ -11,7 +11,7 @@ use std::process::{Child, Command, Stdio};
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-/// Sends everyone with `x-canary` to the canary and traps on `x-trap`; leaves `x-plain` alone.
+/// A filter that sends requests with `x-canary` to the canary, traps on `x-trap` and ignores `x-plain`.
 const FILTER: &str = r#"
   (func $has (param i32 i32) (result i32)
     (i32.eqz (call $get (i32.const 0) (local.get 0) (local.get 1) (i32.const 16) (i32.const 20))))
@@ -25,7 +25,7 @@ const FILTER: &str = r#"
     (i32.const 0))
 "#;
 
-/// Looks at bodies, so that they go through it.
+/// A filter that reads bodies, so that they go through it.
 const BODIES: &str = r#"
   (func (export "proxy_on_request_body") (param i32 i32 i32) (result i32) (i32.const 0))
   (func (export "proxy_on_response_body") (param i32 i32 i32) (result i32) (i32.const 0))
@@ -62,7 +62,7 @@ impl Server {
         Self { child, address, spec, said }
     }
 
-    /// With upstreams that say their names.
+    /// Starts a server whose upstreams respond with their names.
     fn named(name: &str, filter: &str) -> Self {
         let arms = [("stable", named("v1")), ("canary", named("v2")), ("only", named("only"))];
         Self::start(
@@ -72,7 +72,7 @@ impl Server {
         )
     }
 
-    /// Every arm is this upstream.
+    /// Starts a server in which every arm has this upstream.
     fn of(name: &str, filter: &str, address: SocketAddr, more: &[&str]) -> Self {
         let arms = ["stable", "canary", "only"];
         let mut args: Vec<String> =
@@ -115,7 +115,7 @@ fn wait_for(said: &Receiver<String>, text: &str) -> String {
 }
 
 #[test]
-fn requests_go_where_the_filter_says() {
+fn requests_go_to_the_upstream_that_the_filter_chose() {
     let server = Server::named("routing", FILTER);
     let stable = get(server.address, "/shop?q=1", &["x-user-id: ada", "te: trailers"]);
     assert!(stable.starts_with("HTTP/1.1 200 OK\r\n"), "{stable}");
@@ -123,18 +123,18 @@ fn requests_go_where_the_filter_says() {
     for field in ["host: shop.example.com", "x-serin-arm: stable", "x-forwarded-for: 127.0.0.1"] {
         assert!(stable.contains(&format!("{field}\r\n")), "{field} in {stable}");
     }
-    // Fields of one connection stay with it, in both directions.
+    // Hop-by-hop fields are not forwarded in either direction.
     assert!(!stable.contains("te: trailers") && !stable.contains("x-hop: 1"), "{stable}");
     assert!(stable.contains("x-kept: 1"), "{stable}");
     assert!(get(server.address, "/shop", &["x-canary: 1"]).contains("v2 saw GET /shop"));
-    // Two rollouts and no default: nowhere to go.
+    // With two rollouts and no default there is no upstream.
     let nowhere = get(server.address, "/", &["x-plain: 1"]);
     assert!(nowhere.starts_with("HTTP/1.1 404 Not Found\r\n"), "{nowhere}");
     assert!(nowhere.contains("no rollout matches this request"), "{nowhere}");
 }
 
 #[test]
-fn a_failed_filter_means_the_baseline_and_no_trust() {
+fn a_failed_filter_means_the_baseline_without_reserved_headers() {
     let server = Server::named("failed", FILTER);
     let fields = ["x-trap: 1", "x-serin-arm: canary", "x-serin-rollout: shop", "serin-flags: a=?1"];
     for path in ["/shop/x", "/other"] {
@@ -144,7 +144,7 @@ fn a_failed_filter_means_the_baseline_and_no_trust() {
         assert!(!answer.contains("serin-"), "{answer}");
     }
     server.wait_for("the guest trapped in proxy_on_request_headers");
-    // After the back-off the filter is there again.
+    // After the back-off the filter runs again.
     let end = Instant::now() + Duration::from_secs(60);
     while !get(server.address, "/shop", &["x-canary: 1"]).contains("v2 saw") {
         assert!(Instant::now() < end, "the filter did not come back");
@@ -153,27 +153,27 @@ fn a_failed_filter_means_the_baseline_and_no_trust() {
 }
 
 #[test]
-fn a_changed_spec_is_taken_over_and_a_bad_one_is_not() {
+fn a_changed_spec_is_applied_unless_it_has_errors() {
     let server = Server::named("reload", FILTER);
     std::fs::write(&server.spec, SPEC.replace("revision: 1", "revision: 2")).unwrap();
-    assert!(server.wait_for("taken over").contains("revision 2"));
+    assert!(server.wait_for(" applied: ").contains("revision 2"));
     std::fs::write(&server.spec, SPEC.replace("revision: 1", "revision: x")).unwrap();
     server.wait_for("revision");
     server.wait_for("revision 2");
-    // An arm without an upstream is as bad.
+    // A spec with an arm without upstream is refused too.
     let dark = SPEC.replace("revision: 1", "revision: 3").replace("only: {", "dark: {");
     std::fs::write(&server.spec, dark.replace("baseline: only", "baseline: dark")).unwrap();
     server.wait_for("other.dark (target o) has no upstream");
     server.wait_for("revision 2");
     assert!(get(server.address, "/shop", &[]).contains("v1 saw"));
-    // Editors put a new file in the old one's place.
+    // Some editors replace the file.
     let fresh = server.spec.with_extension("new");
     std::fs::write(&fresh, SPEC.replace("revision: 1", "revision: 4")).unwrap();
     std::fs::rename(&fresh, &server.spec).unwrap();
-    assert!(server.wait_for("taken over").contains("revision 4"));
+    assert!(server.wait_for(" applied: ").contains("revision 4"));
 }
 
-/// Repeats what comes, chunk by chunk, as it comes.
+/// An upstream that sends each chunk of the request back at once.
 fn echo() -> SocketAddr {
     upstream(|mut socket| {
         read_until(&mut socket, "\r\n\r\n");
@@ -196,7 +196,7 @@ fn streams(name: &str, filter: &str) {
     let head = "POST /shop HTTP/1.1\r\nhost: a\r\ntransfer-encoding: chunked\r\n\r\n";
     socket.write_all(head.as_bytes()).unwrap();
     socket.write_all(b"6\r\nfirst.\r\n").unwrap();
-    // The first chunk is back before the second is sent.
+    // The first chunk arrives before the second one is sent.
     read_until(&mut socket, "first.");
     socket.write_all(b"7\r\nsecond.\r\n").unwrap();
     read_until(&mut socket, "second.");
@@ -210,12 +210,12 @@ fn bodies_stream_both_ways() {
 }
 
 #[test]
-fn bodies_stream_through_a_filter_that_looks_at_them() {
+fn bodies_stream_through_a_filter_that_reads_them() {
     streams("streaming-through", &format!("{FILTER}{BODIES}"));
 }
 
 #[test]
-fn a_filter_may_change_and_answer_bodies() {
+fn a_filter_may_change_a_body_or_reply_to_it() {
     let filter = r#"
       (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
         (drop (call $replace (i32.const 0) @"x-serin-rollout" @"shop"))
@@ -239,8 +239,8 @@ fn a_filter_may_change_and_answer_bodies() {
 }
 
 #[test]
-fn upstreams_that_fail_are_named() {
-    // Nobody listens where a client's connection begins, and nobody else gets that port meanwhile.
+fn failed_upstreams_are_named() {
+    // The local port of an open connection: nothing listens there, and no other process can get it.
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let gone = client.local_addr().unwrap();
@@ -258,7 +258,7 @@ fn upstreams_that_fail_are_named() {
 }
 
 #[test]
-fn connections_can_become_something_else() {
+fn connections_can_be_upgraded() {
     let switching = upstream(|mut socket| {
         let head = read_until(&mut socket, "\r\n\r\n").to_ascii_lowercase();
         assert!(head.contains("connection: upgrade") && head.contains("upgrade: chat"), "{head}");
@@ -279,7 +279,7 @@ fn connections_can_become_something_else() {
 }
 
 #[test]
-fn the_filters_own_calls_are_made() {
+fn calls_of_the_filter_are_sent() {
     let filter = r#"
       (global $stream (mut i32) (i32.const 0))
       (func (export "proxy_on_request_headers") (param $id i32) (param i32 i32) (result i32)
@@ -303,7 +303,7 @@ fn the_filters_own_calls_are_made() {
 }
 
 #[test]
-fn it_stops_when_asked() {
+fn a_signal_stops_the_server() {
     let mut server = Server::named("stop", FILTER);
     assert!(get(server.address, "/shop", &[]).contains("v1 saw"));
     let asked = Command::new("kill").args(["-INT", &server.child.id().to_string()]).status();
@@ -312,7 +312,7 @@ fn it_stops_when_asked() {
     assert_eq!(server.child.wait().unwrap().code(), Some(0));
 }
 
-/// A spec whose rollout turns a flag off when it is aborted.
+/// A spec with a flag that is turned off when its rollout is aborted.
 const GUARDED: &str = "
 formatVersion: 1
 revision: 1
@@ -334,7 +334,7 @@ rollouts:
     onAbort: { disable: [cart] }
 ";
 
-/// What OFREP answers about the flag `cart`.
+/// The evaluation of the flag `cart` by OFREP.
 fn cart(server: &Server) -> serde_json::Value {
     let body = r#"{"context":{"targetingKey":"ada"}}"#;
     let length = format!("content-length: {}", body.len());
@@ -347,7 +347,7 @@ fn cart(server: &Server) -> serde_json::Value {
     serde_json::from_str(body).unwrap_or_else(|error| panic!("{error}: {answer}"))
 }
 
-/// Shares latches with every VM of the plugin, as a gate does, when a request has `x-latches`.
+/// A filter that shares latches with every VM of the plugin when a request has `x-latches`, as gates do.
 fn sharing(known: &KnownLatches) -> String {
     let key = KnownLatches::key(&KnownLatches::key_prefix("serin", "serin"));
     let bytes: String = known.to_bytes().iter().map(|byte| format!("\\{byte:02x}")).collect();

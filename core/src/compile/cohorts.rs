@@ -1,11 +1,11 @@
-//! Compiles cohorts: refuses cycles and bounds what evaluating one may cost.
+//! The compiler of cohorts: refuses cycles, and bounds the cost of evaluating a cohort.
 
 use alloc::vec::Vec;
 
 use super::condition::resolve;
 use super::cost::{Cohorts, Cost, Uses};
 use super::names::Names;
-use super::order;
+use super::topological_order;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::plan::{Cohort, CohortId};
 use crate::spec::{Condition, Spec};
@@ -37,24 +37,24 @@ pub(crate) fn cohorts(spec: &Spec, names: &Names, errors: &mut Errors) -> Cohort
     cohorts
 }
 
-/// The cohorts' positions, each after those it names. Reports cycles.
+/// The cohorts' indices, each after the cohorts that it names. Reports cycles.
 fn ordered(spec: &Spec, names: &Names, errors: &mut Errors) -> Vec<usize> {
     let conditions: Vec<&Condition> = spec.cohorts.values().collect();
-    let named = |at: usize| named(conditions.get(at).copied(), names);
-    let (order, cycles) = order::order(conditions.len(), named);
+    let named = |at: usize| named_cohorts(conditions.get(at).copied(), names);
+    let (order, cycles) = topological_order::sort(conditions.len(), named);
     let section = Path::Root.key("cohorts");
     let name = |at: usize| spec.cohorts.iter().nth(at).map(|(name, _)| name.as_str());
     for cycle in &cycles {
         let first = cycle.first().and_then(|at| name(*at)).unwrap_or("");
-        let chain = order::chain(cycle, name);
-        let message = format_args!("the cohort is defined by itself: {chain}");
+        let chain = topological_order::cycle_text(cycle, name);
+        let message = format_args!("the cohort refers to itself: {chain}");
         errors.add(&section.key(first), ErrorKind::Conflict, &message);
     }
     order
 }
 
 /// The cohorts that a condition names.
-fn named(condition: Option<&Condition>, names: &Names) -> Vec<usize> {
+fn named_cohorts(condition: Option<&Condition>, names: &Names) -> Vec<usize> {
     let mut found = Vec::new();
     let mut pending: Vec<&Condition> = condition.into_iter().collect();
     while let Some(condition) = pending.pop() {

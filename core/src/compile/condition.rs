@@ -1,4 +1,4 @@
-//! Resolves conditions and bounds what they may cost.
+//! The compiler of conditions: resolves their names and bounds their cost.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -12,20 +12,20 @@ use crate::error::{ErrorKind, Errors, Path};
 use crate::plan::{Condition, Slot, Test};
 use crate::spec;
 
-/// How deep conditions may nest, with the cohorts they name.
+/// The maximum nesting depth of a condition, counting the cohorts that it names.
 const MAX_DEPTH: u32 = 64;
-/// How many tests one condition may cost, with the cohorts it names: they may name each other, so
-/// that few lines could mean very many tests.
+/// The maximum number of tests in a condition, counting the cohorts that it names. Cohorts can name
+/// each other, so that a few lines could expand to a huge number of tests.
 const MAX_TESTS: u32 = 10_000;
 
-/// A compiled condition.
+/// A compiled condition, with its cost and the facts that it uses.
 pub(crate) struct Resolved {
     pub(crate) condition: Condition,
     pub(crate) cost: Cost,
     pub(crate) uses: Uses,
 }
 
-/// Resolves one condition and checks what it may cost.
+/// Resolves one condition and checks its cost.
 pub(crate) fn resolve(
     condition: &spec::Condition,
     names: &Names,
@@ -41,7 +41,7 @@ pub(crate) fn resolve(
             path,
             ErrorKind::Limit,
             &format_args!(
-                "nests {} deep with its cohorts, at most {MAX_DEPTH} are allowed",
+                "is nested {} levels deep including its cohorts, at most {MAX_DEPTH} are allowed",
                 cost.depth
             ),
         );
@@ -50,7 +50,7 @@ pub(crate) fn resolve(
             path,
             ErrorKind::Limit,
             &format_args!(
-                "means {} tests with its cohorts, at most {MAX_TESTS} are allowed",
+                "expands to {} tests including its cohorts, at most {MAX_TESTS} are allowed",
                 cost.tests
             ),
         );
@@ -58,7 +58,7 @@ pub(crate) fn resolve(
     Resolved { condition, cost, uses }
 }
 
-/// What stands in for a condition that can't be resolved. It is reported, and it fails closed.
+/// The condition in place of one that cannot be resolved, which is reported. It never holds.
 fn never() -> Condition {
     Condition::Any(Box::default())
 }
@@ -71,7 +71,7 @@ struct Resolver<'r> {
 }
 
 impl Resolver<'_> {
-    /// `level` bounds the recursion for specs that were not read from JSON.
+    /// Resolves a condition. `level` bounds the recursion for a spec that was not read from JSON.
     fn condition(
         &mut self,
         condition: &spec::Condition,

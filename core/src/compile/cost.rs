@@ -1,23 +1,25 @@
-//! What evaluating a condition costs and uses, and the same of every cohort.
+//! The cost of conditions and the facts that they use, for one condition and for every cohort.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use crate::plan::{Cohort, CohortId, IdSet, UnitId};
 
-/// What evaluating a condition can take at most.
+/// The maximum cost of evaluating a condition.
 #[derive(Clone, Copy, Default)]
 pub(crate) struct Cost {
+    /// The nesting depth, from 1.
     pub(super) depth: u32,
+    /// The number of tests.
     pub(super) tests: u32,
 }
 
-/// What evaluating a condition may look at.
+/// The facts that evaluating a condition may read.
 #[derive(Clone, Default)]
 pub(crate) struct Uses {
-    /// Of input ids.
+    /// Ids of inputs.
     pub(super) inputs: IdSet,
-    /// Of unit ids.
+    /// Ids of units.
     pub(super) units: IdSet,
 }
 
@@ -32,7 +34,7 @@ impl Uses {
     }
 }
 
-/// The compiled cohorts, with what each one costs and uses.
+/// The compiled cohorts, each with its cost and the facts that it uses.
 #[derive(Default)]
 pub(crate) struct Cohorts {
     pub(super) plan: Vec<Cohort>,

@@ -1,4 +1,4 @@
-//! Compiles flags and where they are delivered.
+//! The compiler of flags and of the paths to which they are delivered.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use super::cost::Uses;
 use super::lookup::position;
-use super::order;
 use super::scope::Scope;
+use super::topological_order;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::Purpose;
 use crate::plan::{Flag, PathIndex, Rule, RuleAction, Variant, VariantId};
@@ -40,33 +40,34 @@ pub(crate) fn flags(
         flags.push(flag);
         uses.push(used);
     }
-    prerequisites(spec, &mut flags, &mut uses, errors);
+    check_prerequisites(spec, &mut flags, &mut uses, errors);
     for (flag, used) in flags.iter_mut().zip(&uses) {
         flag.needs = scope.needs(spec, used);
     }
     (flags.into(), deliveries.finish())
 }
 
-/// Refuses cycles of flags that require each other and chains that cost too much, and adds what
-/// required flags use to what their dependants use.
-fn prerequisites(spec: &Spec, flags: &mut [Flag], uses: &mut [Uses], errors: &mut Errors) {
-    /// How many flags evaluating one may mean, and in how long a chain.
+/// Refuses cycles and too long chains of flags that require each other, and adds the facts that a
+/// required flag uses to those of the flag that requires it.
+fn check_prerequisites(spec: &Spec, flags: &mut [Flag], uses: &mut [Uses], errors: &mut Errors) {
+    /// The maximum number of flags that are evaluated for one.
     const MAX_FLAGS: usize = 1000;
+    /// The maximum length of a chain of flags, each of which requires the next.
     const MAX_CHAIN: usize = 32;
     let section = Path::Root.key("flags");
     let required = |at: usize| -> Vec<usize> {
         let requires = flags.get(at).map(|flag| &*flag.requires).unwrap_or_default();
         requires.iter().map(|(flag, _)| flag.index()).collect()
     };
-    let (order, cycles) = order::order(flags.len(), required);
+    let (order, cycles) = topological_order::sort(flags.len(), required);
     let name = |at: usize| spec.flags.iter().nth(at).map(|(name, _)| name.as_str());
     for cycle in &cycles {
         let first = cycle.first().and_then(|at| name(*at)).unwrap_or("");
-        let chain = order::chain(cycle, name);
+        let chain = topological_order::cycle_text(cycle, name);
         let message = format_args!("the flag requires itself: {chain}");
         errors.add(&section.key(first).key("requires"), ErrorKind::Conflict, &message);
     }
-    // How many flags each means, and in how long a chain.
+    // For each flag: the number of flags that are evaluated, and the length of the longest chain.
     let mut costs: Vec<(usize, usize)> = flags.iter().map(|_| (1, 1)).collect();
     for at in order {
         let (mut count, mut chain, mut used) = (1_usize, 0_usize, Uses::default());
@@ -82,7 +83,8 @@ fn prerequisites(spec: &Spec, flags: &mut [Flag], uses: &mut [Uses], errors: &mu
         if count > MAX_FLAGS || chain > MAX_CHAIN {
             let first = name(at).unwrap_or("");
             let message = format_args!(
-                "means {count} flags in a chain of {chain}, at most {MAX_FLAGS} and {MAX_CHAIN} are allowed"
+                "requires {count} evaluations in a chain of {chain} flags, \
+                 allowed are {MAX_FLAGS} evaluations and {MAX_CHAIN} flags"
             );
             errors.add(&section.key(first).key("requires"), ErrorKind::Limit, &message);
         }
@@ -210,7 +212,7 @@ impl FlagCompiler<'_> {
                 let salt = self.name;
                 let bucketing =
                     self.scope.bucketing(bucketing, Purpose::Ramp, salt, uses, &here, errors);
-                ungated(progress, &here, errors);
+                reject_gated_steps(progress, &here, errors);
                 let schedule = Schedule::new(progress);
                 Some(RuleAction::Ramp { variant: variant?, schedule, bucketing: bucketing? })
             }
@@ -226,18 +228,23 @@ impl FlagCompiler<'_> {
         }
     }
 
-    /// Finds a variant. An empty name stands for one that could not be read and is reported already.
+    /// Finds a variant; reports an unknown name. An empty name could not be read and is already
+    /// reported.
     fn variant(&self, name: &str, path: &Path<'_>, errors: &mut Errors) -> Option<VariantId> {
         position(&self.flag.variants, "variant", name, path, errors).map(VariantId::new)
     }
 }
 
-/// Gates compare versions, so only a rollout's steps can wait for one.
-fn ungated(progress: &Progress, path: &Path<'_>, errors: &mut Errors) {
+/// Refuses steps that wait for a gate: gates compare arms, so only a rollout has them.
+fn reject_gated_steps(progress: &Progress, path: &Path<'_>, errors: &mut Errors) {
     let Progress::Steps { steps, .. } = progress else { return };
     let section = path.key("steps");
     for (index, _) in steps.iter().enumerate().filter(|(_, step)| step.gated) {
         let here = section.index(index);
-        errors.add(&here.key("mode"), ErrorKind::Conflict, &"gate goes with a rollout's canary");
+        errors.add(
+            &here.key("mode"),
+            ErrorKind::Conflict,
+            &"gate is allowed in a rollout's canary only",
+        );
     }
 }

@@ -1,4 +1,4 @@
-//! Compiles what stops a rollout.
+//! The compiler of a rollout's abort policy: its gates and the effects of an abort.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -13,7 +13,7 @@ use crate::plan::{AbortPolicy, CohortId, Condition, FlagId, Kpi, Mode, PathIndex
 use crate::schedule::Schedule;
 use crate::spec::{self, Progress, Spec};
 
-/// A rollout whose mode is compiled.
+/// The compiler of one abort policy, for a rollout whose mode is compiled.
 pub(crate) struct GatesCompiler<'c> {
     pub(crate) rollout: &'c spec::Rollout,
     pub(crate) mode: &'c Mode,
@@ -22,29 +22,29 @@ pub(crate) struct GatesCompiler<'c> {
 }
 
 impl GatesCompiler<'_> {
-    /// Compiles the gates and what an abort does.
+    /// Compiles the abort policy; reports unknown names and gates that cannot be judged.
     pub(crate) fn compile(
         &self,
         uses: &mut Uses,
         path: &Path<'_>,
         errors: &mut Errors,
     ) -> AbortPolicy {
-        let given = &self.rollout.abort_policy;
+        let policy = &self.rollout.abort_policy;
         let section = path.key("onAbort");
         let section = section.key("disable");
         let flag = |(index, name): (usize, &alloc::string::String)| {
             let here = section.index(index);
             position(&self.spec.flags, "flag", name, &here, errors).map(FlagId::new)
         };
-        let disables = given.disables.iter().enumerate().filter_map(flag).collect();
-        let trial = match &given.gates {
+        let disables = policy.disables.iter().enumerate().filter_map(flag).collect();
+        let trial = match &policy.gates {
             Some(gates) => self.trial(gates, uses, path, errors),
             None => {
-                gated_steps(&self.rollout.mode, path, errors);
+                reject_gated_steps(&self.rollout.mode, path, errors);
                 None
             }
         };
-        AbortPolicy { epoch: given.epoch, cooldown_ms: given.cooldown_ms, disables, trial }
+        AbortPolicy { epoch: policy.epoch, cooldown_ms: policy.cooldown_ms, disables, trial }
     }
 
     fn trial(
@@ -56,17 +56,17 @@ impl GatesCompiler<'_> {
     ) -> Option<Trial> {
         let here = path.key("gates");
         let Mode::Canary { arm, schedule, bucketing: Some(_), .. } = self.mode else {
-            let message = "need a canary with a share or steps: they compare it with a baseline that runs at the same time";
+            let message = "gates compare a canary with its baseline, so they need canary with a share or steps";
             errors.add(&here, ErrorKind::Conflict, &message);
             return None;
         };
         let compares = |shadow: &spec::Shadow| shadow.compare != spec::Compare::Nothing;
         if gates.max_divergence.is_some() && !self.rollout.shadow.as_ref().is_some_and(compares) {
-            let message = "needs a shadow whose answers are compared";
+            let message = "needs a shadow in the rollout with compare: status or body";
             errors.add(&here.key("shadow"), ErrorKind::Conflict, &message);
         }
         let cohorts = self.cohorts(gates, uses, &here.key("cohorts"), errors);
-        let (gate, divergence) = compiled(gates, schedule, &here, errors)?;
+        let (gate, divergence) = gate_and_divergence(gates, schedule, &here, errors)?;
         Some(Trial {
             canary: *arm,
             gate,
@@ -92,7 +92,7 @@ impl GatesCompiler<'_> {
                 continue;
             }
             if list.iter().any(|(known, _)| **known == **name) {
-                let message = format!("{} is there twice", crate::error::quoted(name));
+                let message = format!("{} is listed twice", crate::error::quoted(name));
                 errors.add(&here, ErrorKind::Conflict, &message);
             }
             let condition = spec::Condition::Cohort(name.clone());
@@ -105,21 +105,21 @@ impl GatesCompiler<'_> {
     }
 }
 
-/// A step that waits for a gate which is not there would wait for ever.
-fn gated_steps(mode: &spec::Mode, path: &Path<'_>, errors: &mut Errors) {
+/// Refuses steps that wait for a gate in a rollout without gates: they would never end.
+fn reject_gated_steps(mode: &spec::Mode, path: &Path<'_>, errors: &mut Errors) {
     let spec::Mode::Canary { progress: Progress::Steps { steps, .. }, .. } = mode else { return };
     let section = path.key("canary");
     let section = section.key("steps");
     for (index, step) in steps.iter().enumerate() {
         if step.gated {
-            let message = "waits for a gate, and the rollout has no gates";
+            let message = "the step waits for a gate, but the rollout has no gates";
             errors.add(&section.index(index).key("mode"), ErrorKind::Conflict, &message);
         }
     }
 }
 
-/// The tests, with α shared out over what is judged.
-fn compiled(
+/// The compiled tests, with α divided equally among the groups that are judged and the shadow.
+fn gate_and_divergence(
     gates: &spec::Gates,
     schedule: &Schedule,
     path: &Path<'_>,

@@ -1,4 +1,4 @@
-//! Finds what a name refers to, and reports names that nothing defines.
+//! Lookup of names in a spec; reports names that nothing defines.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -9,10 +9,11 @@ use crate::name_map::NameMap;
 use crate::parse::reader::nearest;
 use crate::plan::UnitId;
 
-/// A name's position in a sorted map; reports an unknown one.
+/// The index of a name in a map; reports an unknown name. `kind` is the noun in the message, such
+/// as `arm`.
 pub(crate) fn position<T>(
     map: &NameMap<T>,
-    what: &str,
+    kind: &str,
     name: &str,
     path: &Path<'_>,
     errors: &mut Errors,
@@ -20,12 +21,12 @@ pub(crate) fn position<T>(
     let found = map.position(name);
     if found.is_none() && !name.is_empty() {
         let known: Vec<&str> = map.names().collect();
-        unknown(what, name, &known, path, errors);
+        unknown(kind, name, &known, path, errors);
     }
     found
 }
 
-/// Finds a unit by name; reports an unknown one.
+/// The unit of a name; reports an unknown name.
 pub(crate) fn unit(
     name: &str,
     names: &Names,
@@ -41,7 +42,7 @@ pub(crate) fn unit(
 
 /// Reports a name that nothing defines.
 pub(crate) fn unknown(
-    what: &str,
+    kind: &str,
     name: &str,
     known: &[&str],
     path: &Path<'_>,
@@ -49,13 +50,14 @@ pub(crate) fn unknown(
 ) {
     const SHOWN: usize = 12;
     let name_shown = quoted(name);
-    let message = match (nearest(name, known), known.len()) {
-        (_, 0) => format!("there is no {what} {name_shown}, and none is defined"),
-        (Some(near), _) => format!("there is no {what} {name_shown}, did you mean {near}?"),
+    let suggestion = nearest(name, known);
+    let message = match (suggestion, known.len()) {
+        (_, 0) => format!("there is no {kind} {name_shown}, and none is defined"),
+        (Some(_), _) => format!("there is no {kind} {name_shown}"),
         (None, count) if count <= SHOWN => {
-            format!("there is no {what} {name_shown}, use {}", one_of(known.iter().copied()))
+            format!("there is no {kind} {name_shown}, use {}", one_of(known.iter().copied()))
         }
-        (None, count) => format!("there is no {what} {name_shown} among the {count} defined"),
+        (None, count) => format!("there is no {kind} {name_shown} among the {count} defined"),
     };
-    errors.add(path, ErrorKind::Reference, &message);
+    errors.add_name(path, ErrorKind::Reference, &message, name, suggestion);
 }

@@ -1,4 +1,5 @@
-//! [`Spec`] → [`Plan`]: resolves every name and reports every one that leads nowhere.
+//! The compiler: turns a [`Spec`] into a [`Plan`], resolves every name and reports the unknown
+//! ones.
 
 mod cohorts;
 mod condition;
@@ -7,9 +8,9 @@ mod flags;
 mod gates;
 mod lookup;
 mod names;
-mod order;
 mod rollouts;
 mod scope;
+mod topological_order;
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -28,7 +29,7 @@ impl Plan {
     /// Reads and compiles a JSON document.
     ///
     /// # Errors
-    /// Every mistake in the document, of reading and of meaning.
+    /// Every mistake in the document, of form and of meaning.
     pub fn from_json(json: &[u8]) -> Result<Plan, Errors> {
         let mut errors = Errors::new();
         let spec = document(json, &mut errors);
@@ -38,7 +39,7 @@ impl Plan {
     /// Compiles a spec.
     ///
     /// # Errors
-    /// Every mistake in its meaning.
+    /// Every mistake of meaning, such as unknown names.
     pub fn new(spec: &Spec) -> Result<Plan, Errors> {
         let mut errors = Errors::new();
         let plan = compile(spec, &mut errors);
@@ -46,10 +47,10 @@ impl Plan {
     }
 }
 
-/// Compiles what was read, mistakes included. A spec that asks for isolation loses the flags with mistakes and
-/// nothing else.
+/// Compiles a spec that was read with `errors`. If the spec asks for isolation and every mistake is
+/// in a flag, only those flags are isolated; otherwise any mistake refuses the spec.
 fn compile_isolated(mut spec: Spec, mut errors: Errors) -> Result<Plan, Errors> {
-    /// A flag that requires one that is gone goes in the next round.
+    /// The maximum number of attempts: removing a flag breaks the flags that require it.
     const ROUNDS: usize = 8;
     let mut plan = compile(&spec, &mut errors);
     if errors.is_empty() {
@@ -74,7 +75,8 @@ fn compile_isolated(mut spec: Spec, mut errors: Errors) -> Result<Plan, Errors> 
     Err(isolated)
 }
 
-/// Leaves of a flag with mistakes its default; `false` where that is not sure.
+/// Reduces a flag with mistakes to its default variant; `false` if it has no usable default or is
+/// reduced already.
 fn isolate(flag: &mut spec::Flag) -> bool {
     let known = flag.variants.position(&flag.default_variant).is_some();
     if !known || flag.state == FlagState::Broken {
@@ -86,7 +88,7 @@ fn isolate(flag: &mut spec::Flag) -> bool {
     true
 }
 
-/// Compiles what was read. With any error the plan is not to be used; callers drop it.
+/// Compiles a spec. The plan must not be used if there is any error.
 fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
     let names = Names::new(spec);
     let cohorts = cohorts::cohorts(spec, &names, errors);
@@ -96,11 +98,11 @@ fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
     let holdouts = holdouts(spec, &scope, errors);
     let (rollouts, routes) = rollouts::rollouts(spec, &scope, errors);
     let (mut flags, deliveries) = flags::flags(spec, &scope, &holdouts, errors);
-    rollouts::disable(&rollouts, &mut flags);
-    let time = scope.looks_at_time(spec)
+    rollouts::link_disabled_flags(&rollouts, &mut flags);
+    let time = scope.needs_time(spec)
         || flags.iter().any(Flag::needs_time)
         || rollouts.iter().any(Rollout::needs_time);
-    let most_delivered = deliveries.most();
+    let max_delivered = deliveries.max_len();
     Plan {
         revision: spec.revision,
         digest: format!("{:016x}", spec.digest),
@@ -113,12 +115,12 @@ fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
         rollouts,
         routes,
         deliveries,
-        most_delivered,
+        max_delivered,
         isolated: Errors::new(),
     }
 }
 
-/// By position; `None` where a layer has no good unit, which is reported.
+/// The bucketing of each layer, by index; `None` if its unit is unknown, which is reported.
 fn layers(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<Option<Bucketing>> {
     let section = Path::Root.key("layers");
     let mut layers = Vec::with_capacity(spec.layers.len());
@@ -130,7 +132,7 @@ fn layers(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<Option<Buc
 }
 
 fn holdouts(spec: &Spec, scope: &Scope<'_>, errors: &mut Errors) -> Vec<(Holdout, Uses)> {
-    /// Each one costs every flag a bucket.
+    /// The maximum number of holdouts: each one costs every flag a hash.
     const MAX_HOLDOUTS: usize = 16;
     let section = Path::Root.key("holdouts");
     if spec.holdouts.len() > MAX_HOLDOUTS {

@@ -1,4 +1,4 @@
-//! Names → positions.
+//! The names that conditions and units refer to, each with its id in the plan.
 
 use alloc::collections::BTreeSet;
 use alloc::string::String;
@@ -9,12 +9,13 @@ use crate::pin;
 use crate::plan::{CohortId, Input, InputId, Slot, UnitId};
 use crate::spec::{Condition, Mode, Spec, UnitSource};
 
-/// Every name a condition may use.
+/// The units, cohorts and inputs of a spec.
 pub(crate) struct Names {
-    // All sorted: a name's position is its id.
+    // Each list is sorted: an id is an index.
     units: Vec<String>,
     cohorts: Vec<String>,
     inputs: Vec<Input>,
+    /// The first input that the host must fetch; those in the header block sort before it.
     first_from_host: InputId,
 }
 
@@ -46,7 +47,7 @@ impl Names {
         position(&self.units, name).map(UnitId::new)
     }
 
-    /// The unit to use where the spec names none: the only one there is.
+    /// The unit to use where the spec names none: the only unit of the spec.
     pub(crate) fn only_unit(&self) -> Option<UnitId> {
         (self.units.len() == 1).then_some(UnitId(0))
     }
@@ -63,7 +64,7 @@ impl Names {
         self.cohorts.iter().map(String::as_str).collect()
     }
 
-    /// Where an attribute's value is among the facts; `None` for a unit that does not exist.
+    /// The slot of an attribute's value among the facts; `None` for an unknown unit.
     pub(crate) fn slot(&self, attribute: &Attribute) -> Option<Slot> {
         match attribute {
             Attribute::Unit(name) => self.unit(name).map(Slot::Unit),
@@ -87,23 +88,23 @@ impl Names {
         u32::try_from(index).ok().map(InputId)
     }
 
-    /// Whether the host fetches this input by its own means. Those sort after the others.
+    /// Whether the host must fetch this input, because it is not in the header block.
     pub(crate) fn is_from_host(&self, id: InputId) -> bool {
         id >= self.first_from_host
     }
 
-    /// All inputs, sorted.
+    /// The inputs, sorted.
     pub(crate) fn into_inputs(self) -> Vec<Input> {
         self.inputs
     }
 }
 
-/// A name's position in a sorted list.
+/// The index of a name in a sorted list.
 fn position(names: &[String], name: &str) -> Option<usize> {
     names.binary_search_by(|known| known.as_str().cmp(name)).ok()
 }
 
-/// How many inputs the header block holds; in the sorted set they come first.
+/// The number of inputs that are in the header block.
 fn in_headers(inputs: &BTreeSet<Input>) -> u32 {
     let count = inputs.iter().filter(|input| input.is_in_headers()).count();
     u32::try_from(count).unwrap_or(u32::MAX)
@@ -120,7 +121,7 @@ fn source_input(source: &UnitSource) -> Input {
     }
 }
 
-/// Visits every condition of a spec, those inside others too.
+/// Visits every condition of a spec, including nested ones.
 pub(crate) fn each_condition<'s>(spec: &'s Spec, visit: &mut impl FnMut(&'s Condition)) {
     let mut pending: Vec<&Condition> = spec.cohorts.values().collect();
     for flag in spec.flags.values() {

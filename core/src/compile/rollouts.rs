@@ -1,4 +1,4 @@
-//! Compiles rollouts and which requests are theirs.
+//! The compiler of rollouts and of the routes that they match.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -17,7 +17,7 @@ use crate::schedule::Schedule;
 use crate::spec::{self, HostMatch, PathMatch, Progress, Spec};
 use crate::split;
 
-/// The most pairs of host and path that one rollout may match.
+/// The maximum number of pairs of host and path that one rollout may match.
 const MAX_ROUTES: usize = 10_000;
 
 pub(crate) fn rollouts(
@@ -37,8 +37,8 @@ pub(crate) fn rollouts(
     (rollouts.into(), routes.builder.finish())
 }
 
-/// Tells flags which rollouts' aborts turn them off.
-pub(crate) fn disable(rollouts: &[Rollout], flags: &mut [Flag]) {
+/// Lists in each flag the rollouts whose abort turns it off.
+pub(crate) fn link_disabled_flags(rollouts: &[Rollout], flags: &mut [Flag]) {
     for (rollout, number) in rollouts.iter().zip(0_u32..) {
         for flag in rollout.abort_policy.disables.iter() {
             if let Some(flag) = flags.get_mut(flag.index()) {
@@ -50,11 +50,11 @@ pub(crate) fn disable(rollouts: &[Rollout], flags: &mut [Flag]) {
     }
 }
 
-/// Who matches what, so that no two rollouts claim the same.
+/// The routes of all rollouts; refuses a host and path that two rollouts match.
 #[derive(Default)]
 struct Routes<'s> {
     builder: RouteIndexBuilder,
-    /// By position.
+    /// Names of the rollouts, by id.
     names: Vec<&'s str>,
 }
 
@@ -198,7 +198,7 @@ impl RolloutCompiler<'_> {
         (ms > 0).then(|| Pin { cookie: cookie.into(), input, ms })
     }
 
-    /// An arm that needs a newer schema than the baseline writes would break on a rollback.
+    /// Refuses an arm that needs a newer schema than the baseline's: a rollback would break it.
     fn schema_epochs(&self, path: &Path<'_>, errors: &mut Errors) {
         let Some(baseline) = self.rollout.arms.get(&self.rollout.baseline) else { return };
         let section = path.key("arms");
@@ -208,7 +208,8 @@ impl RolloutCompiler<'_> {
                 continue;
             };
             if needed > offered {
-                let message = format_args!("is {needed}, but the baseline offers {offered}");
+                let message =
+                    format_args!("is {needed}, but the baseline has schemaEpoch {offered}");
                 errors.add(
                     &section.key(name).key("needsSchemaEpoch"),
                     ErrorKind::Conflict,
@@ -229,7 +230,7 @@ impl RolloutCompiler<'_> {
         rings.iter().enumerate().map(ring).collect()
     }
 
-    /// A canary for rings only buckets nobody, so it may do without a unit.
+    /// The bucketing of a canary; `None` for rings only, which do not bucket and need no unit.
     fn canary_bucketing(
         &self,
         progress: &Progress,
@@ -253,16 +254,16 @@ impl RolloutCompiler<'_> {
         self.scope.bucketing(&self.rollout.bucketing, purpose, self.name, uses, path, errors)
     }
 
-    /// The canary's arm: the one named, else the only one beside the baseline, else the one that is
-    /// called `canary`.
+    /// The canary's arm: the one that the spec names, else the only one beside the baseline, else
+    /// the one whose name is `canary`.
     fn canary_arm(
         &self,
-        given: Option<&str>,
+        named: Option<&str>,
         baseline: ArmId,
         path: &Path<'_>,
         errors: &mut Errors,
     ) -> Option<ArmId> {
-        if let Some(name) = given {
+        if let Some(name) = named {
             let here = path.key("arm");
             let arm = self.arm(name, &here, errors)?;
             if arm == baseline {
@@ -270,18 +271,17 @@ impl RolloutCompiler<'_> {
             }
             return Some(arm);
         }
-        let beside = || self.rollout.arms.names().filter(|name| *name != self.rollout.baseline);
-        let mut others = beside();
-        let first = others.next();
-        let chosen = match (first, others.next()) {
+        let others = || self.rollout.arms.names().filter(|name| *name != self.rollout.baseline);
+        let (first, second) = (others().next(), others().nth(1));
+        let chosen = match (first, second) {
             (Some(only), None) => Some(only),
-            _ => beside().find(|name| *name == "canary"),
+            _ => others().find(|name| *name == "canary"),
         };
         let Some(chosen) = chosen else {
-            let names: Vec<&str> = beside().collect();
+            let names: Vec<&str> = others().collect();
             let message = match names.as_slice() {
-                [] => "needs an arm beside the baseline".into(),
-                names => format!("needs arm: {}", one_of(names.iter().copied())),
+                [] => "needs an arm other than the baseline".into(),
+                names => format!("needs arm to name the canary: {}", one_of(names.iter().copied())),
             };
             errors.add(path, ErrorKind::Missing, &message);
             return None;

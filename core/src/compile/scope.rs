@@ -1,4 +1,4 @@
-//! What compiling rules and rollouts can refer to.
+//! The scope in which rules and rollouts are compiled: the names that they can refer to.
 
 use alloc::format;
 
@@ -12,11 +12,11 @@ use crate::hash::Purpose;
 use crate::plan::{Bucketing, Condition, InputId, Needs, UnitId};
 use crate::spec;
 
-/// What compiling rules and rollouts can refer to.
+/// The names, cohorts and layers that rules and rollouts can refer to.
 pub(crate) struct Scope<'c> {
     pub(crate) names: &'c Names,
     pub(crate) cohorts: &'c Cohorts,
-    /// By position.
+    /// The bucketing of each layer, by index.
     pub(crate) layers: &'c [Option<Bucketing>],
 }
 
@@ -33,22 +33,22 @@ impl Scope<'_> {
         resolved.condition
     }
 
-    /// Who is bucketed, with which salt. `None` is reported.
+    /// Compiles a bucketing; `None` without a known unit, which is reported.
     pub(crate) fn bucketing(
         &self,
-        given: &spec::Bucketing,
+        bucketing: &spec::Bucketing,
         purpose: Purpose,
         default_salt: &str,
         uses: &mut Uses,
         path: &Path<'_>,
         errors: &mut Errors,
     ) -> Option<Bucketing> {
-        let unit = match &given.unit {
+        let unit = match &bucketing.unit {
             Some(name) => unit(name, self.names, &path.key("unit"), errors),
             None => self.default_unit(path, errors),
         }?;
         uses.add_unit(unit);
-        let salt = given.salt.as_deref().unwrap_or(default_salt).into();
+        let salt = bucketing.salt.as_deref().unwrap_or(default_salt).into();
         Some(Bucketing { unit, purpose, salt })
     }
 
@@ -64,7 +64,7 @@ impl Scope<'_> {
         only
     }
 
-    /// What a host must fetch for what is used. Units bring their sources with them.
+    /// The facts that a host must fetch for what is used, including the sources of units.
     pub(crate) fn needs(&self, spec: &spec::Spec, uses: &Uses) -> Needs {
         let mut needs = Needs::default();
         let mut add_input = |id: InputId| {
@@ -86,8 +86,8 @@ impl Scope<'_> {
         needs
     }
 
-    /// Whether any condition looks at the clock.
-    pub(crate) fn looks_at_time(&self, spec: &spec::Spec) -> bool {
+    /// Whether any condition tests the time.
+    pub(crate) fn needs_time(&self, spec: &spec::Spec) -> bool {
         let mut found = false;
         each_condition(spec, &mut |condition| {
             let of_time =

@@ -1,4 +1,4 @@
-//! An evaluation context → facts: for callers that ask about flags without sending the request.
+//! Facts from an OpenFeature evaluation context, for callers that evaluate flags without a request.
 
 use alloc::borrow::Cow;
 
@@ -8,19 +8,18 @@ use crate::gate::ActiveLatches;
 use crate::plan::{Input, Plan};
 use crate::value::timestamp::Timestamp;
 
-/// OpenFeature's name for who the evaluation is about.
+/// OpenFeature's key for the subject of an evaluation.
 const TARGETING_KEY: &str = "targetingKey";
 
 impl<'a> Facts<'a> {
-    /// Reads an OpenFeature evaluation context: pairs of key and value, keys being attributes as a
-    /// spec names them (`header.x-plan`, `country`, `unit.tenant`, …) or `targetingKey`.
+    /// The facts of an OpenFeature evaluation context: pairs of key and value. A key is an attribute as a
+    /// spec names it (`header.x-plan`, `country`, `unit.tenant`, …) or `targetingKey`.
     ///
-    /// `unit.NAME` is the unit's value whatever its sources say; `targetingKey` is the value of every
-    /// unit that nothing else gives one. Other keys, and attributes that no decision looks at, are
-    /// passed over.
+    /// `unit.NAME` overrides the unit's sources. `targetingKey` is the value of every unit that has no
+    /// other. Other keys, and attributes that the plan does not use, are ignored.
     ///
-    /// `now` is the time of the decision in ms since 1970-01-01T00:00:00Z, `latches` are those in
-    /// force; `None` where the caller knows none.
+    /// `now` is the time of the decision in ms since 1970-01-01T00:00:00Z, `latches` are the latches in
+    /// force; `None` if the caller knows none.
     pub fn from_context(
         plan: &Plan,
         context: impl IntoIterator<Item = (&'a str, Cow<'a, str>)>,
@@ -42,7 +41,7 @@ impl<'a> Facts<'a> {
                 Some(Attribute::Method) => facts.method = value,
                 Some(Attribute::Unit(name)) => {
                     if let Some(unit) = plan.unit_named(&name) {
-                        facts.given.push((unit, value));
+                        facts.explicit_units.push((unit, value));
                     }
                 }
                 Some(attribute) => facts.set_attribute(plan, &attribute, value),
@@ -65,7 +64,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn units_come_from_the_most_explicit_place() {
+    fn a_units_value_is_that_of_its_most_explicit_key() {
         let spec = br#"{"formatVersion":1,"units":{
             "tenant":[{"header":"x-tenant"}],"user":[{"header":"x-user"},{"cookie":"uid"}]}}"#;
         let plan = Plan::from_json(spec).unwrap();

@@ -1,6 +1,6 @@
-//! The `cookie` header, RFC 6265 section 5.4.
+//! Parser of the `cookie` header (RFC 6265, section 5.4).
 
-/// Name and value of each cookie, in order; pieces without `=` are not cookies.
+/// The name and value of each cookie, in order. Parts without `=` are ignored.
 pub(crate) fn pairs(header: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     header.split(|b| *b == b';').filter_map(|pair| {
         let mark = pair.iter().position(|b| *b == b'=')?;
@@ -16,7 +16,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn splits_cookies() {
+    fn cookies_are_split_and_trimmed() {
         let header = b"a=1; b=\"x=y\" ;c; =d;e=";
         let wanted: [(&[u8], &[u8]); 4] =
             [(b"a", b"1"), (b"b", b"\"x=y\""), (b"", b"d"), (b"e", b"")];

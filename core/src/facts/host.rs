@@ -1,4 +1,5 @@
-//! The host of a request → facts: the one place that says what is asked, when, and in which order.
+//! Facts from a request and its host. This module alone determines what is fetched from the host, and in
+//! which order.
 
 use alloc::borrow::Cow;
 
@@ -8,21 +9,20 @@ use crate::overrides::{OverrideError, OverrideKeys};
 use crate::plan::{Input, Plan};
 use crate::value::timestamp::Timestamp;
 
-/// What a host knows about one request beside its header block.
+/// The host of one request: the source of all facts that are not in the header block.
 ///
-/// Every method is required: a host says of each part what it knows, or that it knows nothing.
-/// [`Facts::of_request`] calls a method only where the plan needs what it returns, so a method may
-/// call the proxy or the platform.
+/// Every method is required; a host without the value returns `None`. [`Facts::of_request`] calls a method
+/// only if the plan needs its value, so a method may be an expensive call of the proxy or the platform.
 pub trait RequestHost<'a> {
     /// The time of the decision, in ms since 1970-01-01T00:00:00Z; `None` without a clock. It must not
-    /// go back from one request to the next: see [`crate::MonotonicClock`].
+    /// decrease from one request to the next: see [`crate::MonotonicClock`].
     fn now(&self) -> Option<u64>;
 
-    /// The value of an input that is not in the header block; `None` if the host does not know it.
-    /// An address may have a port.
+    /// The value of an input that is not in the header block; `None` if the host does not know it. An
+    /// address may have a port.
     fn input(&self, input: &Input) -> Option<Cow<'a, str>>;
 
-    /// 16 random bytes for one anonymous id; `None` without a source of randomness.
+    /// 16 random bytes for an anonymous id; `None` without a source of randomness.
     fn entropy(&mut self) -> Option<[u8; 16]>;
 
     /// The latches in force, see [`crate::gate::Latches::for_plan`]; `None` if none are known.
@@ -32,8 +32,7 @@ pub trait RequestHost<'a> {
     fn override_keys(&self) -> Option<&'a OverrideKeys>;
 }
 
-/// A host whose answers are the same for every request, and that knows nothing about the client. For
-/// tools and tests.
+/// A host with the same values for every request and no inputs, for tools and tests.
 ///
 /// ```
 /// use serin_core::{Facts, FixedHost, Plan};
@@ -56,7 +55,7 @@ pub struct FixedHost<'a> {
 }
 
 impl FixedHost<'_> {
-    /// A host that knows the time and nothing else.
+    /// A host that knows only the time.
     pub fn at(unix_ms: u64) -> Self {
         FixedHost { now: Some(unix_ms), ..FixedHost::default() }
     }
@@ -85,15 +84,15 @@ impl<'a> RequestHost<'a> for FixedHost<'a> {
 }
 
 impl<'a> Facts<'a> {
-    /// Everything that deciding a request may look at: its header block, then what the plan needs of
-    /// the host, then the override that the request carries.
+    /// The facts of a request: from its header block, from the host as far as the plan needs it, and from
+    /// the override that the request carries.
     ///
     /// The header block is pairs of name and value as the host has them, with the pseudo-headers
     /// `:method`, `:scheme`, `:authority` and `:path`. Lines of one name are joined by `, `. A value
     /// that is not UTF-8 counts as missing.
     ///
-    /// The clock is read only if the plan or a token needs it. A token is looked for only if the host
-    /// has keys; [`Facts::override_outcome`] says what became of it.
+    /// The clock is read only if the plan or a token needs it. A token is parsed only if the host has keys;
+    /// [`Facts::override_outcome`] has the result.
     pub fn of_request(
         plan: &Plan,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
@@ -121,7 +120,7 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// What became of the override token: `None` if the request carries none, or if the host has no
+    /// The result of verifying the override token; `None` if the request carries none or the host has no
     /// keys.
     pub fn override_outcome(&self) -> Option<Result<(), OverrideError>> {
         self.override_outcome
@@ -135,13 +134,13 @@ mod tests {
     use alloc::vec::Vec;
     use core::cell::RefCell;
 
-    /// Knows everything, and keeps what it was asked for.
+    /// A host that knows every value and records the calls.
     #[derive(Default)]
-    struct Asked {
+    struct RecordingHost {
         calls: RefCell<Vec<&'static str>>,
     }
 
-    impl<'a> RequestHost<'a> for Asked {
+    impl<'a> RequestHost<'a> for RecordingHost {
         fn now(&self) -> Option<u64> {
             self.calls.borrow_mut().push("now");
             Some(1_795_251_600_000)
@@ -166,26 +165,26 @@ mod tests {
         }
     }
 
-    fn asked(spec: &str, headers: &[(&'static str, &'static str)]) -> Vec<&'static str> {
+    fn calls(spec: &str, headers: &[(&'static str, &'static str)]) -> Vec<&'static str> {
         let plan = Plan::from_json(spec.as_bytes()).unwrap();
         let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let mut host = Asked::default();
+        let mut host = RecordingHost::default();
         Facts::of_request(&plan, headers, &mut host);
         host.calls.into_inner()
     }
 
     #[test]
-    fn a_host_is_asked_only_for_what_the_plan_needs() {
+    fn a_host_is_called_only_for_values_that_the_plan_needs() {
         let plain = r#"{"formatVersion":1,"units":{"user":[{"header":"x-user"}]},
             "flags":{"f":{"variants":{"on":true,"off":false},"defaultVariant":"off",
                 "rules":[{"ramp":{"variant":"on","share":50}}]}}}"#;
-        assert_eq!(asked(plain, &[(":path", "/")]), Vec::<&str>::new());
+        assert_eq!(calls(plain, &[(":path", "/")]), Vec::<&str>::new());
         let all = r#"{"formatVersion":1,
             "units":{"user":[{"cookie":"uid"},{"anonymous":"serin_id"}]},
             "rollouts":{"web":{"unit":"user","arms":{"a":{"target":"a"},"b":{"target":"b"}},
                 "baseline":"a","canary":{"start":"2026-11-21T09:00:00Z","steps":[{"share":100}],
                 "rings":[{"attribute":"ip","cidr":["192.0.2.0/24"]}]}}}}"#;
-        assert_eq!(asked(all, &[(":path", "/")]), vec!["now", "ip", "entropy"]);
-        assert_eq!(asked(all, &[(":path", "/"), ("cookie", "uid=ada")]), vec!["now", "ip"]);
+        assert_eq!(calls(all, &[(":path", "/")]), vec!["now", "ip", "entropy"]);
+        assert_eq!(calls(all, &[(":path", "/"), ("cookie", "uid=ada")]), vec!["now", "ip"]);
     }
 }

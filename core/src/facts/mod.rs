@@ -1,4 +1,4 @@
-//! What a host knows about a request, in the slots that the plan asks for.
+//! The facts of a request: the values that a plan's decisions read.
 
 mod context;
 pub(crate) mod cookie;
@@ -23,11 +23,10 @@ use crate::value::timestamp::Timestamp;
 
 pub use host::{FixedHost, RequestHost};
 
-/// The facts of one request, borrowed from the host where possible. They belong to the plan they
-/// were gathered for.
+/// The facts of one request, borrowed from the host where possible. They are valid for one plan only.
 ///
 /// A host makes them with one call: [`Facts::of_request`] for a request that it routes,
-/// [`Facts::from_context`] for a question about flags alone.
+/// [`Facts::from_context`] for an evaluation of flags without a request.
 #[derive(Clone, Debug, Default)]
 pub struct Facts<'a> {
     method: Cow<'a, str>,
@@ -35,14 +34,16 @@ pub struct Facts<'a> {
     path: Cow<'a, str>,
     secure: bool,
     now: Option<Timestamp>,
-    /// Sorted by input. `None` is a value that was there and is not UTF-8: missing for good.
+    /// The values of inputs, sorted by input. `None` is a value that is not UTF-8: it counts as missing,
+    /// and no later one replaces it.
     values: Vec<(InputId, Option<Cow<'a, str>>)>,
-    /// What a caller says of units, before any source.
-    given: Vec<(UnitId, Cow<'a, str>)>,
+    /// The values of units that a caller gives explicitly; they go before any source.
+    explicit_units: Vec<(UnitId, Cow<'a, str>)>,
     /// The value of units that have no other.
     targeting_key: Option<Cow<'a, str>>,
+    /// The new anonymous ids.
     minted: Vec<(UnitId, String)>,
-    token: Option<(token::Place, Cow<'a, [u8]>)>,
+    token: Option<(token::Location, Cow<'a, [u8]>)>,
     pub(crate) forced: Option<Box<Forced>>,
     latches: Option<&'a ActiveLatches>,
     override_outcome: Option<Result<(), OverrideError>>,
@@ -53,8 +54,8 @@ impl<'a> Facts<'a> {
         self.latches
     }
 
-    /// Sets what the host knows for an input. An address may carry a port; one that can't be read
-    /// counts as missing, as does an empty value.
+    /// Sets the host's value of an input. An address may have a port. An empty value and an invalid address
+    /// count as missing.
     fn set(&mut self, input: HostInput<'_>, value: Cow<'a, str>) {
         let value = match input.kind {
             Input::Ip => {
@@ -66,13 +67,13 @@ impl<'a> Facts<'a> {
         self.put(input.id, value);
     }
 
-    /// Gives a unit that has no value a new id, from 16 bytes of the host's entropy. The id counts
-    /// for this very decision; [`crate::Decision::set_cookies`] makes it last.
+    /// Makes a new anonymous id for a unit, from 16 bytes of the host's entropy. This decision uses the id;
+    /// [`crate::Decision::set_cookies`] stores it in the browser.
     fn mint(&mut self, unit: UnitId, entropy: [u8; 16]) {
         self.minted.push((unit, anonymous::id(entropy)));
     }
 
-    /// The `Set-Cookie` values for the ids minted on this request.
+    /// The `Set-Cookie` values of the new anonymous ids.
     pub(crate) fn set_cookies<'f>(&'f self, plan: &'f Plan) -> impl Iterator<Item = String> + 'f {
         self.minted.iter().filter_map(|(unit, id)| {
             let cookie = plan.unit(*unit)?.anonymous_cookie()?;
@@ -80,22 +81,22 @@ impl<'a> Facts<'a> {
         })
     }
 
-    /// The method.
+    /// The request's method.
     pub fn method(&self) -> &str {
         &self.method
     }
 
-    /// The host in lower case, without a port.
+    /// The request's host in lower case, without a port.
     pub fn host(&self) -> &str {
         &self.host
     }
 
-    /// The path without the query, normalised.
+    /// The normalised path, without the query.
     pub fn path(&self) -> &str {
         &self.path
     }
 
-    /// Whether the request came by https.
+    /// Whether the request's scheme is https.
     pub fn is_secure(&self) -> bool {
         self.secure
     }
@@ -105,20 +106,20 @@ impl<'a> Facts<'a> {
         self.now
     }
 
-    /// The value in a slot.
+    /// The value of an input.
     #[inline]
     pub(crate) fn get(&self, input: InputId) -> Option<&str> {
-        let found = self.values.iter().find(|(id, _)| *id >= input)?;
-        if found.0 != input {
+        let (id, value) = self.values.iter().find(|(id, _)| *id >= input)?;
+        if *id != input {
             return None;
         }
-        found.1.as_deref()
+        value.as_deref()
     }
 
     /// A unit's value: the first of its sources that is present and not empty.
     #[inline]
     pub(crate) fn unit(&self, plan: &Plan, unit: UnitId) -> Option<&str> {
-        if let Some((_, value)) = self.given.iter().find(|(given, _)| *given == unit) {
+        if let Some((_, value)) = self.explicit_units.iter().find(|(known, _)| *known == unit) {
             return Some(value);
         }
         for source in plan.unit(unit)?.sources() {
@@ -137,11 +138,11 @@ impl<'a> Facts<'a> {
     }
 
     fn minted(&self, unit: UnitId) -> Option<&str> {
-        let found = self.minted.iter().find(|(minted, _)| *minted == unit)?;
-        Some(found.1.as_str())
+        let (_, id) = self.minted.iter().find(|(minted, _)| *minted == unit)?;
+        Some(id.as_str())
     }
 
-    /// Where a slot is or would be.
+    /// The index of an input's value, or the index at which to insert it.
     fn slot(&self, input: InputId) -> Result<usize, usize> {
         self.values.binary_search_by_key(&input, |(id, _)| *id)
     }

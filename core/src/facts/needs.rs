@@ -1,4 +1,4 @@
-//! What one request's decision needs beyond its header block.
+//! The needs of one request's decision: the facts that are not in its header block.
 
 use alloc::vec::Vec;
 
@@ -6,8 +6,7 @@ use super::Facts;
 use crate::plan::{FlagId, HostInput, IdSet, InputId, Needs, Plan, UnitId};
 
 impl Plan {
-    /// What this request's decision needs beyond its header block. A host fetches these and no
-    /// others.
+    /// The inputs that this request's decision needs from the host. A host fetches no others.
     pub(crate) fn host_inputs<'p>(&'p self, facts: &Facts<'_>) -> Vec<HostInput<'p>> {
         if !self.inputs.any_from_host {
             return Vec::new();
@@ -17,8 +16,7 @@ impl Plan {
         ids.iter().filter_map(|id| self.inputs.host_input(InputId(id))).collect()
     }
 
-    /// The units that this request's decision may need, that have no value yet and that may be given
-    /// an anonymous id.
+    /// The units without a value that this request's decision may need and that may get an anonymous id.
     pub(crate) fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
         if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
             return Vec::new();
@@ -29,7 +27,7 @@ impl Plan {
         ids.iter().map(UnitId).filter(missing).collect()
     }
 
-    /// Visits the needs of the request's rollout and of every flag its path delivers.
+    /// Calls `visit` with the needs of the request's rollout and of every flag that its path delivers.
     fn each_need(&self, facts: &Facts<'_>, mut visit: impl FnMut(&Needs)) {
         let rollout = self.routes.find(facts.host(), facts.path());
         if let Some(rollout) = rollout.and_then(|id| self.rollout(id)) {

@@ -1,5 +1,4 @@
-//! One spelling for each path: RFC 3986, section 6.2.2, so that `/%66eed/../feed` can't slip past a
-//! match on `/feed`.
+//! Path normalisation (RFC 3986, section 6.2.2): `/%66eed/../feed` matches `/feed`.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -7,13 +6,13 @@ use core::fmt::Write as _;
 
 use super::query::escaped;
 
-/// Normalises a path: unreserved `%XX` decoded, other hex digits in upper case, bytes that a URI
-/// can't hold escaped, dot segments removed. Nothing else is decoded: `%2F` stays.
+/// Normalises a path. Decodes `%XX` of unreserved characters, writes other hex digits in upper case, escapes
+/// bytes that a URI cannot have, and removes dot segments. Nothing else is decoded: `%2F` stays.
 pub(crate) fn normalise(path: &[u8]) -> Cow<'_, str> {
     if let Some(path) = already_normal(path) {
         return Cow::Borrowed(path);
     }
-    Cow::Owned(remove_dot_segments(&respell(path)))
+    Cow::Owned(remove_dot_segments(&normalise_escapes(path)))
 }
 
 fn already_normal(path: &[u8]) -> Option<&str> {
@@ -28,12 +27,12 @@ fn already_normal(path: &[u8]) -> Option<&str> {
     core::str::from_utf8(path).ok()
 }
 
-/// The bytes that the URL Standard leaves alone in a path.
+/// Whether the URL Standard leaves a byte of a path unescaped.
 fn is_uri_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'^')
 }
 
-fn respell(path: &[u8]) -> String {
+fn normalise_escapes(path: &[u8]) -> String {
     let mut text = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((first, after)) = rest.split_first() {
@@ -61,7 +60,7 @@ fn is_unreserved(byte: u8) -> bool {
     byte.is_ascii_alphanumeric() || matches!(byte, b'-' | b'.' | b'_' | b'~')
 }
 
-/// RFC 3986, section 5.2.4, for absolute paths; others are left as they are.
+/// Removes the dot segments of an absolute path (RFC 3986, section 5.2.4). Other paths stay unchanged.
 fn remove_dot_segments(path: &str) -> String {
     let Some(rest) = path.strip_prefix('/') else {
         return path.into();
@@ -93,8 +92,8 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_spelling_for_each_path() {
-        for (given, wanted) in [
+    fn equivalent_paths_have_one_spelling() {
+        for (path, normalised) in [
             ("/feed", "/feed"),
             ("/%66eed", "/feed"),
             ("/a%2fb", "/a%2Fb"),
@@ -113,7 +112,7 @@ mod tests {
             ("", ""),
             ("*", "*"),
         ] {
-            assert_eq!(normalise(given.as_bytes()), wanted, "{given}");
+            assert_eq!(normalise(path.as_bytes()), normalised, "{path}");
         }
         assert_eq!(normalise(b"/\xff"), "/%FF");
     }

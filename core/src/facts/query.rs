@@ -1,10 +1,10 @@
-//! The query, `application/x-www-form-urlencoded` as the URL Standard parses it.
+//! Parser of the query: `application/x-www-form-urlencoded` as in the URL Standard.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Name and value of each parameter, still encoded; a name alone has an empty value.
+/// The name and value of each parameter, still encoded. A name alone has an empty value.
 pub(crate) fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     query.split(|b| *b == b'&').filter(|pair| !pair.is_empty()).map(|pair| {
         let mark = pair.iter().position(|b| *b == b'=').unwrap_or(pair.len());
@@ -13,7 +13,7 @@ pub(crate) fn pairs(query: &[u8]) -> impl Iterator<Item = (&[u8], &[u8])> {
     })
 }
 
-/// `+` is a blank, `%XX` a byte. `None` if the result is not UTF-8.
+/// Decodes a name or a value: `+` is a space, `%XX` a byte. `None` if the result is not UTF-8.
 pub(crate) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
     if !text.iter().any(|b| matches!(b, b'+' | b'%')) {
         return core::str::from_utf8(text).ok().map(Cow::Borrowed);
@@ -37,7 +37,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<Cow<'_, str>> {
     String::from_utf8(bytes).ok().map(Cow::Owned)
 }
 
-/// The byte that the two hex digits at the start stand for.
+/// The byte of the two hex digits at the start of `text`.
 pub(crate) fn escaped(text: &[u8]) -> Option<u8> {
     let digit = |index| text.get(index).and_then(|b| char::from(*b).to_digit(16));
     let value = digit(0)?.checked_mul(16)?.checked_add(digit(1)?)?;
@@ -50,7 +50,7 @@ mod tests {
     use alloc::vec::Vec;
 
     #[test]
-    fn splits_and_decodes() {
+    fn parameters_are_split_and_decoded() {
         let read: Vec<_> = pairs(b"a=1&&b&c=x%20y+z&d=%zz%4&e=%ff")
             .map(|(name, value)| (decode(name).unwrap(), decode(value)))
             .collect();

@@ -1,17 +1,16 @@
-//! Request headers → facts: the one place where a header block is read, for every host.
+//! Facts from a request's header block. Every host reads it here.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
 use core::str::from_utf8;
 
-use super::token::Place;
+use super::token::Location;
 use super::{Facts, cookie, path, query};
 use crate::overrides;
 use crate::plan::{InputId, Plan};
 
 impl<'a> Facts<'a> {
-    /// What a request's header block says by itself, without a host: [`Facts::of_request`] where
-    /// nothing else is known.
+    /// The facts of a header block alone: [`Facts::of_request`] without a host.
     pub fn gather(
         plan: &Plan,
         headers: impl IntoIterator<Item = (&'a [u8], &'a [u8])>,
@@ -19,8 +18,8 @@ impl<'a> Facts<'a> {
         Facts::of_headers(plan, false, headers)
     }
 
-    /// Reads a header block in one pass. If `token` is set, an override token is found on the way: of
-    /// [`overrides::HEADER`], [`overrides::COOKIE`] and [`overrides::QUERY`] the first that is there.
+    /// Reads a header block in one pass. If `token` is set, it also finds the override token: that of
+    /// [`overrides::HEADER`], else of [`overrides::COOKIE`], else of [`overrides::QUERY`].
     pub(super) fn of_headers(
         plan: &Plan,
         token: bool,
@@ -65,7 +64,7 @@ impl<'a> Facts<'a> {
                     Cow::Borrowed(text) => Cow::Borrowed(text.as_bytes()),
                     Cow::Owned(text) => Cow::Owned(text.into_bytes()),
                 });
-                self.offer_token(Place::Query, text.unwrap_or(Cow::Borrowed(value)));
+                self.offer_token(Location::Query, text.unwrap_or(Cow::Borrowed(value)));
             }
             let Some(input) = plan.inputs.query(&name) else {
                 continue;
@@ -76,13 +75,13 @@ impl<'a> Facts<'a> {
 
     fn read_header(&mut self, plan: &Plan, name: &[u8], value: &'a [u8], token: bool) {
         if token && name.eq_ignore_ascii_case(overrides::HEADER.as_bytes()) {
-            self.offer_token(Place::Header, Cow::Borrowed(value));
+            self.offer_token(Location::Header, Cow::Borrowed(value));
         }
         let is_cookie = name.eq_ignore_ascii_case(b"cookie");
         if is_cookie && (token || !plan.inputs.cookies.is_empty()) {
             for (name, value) in cookie::pairs(value) {
                 if token && name == overrides::COOKIE.as_bytes() {
-                    self.offer_token(Place::Cookie, Cow::Borrowed(value));
+                    self.offer_token(Location::Cookie, Cow::Borrowed(value));
                 }
                 let Some(input) = plan.inputs.cookie(name) else {
                     continue;
@@ -98,9 +97,9 @@ impl<'a> Facts<'a> {
             self.put(input, value.map(Cow::Borrowed));
             return;
         };
-        let joint = if is_cookie { "; " } else { ", " };
+        let separator = if is_cookie { "; " } else { ", " };
         if let Some(slot) = self.values.get_mut(index) {
-            slot.1 = slot.1.take().zip(value).map(|(first, next)| join(first, joint, next));
+            slot.1 = slot.1.take().zip(value).map(|(first, next)| join(first, separator, next));
         }
     }
 
@@ -111,9 +110,9 @@ impl<'a> Facts<'a> {
     }
 }
 
-fn join<'a>(first: Cow<'a, str>, joint: &str, next: &str) -> Cow<'a, str> {
+fn join<'a>(first: Cow<'a, str>, separator: &str, next: &str) -> Cow<'a, str> {
     let mut joined: String = first.into_owned();
-    joined.push_str(joint);
+    joined.push_str(separator);
     joined.push_str(next);
     Cow::Owned(joined)
 }
@@ -122,7 +121,7 @@ fn before(text: &[u8], mark: u8) -> &[u8] {
     text.split(|b| *b == mark).next().unwrap_or(text)
 }
 
-/// `Shop.Example.com:8443` → `shop.example.com`. Not UTF-8: no host.
+/// The host of an authority: `Shop.Example.com:8443` → `shop.example.com`. Empty if it is not UTF-8.
 fn host(authority: &[u8]) -> Cow<'_, str> {
     let Ok(text) = from_utf8(authority) else {
         return Cow::Borrowed("");
@@ -144,15 +143,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn hosts_lose_their_port_and_case() {
-        for (given, wanted) in [
+    fn a_host_is_in_lower_case_and_has_no_port() {
+        for (authority, expected) in [
             ("Shop.Example.com:8443", "shop.example.com"),
             ("shop.example.com.", "shop.example.com"),
             ("[2001:DB8::1]:443", "[2001:db8::1]"),
             ("[2001:db8::1]", "[2001:db8::1]"),
             ("", ""),
         ] {
-            assert_eq!(host(given.as_bytes()), wanted);
+            assert_eq!(host(authority.as_bytes()), expected);
         }
         assert_eq!(host(b"\xff"), "");
     }

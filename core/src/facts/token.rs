@@ -1,35 +1,36 @@
-//! Where a request may carry an override's token.
+//! The override token of a request.
 
 use alloc::borrow::Cow;
 
 use super::Facts;
 
-/// The places, the one that counts first.
+/// The locations of a token in a request, in the order of precedence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(super) enum Place {
+pub(super) enum Location {
     Header,
     Cookie,
     Query,
 }
 
 impl<'a> Facts<'a> {
-    /// The token that the request carries, valid or not, if it was looked for.
+    /// The token that the request carries, valid or not. `None` if the host has no keys.
     pub(crate) fn token(&self) -> Option<&[u8]> {
         self.token.as_ref().map(|(_, token)| &**token)
     }
 
-    /// Keeps a token unless a better place had one, or this place already. An empty one is none.
-    pub(super) fn offer_token(&mut self, place: Place, token: Cow<'a, [u8]>) {
+    /// Stores a token unless there is one of this location or of one that precedes it. An empty token is
+    /// ignored.
+    pub(super) fn offer_token(&mut self, location: Location, token: Cow<'a, [u8]>) {
         if token.is_empty() {
             return;
         }
         match &mut self.token {
-            // Two header lines are one value, as for every header, and no token.
-            Some((Place::Header, first)) if place == Place::Header => {
+            // Two header lines are joined to one value, as for every header: an invalid token.
+            Some((Location::Header, first)) if location == Location::Header => {
                 *first = Cow::Owned([first, b", ".as_slice(), &token].concat());
             }
-            Some((held, _)) if *held <= place => {}
-            _ => self.token = Some((place, token)),
+            Some((stored, _)) if *stored <= location => {}
+            _ => self.token = Some((location, token)),
         }
     }
 }

@@ -1,7 +1,6 @@
-//! The record of what a gate did by itself: everything that it rests on, so that replaying it gives the
-//! same verdict.
+//! Audit records: one for each change that a gate makes to a latch, with all the evidence behind it, so
+//! that a replay gives the same verdict.
 
-use alloc::borrow::ToOwned;
 use alloc::format;
 use alloc::string::{String, ToString};
 
@@ -10,25 +9,26 @@ use super::current_stage::CurrentStage;
 use super::divergence::Divergence;
 use super::latency::LatencyCounts;
 use super::nats::Nats;
-use super::process::Levels;
+use super::process::GridLevels;
 use super::settings::{GateSettings, InferenceUnit};
-use super::stage::{Observation, StageEvidence};
+use super::stage::{Observation, StageEvidence, TrafficWindow};
 use super::verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};
 use crate::json::{self, ObjectWriter};
 use crate::plan::{Plan, Rollout};
 use crate::value::share::Share;
 
-/// One automatic decision. As JSON it is one line, see [`Audit::to_json`].
+/// An audit record: what a gate decided, when, and on which evidence. As JSON it is one line, see
+/// [`Audit::to_json`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Audit {
-    /// When, in ms since 1970.
+    /// The time of the decision, in ms since 1970-01-01T00:00:00Z.
     pub at: u64,
-    /// The rollout.
+    /// The rollout's name.
     pub rollout: String,
-    /// Its epoch.
+    /// The rollout's epoch.
     pub epoch: u64,
-    /// The step, by position.
+    /// The position of the step, from 0.
     pub step: u32,
     /// The share in force.
     pub share: Share,
@@ -38,54 +38,54 @@ pub struct Audit {
     pub digest: String,
     /// The gate's settings, as compiled.
     pub settings: GateSettings,
-    /// What was found.
-    pub finding: Finding,
+    /// The evaluation that led to the decision.
+    pub evaluation: Evaluation,
 }
 
-/// What a look found, with what it rests on.
+/// One evaluation of a group's evidence: the judgement and everything that it rests on.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct Finding {
-    /// The cohort; `None` for everybody.
+pub struct Evaluation {
+    /// The name of the group's cohort; `None` for all units.
     pub group: Option<String>,
     /// The verdict and its cause.
     pub judgement: Judgement,
-    /// What had been seen before this look.
-    pub before: StageEvidence,
-    /// What this look added; `None` if there was too little to look at.
-    pub batch: Option<ObservationRecord>,
-    /// All likelihoods after it.
+    /// The stage's evidence before this evaluation.
+    pub previous: StageEvidence,
+    /// The observation that this evaluation added; `None` if there were too few requests.
+    pub observation: Option<ObservationRecord>,
+    /// The stage's evidence after this evaluation; `None` if there were too few requests.
     pub evidence: Option<Evidence>,
-    /// Answers of the shadow, if they were judged.
-    pub shadow: Option<ShadowFinding>,
-    /// Requests that there were instead of enough for a look, and in how many ms.
-    pub quiet: Option<[u64; 2]>,
+    /// The comparison of the shadow's answers, if that decided.
+    pub shadow: Option<ShadowEvaluation>,
+    /// The requests since the previous evaluation, if they were too few for an observation.
+    pub low_traffic: Option<TrafficWindow>,
 }
 
-/// How often a shadow disagreed.
+/// One evaluation of a shadow: how often its answers differed from those that clients received.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub struct ShadowFinding {
-    /// How often it may.
+pub struct ShadowEvaluation {
+    /// The share of answers that may differ.
     pub tolerated: Share,
-    /// From where on a likelihood counts.
+    /// The level that aborts.
     pub threshold: Nats,
-    /// The likelihoods before this look.
-    pub before: Levels,
-    /// Answers compared since, and those that differ.
+    /// The levels before this evaluation.
+    pub before: GridLevels,
+    /// The answers that this evaluation added (exposures), and those that differ (events).
     pub compared: Tally,
-    /// The likelihoods after it.
-    pub after: Levels,
+    /// The levels after this evaluation.
+    pub after: GridLevels,
 }
 
-/// What one look added: a [`Observation`] of its own.
+/// An owned [`Observation`], for the record of it.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct ObservationRecord {
-    /// How long the span was, in ms.
+    /// The time since the previous observation, in ms.
     pub elapsed_ms: u64,
     /// Requests, and those that failed.
     pub requests: Counters,
-    /// Buckets that had not failed, and those that failed for the first time.
+    /// Buckets that had not failed before, and those that failed for the first time.
     pub buckets: Counters,
     /// Requests, and those with a KPI event.
     pub kpi: Counters,
@@ -94,8 +94,8 @@ pub struct ObservationRecord {
 }
 
 impl ObservationRecord {
-    /// The look.
-    pub fn look(&self) -> Observation<'_> {
+    /// The record as an observation, for [`Gate::observe`](super::Gate::observe).
+    pub fn as_observation(&self) -> Observation<'_> {
         let ObservationRecord { elapsed_ms, requests, buckets, kpi, latency: [canary, baseline] } =
             self;
         let latency = Some([canary, baseline]);
@@ -109,40 +109,40 @@ impl ObservationRecord {
     }
 }
 
-impl Finding {
-    pub(super) fn nothing() -> Finding {
-        Finding {
+impl Evaluation {
+    /// An evaluation that has collected no evidence.
+    pub(super) fn empty() -> Evaluation {
+        Evaluation {
             group: None,
             judgement: Judgement { verdict: Verdict::Continue, cause: Cause::Collecting },
-            before: StageEvidence::default(),
-            batch: None,
+            previous: StageEvidence::default(),
+            observation: None,
             evidence: None,
             shadow: None,
-            quiet: None,
+            low_traffic: None,
         }
     }
 
+    /// The abort of a shadow whose answers differ too often.
     pub(super) fn divergence(
         test: &Divergence,
-        before: Levels,
+        before: GridLevels,
         compared: Tally,
-        after: Levels,
-    ) -> Finding {
+        after: GridLevels,
+    ) -> Evaluation {
         let (tolerated, threshold) = (test.tolerated(), test.threshold());
-        Finding {
+        Evaluation {
             judgement: Judgement { verdict: Verdict::Abort, cause: Cause::ShadowDiffers },
-            shadow: Some(ShadowFinding { tolerated, threshold, before, compared, after }),
-            ..Finding::nothing()
+            shadow: Some(ShadowEvaluation { tolerated, threshold, before, compared, after }),
+            ..Evaluation::empty()
         }
     }
 
-    /// Why, in a sentence.
+    /// The cause of the verdict in a sentence, with the cohort if there is one.
     pub fn reason(&self) -> String {
-        let said = self.judgement.to_string();
-        let said = said.split_once(": ").map_or(said.as_str(), |(_, cause)| cause);
         match &self.group {
-            Some(cohort) => format!("cohort {cohort}: {said}"),
-            None => said.to_owned(),
+            Some(cohort) => format!("cohort {cohort}: {}", self.judgement.cause),
+            None => self.judgement.cause.to_string(),
         }
     }
 }
@@ -153,7 +153,7 @@ impl Audit {
         rollout: &Rollout,
         current: &CurrentStage,
         at: u64,
-        finding: Finding,
+        evaluation: Evaluation,
     ) -> Audit {
         let settings = rollout.trial().map(|trial| trial.gate().settings().clone());
         Audit {
@@ -165,56 +165,56 @@ impl Audit {
             revision: plan.revision(),
             digest: plan.digest().into(),
             settings: settings.unwrap_or_default(),
-            finding,
+            evaluation,
         }
     }
 
     /// The record as one line of JSON with its keys in a fixed order. Counters are lists of four: the
-    /// canary's exposures and events, then the baseline's. Likelihoods are nats × 65,536. Moments and
-    /// spans are ms, shares 0.001 %, ratios thousandths, chances millionths.
+    /// canary's exposures and events, then the baseline's. Levels are in nats × 65,536, times and
+    /// durations in ms, shares in 0.001 %, ratios in thousandths, probabilities in millionths.
     pub fn to_json(&self) -> String {
         json::object(|object| self.write(object))
     }
 
     /// Adds the members of [`Audit::to_json`] to an object.
     pub fn write(&self, object: &mut ObjectWriter<'_>) {
-        let finding = &self.finding;
+        let evaluation = &self.evaluation;
         object.number("audit", 1_u64);
         object.number("at", self.at);
         object.string("rollout", &self.rollout);
         object.number("epoch", self.epoch);
         object.number("step", self.step);
         object.number("share", self.share.millipercent());
-        if let Some(group) = &finding.group {
+        if let Some(group) = &evaluation.group {
             object.string("cohort", group);
         }
-        object.string("verdict", finding.judgement.verdict.as_str());
-        object.string("reason", &finding.reason());
+        object.string("verdict", evaluation.judgement.verdict.as_str());
+        object.string("reason", &evaluation.reason());
         object.number("revision", self.revision);
         object.string("digest", &self.digest);
         object.object("gate", |object| self.settings.write(object));
-        if let Some(record) = &finding.batch {
-            object.object("before", |object| finding.before.write_json(object));
-            object.object("look", |object| record.write(object));
+        if let Some(observation) = &evaluation.observation {
+            object.object("before", |object| evaluation.previous.write_json(object));
+            object.object("look", |object| observation.write(object));
         }
-        if let Some(evidence) = &finding.evidence {
+        if let Some(evidence) = &evaluation.evidence {
             object.list("likelihoods", |list| {
                 evidence.levels.iter().for_each(|level| list.object(|object| level.write(object)));
             });
         }
-        if let Some(shadow) = &finding.shadow {
+        if let Some(shadow) = &evaluation.shadow {
             object.object("shadow", |object| shadow.write(object));
         }
-        if let Some([requests, elapsed]) = finding.quiet {
+        if let Some(window) = evaluation.low_traffic {
             object.object("quiet", |object| {
-                object.number("requests", requests);
-                object.number("elapsed", elapsed);
+                object.number("requests", window.requests);
+                object.number("elapsed", window.elapsed_ms);
             });
         }
     }
 }
 
-impl ShadowFinding {
+impl ShadowEvaluation {
     fn write(&self, object: &mut ObjectWriter<'_>) {
         object.number("tolerated", self.tolerated.millipercent());
         object.signed("threshold", self.threshold.raw());
@@ -267,8 +267,8 @@ impl GateSettings {
 impl StageEvidence {
     fn write_json(&self, object: &mut ObjectWriter<'_>) {
         object.number("elapsed", self.elapsed_ms);
-        for (name, pace) in [("minute", self.minute), ("sinceMinute", self.since_minute)] {
-            object.numbers(name, [pace.elapsed_ms, pace.requests]);
+        for (name, window) in [("minute", self.minute), ("sinceMinute", self.since_minute)] {
+            object.numbers(name, [window.elapsed_ms, window.requests]);
         }
         counters(object, "requests", self.requests);
         counters(object, "errors", self.errors);
@@ -307,7 +307,7 @@ impl Level {
     }
 }
 
-/// Only the counts that are not 0, by their position.
+/// Writes the counts that are not 0, with their positions as keys.
 fn latency(object: &mut ObjectWriter<'_>, counts: &LatencyCounts) {
     for (index, count) in counts.counts().iter().enumerate().filter(|(_, count)| **count > 0) {
         object.number(&index.to_string(), *count);
@@ -319,6 +319,6 @@ fn counters(object: &mut ObjectWriter<'_>, name: &str, counters: Counters) {
     object.numbers(name, [canary.exposures, canary.events, baseline.exposures, baseline.events]);
 }
 
-fn levels(object: &mut ObjectWriter<'_>, name: &str, levels: &Levels) {
+fn levels(object: &mut ObjectWriter<'_>, name: &str, levels: &GridLevels) {
     object.list(name, |list| levels.0.iter().for_each(|level| list.signed(level.raw())));
 }

@@ -1,7 +1,7 @@
-//! Which buckets have had an error: the bucket is the unit of inference.
+//! A set of buckets: those that have had an error in a stage.
 //!
-//! A user's requests fail together, so they are not independent of each other; counting them as if
-//! they were aborts healthy canaries. A bucket counts once in a stage, however often it fails.
+//! The requests of one user fail together. A test that took them for independent would abort healthy
+//! canaries, so a bucket counts once in a stage, however often it fails.
 
 use alloc::boxed::Box;
 use alloc::vec;
@@ -12,7 +12,7 @@ use crate::value::share::Share;
 
 const WORDS: usize = 1563;
 
-/// A set of buckets, 12,504 bytes. Merging is a union, so it may be done twice and in any order.
+/// A set of buckets, 12,504 bytes. Merging is a union: idempotent and in any order.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BucketSet {
     /// Bucket 64·i + j is bit j of word i; bits from 100,000 on are never set.
@@ -26,13 +26,13 @@ impl Default for BucketSet {
 }
 
 impl BucketSet {
-    /// No bucket.
+    /// An empty set.
     pub fn new() -> BucketSet {
         BucketSet { words: vec![0; WORDS].into_boxed_slice() }
     }
 
-    /// A set from its words as [`BucketSet::words`] gives them; missing ones are empty, and what lies
-    /// beyond the last bucket is left out.
+    /// A set from its words, see [`BucketSet::words`]. Missing words are empty; bits beyond the last bucket
+    /// are ignored.
     pub fn from_words(words: &[u64]) -> BucketSet {
         let mut set = BucketSet::new();
         for (index, (to, from)) in set.words.iter_mut().zip(words).enumerate() {
@@ -41,14 +41,14 @@ impl BucketSet {
         set
     }
 
-    /// 1,563 words: bucket 64·i + j is bit j of word i.
+    /// The set as 1,563 words: bucket 64·i + j is bit j of word i.
     pub fn words(&self) -> &[u64] {
         &self.words
     }
 
-    /// Adds a bucket; says whether it is new.
+    /// Adds a bucket; returns whether it is new.
     pub fn insert(&mut self, bucket: Bucket) -> bool {
-        let (index, bit) = place(bucket);
+        let (index, bit) = position(bucket);
         let Some(word) = self.words.get_mut(index) else { return false };
         let new = *word & bit == 0;
         *word |= bit;
@@ -57,7 +57,7 @@ impl BucketSet {
 
     /// Whether a bucket is in the set.
     pub fn contains(&self, bucket: Bucket) -> bool {
-        let (index, bit) = place(bucket);
+        let (index, bit) = position(bucket);
         self.words.get(index).is_some_and(|word| word & bit != 0)
     }
 
@@ -68,7 +68,7 @@ impl BucketSet {
         }
     }
 
-    /// How many buckets are in the set.
+    /// The number of buckets in the set.
     pub fn len(&self) -> u64 {
         self.below(Share::ALL)
     }
@@ -78,7 +78,7 @@ impl BucketSet {
         self.len() == 0
     }
 
-    /// How many of the buckets that a share covers are in the set.
+    /// The number of buckets in the set that a share covers.
     pub fn below(&self, share: Share) -> u64 {
         let count = |(index, word): (usize, &u64)| {
             u64::from((word & mask(index, share.millipercent())).count_ones())
@@ -86,11 +86,11 @@ impl BucketSet {
         self.words.iter().enumerate().map(count).fold(0, u64::saturating_add)
     }
 
-    /// What is new in this set of buckets in error since an earlier one, for a canary that has the
-    /// buckets below `share`: events are buckets that erred for the first time, exposures those that
-    /// had not erred before.
-    pub fn first_errors(&self, earlier: &BucketSet, share: Share) -> Counters {
-        let (before, before_all) = (earlier.below(share), earlier.len());
+    /// The buckets that have failed for the first time since a `previous` set, for a canary that has the
+    /// buckets below `share`. Exposures are the buckets that had not failed before, events those of them
+    /// that have failed now.
+    pub fn first_errors(&self, previous: &BucketSet, share: Share) -> Counters {
+        let (before, before_all) = (previous.below(share), previous.len());
         let (after, after_all) = (self.below(share), self.len());
         let canary = Tally {
             exposures: u64::from(share.millipercent()).saturating_sub(before),
@@ -108,12 +108,13 @@ impl BucketSet {
     }
 }
 
-fn place(bucket: Bucket) -> (usize, u64) {
+/// A bucket's word and bit.
+fn position(bucket: Bucket) -> (usize, u64) {
     let number = bucket.number();
     (usize::try_from(number >> 6).unwrap_or(usize::MAX), 1 << (number & 63))
 }
 
-/// Which bits of a word are buckets below a number.
+/// The bits of a word that stand for buckets below a number.
 fn mask(index: usize, below: u32) -> u64 {
     let first = u32::try_from(index).unwrap_or(u32::MAX).saturating_mul(64);
     match below.saturating_sub(first) {
@@ -146,7 +147,7 @@ mod tests {
     }
 
     #[test]
-    fn the_first_and_the_last_bucket_have_a_place() {
+    fn the_first_and_the_last_bucket_are_stored() {
         let mut set = set(&[0, 99_999]);
         assert!(!set.insert(Bucket::from_number(0).unwrap()));
         assert_eq!((set.len(), set.below(share(1)), set.below(share(99_999))), (2, 1, 1));
@@ -155,11 +156,11 @@ mod tests {
     }
 
     #[test]
-    fn first_errors_are_counted_against_who_had_none() {
+    fn first_errors_count_buckets_without_a_previous_error() {
         let (before, after) = (set(&[10, 70_000]), set(&[10, 11, 70_000, 70_001, 70_002]));
-        let seen = after.first_errors(&before, share(5000));
-        assert_eq!(seen.canary, Tally { exposures: 4999, events: 1 });
-        assert_eq!(seen.baseline, Tally { exposures: 94_999, events: 2 });
+        let first = after.first_errors(&before, share(5000));
+        assert_eq!(first.canary, Tally { exposures: 4999, events: 1 });
+        assert_eq!(first.baseline, Tally { exposures: 94_999, events: 2 });
     }
 
     proptest! {

@@ -1,4 +1,4 @@
-//! A gate ready for use: tests and thresholds.
+//! A compiled gate: its tests and thresholds.
 
 use alloc::vec::Vec;
 
@@ -13,23 +13,24 @@ use super::stage::{Observation, StageEvidence};
 
 const MILLION: u128 = 1_000_000;
 
-/// Likelihoods from these on count as crossed, in nats.
+/// The thresholds of a gate's e-processes, in nats. A level at or above its threshold has crossed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Thresholds {
-    /// For errors: ln(K·S·m/α), for K alternatives, S stages and m kinds of evidence.
+    /// Errors: ln(K·S·m/α), for K alternatives, S stages and m kinds of evidence.
     pub errors: Nats,
-    /// For errors that begin late: ln of how many errors pass between two false alarms.
+    /// Late errors: the logarithm of the mean number of errors between two false alarms; `None` if the
+    /// detector is off.
     pub late: Option<Nats>,
-    /// For KPI events, as for errors.
+    /// KPI events: as for errors.
     pub kpi: Nats,
-    /// For latency: as for errors, with K alternatives at each of 16 edges.
+    /// Latency: as for errors, with K alternatives at each of 16 edges.
     pub latency: Nats,
-    /// For promotion: ln(1/α).
+    /// Promotion: ln(1/α).
     pub promotion: Nats,
 }
 
-/// A compiled gate. It is a constant: what has been seen is in a [`StageEvidence`].
+/// A compiled gate. It is immutable; the evidence is in a [`StageEvidence`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Gate {
     pub(super) settings: GateSettings,
@@ -41,14 +42,14 @@ pub struct Gate {
 }
 
 impl Gate {
-    /// Compiles a gate, or says everything that is wrong with its settings.
+    /// Compiles a gate.
     ///
     /// # Errors
-    /// Every setting outside its range.
+    /// One for each setting outside its range.
     pub fn new(settings: GateSettings) -> Result<Gate, Vec<GateSettingsError>> {
-        let mistakes: Vec<GateSettingsError> = settings.mistakes().collect();
-        if !mistakes.is_empty() {
-            return Err(mistakes);
+        let errors: Vec<GateSettingsError> = settings.errors().collect();
+        if !errors.is_empty() {
+            return Err(errors);
         }
         let kinds = 1_u128
             .saturating_add(settings.latency.is_some().into())
@@ -74,7 +75,7 @@ impl Gate {
         })
     }
 
-    /// The settings it was made of.
+    /// The settings that the gate was compiled from.
     pub fn settings(&self) -> &GateSettings {
         &self.settings
     }
@@ -84,37 +85,38 @@ impl Gate {
         self.thresholds
     }
 
-    /// Adds a look to what has been seen in a stage.
-    pub fn observe(&self, stage: &mut StageEvidence, look: &Observation<'_>) {
-        stage.count_pace(look.elapsed_ms, look.requests.exposures());
-        stage.requests = stage.requests.merge(look.requests);
-        self.observe_errors(stage, look);
+    /// Adds an observation to a stage's evidence.
+    pub fn observe(&self, stage: &mut StageEvidence, observation: &Observation<'_>) {
+        stage.count_traffic(observation.elapsed_ms, observation.requests.exposures());
+        stage.requests = stage.requests.merge(observation.requests);
+        self.observe_errors(stage, observation);
         if self.settings.kpi.is_some() {
-            stage.kpi = stage.kpi.merge(look.kpi);
-            stage.kpi_levels.add(self.falls.increments(look.kpi));
+            stage.kpi = stage.kpi.merge(observation.kpi);
+            stage.kpi_levels.add(self.falls.increments(observation.kpi));
         }
-        if let (Some(settings), Some(counts)) = (&self.settings.latency, look.latency) {
+        if let (Some(settings), Some(counts)) = (&self.settings.latency, observation.latency) {
             self.observe_latency(stage, settings, counts);
         }
     }
 
-    fn observe_errors(&self, stage: &mut StageEvidence, look: &Observation<'_>) {
-        let batch = match self.settings.unit {
-            InferenceUnit::Bucket => look.buckets,
-            InferenceUnit::Request => look.requests,
+    fn observe_errors(&self, stage: &mut StageEvidence, observation: &Observation<'_>) {
+        let added = match self.settings.unit {
+            InferenceUnit::Bucket => observation.buckets,
+            InferenceUnit::Request => observation.requests,
         };
-        let mut errors = stage.errors.merge(batch);
+        let mut errors = stage.errors.merge(added);
         if self.settings.unit == InferenceUnit::Bucket {
-            errors.canary.exposures = batch.canary.exposures;
-            errors.baseline.exposures = batch.baseline.exposures;
+            // The buckets that have not failed are a state, not a sum.
+            errors.canary.exposures = added.canary.exposures;
+            errors.baseline.exposures = added.baseline.exposures;
         }
         stage.errors = errors;
-        let increments: [Nats; ALTERNATIVES] = self.rises.increments(batch);
+        let increments: [Nats; ALTERNATIVES] = self.rises.increments(added);
         stage.error_levels.add(increments);
         for (detector, increment) in stage.late.iter_mut().zip(increments) {
-            detector.add(increment, look.requests);
+            detector.add(increment, observation.requests);
         }
-        stage.promotion = stage.promotion.plus(self.promotion.increment(batch));
+        stage.promotion = stage.promotion.plus(self.promotion.increment(added));
     }
 
     fn observe_latency(
@@ -123,13 +125,13 @@ impl Gate {
         settings: &LatencySettings,
         [canary, baseline]: [&super::LatencyCounts; 2],
     ) {
-        let mut weighed = None;
-        for (state, edge) in stage.latency.iter_mut().zip(settings.edges) {
-            let seen: Counters = exceedances(canary, baseline, edge, settings.tolerance);
-            // Exposures are the same at all edges, so one weighing serves all.
-            let weighed = weighed.get_or_insert_with(|| self.slower.weigh(seen));
-            state.counters = state.counters.merge(seen);
-            state.levels.add(weighed.map(|test| test.increment(seen)));
+        let mut tests = None;
+        for (evidence, edge) in stage.latency.iter_mut().zip(settings.edges) {
+            let exceeding: Counters = exceedances(canary, baseline, edge, settings.tolerance);
+            // The exposures are the same at all edges, so their logarithms are computed once.
+            let tests = tests.get_or_insert_with(|| self.slower.at_exposures(exceeding));
+            evidence.counters = evidence.counters.merge(exceeding);
+            evidence.levels.add(tests.map(|test| test.increment(exceeding)));
         }
     }
 }
@@ -146,7 +148,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn thresholds_are_shared_out() {
+    fn alpha_is_divided_among_stages_and_tests() {
         let gate = Gate::new(GateSettings::default()).unwrap();
         let thresholds = gate.thresholds();
         assert_eq!(thresholds.errors.to_string(), "6.21");
@@ -159,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn every_mistake_is_named() {
+    fn every_setting_outside_its_range_is_an_error() {
         let settings = GateSettings {
             alpha_ppm: 0,
             stages: 101,
@@ -167,15 +169,15 @@ mod tests {
             late_fault_errors: 5,
             ..GateSettings::default()
         };
-        let mistakes = Gate::new(settings).unwrap_err();
-        let text: Vec<_> = mistakes.iter().map(ToString::to_string).collect();
+        let errors = Gate::new(settings).unwrap_err();
+        let text: Vec<_> = errors.iter().map(ToString::to_string).collect();
         assert_eq!(
             text,
             [
-                "alpha_ppm: 0 is not a whole number of millionths from 1 to 500000",
+                "alpha_ppm: 0 is not from 1 to 500000 (in millionths)",
                 "stages: 101 is not from 1 to 100",
                 "late_fault_errors: 5 is not 0 or at least 1000",
-                "excluded: 1000 is not above what is tolerated",
+                "excluded: 1000 is not above tolerated",
             ]
         );
     }

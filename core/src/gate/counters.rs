@@ -1,12 +1,12 @@
-//! What has been seen of each arm.
+//! Counters of exposures and events, for each arm.
 
-/// What has been seen of one arm. An event is whatever the process counts: an error, a request
-/// slower than an edge, a KPI event.
+/// The exposures and events of one arm. An event is what an e-process counts: an error, a request slower
+/// than an edge, a KPI event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Tally {
-    /// Requests, or buckets, that could have had an event.
+    /// The requests, or buckets, that could have had an event.
     pub exposures: u64,
-    /// Those that had one; never more than exposures, and counted together with them.
+    /// The exposures that had an event. More events than exposures count as equally many.
     pub events: u64,
 }
 
@@ -18,37 +18,36 @@ impl Tally {
         }
     }
 
-    fn minus(self, earlier: Tally) -> Tally {
+    fn minus(self, previous: Tally) -> Tally {
         Tally {
-            exposures: self.exposures.saturating_sub(earlier.exposures),
-            events: self.events.saturating_sub(earlier.events),
+            exposures: self.exposures.saturating_sub(previous.exposures),
+            events: self.events.saturating_sub(previous.events),
         }
     }
 
-    /// Events, at most as many as exposures.
-    pub(super) fn sound_events(self) -> u64 {
+    /// The events, at most as many as the exposures.
+    pub(super) fn bounded_events(self) -> u64 {
         self.events.min(self.exposures)
     }
 
-    /// Whether more than this share of exposures, in 0.001 %, had an event.
+    /// Whether the events per exposure are above `millipercent` (0.001 %).
     pub(super) fn is_above(self, millipercent: u32) -> bool {
         let events = u128::from(self.events).saturating_mul(100_000);
         events > u128::from(self.exposures).saturating_mul(u128::from(millipercent))
     }
 }
 
-/// What has been seen of the canary and of the baseline in the same time.
+/// The tallies of the canary and of the baseline over the same time.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Counters {
     /// The arm on trial.
     pub canary: Tally,
-    /// The arm it is compared with.
+    /// The arm that the canary is compared with.
     pub baseline: Tally,
 }
 
 impl Counters {
-    /// Both together: of two proxies, or of two spans of time. Sums that do not fit stay at the
-    /// largest number.
+    /// The sum of two counters: of two proxies, or of two periods. Sums saturate.
     #[must_use]
     pub fn merge(self, other: Counters) -> Counters {
         Counters {
@@ -57,16 +56,16 @@ impl Counters {
         }
     }
 
-    /// What has been added since an earlier reading of the same counters.
+    /// The growth since a previous reading of the same counters.
     #[must_use]
-    pub fn since(self, earlier: Counters) -> Counters {
+    pub fn since(self, previous: Counters) -> Counters {
         Counters {
-            canary: self.canary.minus(earlier.canary),
-            baseline: self.baseline.minus(earlier.baseline),
+            canary: self.canary.minus(previous.canary),
+            baseline: self.baseline.minus(previous.baseline),
         }
     }
 
-    /// Exposures of both arms.
+    /// The exposures of both arms.
     pub fn exposures(self) -> u64 {
         self.canary.exposures.saturating_add(self.baseline.exposures)
     }
@@ -105,10 +104,10 @@ mod tests {
     #[test]
     fn effects_are_compared_exactly() {
         // 3 % against 2 %: one per cent apart, one and a half times.
-        let seen = counters((100, 3), (1000, 20));
-        assert!(seen.differ_by(1000, 1500));
-        assert!(!seen.differ_by(1001, 0));
-        assert!(!seen.differ_by(0, 1501));
+        let counted = counters((100, 3), (1000, 20));
+        assert!(counted.differ_by(1000, 1500));
+        assert!(!counted.differ_by(1001, 0));
+        assert!(!counted.differ_by(0, 1501));
         assert!(Tally { exposures: 100, events: 6 }.is_above(5000));
         assert!(!Tally { exposures: 100, events: 5 }.is_above(5000));
     }
@@ -122,7 +121,7 @@ mod tests {
         }
 
         #[test]
-        fn what_was_added_is_what_came_since(a in 0_u64..1 << 60, b in 0_u64..1 << 60) {
+        fn since_undoes_merge(a in 0_u64..1 << 60, b in 0_u64..1 << 60) {
             let (a, b) = (counters((a, b), (b, a)), counters((b, a), (a, a)));
             prop_assert_eq!(a.merge(b).since(a), b);
         }

@@ -1,4 +1,4 @@
-//! The stage that a rollout is in.
+//! The current stage of a rollout.
 
 use super::latch::Latch;
 use super::outcome::StageId;
@@ -7,22 +7,22 @@ use crate::schedule::{InForce, Schedule};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// The stage that a rollout is in.
+/// The current stage of a rollout: its step and share at a time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct CurrentStage {
-    /// The stage's id.
+    /// The identity of the stage.
     pub stage: StageId,
     /// The share of units on the canary.
     pub share: Share,
-    /// When the step began; `None` for a fixed share.
+    /// The start of the step; `None` for a fixed share.
     pub since: Option<Timestamp>,
 }
 
 impl Rollout {
     /// The stage in force at `now_ms` since 1970; `None` without a trial, or before the first step.
     ///
-    /// A latch of another epoch says nothing of this epoch's steps, so it is ignored.
+    /// A latch of another epoch is ignored: its steps are not this epoch's.
     pub fn current_stage(&self, latch: Option<&Latch>, now_ms: u64) -> Option<CurrentStage> {
         let (trial, schedule) = (self.trial()?, self.schedule()?);
         let latch = latch.filter(|latch| latch.epoch == self.epoch());

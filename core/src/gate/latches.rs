@@ -1,4 +1,4 @@
-//! The latches of all rollouts: as a document between hosts, and by position for `decide`.
+//! The latches of all rollouts: a JSON document that hosts exchange, and an index by rollout for `decide`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,7 +8,7 @@ use crate::json::{self, Node, ObjectWriter};
 use crate::parse::progress::MAX_STEPS;
 use crate::plan::{Plan, Rollout, RolloutId};
 
-/// What hosts tell each other of aborts, as JSON:
+/// The latches of all rollouts. Hosts exchange them as a JSON document:
 ///
 /// ```json
 /// {"latches":[{"rollout":"shop","epoch":3,
@@ -16,23 +16,24 @@ use crate::plan::{Plan, Rollout, RolloutId};
 ///   "left":[[0,1795240000000]],"held":1}]}
 /// ```
 ///
-/// Moments are ms since 1970. Absent fields are left out.
+/// `left` has the steps that the gate has let end, each with its time; `held` is the step that the gate
+/// holds. Times are in ms since 1970. Absent fields are left out.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Latches {
-    /// Sorted by rollout.
+    /// Sorted by the rollout's name.
     list: Vec<Latch>,
 }
 
 impl Latches {
-    /// The most rollouts that a document may speak of.
-    const MOST: usize = 10_000;
+    /// The number of latches that are read from a document; any more are ignored.
+    const MAX_LATCHES: usize = 10_000;
 
-    /// Reads a document; `None` if it is none.
+    /// Reads a document; `None` if it is not one.
     pub fn from_json(json: &[u8]) -> Option<Latches> {
         let Node::Object(document) = serde_json::from_slice(json).ok()? else { return None };
         let Node::List(items) = document.get("latches")? else { return None };
         let mut latches = Latches::default();
-        for item in items.iter().take(Self::MOST) {
+        for item in items.iter().take(Self::MAX_LATCHES) {
             let latch = latch(item)?;
             latches.update(&latch.rollout, |known| known.adopt(&latch));
         }
@@ -51,77 +52,76 @@ impl Latches {
         });
     }
 
-    /// All latches, by rollout.
+    /// All latches, sorted by the rollout's name.
     pub fn list(&self) -> &[Latch] {
         &self.list
     }
 
     /// A rollout's latch.
     pub fn get(&self, rollout: &str) -> Option<&Latch> {
-        self.place(rollout).ok().and_then(|place| self.list.get(place))
+        self.position(rollout).ok().and_then(|index| self.list.get(index))
     }
 
     /// Updates a rollout's latch; creates an open one if there was none.
     pub fn update<T>(&mut self, rollout: &str, change: impl FnOnce(&mut Latch) -> T) -> T {
-        let place = self.place(rollout);
-        let mut latch = match place {
-            Ok(place) => self.list.get_mut(place).map(core::mem::take).unwrap_or_default(),
+        let position = self.position(rollout);
+        let mut latch = match position {
+            Ok(index) => self.list.get_mut(index).map(core::mem::take).unwrap_or_default(),
             Err(_) => Latch::new(rollout),
         };
         let result = change(&mut latch);
-        match place {
-            Ok(place) => {
-                if let Some(slot) = self.list.get_mut(place) {
+        match position {
+            Ok(index) => {
+                if let Some(slot) = self.list.get_mut(index) {
                     *slot = latch;
                 }
             }
-            Err(place) => self.list.insert(place, latch),
+            Err(index) => self.list.insert(index, latch),
         }
         result
     }
 
-    /// Adds what another host knows.
+    /// Merges another host's latches: see [`Latch::merge`].
     pub fn merge(&mut self, other: &Latches) {
         for latch in &other.list {
             self.update(&latch.rollout, |known| known.merge(latch));
         }
     }
 
-    /// The latches by the positions of a plan, for its decisions. `None` if nothing is known of any
-    /// rollout.
+    /// The latches of a plan's rollouts, for its decisions; `None` if no rollout has a latch.
     pub fn for_plan(&self, plan: &Plan) -> Option<ActiveLatches> {
-        let active = self.active(plan, false);
+        let active = self.active(plan, true);
         active.list.iter().any(Option::is_some).then_some(active)
     }
 
-    /// As [`Latches::for_plan`], for a host that has not yet learned of earlier aborts: rollouts with
-    /// gates wait on their baseline.
-    pub fn while_waiting(&self, plan: &Plan) -> ActiveLatches {
-        self.active(plan, true)
+    /// The latches of a plan's rollouts, for a host that does not know previous aborts yet: rollouts with
+    /// gates are on their baseline.
+    pub fn for_plan_incomplete(&self, plan: &Plan) -> ActiveLatches {
+        self.active(plan, false)
     }
 
-    fn active(&self, plan: &Plan, is_waiting: bool) -> ActiveLatches {
+    fn active(&self, plan: &Plan, is_complete: bool) -> ActiveLatches {
         let latch = |rollout: &Rollout| Some(self.get(rollout.name())?.in_epoch(rollout.epoch()));
-        ActiveLatches { list: plan.rollouts().iter().map(latch).collect(), is_waiting }
+        ActiveLatches { list: plan.rollouts().iter().map(latch).collect(), is_complete }
     }
 
-    fn place(&self, rollout: &str) -> Result<usize, usize> {
+    fn position(&self, rollout: &str) -> Result<usize, usize> {
         self.list.binary_search_by(|latch| latch.rollout.as_str().cmp(rollout))
     }
 }
 
-/// The latches of a plan's rollouts. Every decision obeys them: see [`crate::RequestHost::latches`].
+/// The latches of one plan's rollouts, which its decisions obey: see [`crate::RequestHost::latches`].
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ActiveLatches {
-    /// By position of the rollout.
+    /// One entry for each rollout of the plan.
     list: Vec<Option<Latch>>,
-    is_waiting: bool,
+    is_complete: bool,
 }
 
 impl ActiveLatches {
-    /// Whether earlier aborts are still unknown: rollouts with gates are on their baseline until they are.
-    pub fn is_waiting(&self) -> bool {
-        self.is_waiting
+    /// Whether the host knows previous aborts. Until then, rollouts with gates are on their baseline.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete
     }
 
     /// A rollout's latch.
@@ -157,7 +157,7 @@ impl Latch {
     }
 }
 
-/// The reader of what [`Latch::write`] writes.
+/// Reads what [`Latch::write`] has written; `None` for another JSON value.
 fn latch(node: &Node) -> Option<Latch> {
     let Node::Object(fields) = node else { return None };
     let abort = fields.get("abort").and_then(|abort| {
@@ -184,7 +184,7 @@ fn latch(node: &Node) -> Option<Latch> {
 }
 
 fn text(node: &Node) -> Option<&str> {
-    if let Node::Text(text) = node { Some(text) } else { None }
+    if let Node::String(text) = node { Some(text) } else { None }
 }
 
 fn whole(node: &Node) -> Option<u64> {
@@ -196,7 +196,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_others_know_is_added_rollout_by_rollout() {
+    fn merging_adds_latches_rollout_by_rollout() {
         let abort = |epoch| Abort { epoch, at: 5, digest: "00".into(), reason: "errors".into() };
         let mut known = Latches::default();
         known.update("shop", |latch| latch.abort(abort(1)));

@@ -1,22 +1,22 @@
-//! Latency in counts that can be added: each count's range is 2^(1/8) times as wide as the one before.
+//! A latency histogram that can be merged: each bin is 2^(1/8) times as wide as the previous one.
 
 use super::counters::{Counters, Tally};
 
-/// Counts there are: from 1 ms, eight to an octave, up to 65,536 ms.
+/// The number of bins: from 1 ms to 65,536 ms, eight to an octave.
 pub const LATENCY_COUNTS: usize = 128;
 
-/// How many edges a gate compares at.
+/// The number of edges at which a gate compares.
 pub const EDGES: usize = 16;
 
 /// 2^(i/8) with 16 fractional bits, rounded up.
 const EIGHTHS: [u64; 8] = [65_536, 71_468, 77_936, 84_990, 92_682, 101_071, 110_218, 120_194];
 
-/// Where an edge lies: 2^(n/8) ms for the edge n.
+/// A latency edge: the lower bound of bin n, 2^(n/8) ms.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Edge(u8);
 
 impl Edge {
-    /// The edges a gate compares at unless told: 8 ms, and on by half octaves to 1,448 ms.
+    /// The default edges of a gate: 8 ms to 1,448 ms, by half octaves.
     pub const DEFAULT: [Edge; EDGES] = {
         let mut edges = [Edge(24); EDGES];
         let mut index = 0_u8;
@@ -29,7 +29,7 @@ impl Edge {
         edges
     };
 
-    /// The edge at 2^(n/8) ms; `None` from 65,536 ms (n = 128) on.
+    /// The edge at 2^(n/8) ms; `None` if n is 128 (65,536 ms) or more.
     pub const fn new(n: u8) -> Option<Edge> {
         if n < 128 { Some(Edge(n)) } else { None }
     }
@@ -39,24 +39,25 @@ impl Edge {
         self.0
     }
 
-    /// Where the edge lies, in µs, rounded up.
+    /// The edge in µs, rounded up.
     pub fn micros(self) -> u64 {
         let eighth = EIGHTHS.get(usize::from(self.0 & 7)).copied().unwrap_or(65_536);
         let scaled = eighth.saturating_mul(1000) << (self.0 >> 3);
         scaled.div_ceil(65_536)
     }
 
-    /// The edge so many counts above; beyond the last edge there is none, and nothing exceeds it.
-    fn raised(self, counts: u8) -> usize {
-        usize::from(self.0.saturating_add(counts))
+    /// The first bin at or above the edge, raised by `tolerance` bins; no request is in a bin beyond the
+    /// last.
+    fn first_bin(self, tolerance: u8) -> usize {
+        usize::from(self.0.saturating_add(tolerance))
     }
 }
 
-/// How many requests took how long, 512 bytes. Merging is addition.
+/// A histogram of latencies, 512 bytes. Merging is addition.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct LatencyCounts {
-    /// Count n is of requests that took at least 2^(n/8) ms and less than 2^((n+1)/8) ms; the first
-    /// also has shorter ones, the last longer ones.
+    /// Bin n counts requests that took at least 2^(n/8) ms and less than 2^((n+1)/8) ms. The first bin
+    /// also has the shorter ones, the last the longer ones.
     counts: [u32; LATENCY_COUNTS],
 }
 
@@ -67,52 +68,51 @@ impl Default for LatencyCounts {
 }
 
 impl LatencyCounts {
-    /// Counts as [`LatencyCounts::counts`] gives them.
+    /// A histogram from the counts of its bins.
     pub const fn from_counts(counts: [u32; LATENCY_COUNTS]) -> LatencyCounts {
         LatencyCounts { counts }
     }
 
-    /// The counts themselves, the fastest first.
+    /// The counts of the bins, the fastest first.
     pub const fn counts(&self) -> &[u32; LATENCY_COUNTS] {
         &self.counts
     }
 
-    /// Counts a request that took so many µs.
+    /// Counts a request that took `micros` µs.
     pub fn record(&mut self, micros: u64) {
-        if let Some(count) = self.counts.get_mut(place(micros)) {
+        if let Some(count) = self.counts.get_mut(bin(micros)) {
             *count = count.saturating_add(1);
         }
     }
 
-    /// Adds another's counts; a count that does not fit stays at the largest number.
+    /// Adds another histogram. Counts saturate.
     pub fn merge(&mut self, other: &LatencyCounts) {
         for (count, more) in self.counts.iter_mut().zip(&other.counts) {
             *count = count.saturating_add(*more);
         }
     }
 
-    /// What has been added since an earlier reading of the same counts.
+    /// The growth since a previous reading of the same histogram.
     #[must_use]
-    pub fn since(&self, earlier: &LatencyCounts) -> LatencyCounts {
+    pub fn since(&self, previous: &LatencyCounts) -> LatencyCounts {
         let mut added = self.clone();
-        for (count, before) in added.counts.iter_mut().zip(&earlier.counts) {
-            *count = count.saturating_sub(*before);
+        for (count, previous) in added.counts.iter_mut().zip(&previous.counts) {
+            *count = count.saturating_sub(*previous);
         }
         added
     }
 
-    /// How many requests took at least as long as count `from` begins.
-    fn at_least(&self, from: usize) -> u64 {
-        self.counts.iter().skip(from).fold(0, |sum, count| sum.saturating_add((*count).into()))
+    /// The number of requests in `first_bin` and above.
+    fn at_least(&self, first_bin: usize) -> u64 {
+        self.counts.iter().skip(first_bin).fold(0, |sum, count| sum.saturating_add((*count).into()))
     }
 
-    fn tally(&self, from: usize) -> Tally {
-        Tally { exposures: self.at_least(0), events: self.at_least(from) }
+    fn tally(&self, first_bin: usize) -> Tally {
+        Tally { exposures: self.at_least(0), events: self.at_least(first_bin) }
     }
 }
 
-/// Requests of both arms, and those at or above an edge. The canary's edge lies `tolerance` counts
-/// higher: so much slower it may be.
+/// The requests of both arms, and those at or above an edge. The canary's edge is raised by the tolerance.
 pub(super) fn exceedances(
     canary: &LatencyCounts,
     baseline: &LatencyCounts,
@@ -120,13 +120,13 @@ pub(super) fn exceedances(
     tolerance: u8,
 ) -> Counters {
     Counters {
-        canary: canary.tally(edge.raised(tolerance)),
-        baseline: baseline.tally(edge.raised(0)),
+        canary: canary.tally(edge.first_bin(tolerance)),
+        baseline: baseline.tally(edge.first_bin(0)),
     }
 }
 
-/// Which count a request belongs to. Whole octaves by the number's length, the rest by comparison.
-fn place(micros: u64) -> usize {
+/// The bin of a request: its octave by the binary logarithm, the bin in the octave by comparison.
+fn bin(micros: u64) -> usize {
     let octave = micros.checked_div(1000).and_then(u64::checked_ilog2).unwrap_or(0).min(15);
     let first = u8::try_from(octave.saturating_mul(8)).unwrap_or(u8::MAX);
     let within =
@@ -142,7 +142,7 @@ mod tests {
     extern crate std;
 
     #[test]
-    fn the_table_is_what_floats_say() {
+    fn eighths_agree_with_floats() {
         for (n, entry) in EIGHTHS.iter().enumerate() {
             assert_eq!(*entry, ((n as f64 / 8.0).exp2() * 65_536.0).ceil() as u64, "{n}");
         }
@@ -162,17 +162,17 @@ mod tests {
             canary.record(micros);
             baseline.record(micros);
         }
-        let seen = exceedances(&canary, &baseline, Edge::DEFAULT[0], 2);
-        assert_eq!((seen.baseline.events, seen.canary.events), (3, 2));
+        let exceeding = exceedances(&canary, &baseline, Edge::DEFAULT[0], 2);
+        assert_eq!((exceeding.baseline.events, exceeding.canary.events), (3, 2));
         assert_eq!(exceedances(&canary, &baseline, Edge(127), 9).canary.events, 0);
     }
 
     proptest! {
         #[test]
         fn a_request_lies_between_its_edges(micros in 0_u64..80_000_000) {
-            let place = u8::try_from(place(micros)).unwrap();
-            prop_assert!(place == 0 || Edge(place).micros() <= micros);
-            prop_assert!(place == 127 || micros < Edge(place + 1).micros());
+            let bin = u8::try_from(bin(micros)).unwrap();
+            prop_assert!(bin == 0 || Edge(bin).micros() <= micros);
+            prop_assert!(bin == 127 || micros < Edge(bin + 1).micros());
         }
 
         #[test]

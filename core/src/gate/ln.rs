@@ -1,12 +1,12 @@
-//! Natural logarithms of whole numbers, as a pair of bounds, without floats.
+//! Natural logarithms of whole numbers as lower and upper bounds, in integer arithmetic.
 //!
-//! A likelihood stays valid when it is too low, never when it is too high. So what adds to it takes
-//! the lower bound and what is taken off takes the upper one.
+//! The level of an e-process stays valid if it is rounded down, not if it is rounded up. Gains use the lower
+//! bound, costs the upper bound.
 
-/// Fractional bits of a logarithm here.
+/// Fractional bits of a bound.
 pub(super) const BITS: u32 = 48;
 
-/// Fractional bits of the logarithm to base 2 on the way.
+/// Fractional bits of the intermediate logarithm to base 2.
 const LOG2_BITS: u32 = 50;
 
 /// Fractional bits of the number that is squared.
@@ -15,19 +15,19 @@ const MANTISSA_BITS: u32 = 62;
 /// ln 2 with 64 fractional bits, rounded down.
 const LN_2: u128 = 0xB172_17F7_D1CF_79AB;
 
-/// What a logarithm lies between, in nats with 48 fractional bits.
+/// The bounds of a logarithm, in nats with 48 fractional bits.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Bounds {
     pub(super) low: i128,
     pub(super) high: i128,
 }
 
-/// ln of a whole number; 0 counts as 1.
+/// The bounds of ln(value); 0 counts as 1.
 pub(super) fn ln(value: u128) -> Bounds {
     let log2 = log2(value);
     let shift = LOG2_BITS.saturating_add(64).saturating_sub(BITS);
     let low = log2.saturating_mul(LN_2) >> shift;
-    // Squaring loses less than a unit of the logarithm's last bit; the rest is another unit.
+    // `log2` is low by less than two units of its last bit; see there.
     let high = log2.saturating_add(2).saturating_mul(LN_2.saturating_add(1)) >> shift;
     Bounds { low: signed(low), high: signed(high).saturating_add(1) }
 }
@@ -39,7 +39,8 @@ pub fn ln_estimate(value: u128) -> i128 {
     low.saturating_add(high) >> 1
 }
 
-/// log2, rounded down, and short of the truth by less than two units of its last bit.
+/// The logarithm to base 2, low by less than two units of its last bit: one by rounding in the squarings,
+/// one by the bits that are not computed. Each squaring of the mantissa gives the next bit.
 fn log2(value: u128) -> u128 {
     let value = value.max(1);
     let whole = value.ilog2();
@@ -74,7 +75,7 @@ mod tests {
     }
 
     #[test]
-    fn one_and_two_are_what_they_are() {
+    fn the_bounds_hold_at_zero_one_two_and_the_largest_number() {
         assert_eq!(ln(1).low, 0);
         assert_eq!(ln(0), ln(1));
         let two = ln(2);
@@ -87,7 +88,7 @@ mod tests {
         #![proptest_config(ProptestConfig::with_cases(2000))]
 
         #[test]
-        fn bounds_hold_the_truth_and_are_tight(value in 1_u128..=u128::MAX, shift in 0_u32..127) {
+        fn bounds_enclose_the_logarithm_and_are_tight(value in 1_u128..=u128::MAX, shift in 0_u32..127) {
             let value = (value >> shift).max(1);
             let Bounds { low, high } = ln(value);
             let truth = (value as f64).ln();

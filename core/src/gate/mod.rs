@@ -1,7 +1,8 @@
-//! Gates: continue, pause, abort or promotable, from counters.
+//! Gates: the tests that guard a ramp. They turn counters into a verdict: continue, pause, abort or
+//! promotable.
 //!
-//! A gate compares a canary with a baseline that runs at the same time, by tests that stay valid
-//! however often they look. `docs/gates-method.md` has the method, its sources and its figures.
+//! A gate compares a canary with the baseline over the same time. Its tests are anytime-valid: they may be
+//! evaluated as often as one likes. `docs/gates-method.md` has the method, its sources and its figures.
 //!
 //! ```text
 //! GateSettings ──Gate::new──▶ Gate                                   once per rollout
@@ -9,8 +10,8 @@
 //! Judgement::Abort ──▶ Latch                                     until a higher epoch
 //! ```
 //!
-//! Everything is a pure function of whole numbers: the same looks in the same order give the same
-//! verdict on every host. Nothing here reads a clock or keeps state of its own.
+//! Everything is a pure function of whole numbers: equal observations in equal order give an equal verdict
+//! on every host. Nothing here reads a clock or stores state.
 //!
 //! ```
 //! use serin_core::gate::{Counters, Gate, InferenceUnit, Observation, GateSettings, StageEvidence, Tally, Verdict};
@@ -49,7 +50,7 @@ mod tallies;
 mod verdict;
 mod wire;
 
-pub use audit::{Audit, Finding, ObservationRecord, ShadowFinding};
+pub use audit::{Audit, Evaluation, ObservationRecord, ShadowEvaluation};
 pub use bucket_set::BucketSet;
 pub use compiled::{Gate, Thresholds};
 pub use counters::{Counters, Tally};
@@ -61,10 +62,10 @@ pub use latency::{EDGES, Edge, LATENCY_COUNTS, LatencyCounts};
 pub use ln::ln_estimate;
 pub use monitor::Monitor;
 pub use nats::Nats;
-pub use outcome::{Outcome, Probe, StageId};
-pub use process::{ALTERNATIVES, Detector, Grid, Levels, Test};
+pub use outcome::{Exposure, Outcome, StageId};
+pub use process::{ALTERNATIVES, ChangeDetector, Grid, GridLevels, Test};
 pub use ratio::Ratio;
 pub use settings::{GateSettings, GateSettingsError, InferenceUnit, LatencySettings};
-pub use stage::{EdgeState, Observation, Pace, StageEvidence};
+pub use stage::{EdgeEvidence, Observation, StageEvidence, TrafficWindow};
 pub use tallies::{GroupTally, Tallies};
 pub use verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};

@@ -1,46 +1,45 @@
-//! Likelihoods and thresholds: whole numbers, so that every host has the same ones.
+//! Levels and thresholds in nats, as fixed-point numbers: equal on every host.
 
 use core::fmt;
 
 use super::ln::BITS;
 
-/// Nats (natural logarithms of likelihood ratios) with 16 fractional bits: 65,536 is one nat.
+/// A natural logarithm of a likelihood ratio or an e-process, with 16 fractional bits: 65,536 is one nat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nats(i64);
 
 impl Nats {
     /// Fractional bits.
     pub const FRACTIONAL_BITS: u32 = 16;
-    /// No evidence either way.
+    /// The level without evidence.
     pub const ZERO: Nats = Nats(0);
 
-    /// The lowest, from where nothing leads up again. It has a sign and 63 bits, as all that can be
-    /// handed on as bytes.
+    /// The lowest level, which no increment raises. Its magnitude has 63 bits, as the byte form does.
     const LOWEST: Nats = Nats(-i64::MAX);
 
-    /// From nats × 65,536.
+    /// A level from nats × 65,536.
     pub const fn from_raw(raw: i64) -> Nats {
         if raw < Self::LOWEST.0 { Self::LOWEST } else { Nats(raw) }
     }
 
-    /// Nats × 65,536.
+    /// The level in nats × 65,536.
     pub const fn raw(self) -> i64 {
         self.0
     }
 
-    /// Rounded down from a sum of logarithms.
+    /// A sum of logarithms with 48 fractional bits, rounded down.
     pub(super) fn floor(sum: i128) -> Nats {
         let raw = sum >> BITS.saturating_sub(Self::FRACTIONAL_BITS);
         Nats::from_raw(i64::try_from(raw).unwrap_or(if raw < 0 { i64::MIN } else { i64::MAX }))
     }
 
-    /// Rounded up.
+    /// A sum of logarithms with 48 fractional bits, rounded up.
     pub(super) fn ceil(sum: i128) -> Nats {
         Nats(Nats::floor(sum).0.saturating_add(1))
     }
 
-    /// A likelihood after one more increment. The lowest value stays the lowest: a likelihood that
-    /// was clamped from below would be too high ever after.
+    /// The level after an increment. The lowest level stays the lowest: after clamping, the true sum is
+    /// unknown and might be lower.
     pub(super) fn plus(self, increment: Nats) -> Nats {
         if self <= Self::LOWEST { self } else { Nats::from_raw(self.0.saturating_add(increment.0)) }
     }
@@ -70,7 +69,7 @@ mod tests {
     }
 
     #[test]
-    fn the_lowest_stays_the_lowest() {
+    fn no_increment_raises_the_lowest_level() {
         let lowest = Nats(-5).plus(Nats::floor(i128::MIN));
         assert_eq!(lowest.plus(Nats(i64::MAX)), lowest);
         assert_eq!(Nats::from_raw(i64::MIN), lowest);

@@ -1,62 +1,62 @@
-//! How a request ended, and which stage of which trial that says something of.
+//! Outcomes: how a request ended, and to which stage of which trial it was exposed.
 
 use crate::decision::{Decision, Reason};
 use crate::facts::Facts;
 use crate::hash::Bucket;
 use crate::plan::{Plan, RolloutId, Trial};
 
-/// How a request ended, as the host saw it.
+/// The outcome of a request, as the host observed it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Outcome {
-    /// The status of the answer; 0 is none.
+    /// The status of the response; 0 if there was none.
     pub status: u16,
-    /// The host gave up: the upstream reset, timed out or could not be reached.
+    /// Whether the upstream reset the request, timed out or could not be reached.
     pub failed: bool,
-    /// How long it took, in µs; `None` is not known. If the client went away, how long it waited: the
-    /// least that the answer would have taken.
+    /// The duration of the request in µs; `None` if unknown. If the client disconnected, the time until
+    /// then: a lower bound.
     pub micros: Option<u64>,
-    /// The answer has the header field that a KPI event needs.
+    /// Whether the response has the header field that a KPI event needs.
     pub kpi_header: bool,
 }
 
-/// A stage of a trial. Evidence belongs to one and is not carried over.
+/// The identity of a stage of a trial. Evidence of one stage does not count in another.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StageId {
-    /// The epoch.
+    /// The rollout's epoch.
     pub epoch: u64,
-    /// The step, by position; 0 for a fixed share.
+    /// The position of the step, from 0; 0 for a fixed share.
     pub step: u32,
-    /// The rollout as it was written, see [`Trial::fingerprint`].
+    /// The fingerprint of the rollout's text, see [`Trial::fingerprint`].
     pub fingerprint: u64,
 }
 
-/// What has to be kept of a decision until its outcome is known.
+/// One request's exposure to an arm of a trial: what a host stores until the outcome is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Probe {
+pub struct Exposure {
     /// The rollout.
     pub rollout: RolloutId,
-    /// The stage.
+    /// The stage in force at the decision.
     pub stage: StageId,
     /// Whether the request went to the canary.
     pub canary: bool,
     /// The unit's bucket.
     pub bucket: Bucket,
-    /// Which of the trial's cohorts the request is in: bit n for the n-th.
+    /// The trial's cohorts that the request belongs to: bit n for the n-th.
     pub cohorts: u32,
-    /// Whether the request may be a KPI event.
+    /// Whether the request's method and path allow a KPI event.
     pub kpi: bool,
 }
 
 impl Decision {
-    /// What to keep until the outcome is known; `None` if it says nothing of a trial. Only units that
-    /// the share alone sent to their arm count: who is chosen by a ring, an override or a pin can't be
-    /// compared with who is not.
-    pub fn probe(&self, plan: &Plan, facts: &Facts<'_>) -> Option<Probe> {
+    /// The request's exposure to a trial; `None` if its outcome is no evidence. Only units whose bucket
+    /// alone decided their arm count: those that a ring, an override or a pin selects cannot be compared
+    /// with the rest.
+    pub fn exposure(&self, plan: &Plan, facts: &Facts<'_>) -> Option<Exposure> {
         let decided = self.rollout()?;
         let rollout = plan.rollout(decided.rollout)?;
         let trial = rollout.trial()?;
         let assignment = decided.assignment.filter(|_| decided.reason == Reason::Split)?;
-        Some(Probe {
+        Some(Exposure {
             rollout: decided.rollout,
             stage: StageId {
                 epoch: rollout.epoch(),
@@ -72,14 +72,14 @@ impl Decision {
 }
 
 impl Trial {
-    /// Whether an outcome is an error. A client that went away before there was an answer is none.
+    /// Whether an outcome is an error. A client that disconnected before the response is not one.
     pub fn is_error(&self, outcome: &Outcome) -> bool {
         outcome.failed || self.errors.contains(outcome.status)
     }
 
     /// Whether an outcome is a KPI event.
-    pub fn is_kpi(&self, probe: &Probe, outcome: &Outcome) -> bool {
-        let Some(kpi) = self.kpi.as_ref().filter(|_| probe.kpi) else { return false };
+    pub fn is_kpi(&self, exposure: &Exposure, outcome: &Outcome) -> bool {
+        let Some(kpi) = self.kpi.as_ref().filter(|_| exposure.kpi) else { return false };
         kpi.status.contains(outcome.status) && (kpi.header.is_none() || outcome.kpi_header)
     }
 }

@@ -1,39 +1,37 @@
-//! The e-process: how much likelier the events are if the canary's rate is θ times the baseline's than
-//! if it is not.
+//! The e-process of a gate: evidence that the canary's event rate is θ times the baseline's, in nats.
 //!
-//! Given that an event happened, it is the canary's with probability r when the rates are equal, r
-//! being the canary's share of exposures, and with probability rθ / (1 + r(θ−1)) when the canary's
-//! rate is θ times as high. The logarithm of their ratio adds up over events to a process that, by
-//! Ville's inequality, is ever above ln(1/α) with probability at most α: it may be looked at after
-//! every batch. All events of a batch share its r, which stays valid: `docs/gates-method.md` has the
-//! proof.
+//! Let r be the canary's share of exposures. If the rates are equal, an event is the canary's with
+//! probability r. If the canary's rate is θ times as high, it is the canary's with probability
+//! rθ / (1 + r(θ−1)). The logarithms of the likelihood ratios add up over events. By Ville's inequality
+//! the sum ever exceeds ln(1/α) with probability at most α, however often it is evaluated. All events of
+//! an observation share its r; `docs/gates-method.md` proves that this is valid.
 
 use super::counters::{Counters, Tally};
 use super::ln::ln;
 use super::nats::Nats;
 use super::ratio::Ratio;
 
-/// How many alternatives a grid has.
+/// The number of alternatives in a grid.
 pub const ALTERNATIVES: usize = 5;
 
-/// Alternatives for what should not rise, in thousandths: 1.5, 2, 4, 10 and 50 times.
+/// The alternatives for a rate that should not rise, in thousandths of the tolerated ratio.
 pub(super) const RISES: [u32; ALTERNATIVES] = [1500, 2000, 4000, 10_000, 50_000];
 
-/// Alternatives for what should not fall: a tenth less, a fifth less, half, a fifth, a fiftieth.
+/// The alternatives for a rate that should not fall, in thousandths of the tolerated ratio.
 const FALLS: [u32; ALTERNATIVES] = [900, 800, 500, 200, 20];
 
-/// One alternative against the null, with its constants.
+/// A test of one alternative ratio against a null ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Test {
     alternative: Ratio,
     null: Ratio,
-    /// What an event of the canary adds: a lower bound of ln(alternative / null).
+    /// The gain of each of the canary's events: a lower bound of ln(alternative / null).
     gain: i128,
 }
 
 impl Test {
-    /// Evidence for `alternative` against `null`. For an alternative above the null, the null is
-    /// "at most"; for one below it, "at least".
+    /// A test of `alternative` against `null`. If the alternative is above the null, the null hypothesis
+    /// is "at most `null`"; if it is below, "at least `null`".
     pub fn new(alternative: Ratio, null: Ratio) -> Test {
         let gain = alternative.ln().low.saturating_sub(null.ln().high);
         Test { alternative, null, gain }
@@ -44,37 +42,38 @@ impl Test {
         self.alternative
     }
 
-    /// What a batch adds to the likelihood, rounded down. A batch without events adds nothing.
-    pub fn increment(self, batch: Counters) -> Nats {
-        self.weigh(batch).increment(batch)
+    /// The increment of the level by an observation, rounded down. Without events it is 0.
+    pub fn increment(self, observed: Counters) -> Nats {
+        self.at_exposures(observed).increment(observed)
     }
 
-    /// What events cost among these exposures.
-    pub(super) fn weigh(self, exposed: Counters) -> Weighed {
+    /// The test at the exposures of an observation.
+    pub(super) fn at_exposures(self, exposed: Counters) -> ExposedTest {
         let high = ln(weight(exposed, self.alternative)).high;
         let low = ln(weight(exposed, self.null)).low;
-        Weighed { gain: self.gain, cost: high.saturating_sub(low) }
+        ExposedTest { gain: self.gain, cost: high.saturating_sub(low) }
     }
 }
 
-/// A test at one share of exposures. Its events may be of several kinds, such as edges.
+/// A test with the constants of one observation's exposures, for several kinds of events, such as the
+/// requests beyond each latency edge.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Weighed {
+pub(super) struct ExposedTest {
     gain: i128,
-    /// What any event takes off: an upper bound of ln of the mean ratio.
+    /// The cost of each event of either arm: an upper bound of the logarithm of the mean ratio.
     cost: i128,
 }
 
-impl Weighed {
-    pub(super) fn increment(self, batch: Counters) -> Nats {
-        let canary = batch.canary.sound_events();
-        let all = i128::from(canary).saturating_add(batch.baseline.sound_events().into());
+impl ExposedTest {
+    pub(super) fn increment(self, observed: Counters) -> Nats {
+        let canary = observed.canary.bounded_events();
+        let all = i128::from(canary).saturating_add(observed.baseline.bounded_events().into());
         let gained = i128::from(canary).saturating_mul(self.gain);
         Nats::floor(gained.saturating_sub(all.saturating_mul(self.cost)))
     }
 }
 
-/// 1 + r(θ−1), times a factor that all ratios of one batch have in common.
+/// 1 + r(θ−1), times a factor that is the same for all ratios of an observation.
 fn weight(exposed: Counters, ratio: Ratio) -> u128 {
     let times = |tally: Tally, thousandths: u32| {
         u128::from(tally.exposures).saturating_mul(u128::from(thousandths))
@@ -83,42 +82,43 @@ fn weight(exposed: Counters, ratio: Ratio) -> u128 {
         .saturating_add(times(exposed.canary, ratio.thousandths()))
 }
 
-/// Five alternatives against one null.
+/// The tests of five alternatives against one null ratio.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Grid([Test; ALTERNATIVES]);
 
 impl Grid {
-    /// For what should not rise: 1.5, 2, 4, 10 and 50 times what is tolerated.
+    /// Tests for a rate that should not rise: 1.5, 2, 4, 10 and 50 times the tolerated ratio.
     pub fn rises(tolerated: Ratio) -> Grid {
         Grid(RISES.map(|times| Test::new(tolerated.times(times), tolerated)))
     }
 
-    /// For what should not fall: 0.9, 0.8, 0.5, 0.2 and 0.02 times what is tolerated.
+    /// Tests for a rate that should not fall: 0.9, 0.8, 0.5, 0.2 and 0.02 times the tolerated ratio.
     pub fn falls(tolerated: Ratio) -> Grid {
         Grid(FALLS.map(|times| Test::new(tolerated.times(times), tolerated)))
     }
 
-    /// The ratios that the tests are evidence for.
+    /// The alternative of each test.
     pub fn alternatives(&self) -> [Ratio; ALTERNATIVES] {
         self.0.map(Test::alternative)
     }
 
-    /// What a batch adds to each likelihood.
-    pub fn increments(&self, batch: Counters) -> [Nats; ALTERNATIVES] {
-        self.0.map(|test| test.increment(batch))
+    /// The increment of each alternative's level by an observation.
+    pub fn increments(&self, observed: Counters) -> [Nats; ALTERNATIVES] {
+        self.0.map(|test| test.increment(observed))
     }
 
-    pub(super) fn weigh(&self, exposed: Counters) -> [Weighed; ALTERNATIVES] {
-        self.0.map(|test| test.weigh(exposed))
+    /// The tests at the exposures of an observation.
+    pub(super) fn at_exposures(&self, exposed: Counters) -> [ExposedTest; ALTERNATIVES] {
+        self.0.map(|test| test.at_exposures(exposed))
     }
 }
 
-/// The likelihoods of a grid's alternatives.
+/// The levels of a grid's alternatives: the logarithm of one e-process for each.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Levels(pub [Nats; ALTERNATIVES]);
+pub struct GridLevels(pub [Nats; ALTERNATIVES]);
 
-impl Levels {
-    /// Adds what a batch adds.
+impl GridLevels {
+    /// Adds the increments of an observation.
     pub fn add(&mut self, increments: [Nats; ALTERNATIVES]) {
         for (level, increment) in self.0.iter_mut().zip(increments) {
             *level = level.plus(increment);
@@ -126,21 +126,21 @@ impl Levels {
     }
 }
 
-/// The e-detector: a likelihood that never carries a debt, so that a fault which begins late is seen
-/// as soon as one that begins early.
+/// A detector of a change in the rate: an e-detector of the CUSUM form. Its level restarts at 0 instead of
+/// becoming negative, so that it detects a late fault as fast as an early one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Detector {
+pub struct ChangeDetector {
     /// max(level, 0) + increment.
     pub level: Nats,
-    /// Requests since the level was last at zero or below.
+    /// The requests since the level restarted.
     pub since: Counters,
 }
 
-impl Detector {
-    /// Adds what a batch adds; `requests` are the batch's.
+impl ChangeDetector {
+    /// Adds the increment and the requests of an observation.
     pub fn add(&mut self, increment: Nats, requests: Counters) {
         if self.level <= Nats::ZERO {
-            *self = Detector::default();
+            *self = ChangeDetector::default();
         }
         self.level = self.level.plus(increment);
         self.since = self.since.merge(requests);
@@ -163,7 +163,7 @@ mod tests {
         Ratio::from_thousandths(thousandths).unwrap()
     }
 
-    /// The increment as the textbook has it.
+    /// The increment in floats.
     fn exact(batch: Counters, alternative: f64, null: f64) -> f64 {
         let (canary, baseline) = (batch.canary, batch.baseline);
         let r = canary.exposures as f64 / (canary.exposures + baseline.exposures) as f64;
@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn one_event_of_the_canary_at_five_per_cent() {
+    fn one_event_of_the_canary_at_five_percent() {
         let batch = counters((5, 1), (95, 0));
         let grid = Grid::rises(Ratio::ONE);
         let shown = grid.increments(batch).map(|nats| std::format!("{nats}"));
@@ -200,8 +200,8 @@ mod tests {
     }
 
     #[test]
-    fn a_detector_forgets_debts_and_what_was_seen_under_them() {
-        let mut detector = Detector::default();
+    fn a_detector_restarts_when_its_level_is_not_positive() {
+        let mut detector = ChangeDetector::default();
         detector.add(Nats::from_raw(-10), counters((1, 0), (9, 1)));
         detector.add(Nats::from_raw(7), counters((1, 1), (9, 0)));
         detector.add(Nats::from_raw(-2), counters((1, 0), (9, 1)));

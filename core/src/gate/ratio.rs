@@ -1,4 +1,4 @@
-//! How many times the baseline's rate the canary's is.
+//! Ratios of the canary's rate to the baseline's.
 
 use core::fmt;
 
@@ -10,10 +10,10 @@ use crate::value::decimal::Decimal;
 pub struct Ratio(u32);
 
 impl Ratio {
-    /// The canary's rate is the baseline's.
+    /// Equal rates.
     pub const ONE: Ratio = Ratio(1000);
 
-    /// A ratio from thousandths; `None` for 0, of which there is no logarithm.
+    /// A ratio from thousandths; `None` for 0, which has no logarithm.
     pub const fn from_thousandths(thousandths: u32) -> Option<Ratio> {
         if thousandths == 0 { None } else { Some(Ratio(thousandths)) }
     }
@@ -23,21 +23,22 @@ impl Ratio {
         self.0
     }
 
-    /// This many thousandths of the ratio, at least 0.001.
+    /// The ratio times `thousandths` / 1000, at least 0.001.
     pub(crate) fn times(self, thousandths: u32) -> Ratio {
         let product = u64::from(self.0).saturating_mul(u64::from(thousandths));
         let product = product.checked_div(1000).unwrap_or(0).max(1);
         Ratio(u32::try_from(product).unwrap_or(u32::MAX))
     }
 
-    /// ln of the ratio's thousandths: greater than the ratio's by ln 1000, which cancels out.
+    /// The logarithm of the ratio's thousandths. It exceeds that of the ratio by ln 1000, which cancels out
+    /// in every difference.
     pub(super) fn ln(self) -> Bounds {
         ln(u128::from(self.0))
     }
 }
 
 impl fmt::Display for Ratio {
-    /// As people write it: `1.5`.
+    /// The ratio as a decimal: `1.5`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{}", Decimal::from_thousandths(i128::from(self.0)))
     }

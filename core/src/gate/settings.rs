@@ -1,65 +1,62 @@
-//! What a gate is told, before it is compiled.
+//! The settings of a gate, before it is compiled.
 
 use core::fmt;
 
 use super::latency::{EDGES, Edge};
 use super::ratio::Ratio;
 
-/// What counts as one case of an error.
+/// The unit of inference: what the test counts as one independent error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InferenceUnit {
-    /// A bucket's first error in a stage. Right wherever a user's requests fail together.
+    /// A bucket's first error in a stage. Valid where the requests of one user fail together.
     Bucket,
-    /// Every request. Right only where requests fail independently of each other.
+    /// Each request. Valid only where requests fail independently of each other.
     Request,
 }
 
-/// How latency is compared.
+/// The settings of the latency comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencySettings {
-    /// How much slower the canary may be, in counts: 1 is 9 %, 2 is 19 %, 5 is 54 %. At most 64.
+    /// How much slower the canary may be, in steps of 2^(1/8): 1 is 9 %, 2 is 19 %, 5 is 54 %. At most 64.
     pub tolerance: u8,
-    /// Where to compare.
+    /// The edges at which the arms are compared.
     pub edges: [Edge; EDGES],
 }
 
-/// A gate as written. Every field has a default that suits a busy service.
+/// The settings of a gate. The defaults suit a service with much traffic.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateSettings {
-    /// The chance, in millionths, that a canary that is no worse than tolerated is aborted in the
-    /// whole rollout: 1 to 500,000. It is shared out over stages and kinds of evidence.
+    /// The largest probability, in millionths, that the rollout aborts a canary that is no worse than
+    /// tolerated: 1 to 500,000. It is divided among stages and kinds of evidence.
     pub alpha_ppm: u32,
-    /// Stages of the rollout: 1 to 100.
+    /// The number of stages of the rollout: 1 to 100.
     pub stages: u32,
-    /// What counts as one case of an error.
+    /// The unit of inference for errors.
     pub unit: InferenceUnit,
-    /// How many times the baseline's error rate is tolerated: 1 to 100.
+    /// The tolerated ratio of the canary's error rate to the baseline's: 1 to 100.
     pub tolerated: Ratio,
-    /// Latency, if it takes part.
+    /// The latency comparison; `None` compares no latency.
     pub latency: Option<LatencySettings>,
-    /// KPI events, if they take part: the share of the baseline's rate that is tolerated, above 0.05
-    /// and at most 1.
+    /// The tolerated ratio of the canary's rate of KPI events to the baseline's: above 0.05, at most 1;
+    /// `None` compares no KPI.
     pub kpi: Option<Ratio>,
-    /// An abort for errors needs at least this difference of error rates, in 0.001 % of requests: 0 to
-    /// 100,000.
+    /// The smallest difference of error rates that aborts, in 0.001 % of requests: 0 to 100,000.
     pub min_difference: u32,
-    /// An abort for errors needs at least this ratio of error rates.
+    /// The smallest ratio of error rates that aborts.
     pub min_ratio: Ratio,
-    /// Without so many canary requests in the stage there is no verdict.
+    /// The number of canary requests in a stage below which there is no verdict.
     pub min_samples: u64,
-    /// Below so many requests in the latest minute, both arms together, the stage pauses.
+    /// The requests of both arms in the latest minute below which the stage pauses.
     pub min_per_minute: u64,
-    /// Above this share of failing baseline requests, in 0.001 %, the stage pauses.
+    /// The error rate of the baseline, in 0.001 % of requests, above which the stage pauses: 0 to 100,000.
     pub max_baseline_errors: u32,
-    /// How many errors pass, at the least and on average, before the detector of late faults
-    /// mistakes a healthy canary for one that got worse, for each alternative: 1,000 or more; 0 turns
-    /// it off.
+    /// The mean number of errors, at least, until the detector of late faults raises a false alarm on a
+    /// healthy canary, for each alternative: 1,000 or more; 0 turns the detector off.
     pub late_fault_errors: u64,
-    /// Promotable is a canary whose error rate has been shown to be below this many times the
-    /// baseline's; above `tolerated`.
+    /// The ratio of error rates that must be ruled out before a canary is promotable; above `tolerated`.
     pub excluded: Ratio,
-    /// The chance, in millionths and for each stage, that a canary is called promotable in spite of a
-    /// rate at `excluded`: 1 to 500,000.
+    /// The largest probability, in millionths and for each stage, that a canary at the ratio `excluded` is
+    /// promotable: 1 to 500,000.
     pub promotion_alpha_ppm: u32,
 }
 
@@ -84,7 +81,7 @@ impl Default for GateSettings {
     }
 }
 
-/// A setting outside its range.
+/// The error of a gate setting outside its range: the field, the value and the allowed range.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct GateSettingsError {
     field: &'static str,
@@ -102,15 +99,15 @@ impl fmt::Display for GateSettingsError {
 impl core::error::Error for GateSettingsError {}
 
 impl GateSettings {
-    /// Every setting that is outside its range.
-    pub(super) fn mistakes(&self) -> impl Iterator<Item = GateSettingsError> {
+    /// One error for each setting outside its range.
+    pub(super) fn errors(&self) -> impl Iterator<Item = GateSettingsError> {
         let alpha = |ppm: u32| (1..=500_000).contains(&ppm);
         let thousandths = |ratio: Ratio| u64::from(ratio.thousandths());
         let kpi = self.kpi.unwrap_or(Ratio::ONE);
         let tolerance = self.latency.map_or(0, |latency| latency.tolerance);
         let late = self.late_fault_errors;
-        let alphas = "a whole number of millionths from 1 to 500000";
-        let shares = "a whole number of 0.001 % from 0 to 100000";
+        let alphas = "from 1 to 500000 (in millionths)";
+        let shares = "from 0 to 100000 (in 0.001 %)";
         let checks: [(&str, u64, bool, &str); 9] = [
             ("alpha_ppm", self.alpha_ppm.into(), alpha(self.alpha_ppm), alphas),
             ("stages", self.stages.into(), (1..=100).contains(&self.stages), "from 1 to 100"),
@@ -139,7 +136,7 @@ impl GateSettings {
                 "excluded",
                 thousandths(self.excluded),
                 self.excluded > self.tolerated,
-                "above what is tolerated",
+                "above tolerated",
             ),
         ];
         let promotion = (
@@ -151,7 +148,7 @@ impl GateSettings {
         checks
             .into_iter()
             .chain([promotion])
-            .filter(|(_, _, good, _)| !good)
+            .filter(|(_, _, is_allowed, _)| !is_allowed)
             .map(|(field, given, _, allowed)| GateSettingsError { field, given, allowed })
     }
 }

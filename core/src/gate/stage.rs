@@ -1,23 +1,23 @@
-//! What a gate has seen in one stage.
+//! The evidence of one stage, and the observations that it is made of.
 
 use super::counters::Counters;
 use super::latency::{EDGES, LatencyCounts};
 use super::nats::Nats;
-use super::process::{ALTERNATIVES, Detector, Levels};
+use super::process::{ALTERNATIVES, ChangeDetector, GridLevels};
 
 const MINUTE_MS: u64 = 60_000;
 
-/// What has been added since the last look. Everything in it is of the same span of time and of
-/// units that the share alone sent to an arm: rings, overrides and pins choose users, and users
-/// that were chosen can't be compared.
+/// The outcomes that were added since the previous observation of a stage. All counters cover the same
+/// time, and only units whose bucket alone decided their arm: rings, overrides and pins select users, and a
+/// selected group cannot be compared with the rest.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Observation<'a> {
-    /// How long the span was, in ms.
+    /// The time since the previous observation, in ms.
     pub elapsed_ms: u64,
     /// Requests, and those that failed.
     pub requests: Counters,
-    /// Buckets that had not failed yet in this stage, and those that failed for the first time: what
-    /// [`BucketSet::first_errors`](super::BucketSet::first_errors) gives. A gate whose unit is the
+    /// Buckets that had not failed before in this stage, and those that failed for the first time: see
+    /// [`BucketSet::first_errors`](super::BucketSet::first_errors). A gate whose unit of inference is the
     /// request does not read it.
     pub buckets: Counters,
     /// The latencies of the canary and of the baseline.
@@ -26,68 +26,69 @@ pub struct Observation<'a> {
     pub kpi: Counters,
 }
 
-/// One edge: what exceeded it, and how likely that makes each alternative.
+/// The evidence at one latency edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct EdgeState {
-    /// Requests, and those that took longer than the edge.
+pub struct EdgeEvidence {
+    /// Requests, and those that took at least as long as the edge.
     pub counters: Counters,
-    /// The likelihoods.
-    pub levels: Levels,
+    /// The levels of the alternatives.
+    pub levels: GridLevels,
 }
 
-/// Requests in a span of time.
+/// The number of requests in a time window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Pace {
-    /// How long the span is, in ms.
+pub struct TrafficWindow {
+    /// The length of the window, in ms.
     pub elapsed_ms: u64,
-    /// Requests of both arms in it.
+    /// The requests of both arms in the window.
     pub requests: u64,
 }
 
-impl Pace {
-    /// Whether there were fewer requests than so many a minute. Of no time at all nothing is known.
+impl TrafficWindow {
+    /// Whether the request rate is below `per_minute`. An empty window is not.
     pub fn is_below(self, per_minute: u64) -> bool {
         let scaled = u128::from(self.requests).saturating_mul(MINUTE_MS.into());
         scaled < u128::from(per_minute).saturating_mul(self.elapsed_ms.into())
     }
 }
 
-/// A gate's memory of one stage. Fresh for each stage; equal looks in equal order make it equal.
+/// The evidence that a gate has collected in one stage. Each stage starts with none; equal observations in
+/// equal order give equal evidence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct StageEvidence {
-    /// How long the stage has been watched, in ms.
+    /// How long the stage has been observed, in ms.
     pub elapsed_ms: u64,
-    /// The latest whole minute, or more if there was no look for longer.
-    pub minute: Pace,
-    /// What has come since.
-    pub since_minute: Pace,
+    /// The latest complete window: a minute, or longer if observations were further apart.
+    pub minute: TrafficWindow,
+    /// The window that began after it.
+    pub since_minute: TrafficWindow,
     /// Requests, and those that failed.
     pub requests: Counters,
-    /// Events are errors in the gate's unit. Exposures are requests, or the buckets that had not failed
-    /// at the latest look.
+    /// Errors in the gate's unit of inference. Exposures are requests, or the buckets that had not failed
+    /// before the latest observation.
     pub errors: Counters,
     /// Requests, and those with a KPI event.
     pub kpi: Counters,
-    /// The canary's errors are more.
-    pub error_levels: Levels,
-    /// They have become more.
-    pub late: [Detector; ALTERNATIVES],
-    /// They are not as many as what promotion excludes.
+    /// The evidence that the canary's error rate is higher.
+    pub error_levels: GridLevels,
+    /// The evidence that the canary's error rate has risen during the stage.
+    pub late: [ChangeDetector; ALTERNATIVES],
+    /// The evidence that the canary's error rate is below what promotion excludes.
     pub promotion: Nats,
-    /// The canary's KPI events are fewer.
-    pub kpi_levels: Levels,
-    /// The canary is slower.
-    pub latency: [EdgeState; EDGES],
+    /// The evidence that the canary's rate of KPI events is lower.
+    pub kpi_levels: GridLevels,
+    /// The evidence that the canary is slower, at each edge.
+    pub latency: [EdgeEvidence; EDGES],
 }
 
 impl StageEvidence {
-    /// Counts the time and the requests of a look. Traffic is judged by the latest minute: an average since
-    /// the stage began would let a step end long after its traffic has gone, and hold one for long after a
-    /// quiet night.
-    pub(super) fn count_pace(&mut self, elapsed_ms: u64, requests: u64) {
+    /// Adds the time and the requests of an observation to the windows. Traffic is judged by the latest
+    /// minute: with an average since the stage began, a step could end long after its traffic has stopped,
+    /// or be held long after a night with little traffic.
+    pub(super) fn count_traffic(&mut self, elapsed_ms: u64, requests: u64) {
         self.elapsed_ms = self.elapsed_ms.saturating_add(elapsed_ms);
-        let Pace { elapsed_ms: ms, requests: count } = self.since_minute;
-        self.since_minute = Pace {
+        let TrafficWindow { elapsed_ms: ms, requests: count } = self.since_minute;
+        self.since_minute = TrafficWindow {
             elapsed_ms: ms.saturating_add(elapsed_ms),
             requests: count.saturating_add(requests),
         };

@@ -1,4 +1,4 @@
-//! What a gate says, and why.
+//! Verdicts: what a gate decides about a stage, and the cause.
 
 use alloc::vec::Vec;
 use core::fmt;
@@ -7,25 +7,27 @@ use super::compiled::Gate;
 use super::counters::Counters;
 use super::latency::Edge;
 use super::nats::Nats;
-use super::process::{Grid, Levels};
+use super::process::{Grid, GridLevels};
 use super::ratio::Ratio;
-use super::stage::{EdgeState, StageEvidence};
+use super::stage::{EdgeEvidence, StageEvidence};
 
-/// What should happen to the stage.
+/// A gate's decision about a stage.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Verdict {
-    /// Go on collecting: nothing is known against the canary, and not enough for it.
+    /// Collect more evidence: there is too little for the canary and too little against it.
     Continue,
-    /// Stay at this share: the gate can't judge, or the middle of the latencies has moved.
+    /// Hold the step: the gate cannot judge, or the middle of the latency distribution has moved.
     Pause,
-    /// Everybody back to the baseline.
+    /// Send all units to the baseline.
     Abort,
-    /// The canary has been shown not to be as bad as what is excluded.
+    /// The canary's error rate has been shown to be below [`GateSettings::excluded`] times the baseline's.
+    ///
+    /// [`GateSettings::excluded`]: super::GateSettings::excluded
     Promotable,
 }
 
 impl Verdict {
-    /// The verdict in a word.
+    /// The verdict's name in audit records and metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             Verdict::Continue => "continue",
@@ -36,19 +38,19 @@ impl Verdict {
     }
 }
 
-/// Which process a likelihood belongs to.
+/// The e-processes of a gate, by what each is evidence for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Process {
-    /// More errors.
+    /// The canary's error rate is higher.
     Errors,
-    /// More errors, beginning late.
+    /// The canary's error rate has risen during the stage.
     LateErrors,
-    /// Fewer KPI events.
+    /// The canary's rate of KPI events is lower.
     Kpi,
-    /// Slower at this edge.
+    /// More of the canary's requests are slower than this edge.
     Latency(Edge),
-    /// Not as many errors as what is excluded.
+    /// The canary's error rate is below what promotion excludes.
     Promotion,
 }
 
@@ -65,109 +67,111 @@ impl Process {
     }
 }
 
-/// A likelihood beside what it is measured by.
+/// The level of one e-process for one alternative, with its threshold.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Level {
-    /// Which process.
+    /// The e-process.
     pub process: Process,
-    /// The ratio of rates that it is evidence for.
+    /// The ratio of rates that the level is evidence for.
     pub alternative: Ratio,
-    /// How likely that is, in nats.
+    /// The logarithm of the e-process.
     pub level: Nats,
-    /// From where on it counts.
+    /// The level at which the evidence is strong enough to act on.
     pub threshold: Nats,
 }
 
 impl Level {
-    /// Whether the likelihood has reached its threshold.
+    /// Whether the level has reached its threshold.
     pub fn crossed(&self) -> bool {
         self.level >= self.threshold
     }
 }
 
-/// Why a verdict is what it is.
+/// The cause of a verdict. Displayed as a sentence.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Cause {
-    /// Fewer canary requests than the gate wants.
+    /// The canary has had fewer requests than [`GateSettings::min_samples`](super::GateSettings::min_samples).
     TooFewSamples,
-    /// Fewer requests a minute than the gate wants.
+    /// Requests a minute are below [`GateSettings::min_per_minute`](super::GateSettings::min_per_minute).
     TooLittleTraffic,
-    /// The baseline itself fails too often.
+    /// The baseline's error rate is above
+    /// [`GateSettings::max_baseline_errors`](super::GateSettings::max_baseline_errors).
     BaselineUnwell,
-    /// This likelihood crossed.
+    /// This level has reached its threshold.
     Crossed(Level),
-    /// This one crossed, but the effect is smaller than what the gate acts on.
+    /// This level has reached its threshold, but the difference of the rates is smaller than what the gate
+    /// acts on.
     EffectTooSmall(Level),
     /// The shadow's answers differ more often than tolerated.
     ShadowDiffers,
-    /// No likelihood has crossed.
+    /// No level has reached its threshold.
     Collecting,
 }
 
 /// A verdict with its cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Judgement {
-    /// What should happen.
+    /// The verdict.
     pub verdict: Verdict,
-    /// Why.
+    /// Its cause.
     pub cause: Cause,
 }
 
-/// Everything that a judgement rests on, for the record of it.
+/// A judgement with the evidence behind it, for audit records and reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Evidence {
     /// The judgement.
     pub judgement: Judgement,
-    /// How long the stage has been watched, in ms.
+    /// How long the stage has been observed, in ms.
     pub elapsed_ms: u64,
     /// Requests, and those that failed.
     pub requests: Counters,
-    /// Errors in the gate's unit.
+    /// Errors in the gate's unit of inference: exposures and those with an error.
     pub errors: Counters,
     /// Requests, and those with a KPI event.
     pub kpi: Counters,
-    /// Every likelihood.
+    /// The levels of all e-processes: errors first, promotion last.
     pub levels: Vec<Level>,
 }
 
 impl Gate {
-    /// The verdict on what has been seen in a stage: a pure function of both.
+    /// Judges a stage's evidence. A pure function of the gate and the evidence.
     pub fn judge(&self, stage: &StageEvidence) -> Judgement {
-        let say = |verdict, cause| Judgement { verdict, cause };
-        let (seen, settings) = (stage.requests, self.settings());
-        let enough = seen.canary.exposures >= settings.min_samples;
-        let (mut pause, mut small) = (None, None);
-        for (level, weight) in self.against(stage).filter(|(level, _)| enough && level.crossed()) {
-            match weight {
-                Weight::Aborts => return say(Verdict::Abort, Cause::Crossed(level)),
-                Weight::Pauses => pause = pause.or(Some(level)),
-                Weight::TooSmall => small = small.or(Some(level)),
+        let judgement = |verdict, cause| Judgement { verdict, cause };
+        let (requests, settings) = (stage.requests, self.settings());
+        let enough = requests.canary.exposures >= settings.min_samples;
+        let (mut pausing, mut too_small) = (None, None);
+        for (level, effect) in self.against(stage).filter(|(level, _)| enough && level.crossed()) {
+            match effect {
+                Effect::Abort => return judgement(Verdict::Abort, Cause::Crossed(level)),
+                Effect::Pause => pausing = pausing.or(Some(level)),
+                Effect::None => too_small = too_small.or(Some(level)),
             }
         }
-        // Little traffic and a baseline that fails are no reason to let users go on to a canary that is worse:
-        // they hold the step and no more.
+        // Checked after the aborts: neither little traffic nor a failing baseline may keep a canary that is
+        // worse from being aborted.
         if stage.minute.is_below(settings.min_per_minute) {
-            return say(Verdict::Pause, Cause::TooLittleTraffic);
+            return judgement(Verdict::Pause, Cause::TooLittleTraffic);
         }
         if !enough {
-            return say(Verdict::Continue, Cause::TooFewSamples);
+            return judgement(Verdict::Continue, Cause::TooFewSamples);
         }
-        if seen.baseline.is_above(settings.max_baseline_errors) {
-            return say(Verdict::Pause, Cause::BaselineUnwell);
+        if requests.baseline.is_above(settings.max_baseline_errors) {
+            return judgement(Verdict::Pause, Cause::BaselineUnwell);
         }
         let promotion = self.promotion_level(stage);
-        match (pause, small) {
-            (Some(level), _) => say(Verdict::Pause, Cause::Crossed(level)),
-            (None, Some(level)) => say(Verdict::Continue, Cause::EffectTooSmall(level)),
-            _ if promotion.crossed() => say(Verdict::Promotable, Cause::Crossed(promotion)),
-            _ => say(Verdict::Continue, Cause::Collecting),
+        match (pausing, too_small) {
+            (Some(level), _) => judgement(Verdict::Pause, Cause::Crossed(level)),
+            (None, Some(level)) => judgement(Verdict::Continue, Cause::EffectTooSmall(level)),
+            _ if promotion.crossed() => judgement(Verdict::Promotable, Cause::Crossed(promotion)),
+            _ => judgement(Verdict::Continue, Cause::Collecting),
         }
     }
 
-    /// The judgement with everything it rests on.
+    /// Judges a stage's evidence and returns it with the judgement.
     pub fn evidence(&self, stage: &StageEvidence) -> Evidence {
         let against = self.against(stage).map(|(level, _)| level);
         Evidence {
@@ -180,40 +184,42 @@ impl Gate {
         }
     }
 
-    /// Every likelihood that speaks against the canary, errors first, and what a crossing would mean.
+    /// The levels of all evidence against the canary, errors first, each with the effect of a crossing.
     fn against<'a>(
         &'a self,
         stage: &'a StageEvidence,
-    ) -> impl Iterator<Item = (Level, Weight)> + 'a {
+    ) -> impl Iterator<Item = (Level, Effect)> + 'a {
         let thresholds = self.thresholds();
-        let weight = if self.is_large(stage.requests) { Weight::Aborts } else { Weight::TooSmall };
+        let effect = self.error_effect(stage.requests);
         let errors = levels(Process::Errors, &self.rises, stage.error_levels, thresholds.errors)
-            .map(move |level| (level, weight));
+            .map(move |level| (level, effect));
         let late = stage.late.iter().zip(self.rises.alternatives()).filter_map(
             move |(detector, alternative)| {
                 let (process, level) = (Process::LateErrors, detector.level);
                 let threshold = thresholds.late?;
-                let large = self.is_large(detector.since);
-                let weight = if large { Weight::Aborts } else { Weight::TooSmall };
-                Some((Level { process, alternative, level, threshold }, weight))
+                let effect = self.error_effect(detector.since);
+                Some((Level { process, alternative, level, threshold }, effect))
             },
         );
         let kpi = levels(Process::Kpi, &self.falls, stage.kpi_levels, thresholds.kpi)
             .filter(|_| self.settings().kpi.is_some())
-            .map(|level| (level, Weight::Aborts));
+            .map(|level| (level, Effect::Abort));
         let edges = self.settings().latency.map(|latency| latency.edges);
         let edges = edges.into_iter().flatten().zip(&stage.latency);
-        let latency = edges.flat_map(move |(edge, state)| {
+        let latency = edges.flat_map(move |(edge, evidence)| {
             let process = Process::Latency(edge);
-            levels(process, &self.slower, state.levels, thresholds.latency)
-                .map(move |level| (level, moved(state)))
+            levels(process, &self.slower, evidence.levels, thresholds.latency)
+                .map(move |level| (level, latency_effect(evidence)))
         });
         errors.chain(late).chain(kpi).chain(latency)
     }
 
-    fn is_large(&self, seen: Counters) -> bool {
+    /// The effect of a crossing for errors: none if the error rates differ by less than the gate acts on.
+    fn error_effect(&self, requests: Counters) -> Effect {
         let settings = self.settings();
-        seen.differ_by(settings.min_difference, settings.min_ratio.thousandths())
+        let is_large =
+            requests.differ_by(settings.min_difference, settings.min_ratio.thousandths());
+        if is_large { Effect::Abort } else { Effect::None }
     }
 
     fn promotion_level(&self, stage: &StageEvidence) -> Level {
@@ -226,25 +232,26 @@ impl Gate {
     }
 }
 
-/// What a crossing means.
+/// The effect of a level that reaches its threshold.
 #[derive(Clone, Copy)]
-enum Weight {
-    Aborts,
-    Pauses,
-    TooSmall,
+enum Effect {
+    Abort,
+    Pause,
+    /// The difference of the rates is too small to act on.
+    None,
 }
 
-/// An edge that every other request of the baseline exceeds tells of the middle, which pauses; the
-/// edges above it tell of the tail, which aborts.
-fn moved(state: &EdgeState) -> Weight {
+/// The effect of a crossing at an edge. More than half of the baseline's requests exceed an edge below the
+/// median: a shift there pauses. An edge above the median is in the tail: a shift there aborts.
+fn latency_effect(edge: &EdgeEvidence) -> Effect {
     const HALF: u32 = 50_000;
-    if state.counters.baseline.is_above(HALF) { Weight::Pauses } else { Weight::Aborts }
+    if edge.counters.baseline.is_above(HALF) { Effect::Pause } else { Effect::Abort }
 }
 
 fn levels(
     process: Process,
     grid: &Grid,
-    levels: Levels,
+    levels: GridLevels,
     threshold: Nats,
 ) -> impl Iterator<Item = Level> + use<> {
     let pairs = grid.alternatives().into_iter().zip(levels.0);
@@ -275,10 +282,15 @@ impl fmt::Display for Level {
 }
 
 impl fmt::Display for Judgement {
-    /// One line: the verdict and why.
+    /// The verdict and its cause: `continue: no likelihood has crossed`.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: ", self.verdict.as_str())?;
-        match self.cause {
+        write!(f, "{}: {}", self.verdict.as_str(), self.cause)
+    }
+}
+
+impl fmt::Display for Cause {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
             Cause::TooFewSamples => f.write_str("too few canary requests yet"),
             Cause::TooLittleTraffic => f.write_str("too few requests a minute"),
             Cause::BaselineUnwell => f.write_str("the baseline itself fails too often"),

@@ -1,7 +1,8 @@
-//! The byte form of counters, between the workers of a host and between hosts: numbers of variable
-//! length (LEB128), sparse lists without their zeros. What is read comes from outside and is bounded.
+//! The byte form of tallies and monitors, which workers and hosts exchange and judges store.
 //!
-//! The macro `wire!` makes the writer and the reader of a struct from one list of its fields.
+//! Numbers have a variable length (LEB128); sparse lists omit zeros. The bytes come from outside, so every
+//! list is bounded. The macro `wire!` generates the writer and the reader of a struct from one list of its
+//! fields. The order of the fields is the layout: a change of it needs a new [`VERSION`].
 
 use alloc::vec::Vec;
 
@@ -11,28 +12,28 @@ use super::latency::{LATENCY_COUNTS, LatencyCounts};
 use super::monitor::Monitor;
 use super::nats::Nats;
 use super::outcome::StageId;
-use super::process::{Detector, Levels};
-use super::stage::{EdgeState, Pace, StageEvidence};
+use super::process::{ChangeDetector, GridLevels};
+use super::stage::{EdgeEvidence, StageEvidence, TrafficWindow};
 use super::tallies::{GroupTally, Tallies};
 
-/// The layout's version, the first byte.
+/// The version of the layout, the first byte of a document.
 const VERSION: u8 = 1;
 
 /// A value with a byte form.
 pub(super) trait Wire: Sized {
     /// Appends the value.
     fn write(&self, out: &mut Bytes);
-    /// Reads a value that [`Wire::write`] has written; `None` for other bytes.
+    /// Reads a value from the bytes of [`Wire::write`]; `None` for other bytes.
     fn read(reader: &mut Reader<'_>) -> Option<Self>;
 
-    /// A whole document: the layout's version, then the value.
+    /// The value as a document: the version of the layout, then the value.
     fn encode(&self) -> Vec<u8> {
         let mut out = Bytes::default();
         self.write(&mut out);
         out.0
     }
 
-    /// Reads a whole document; `None` if bytes are left over.
+    /// Reads a document; `None` for other bytes, also if bytes are left over.
     fn decode(bytes: &[u8]) -> Option<Self> {
         let mut reader = Reader::new(bytes);
         let value = Self::read(&mut reader)?;
@@ -40,7 +41,7 @@ pub(super) trait Wire: Sized {
     }
 }
 
-/// Implements [`Wire`] for structs: their fields, in this order.
+/// Implements [`Wire`] for structs: their fields in the given order.
 macro_rules! wire {
     ($($type:ident { $($field:ident),+ $(,)? })+) => {$(
         impl Wire for $type {
@@ -59,16 +60,16 @@ wire! {
     StageId { epoch, step, fingerprint }
     Tally { exposures, events }
     Counters { canary, baseline }
-    Pace { elapsed_ms, requests }
-    Detector { level, since }
-    EdgeState { counters, levels }
+    TrafficWindow { elapsed_ms, requests }
+    ChangeDetector { level, since }
+    EdgeEvidence { counters, levels }
     StageEvidence {
         elapsed_ms, minute, since_minute, requests, errors, kpi, error_levels, late, promotion,
         kpi_levels, latency,
     }
     GroupTally { requests, kpi, latency, errors }
     Tallies { stage, shadow, groups }
-    Monitor { stage, evaluated_at, seen, groups, shadow }
+    Monitor { stage, evaluated_at, evaluated, groups, shadow }
 }
 
 impl Wire for u64 {
@@ -101,13 +102,13 @@ impl Wire for Nats {
     }
 }
 
-impl Wire for Levels {
+impl Wire for GridLevels {
     fn write(&self, out: &mut Bytes) {
         self.0.write(out);
     }
 
-    fn read(reader: &mut Reader<'_>) -> Option<Levels> {
-        Wire::read(reader).map(Levels)
+    fn read(reader: &mut Reader<'_>) -> Option<GridLevels> {
+        Wire::read(reader).map(GridLevels)
     }
 }
 
@@ -190,10 +191,10 @@ impl Bytes {
         self.0.push(low_byte(number));
     }
 
-    /// A number that may be negative: its sign in the lowest bit.
+    /// Writes a signed number: the magnitude, with the sign in the lowest bit.
     fn signed(&mut self, number: i64) {
         let magnitude = number.unsigned_abs();
-        // The lowest number of all loses its highest bit and is read as the next one.
+        // `i64::MIN` has no magnitude of 63 bits and is written as the next number.
         let magnitude = magnitude.min(i64::MAX.unsigned_abs());
         self.number((magnitude << 1) | u64::from(number < 0));
     }
@@ -202,12 +203,12 @@ impl Bytes {
         self.number(u64::try_from(count).unwrap_or(u64::MAX));
     }
 
-    /// The numbers that are not zero, each with its distance from the one before.
+    /// Writes the numbers that are not zero, each with its distance from the previous one.
     fn sparse(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
-        let there = numbers.enumerate().filter(|(_, number)| *number != 0);
-        self.count(there.clone().count());
+        let nonzero = numbers.enumerate().filter(|(_, number)| *number != 0);
+        self.count(nonzero.clone().count());
         let mut next = 0_usize;
-        for (index, number) in there {
+        for (index, number) in nonzero {
             self.count(index.saturating_sub(next));
             self.number(number);
             next = index.saturating_add(1);
@@ -219,11 +220,11 @@ fn low_byte(number: u64) -> u8 {
     u8::try_from(number & 0x7f).unwrap_or(0)
 }
 
-/// Bytes being read.
+/// A reader of bytes: those that are not read yet.
 pub(super) struct Reader<'b>(&'b [u8]);
 
 impl<'b> Reader<'b> {
-    /// Bytes of another version read as nothing.
+    /// A reader behind the version. A document of another version reads as an empty one.
     fn new(bytes: &'b [u8]) -> Reader<'b> {
         Reader(bytes.strip_prefix(&[VERSION]).unwrap_or_default())
     }
@@ -238,7 +239,7 @@ impl<'b> Reader<'b> {
             let (first, rest) = self.0.split_first()?;
             self.0 = rest;
             let bits = u64::from(first & 0x7f);
-            // What is shifted out would be lost in silence.
+            // The tenth byte has room for one bit.
             if shift == 63 && bits > 1 {
                 return None;
             }
@@ -256,12 +257,12 @@ impl<'b> Reader<'b> {
         Some(if number & 1 == 1 { magnitude.saturating_neg() } else { magnitude })
     }
 
-    /// A count of at most `most`.
-    fn count(&mut self, most: usize) -> Option<usize> {
-        usize::try_from(self.number()?).ok().filter(|count| *count <= most)
+    /// Reads a count; `None` above `max`.
+    fn count(&mut self, max: usize) -> Option<usize> {
+        usize::try_from(self.number()?).ok().filter(|count| *count <= max)
     }
 
-    /// A list of `length` numbers: calls `set` with each that is not zero.
+    /// Reads a list of `length` numbers: calls `set` with the index and value of each that is not zero.
     fn sparse(
         &mut self,
         length: usize,
@@ -281,11 +282,98 @@ impl<'b> Reader<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::hash::Bucket;
+    use alloc::vec;
     use proptest::prelude::*;
+
+    /// A tally of consecutive numbers: a field that moves changes the bytes.
+    fn tally(first: u64) -> Tally {
+        Tally { exposures: first, events: first + 1 }
+    }
+
+    fn counters(first: u64) -> Counters {
+        Counters { canary: tally(first), baseline: tally(first + 2) }
+    }
+
+    fn group() -> GroupTally {
+        let mut group = GroupTally { requests: counters(1), kpi: [5, 6], ..GroupTally::default() };
+        group.latency[0].record(8_000);
+        group.latency[1].record(65_000_000);
+        group.errors.insert(Bucket::from_number(0).unwrap());
+        group.errors.insert(Bucket::from_number(129).unwrap());
+        group
+    }
+
+    fn tallies() -> Tallies {
+        let stage = StageId { epoch: 300, step: 2, fingerprint: 7 };
+        Tallies { stage, groups: vec![group()], shadow: tally(8) }
+    }
+
+    /// The bytes of [`tallies`] behind the version.
+    const TALLIES: [u8; 24] = [
+        0xac, 0x02, 2, 7, // the stage: epoch 300 in two bytes, step, fingerprint
+        8, 9, // the shadow
+        1, // one group
+        1, 2, 3, 4, // its requests
+        5, 6, // its KPI events
+        1, 24, 1, // the canary's latency: one bin, at 24, with 1
+        1, 127, 1, // the baseline's
+        2, 0, 1, 1, 2, // the buckets: two words, the first with bit 0, the third with bit 1
+    ];
+
+    #[test]
+    fn the_layout_of_tallies_does_not_change() {
+        assert_eq!(tallies().to_bytes(), [&[1], &TALLIES[..]].concat());
+        assert_eq!(Tallies::from_bytes(&tallies().to_bytes()), Some(tallies()));
+    }
+
+    #[test]
+    fn the_layout_of_monitors_does_not_change() {
+        let nats = |raw: i64| Nats::from_raw(raw);
+        let levels = |first: i64| GridLevels([0, 1, 2, 3, 4].map(|n| nats(first + n)));
+        let window = |first: u64| TrafficWindow { elapsed_ms: first, requests: first + 1 };
+        let mut evidence = StageEvidence {
+            elapsed_ms: 1,
+            minute: window(2),
+            since_minute: window(4),
+            requests: counters(6),
+            errors: counters(10),
+            kpi: counters(14),
+            error_levels: levels(18),
+            promotion: nats(-1),
+            kpi_levels: levels(24),
+            ..StageEvidence::default()
+        };
+        evidence.late[0] = ChangeDetector { level: nats(30), since: counters(31) };
+        evidence.latency[15] = EdgeEvidence { counters: counters(35), levels: levels(39) };
+        let monitor = Monitor {
+            stage: StageId { epoch: 1, step: 2, fingerprint: 3 },
+            evaluated_at: 128,
+            evaluated: tallies(),
+            groups: vec![evidence],
+            shadow: levels(44),
+        };
+        let mut expected = vec![1, 1, 2, 3, 0x80, 1];
+        expected.extend(TALLIES);
+        // One group: time, windows, requests, errors and KPI events.
+        expected.push(1);
+        expected.extend(1..=17_u8);
+        // Levels are signed: twice the magnitude.
+        expected.extend([36, 38, 40, 42, 44]);
+        expected.extend([60, 31, 32, 33, 34]);
+        expected.extend([0; 4 * 5]);
+        expected.push(3);
+        expected.extend([48, 50, 52, 54, 56]);
+        expected.extend([0; 15 * 9]);
+        expected.extend([35, 36, 37, 38, 78, 80, 82, 84, 86]);
+        expected.extend([88, 90, 92, 94, 96]);
+        assert_eq!(monitor.to_bytes(), expected);
+        assert_eq!(Monitor::from_bytes(&expected), Some(monitor));
+    }
 
     proptest! {
         #[test]
-        fn what_is_written_is_read(numbers in proptest::collection::vec(any::<u64>(), 0..9), signed: i64) {
+        fn written_numbers_are_read_back(numbers in proptest::collection::vec(any::<u64>(), 0..9), signed: i64) {
             let mut out = Bytes::default();
             out.sparse(numbers.iter().copied());
             out.signed(signed);
@@ -302,7 +390,7 @@ mod tests {
         }
 
         #[test]
-        fn any_bytes_can_be_read(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
+        fn arbitrary_bytes_do_not_panic(bytes in proptest::collection::vec(any::<u8>(), 0..64)) {
             let mut reader = Reader::new(&bytes);
             let _ = reader.sparse(9, |index, _| (index < 9).then_some(()));
             let _ = <[u64; 4]>::read(&mut reader);

@@ -2,8 +2,8 @@
 
 use alloc::vec::Vec;
 
-/// The bytes a text stands for. `None` for other characters, padding, and a last character with bits
-/// that no byte has: each value has one spelling.
+/// Decodes base64url. `None` for other characters, padding, and a last character with unused bits
+/// set, so that each value has one encoding.
 pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
     let mut bytes = Vec::with_capacity(text.len());
     let (mut bits, mut count) = (0_u32, 0_u32);
@@ -14,7 +14,7 @@ pub(crate) fn decode(text: &[u8]) -> Option<Vec<u8>> {
             count = count.wrapping_sub(8);
             bytes.push(u8::try_from((bits >> count) & 0xff).ok()?);
         }
-        // What is left are fewer than 8 bits.
+        // Fewer than 8 bits are left.
         bits &= 0xff;
     }
     let left = bits & (1_u32 << count).wrapping_sub(1);
@@ -40,7 +40,7 @@ mod tests {
 
     /// RFC 4648, section 10, and the example of RFC 7515, appendix C.
     #[test]
-    fn published_examples() {
+    fn published_examples_are_decoded() {
         for (text, bytes) in [
             ("", &b""[..]),
             ("Zg", b"f"),
@@ -56,16 +56,16 @@ mod tests {
     }
 
     #[test]
-    fn refuses_other_spellings() {
+    fn other_encodings_are_refused() {
         for text in ["Zg==", "Zh", "Z", "Zm9vY", "Zm 9", "Zm+v", "Zm/v", "Zm9\n", "é"] {
             assert_eq!(decode(text.as_bytes()), None, "{text}");
         }
     }
 
     proptest! {
-        /// Encoded here once more, from the definition.
+        /// The encoder here follows the definition, bit by bit.
         #[test]
-        fn decodes_what_was_encoded(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
+        fn encoded_bytes_are_decoded(bytes in prop::collection::vec(any::<u8>(), 0..100)) {
             let alphabet = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_";
             let bit = |at: usize| bytes.get(at / 8).map_or(0, |byte| usize::from(byte >> (7 - at % 8)) & 1);
             let count = (bytes.len() * 8).div_ceil(6);

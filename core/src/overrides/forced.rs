@@ -1,4 +1,5 @@
-//! An override with its names resolved, and how a request comes by one.
+//! Forced arms and variants: an override with its names resolved, and its verification for a
+//! request.
 
 use alloc::boxed::Box;
 use alloc::sync::Arc;
@@ -9,7 +10,7 @@ use crate::facts::Facts;
 use crate::plan::{ArmId, FlagId, Plan, RolloutId, VariantId};
 use crate::value::timestamp::Timestamp;
 
-/// What is forced, as positions in the plan.
+/// The arms and variants that an override forces, as ids in the plan.
 #[derive(Clone, Debug)]
 pub(crate) struct Forced {
     pub(crate) key: Arc<str>,
@@ -40,24 +41,24 @@ impl Forced {
 }
 
 impl Facts<'_> {
-    /// Verifies the token that was found, for the request's host at the time of the decision, and
-    /// forces what it asks for. `None` without a token.
+    /// Verifies the request's token for its host at the time of the decision, and forces the arms
+    /// and variants that it names. `None` without a token.
     pub(crate) fn take_override(
         &mut self,
         plan: &Plan,
         keys: &OverrideKeys,
     ) -> Option<Result<(), OverrideError>> {
         let token = self.token()?;
-        // Without a clock nothing shows that a token is still valid.
+        // Without a clock every token counts as expired.
         let now = self.now().unwrap_or(Timestamp::from_unix_ms(u64::MAX));
         let verified = keys.verify(token, self.host(), now);
         Some(verified.and_then(|by| self.force(plan, &by)))
     }
 
-    /// Forces what an override asks for, as far as the plan has it.
+    /// Forces the arms and variants of an override that the plan has.
     ///
     /// # Errors
-    /// [`OverrideError::Nothing`] if that is nothing.
+    /// [`OverrideError::Nothing`] if the plan has none of them.
     pub fn force(&mut self, plan: &Plan, by: &Override) -> Result<(), OverrideError> {
         let forced = Forced::of(plan, by);
         if forced.arms.is_empty() && forced.variants.is_empty() && !forced.decision {
@@ -67,7 +68,7 @@ impl Facts<'_> {
         Ok(())
     }
 
-    /// Whether an override in force wants the response to tell the decision.
+    /// Whether an override in force asks for the decision in the response.
     pub fn wants_decision(&self) -> bool {
         self.forced.as_ref().is_some_and(|forced| forced.decision)
     }

@@ -1,4 +1,4 @@
-//! The host's keys, and what each of them may force.
+//! The keys that a host accepts for overrides, and the names that each key may force.
 
 use alloc::string::String;
 use alloc::sync::Arc;
@@ -9,47 +9,48 @@ use super::base64url;
 use super::mac::Secret;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::parse::node::Node;
-use crate::parse::reader::{boolean, entries, list, text};
+use crate::parse::reader::{boolean, entries, list, string};
 
-/// The shortest secret, in bytes: as long as the code it makes (RFC 7518, section 3.2).
-const MIN_SECRET: usize = 32;
-/// The longest id. Shorter than a secret, so that one in the place of the other is never printed.
-const MAX_ID: usize = 32;
+/// The minimum length of a secret, in bytes: the length of the MAC (RFC 7518, section 3.2).
+const MIN_SECRET_BYTES: usize = 32;
+/// The maximum length of an id, in bytes. It is shorter than an encoded secret, so that a secret in
+/// the place of an id is never printed.
+const MAX_ID_BYTES: usize = 32;
 
-/// What an object that describes a key may hold.
+/// The fields of an object that describes a key.
 const FIELDS: [&str; 4] = ["secret", "rollouts", "flags", "decision"];
 
-/// The keys that tokens may be signed with, parsed once. By default there is none, and every token is
-/// refused.
+/// The keys that tokens may be signed with. By default there is no key, and every token is refused.
 #[derive(Default)]
 pub struct OverrideKeys(Vec<Key>);
 
 pub(super) struct Key {
     pub(super) id: Arc<str>,
     pub(super) secret: Secret,
-    pub(super) rollouts: Scope,
-    pub(super) flags: Scope,
+    pub(super) rollouts: Grant,
+    pub(super) flags: Grant,
     pub(super) decision: bool,
 }
 
-/// What names a key may force.
-pub(super) enum Scope {
+/// The rollouts or flags that a key may force.
+pub(super) enum Grant {
     All,
     Only(Vec<String>),
 }
 
-impl Scope {
+impl Grant {
     pub(super) fn covers(&self, name: &str) -> bool {
         match self {
-            Scope::All => true,
-            Scope::Only(names) => names.iter().any(|known| known == name),
+            Grant::All => true,
+            Grant::Only(names) => names.iter().any(|known| known == name),
         }
     }
 }
 
 impl OverrideKeys {
-    /// Reads keys as hosts are given them, one JSON object: ids and secrets in base64url, or
-    /// objects that grant what they name and nothing else.
+    /// Reads keys from the JSON object that hosts are configured with. Its names are key ids. A
+    /// value is a secret in base64url, which grants everything, or an object that grants only what
+    /// it lists.
     ///
     /// ```json
     /// {"qa": "BASE64URL",
@@ -57,13 +58,13 @@ impl OverrideKeys {
     /// ```
     ///
     /// # Errors
-    /// Every mistake; none of them holds a secret.
+    /// Every mistake. No message contains a secret.
     pub fn from_json(json: &[u8]) -> Result<OverrideKeys, Errors> {
         let mut errors = Errors::new();
         let keys = match serde_json::from_slice::<Node>(json) {
             Ok(node) => keys(&node, &mut errors),
             Err(error) => {
-                // What serde_json says may quote the text, secrets with it.
+                // A message of serde_json may quote the document, including secrets.
                 let (line, column) = (error.line(), error.column());
                 let message = format_args!(
                     "is not JSON, or names a key twice, at line {line} column {column}"
@@ -75,7 +76,7 @@ impl OverrideKeys {
         if errors.is_empty() { Ok(OverrideKeys(keys)) } else { Err(errors) }
     }
 
-    /// The ids, in order.
+    /// The ids, sorted.
     pub fn ids(&self) -> impl Iterator<Item = &str> {
         self.0.iter().map(|key| &*key.id)
     }
@@ -85,7 +86,7 @@ impl OverrideKeys {
     }
 }
 
-/// Ids only.
+/// Writes the ids only.
 impl fmt::Debug for OverrideKeys {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_list().entries(self.ids()).finish()
@@ -101,9 +102,9 @@ fn keys(node: &Node, errors: &mut Errors) -> Vec<Key> {
     let mut keys = Vec::new();
     for (index, (id, node)) in named.iter().enumerate() {
         let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
-        if id.is_empty() || id.len() > MAX_ID || !id.bytes().all(plain) {
+        if id.is_empty() || id.len() > MAX_ID_BYTES || !id.bytes().all(plain) {
             let message = format_args!(
-                "has an id that is not allowed, use 1 to {MAX_ID} letters, digits, - and _"
+                "has an id that is not allowed, use 1 to {MAX_ID_BYTES} letters, digits, - and _"
             );
             errors.add(&root.index(index), ErrorKind::Value, &message);
             continue;
@@ -115,12 +116,12 @@ fn keys(node: &Node, errors: &mut Errors) -> Vec<Key> {
 
 fn key(id: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Key> {
     let id = Arc::from(id);
-    if matches!(node, Node::Text(_)) {
+    if matches!(node, Node::String(_)) {
         let secret = secret(node, path, errors)?;
-        return Some(Key { id, secret, rollouts: Scope::All, flags: Scope::All, decision: true });
+        return Some(Key { id, secret, rollouts: Grant::All, flags: Grant::All, decision: true });
     }
     let fields = entries(node, path, errors)?;
-    // Which one it is is not said: it may be a secret in the wrong place.
+    // The message does not name the field: it may be a secret in the wrong place.
     if fields.names().any(|name| !FIELDS.contains(&name)) {
         let message = "has an unknown field, allowed are secret, rollouts, flags and decision";
         errors.add(path, ErrorKind::UnknownField, &message);
@@ -130,46 +131,46 @@ fn key(id: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Ke
         errors.add(path, ErrorKind::Missing, &"the field secret is missing");
     }
     let secret = given.and_then(|node| secret(node, &path.key("secret"), errors));
-    let mut scope = |field| {
+    let mut grant = |field| {
         let node = fields.get(field)?;
-        Some(scope(node, &path.key(field), errors))
+        Some(grant(node, &path.key(field), errors))
     };
-    let nothing = || Scope::Only(Vec::new());
-    let rollouts = scope("rollouts").unwrap_or_else(nothing);
-    let flags = scope("flags").unwrap_or_else(nothing);
+    let nothing = || Grant::Only(Vec::new());
+    let rollouts = grant("rollouts").unwrap_or_else(nothing);
+    let flags = grant("flags").unwrap_or_else(nothing);
     let decision =
         fields.get("decision").and_then(|node| boolean(node, &path.key("decision"), errors));
     let decision = decision.unwrap_or(false);
-    let none = |scope: &Scope| matches!(scope, Scope::Only(names) if names.is_empty());
+    let none = |grant: &Grant| matches!(grant, Grant::Only(names) if names.is_empty());
     if none(&rollouts) && none(&flags) && !decision {
-        let message = "grants nothing, name rollouts or flags (\"*\" is all), or set decision";
+        let message = "grants nothing, list rollouts or flags (\"*\" for all), or set decision";
         errors.add(path, ErrorKind::Missing, &message);
     }
     Some(Key { id, secret: secret?, rollouts, flags, decision })
 }
 
 fn secret(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Secret> {
-    let secret = base64url::decode(text(node, path, errors)?.as_bytes());
+    let secret = base64url::decode(string(node, path, errors)?.as_bytes());
     let length = secret.as_ref().map_or(0, Vec::len);
     if secret.is_none() {
         let message = "is not base64url (A-Z, a-z, 0-9, - and _, without =)";
         errors.add(path, ErrorKind::Value, &message);
-    } else if length < MIN_SECRET {
+    } else if length < MIN_SECRET_BYTES {
         let message =
-            format_args!("is a secret of {length} bytes, at least {MIN_SECRET} are needed");
+            format_args!("is a secret of {length} bytes, at least {MIN_SECRET_BYTES} are needed");
         errors.add(path, ErrorKind::Limit, &message);
     }
-    secret.filter(|secret| secret.len() >= MIN_SECRET).map(|secret| Secret::new(&secret))
+    secret.filter(|secret| secret.len() >= MIN_SECRET_BYTES).map(|secret| Secret::new(&secret))
 }
 
-fn scope(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Scope {
+fn grant(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Grant {
     let items = list(node, path, errors).unwrap_or(&[]);
     let mut all = false;
     let mut names = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
-        let Some(name) = text(item, &path.index(index), errors) else { continue };
+        let Some(name) = string(item, &path.index(index), errors) else { continue };
         all |= name == "*";
         names.push(name.into());
     }
-    if all { Scope::All } else { Scope::Only(names) }
+    if all { Grant::All } else { Grant::Only(names) }
 }

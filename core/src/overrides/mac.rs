@@ -1,14 +1,14 @@
-//! HMAC-SHA-256 (RFC 2104): what HS256 of RFC 7518 means.
+//! HMAC-SHA-256 (RFC 2104), which is HS256 of RFC 7518.
 
 use core::hint::black_box;
 
 use super::sha256::sha256;
 
-/// A secret, as long as a block of the hash.
+/// A secret, padded to a block of the hash.
 pub(crate) struct Secret([u8; 64]);
 
 impl Secret {
-    /// From a secret of any length.
+    /// Pads a secret; one that is longer than a block is hashed first.
     pub(crate) fn new(secret: &[u8]) -> Secret {
         let mut block = [0; 64];
         let hash;
@@ -18,24 +18,24 @@ impl Secret {
         } else {
             secret
         };
-        for (place, byte) in block.iter_mut().zip(short) {
-            *place = *byte;
+        for (slot, byte) in block.iter_mut().zip(short) {
+            *slot = *byte;
         }
         Secret(block)
     }
 
-    /// The code that authenticates a message.
+    /// The message authentication code (MAC) of a message.
     pub(crate) fn mac(&self, message: &[u8]) -> [u8; 32] {
         let inner = sha256(&[&self.0.map(|byte| byte ^ 0x36), message]);
         sha256(&[&self.0.map(|byte| byte ^ 0x5c), &inner])
     }
 
-    /// Whether `given` is the message's code. How long this takes does not depend on where the two
-    /// differ.
-    pub(crate) fn verifies(&self, message: &[u8], given: &[u8]) -> bool {
+    /// Whether `received` is the MAC of the message. The comparison takes constant time.
+    pub(crate) fn verifies(&self, message: &[u8], received: &[u8]) -> bool {
         let wanted = self.mac(message);
-        let differing = wanted.iter().zip(given).fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
-        given.len() == wanted.len() && differing == 0
+        let differing =
+            wanted.iter().zip(received).fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
+        received.len() == wanted.len() && differing == 0
     }
 }
 
@@ -51,9 +51,9 @@ mod tests {
         digits.chunks(2).map(|pair| u8::try_from(pair[0] * 16 + pair[1]).unwrap()).collect()
     }
 
-    /// RFC 4231, sections 4.2 to 4.8; of test case 5 the first 128 bits are published.
+    /// RFC 4231, sections 4.2 to 4.8. Only the first 128 bits of test case 5 are published.
     #[test]
-    fn rfc_4231() {
+    fn rfc_4231_examples_match() {
         let long = b"Test Using Larger Than Block-Size Key - Hash Key First";
         let longer = b"This is a test using a larger than block-size key and a larger than \
                        block-size data. The key needs to be hashed before being used by the HMAC \
@@ -100,7 +100,7 @@ mod tests {
 
     /// RFC 7515, appendix A.1: HS256 of a compact JWS.
     #[test]
-    fn rfc_7515() {
+    fn rfc_7515_example_verifies() {
         let key = b"AyM1SysPpbyDfgZld3umj1qzKObwVMkoqQ-EstJQLr_T-1qS0gZH75aKtMN3Yj0iPS4hcgUuTwjAzZr1Z9CAow";
         let signed = b"eyJ0eXAiOiJKV1QiLA0KICJhbGciOiJIUzI1NiJ9.\
                        eyJpc3MiOiJqb2UiLA0KICJleHAiOjEzMDA4MTkzODAsDQogImh0dHA6Ly9leGFtcGxlLmNvbS9pc19yb290Ijp0cnVlfQ";
@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn only_the_whole_code_verifies() {
+    fn only_the_complete_mac_verifies() {
         let secret = Secret::new(&[7; 32]);
         let mut mac = secret.mac(b"message");
         assert!(secret.verifies(b"message", &mac));

@@ -1,8 +1,8 @@
-//! Signed overrides: a tester's token that forces an arm or variants.
+//! Signed overrides: tokens with which a tester forces arms and variants.
 //!
-//! A token is a JWS in compact form (RFC 7515), signed with HS256 by a key that the host was given,
-//! never by the spec. It is looked for in a request's header block only where there are keys.
-//! Whatever is wrong with it, the request goes on as if it had none.
+//! A token is a compact JWS (RFC 7515), signed with HS256. The keys are part of the host's
+//! configuration, never of the spec. Requests are searched for a token only if there are keys. A
+//! request with a bad token is decided as if it had none.
 
 mod base64url;
 mod forced;
@@ -19,16 +19,16 @@ use core::fmt;
 pub(crate) use forced::Forced;
 pub use keys::OverrideKeys;
 
-/// The request header that carries a token. Reserved, so it never goes upstream.
+/// The request header field with a token. It is reserved, so it is never sent upstream.
 pub const HEADER: &str = "x-serin-override";
-/// The cookie that carries a token.
+/// The cookie with a token.
 pub const COOKIE: &str = "serin_override";
-/// The query parameter that carries a token.
+/// The query parameter with a token.
 pub const QUERY: &str = "serin_override";
-/// The longest token, in bytes.
+/// The maximum length of a token, in bytes.
 pub const MAX_TOKEN: usize = 4096;
 
-/// What a valid token asks for. Only [`OverrideKeys::verify`] makes one.
+/// A verified override: the content of a valid token. Only [`OverrideKeys::verify`] creates one.
 #[derive(Clone, Debug)]
 pub struct Override {
     key: Arc<str>,
@@ -38,28 +38,28 @@ pub struct Override {
 }
 
 impl Override {
-    /// The id of the key that signed it.
+    /// The id of the key that signed the token.
     pub fn key(&self) -> &str {
         &self.key
     }
 
-    /// Rollouts and the arms to force, by name.
+    /// The names of rollouts and of the arms to force.
     pub fn arms(&self) -> &[(String, String)] {
         &self.arms
     }
 
-    /// Flags and the variants to force, by name.
+    /// The names of flags and of the variants to force.
     pub fn variants(&self) -> &[(String, String)] {
         &self.variants
     }
 
-    /// Whether the response is to tell the decision.
+    /// Whether the response must contain the decision.
     pub fn wants_decision(&self) -> bool {
         self.decision
     }
 }
 
-/// Why a token is ignored.
+/// The reason why a token is ignored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[repr(usize)]
 #[non_exhaustive]
@@ -68,26 +68,26 @@ pub enum OverrideError {
     TooLong,
     /// It is not three parts of base64url, a part is not JSON, or a claim has the wrong type.
     Malformed,
-    /// It is signed with something other than HS256, or has a `crit` header.
+    /// Its `alg` is not HS256, or it has a `crit` header.
     Algorithm,
-    /// No key has its `kid`.
+    /// No key has its `kid` as id.
     UnknownKey,
-    /// The signature is not the key's.
+    /// The signature does not match the key.
     Signature,
-    /// Its `exp` has come, or the host has no clock.
+    /// Its `exp` has passed, or the host has no clock.
     Expired,
-    /// Its `nbf` has not come yet.
+    /// Its `nbf` is in the future.
     NotYetValid,
-    /// Its `aud` does not name the request's host.
+    /// Its `aud` does not contain the request's host.
     Audience,
-    /// Its key may not force one of the things it asks for.
+    /// Its key may not force one of the names in it.
     Scope,
-    /// It asks for nothing that the plan has.
+    /// The plan has none of the names in it.
     Nothing,
 }
 
 impl OverrideError {
-    /// All of them, each at the position that it is as a number.
+    /// All reasons, each at the index that is its number.
     pub const ALL: [OverrideError; 10] = [
         OverrideError::TooLong,
         OverrideError::Malformed,
@@ -101,7 +101,7 @@ impl OverrideError {
         OverrideError::Nothing,
     ];
 
-    /// A word for metrics.
+    /// The name in metrics.
     pub const fn as_str(self) -> &'static str {
         match self {
             OverrideError::TooLong => "too_long",
@@ -123,14 +123,14 @@ impl fmt::Display for OverrideError {
         f.write_str(match self {
             OverrideError::TooLong => "the token is longer than 4,096 bytes",
             OverrideError::Malformed => "the token is not a compact JWS with the claims it needs",
-            OverrideError::Algorithm => "the token is not signed with HS256 alone",
-            OverrideError::UnknownKey => "no key has the token's kid",
-            OverrideError::Signature => "the signature is not the key's",
+            OverrideError::Algorithm => "the token's alg is not HS256, or it has a crit header",
+            OverrideError::UnknownKey => "no key has the kid of the token",
+            OverrideError::Signature => "the signature does not match the key",
             OverrideError::Expired => "the token has expired",
             OverrideError::NotYetValid => "the token is not valid yet",
             OverrideError::Audience => "the token is for another host",
-            OverrideError::Scope => "the key may not force what the token asks for",
-            OverrideError::Nothing => "the token asks for nothing that the spec has",
+            OverrideError::Scope => "the key may not force one of the names in the token",
+            OverrideError::Nothing => "the spec has none of the names in the token",
         })
     }
 }

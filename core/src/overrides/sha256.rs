@@ -1,5 +1,5 @@
-//! SHA-256 (FIPS 180-4), small before fast: a request hashes a few hundred bytes, and only when it
-//! carries a token.
+//! SHA-256 (FIPS 180-4), written for code size: only requests with a token hash anything, and those
+//! hash a few hundred bytes.
 
 /// The first 32 bits of the fractional parts of the square roots of the first 8 primes.
 const INITIAL: [u32; 8] = [
@@ -18,7 +18,7 @@ const ROUNDS: [u32; 64] = [
     0x748f82ee, 0x78a5636f, 0x84c87814, 0x8cc70208, 0x90befffa, 0xa4506ceb, 0xbef9a3f7, 0xc67178f2,
 ];
 
-/// The hash of the parts, one after the other.
+/// The hash of the concatenated parts.
 pub(crate) fn sha256(parts: &[&[u8]]) -> [u8; 32] {
     let mut hasher = Hasher { state: INITIAL, block: [0; 64], filled: 0 };
     let mut bytes = 0_u64;
@@ -59,7 +59,7 @@ impl Hasher {
     }
 
     fn compress(&mut self) {
-        // The 16 words of the message schedule that the next rounds look at.
+        // The 16 words of the message schedule that the next rounds use.
         let mut window = [0_u32; 16];
         for (word, bytes) in window.iter_mut().zip(self.block.chunks_exact(4)) {
             *word = bytes.iter().fold(0, |word, byte| (word << 8) | u32::from(*byte));
@@ -100,9 +100,9 @@ mod tests {
         bytes.iter().map(|byte| format!("{byte:02x}")).collect()
     }
 
-    /// NIST's examples for SHA-256, and the long one of a million letters.
+    /// NIST's examples for SHA-256, including the one with a million letters.
     #[test]
-    fn published_examples() {
+    fn published_examples_match() {
         for (parts, wanted) in [
             (&[&b""[..]][..], "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"),
             (&[b"abc"], "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"),

@@ -1,4 +1,4 @@
-//! A token: RFC 7515's compact form, RFC 7519's claims.
+//! The verification of a token: a compact JWS (RFC 7515) with JWT claims (RFC 7519).
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -6,16 +6,17 @@ use alloc::vec::Vec;
 use super::keys::{Key, OverrideKeys};
 use super::{MAX_TOKEN, Override, OverrideError, base64url};
 use crate::name_map::NameMap;
-use crate::parse::node::{Node, number_text};
+use crate::parse::node::{Node, canonical_number};
 use crate::value::timestamp::Timestamp;
 
 use OverrideError as Refused;
 
 impl OverrideKeys {
-    /// Checks a token for a host at a moment. Claims are read only after the signature.
+    /// Verifies a token for a host at the time `now`. Claims are read only after the signature is
+    /// verified.
     ///
     /// # Errors
-    /// The first thing that is wrong with it.
+    /// The first reason to ignore the token.
     pub fn verify(&self, token: &[u8], host: &str, now: Timestamp) -> Result<Override, Refused> {
         if token.len() > MAX_TOKEN {
             return Err(Refused::TooLong);
@@ -28,7 +29,7 @@ impl OverrideKeys {
         };
         let length = header.len().wrapping_add(claims.len()).wrapping_add(1);
         let signed = token.get(..length).ok_or(Refused::Malformed)?;
-        let key = self.key_of(&object(header)?)?;
+        let key = self.key_for(&object(header)?)?;
         let signature = base64url::decode(signature).ok_or(Refused::Malformed)?;
         if !key.secret.verifies(signed, &signature) {
             return Err(Refused::Signature);
@@ -36,22 +37,22 @@ impl OverrideKeys {
         let claims = object(claims)?;
         check_time(&claims, now)?;
         check_audience(&claims, host)?;
-        asked(key, &claims)
+        grant(key, &claims)
     }
 
-    fn key_of(&self, header: &NameMap<Node>) -> Result<&Key, Refused> {
-        // `crit` names extensions that must be understood; there are none here.
-        if !is_text(header.get("alg"), "HS256") || header.get("crit").is_some() {
+    fn key_for(&self, header: &NameMap<Node>) -> Result<&Key, Refused> {
+        // `crit` lists extensions that a verifier must support; this one supports none.
+        if !is_string(header.get("alg"), "HS256") || header.get("crit").is_some() {
             return Err(Refused::Algorithm);
         }
         match header.get("kid") {
-            Some(Node::Text(id)) => self.find(id).ok_or(Refused::UnknownKey),
+            Some(Node::String(id)) => self.find(id).ok_or(Refused::UnknownKey),
             _ => Err(Refused::UnknownKey),
         }
     }
 }
 
-/// A part's JSON object.
+/// The JSON object in a part of the token.
 fn object(part: &[u8]) -> Result<NameMap<Node>, Refused> {
     let json = base64url::decode(part).ok_or(Refused::Malformed)?;
     match serde_json::from_slice::<Node>(&json) {
@@ -60,15 +61,15 @@ fn object(part: &[u8]) -> Result<NameMap<Node>, Refused> {
     }
 }
 
-fn is_text(node: Option<&Node>, wanted: &str) -> bool {
-    matches!(node, Some(Node::Text(text)) if text == wanted)
+fn is_string(node: Option<&Node>, wanted: &str) -> bool {
+    matches!(node, Some(Node::String(text)) if text == wanted)
 }
 
-/// Valid from `nbf` on and until just before `exp`.
+/// Checks that `now` is at or after `nbf` and before `exp`.
 fn check_time(claims: &NameMap<Node>, now: Timestamp) -> Result<(), Refused> {
-    let expires = moment(claims, "exp")?.ok_or(Refused::Malformed)?;
-    let begins = moment(claims, "nbf")?;
-    moment(claims, "iat")?;
+    let expires = time_claim(claims, "exp")?.ok_or(Refused::Malformed)?;
+    let begins = time_claim(claims, "nbf")?;
+    time_claim(claims, "iat")?;
     if now >= expires {
         return Err(Refused::Expired);
     }
@@ -78,12 +79,12 @@ fn check_time(claims: &NameMap<Node>, now: Timestamp) -> Result<(), Refused> {
     Ok(())
 }
 
-/// A claim in seconds since 1970; fractions are cut.
-fn moment(claims: &NameMap<Node>, claim: &str) -> Result<Option<Timestamp>, Refused> {
+/// A claim that is a time in seconds since 1970, rounded down; `None` without the claim.
+fn time_claim(claims: &NameMap<Node>, claim: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(node) = claims.get(claim) else { return Ok(None) };
     let Node::Number(number) = node else { return Err(Refused::Malformed) };
-    let text = number_text(number);
-    let (whole, fraction) = text.split_once('.').unwrap_or((&text, ""));
+    let number = canonical_number(number);
+    let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Refused::Malformed);
     }
@@ -91,7 +92,8 @@ fn moment(claims: &NameMap<Node>, claim: &str) -> Result<Option<Timestamp>, Refu
     Ok(Some(Timestamp::from_unix_ms(seconds.saturating_mul(1000))))
 }
 
-/// `aud` is a host or a list of them; without it a token is for every host.
+/// Checks that `aud`, a host or a list of hosts, contains the host. Without it a token is valid for
+/// every host.
 fn check_audience(claims: &NameMap<Node>, host: &str) -> Result<(), Refused> {
     let named = match claims.get("aud") {
         None => return Ok(()),
@@ -100,16 +102,16 @@ fn check_audience(claims: &NameMap<Node>, host: &str) -> Result<(), Refused> {
     };
     let mut found = false;
     for name in named {
-        let Node::Text(name) = name else { return Err(Refused::Malformed) };
+        let Node::String(name) = name else { return Err(Refused::Malformed) };
         found |= name.eq_ignore_ascii_case(host);
     }
     if found { Ok(()) } else { Err(Refused::Audience) }
 }
 
-/// What the claims ask for, all of which the key must be allowed to grant.
-fn asked(key: &Key, claims: &NameMap<Node>) -> Result<Override, Refused> {
-    let arms = names(claims, "arms")?;
-    let variants = names(claims, "variants")?;
+/// The override in the claims, all of which the key must grant.
+fn grant(key: &Key, claims: &NameMap<Node>) -> Result<Override, Refused> {
+    let arms = string_map(claims, "arms")?;
+    let variants = string_map(claims, "variants")?;
     let decision = match claims.get("decision") {
         None => false,
         Some(Node::Bool(decision)) => *decision,
@@ -124,8 +126,8 @@ fn asked(key: &Key, claims: &NameMap<Node>) -> Result<Override, Refused> {
     Ok(Override { key: key.id.clone(), arms, variants, decision })
 }
 
-/// A claim that is an object of texts; empty without it.
-fn names(claims: &NameMap<Node>, claim: &str) -> Result<Vec<(String, String)>, Refused> {
+/// A claim that is an object of strings; empty without the claim.
+fn string_map(claims: &NameMap<Node>, claim: &str) -> Result<Vec<(String, String)>, Refused> {
     let entries = match claims.get(claim) {
         None => return Ok(Vec::new()),
         Some(Node::Object(entries)) => entries,
@@ -133,7 +135,7 @@ fn names(claims: &NameMap<Node>, claim: &str) -> Result<Vec<(String, String)>, R
     };
     let mut names = Vec::with_capacity(entries.len());
     for (name, node) in entries {
-        let Node::Text(text) = node else { return Err(Refused::Malformed) };
+        let Node::String(text) = node else { return Err(Refused::Malformed) };
         names.push((name.clone(), text.clone()));
     }
     Ok(names)

@@ -1,4 +1,4 @@
-//! Reads conditions.
+//! The reader of conditions.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -6,7 +6,9 @@ use alloc::vec::Vec;
 
 use super::name;
 use super::node::Node;
-use super::reader::{Object, boolean, decimal, list, moment, nearest, text, texts, wrong_type};
+use super::reader::{
+    Object, boolean, decimal, list, nearest, string, strings, timestamp, wrong_type,
+};
 use crate::attribute::{Attribute, FAMILIES, PLAIN};
 use crate::condition::{Check, Operator, Scalar};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
@@ -15,9 +17,10 @@ use crate::value::cidr::Cidr;
 use crate::value::glob::{Glob, MAX_PATTERN};
 use crate::value::semver::VersionRange;
 
-/// The most items an operator's list may have.
+/// The maximum number of items in an operator's list.
 const MAX_ITEMS: usize = 10_000;
 
+/// The fields of which a condition has exactly one.
 const COMBINATORS: [&str; 5] = ["attribute", "all", "any", "not", "cohort"];
 const OPERATORS: [&str; 15] = [
     "equals", "in", "prefix", "suffix", "contains", "glob", "exists", "cidr", "semver", "lt",
@@ -46,12 +49,12 @@ const FIELDS: [&str; 20] = [
     "after",
 ];
 
-/// What stands in for a condition that could not be read; the spec is refused then anyway.
+/// The condition in place of one that cannot be read. The spec, or the flag, is refused anyway.
 fn placeholder() -> Condition {
     Condition::All(Vec::new())
 }
 
-/// Reads one condition. Depth is bounded by the JSON reader (128) and, tighter, by compile.
+/// Reads one condition. The JSON reader bounds its depth to 128, and `compile` to less.
 pub(crate) fn condition(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Condition {
     read(node, path, errors).unwrap_or_else(placeholder)
 }
@@ -65,7 +68,7 @@ fn read(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> 
             errors.add(
                 &path.key(name),
                 ErrorKind::Conflict,
-                &format_args!("an operator needs an attribute, it can't stand beside {kind}"),
+                &format_args!("operators test an attribute, they cannot be combined with {kind}"),
             );
         }
     }
@@ -73,7 +76,7 @@ fn read(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> 
         "all" => Some(Condition::All(conditions(value, &here, errors)?)),
         "any" => Some(Condition::Any(conditions(value, &here, errors)?)),
         "not" => Some(Condition::Not(Box::new(condition(value, &here, errors)))),
-        "cohort" => Some(Condition::Cohort(text(value, &here, errors)?.into())),
+        "cohort" => Some(Condition::Cohort(string(value, &here, errors)?.into())),
         _ => test(&object, value, path, errors),
     }
 }
@@ -95,21 +98,21 @@ fn test(
 ) -> Option<Condition> {
     let attribute = attribute(value, &path.key("attribute"), errors);
     let mut operators = Vec::new();
-    let mut given = 0_usize;
+    let mut count = 0_usize;
     for name in OPERATORS {
         let Some(operand) = object.get(name) else {
             continue;
         };
-        given = given.saturating_add(1);
+        count = count.saturating_add(1);
         let here = path.key(name);
         if attribute == Some(Attribute::Time) && !["exists", "before", "after"].contains(&name) {
-            let message = "the attribute time takes before, after and exists only";
+            let message = "the attribute time can only be tested with before, after and exists";
             errors.add(&here, ErrorKind::Conflict, &message);
             continue;
         }
         operators.extend(check(name, operand, &here, errors).map(Operator));
     }
-    if given == 0 {
+    if count == 0 {
         errors.add(
             path,
             ErrorKind::Missing,
@@ -120,7 +123,7 @@ fn test(
 }
 
 fn attribute(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Attribute> {
-    let given = text(node, path, errors)?;
+    let given = string(node, path, errors)?;
     let attribute = Attribute::parse(given);
     match &attribute {
         Some(Attribute::Header(name) | Attribute::Cookie(name)) => {
@@ -129,16 +132,17 @@ fn attribute(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Attrib
         Some(_) => {}
         None => {
             let plain: Vec<&str> = PLAIN.iter().map(|(name, _)| *name).collect();
-            let message = match nearest(given, &plain) {
-                Some(name) => format!("{} is no attribute, did you mean {name}?", quoted(given)),
+            let suggestion = nearest(given, &plain);
+            let message = match suggestion {
+                Some(_) => format!("{} is not an attribute", quoted(given)),
                 None => format!(
-                    "{} is no attribute, allowed are {}, and {} followed by . and a name",
+                    "{} is not an attribute, allowed are {}, and {} followed by . and a name",
                     quoted(given),
                     one_of(plain),
                     one_of(FAMILIES.iter().copied()),
                 ),
             };
-            errors.add(path, ErrorKind::Value, &message);
+            errors.add_name(path, ErrorKind::Value, &message, given, suggestion);
         }
     }
     attribute
@@ -168,17 +172,17 @@ fn check(name: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Optio
         "lte" => Check::LessOrEqual(decimal(node, path, errors)?),
         "gt" => Check::Greater(decimal(node, path, errors)?),
         "gte" => Check::GreaterOrEqual(decimal(node, path, errors)?),
-        "before" => Check::Before(moment(node, path, errors)?),
-        _ => Check::After(moment(node, path, errors)?),
+        "before" => Check::Before(timestamp(node, path, errors)?),
+        _ => Check::After(timestamp(node, path, errors)?),
     })
 }
 
 fn scalar(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Scalar> {
     match node {
-        Node::Text(text) => Some(Scalar::Text(text.as_str().into())),
+        Node::String(text) => Some(Scalar::String(text.as_str().into())),
         Node::Number(_) => decimal(node, path, errors).map(Scalar::Number),
         Node::Bool(value) => Some(Scalar::Bool(*value)),
-        other => wrong_type(other, "a text, a number or a boolean", path, errors),
+        other => wrong_type(other, "a string, a number or a boolean", path, errors),
     }
 }
 
@@ -187,25 +191,26 @@ fn scalars(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Box<[Sca
     if items.is_empty() {
         errors.add(path, ErrorKind::Value, &"is an empty list, at least one value is needed");
     }
-    bounded(items.len(), path, errors);
+    check_length(items.len(), path, errors);
     let read = |(index, item)| scalar(item, &path.index(index), errors);
     Some(items.iter().enumerate().filter_map(read).collect())
 }
 
 fn parts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Box<[Box<str>]> {
-    let parts = texts(node, path, errors);
-    bounded(parts.len(), path, errors);
+    let parts = strings(node, path, errors);
+    check_length(parts.len(), path, errors);
     if parts.iter().any(|part| part.is_empty()) {
         errors.add(
             path,
             ErrorKind::Value,
-            &"an empty text would match everything, use exists: true",
+            &"an empty string matches every value, use exists: true",
         );
     }
     parts.into_iter().map(Box::from).collect()
 }
 
-/// Reads one text or several, each by `parse`; `rule` says what is allowed.
+/// Reads one string or a list of strings, each by `parse`. `rule` says in the message what is
+/// allowed.
 fn each<T>(
     node: &Node,
     rule: &str,
@@ -213,8 +218,8 @@ fn each<T>(
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Box<[T]> {
-    let items = texts(node, path, errors);
-    bounded(items.len(), path, errors);
+    let items = strings(node, path, errors);
+    check_length(items.len(), path, errors);
     let mut read = Vec::with_capacity(items.len());
     for (index, item) in items.into_iter().enumerate() {
         match parse(item) {
@@ -222,15 +227,16 @@ fn each<T>(
             None => {
                 let message = format!("{} is not {rule}", quoted(item));
                 let item_path = path.index(index);
-                let place = if matches!(node, Node::List(_)) { &item_path } else { path };
-                errors.add(place, ErrorKind::Value, &message);
+                let path = if matches!(node, Node::List(_)) { &item_path } else { path };
+                errors.add(path, ErrorKind::Value, &message);
             }
         }
     }
     read.into()
 }
 
-fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
+/// Reports a list that is longer than [`MAX_ITEMS`].
+fn check_length(count: usize, path: &Path<'_>, errors: &mut Errors) {
     if count > MAX_ITEMS {
         errors.add(
             path,

@@ -1,4 +1,4 @@
-//! Reads the whole document.
+//! The reader of the whole document.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -9,7 +9,7 @@ use super::flag::flag;
 use super::name;
 use super::node::Node;
 use super::protobuf;
-use super::reader::{Object, entries, list, share, text, whole, word};
+use super::reader::{Object, entries, keyword, list, share, string, whole};
 use super::rollout::rollout;
 use super::split::bucketing;
 use crate::error::{ErrorKind, Errors, Path};
@@ -17,12 +17,13 @@ use crate::hash::digest;
 use crate::name_map::NameMap;
 use crate::spec::{Bucketing, Deploy, Holdout, Isolation, Spec, UnitSource};
 
-/// The only format there is yet.
+/// The format version that this reader knows.
 const FORMAT_VERSION: u64 = 1;
-/// The largest document, in bytes.
+/// The maximum size of a document, in bytes.
 pub(crate) const MAX_BYTES: usize = 16 << 20;
-/// The most units, and the most sources of one.
+/// The maximum number of units.
 const MAX_UNITS: usize = 64;
+/// The maximum number of a unit's sources.
 const MAX_SOURCES: usize = 16;
 
 const DOCUMENT: [&str; 10] = [
@@ -44,7 +45,8 @@ impl Spec {
     /// Reads a JSON document without compiling it.
     ///
     /// # Errors
-    /// Every mistake of form. Mistakes of meaning, such as unknown names, are [`crate::Plan`]'s.
+    /// Every mistake of form. [`crate::Plan::new`] reports mistakes of meaning, such as unknown
+    /// names.
     pub fn from_json(json: &[u8]) -> Result<Spec, Errors> {
         let mut errors = Errors::new();
         let spec = document(json, &mut errors);
@@ -52,8 +54,8 @@ impl Spec {
     }
 }
 
-/// Reads JSON. What could not be read is noted and stands as a placeholder, so that compile can
-/// look for more mistakes.
+/// Reads a document: JSON, or a protobuf `Struct`. A part that cannot be read is reported and
+/// replaced by a placeholder, so that `compile` can find further mistakes.
 pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
     let root = Path::Root;
     if json.len() > MAX_BYTES {
@@ -81,7 +83,7 @@ fn spec(node: &Node, errors: &mut Errors) -> Spec {
     };
     let isolation = object
         .get("isolation")
-        .and_then(|node| word(node, &ISOLATIONS, &root.key("isolation"), errors))
+        .and_then(|node| keyword(node, &ISOLATIONS, &root.key("isolation"), errors))
         .unwrap_or_default();
     format_version(&object, isolation, errors);
     Spec {
@@ -98,11 +100,11 @@ fn spec(node: &Node, errors: &mut Errors) -> Spec {
             .get("units")
             .map(|node| units(node, &root.key("units"), errors))
             .unwrap_or_default(),
-        cohorts: named(&object, "cohorts", name::check, condition, errors),
-        holdouts: named(&object, "holdouts", name::check, holdout, errors),
-        layers: named(&object, "layers", name::check, layer, errors),
-        flags: named(&object, "flags", name::check_flag, flag, errors),
-        rollouts: named(&object, "rollouts", name::check, rollout, errors),
+        cohorts: section(&object, "cohorts", name::check, condition, errors),
+        holdouts: section(&object, "holdouts", name::check, holdout, errors),
+        layers: section(&object, "layers", name::check, layer, errors),
+        flags: section(&object, "flags", name::check_flag, flag, errors),
+        rollouts: section(&object, "rollouts", name::check, rollout, errors),
         digest: digest(node.canonical().as_bytes()),
     }
 }
@@ -116,20 +118,21 @@ fn format_version(object: &Object<'_>, isolation: Isolation, errors: &mut Errors
     let Some(version) = whole(node, &path, errors) else {
         return;
     };
-    // What is newer in it shows where it stands: in a flag that is isolated, or elsewhere as an error.
+    // Fields of a newer format are unknown fields: in a flag they isolate it, elsewhere they are
+    // errors.
     let may_be_newer = isolation == Isolation::Flags && version > FORMAT_VERSION;
     if version != FORMAT_VERSION && !may_be_newer {
         errors.add(
             &path,
             ErrorKind::Value,
-            &format_args!("is {version}, this Serin reads {FORMAT_VERSION}"),
+            &format_args!("is {version}, this version of Serin reads format {FORMAT_VERSION} only"),
         );
     }
 }
 
 fn deploy(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Deploy> {
     let object = Object::open(node, path, &["id", "gitSha"], errors)?;
-    Some(Deploy { id: object.text("id", errors), git_sha: object.text("gitSha", errors) })
+    Some(Deploy { id: object.string("id", errors), git_sha: object.string("gitSha", errors) })
 }
 
 fn holdout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Holdout {
@@ -146,44 +149,44 @@ fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Bucketing {
     object.map(|object| bucketing(&object, errors)).unwrap_or_default()
 }
 
-/// A map of named things: checks each name, reads each value.
-fn named<T>(
+/// Reads a section of the document: checks each name and reads each value.
+fn section<T>(
     object: &Object<'_>,
     field: &str,
     check: fn(&str, &Path<'_>, &mut Errors),
     read: fn(&Node, &Path<'_>, &mut Errors) -> T,
     errors: &mut Errors,
 ) -> NameMap<T> {
-    let mut things = NameMap::new();
+    let mut values = NameMap::new();
     let Some(node) = object.get(field) else {
-        return things;
+        return values;
     };
     let root = Path::Root;
     let path = root.key(field);
-    let Some(given) = entries(node, &path, errors) else {
-        return things;
+    let Some(members) = entries(node, &path, errors) else {
+        return values;
     };
-    for (name, value) in given {
+    for (name, value) in members {
         let here = path.key(name);
         check(name, &here, errors);
-        things.insert(name.clone(), read(value, &here, errors));
+        values.insert(name.clone(), read(value, &here, errors));
     }
-    things
+    values
 }
 
 fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Vec<UnitSource>> {
     let mut units = NameMap::new();
-    let Some(given) = entries(node, path, errors) else {
+    let Some(members) = entries(node, path, errors) else {
         return units;
     };
-    if given.len() > MAX_UNITS {
+    if members.len() > MAX_UNITS {
         errors.add(
             path,
             ErrorKind::Limit,
-            &format_args!("has {} units, at most {MAX_UNITS} are allowed", given.len()),
+            &format_args!("has {} units, at most {MAX_UNITS} are allowed", members.len()),
         );
     }
-    for (unit, value) in given {
+    for (unit, value) in members {
         let here = path.key(unit);
         name::check(unit, &here, errors);
         units.insert(unit.clone(), sources(value, &here, errors));
@@ -221,7 +224,7 @@ fn source(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<UnitSourc
     let object = Object::open(node, path, &KINDS, errors)?;
     let (kind, value) = object.only(&KINDS, errors)?;
     let here = path.key(kind);
-    let name = text(value, &here, errors)?;
+    let name = string(value, &here, errors)?;
     match kind {
         "jwt" | "query" if !name.is_empty() => {}
         _ => name::check_token(name, &here, errors),

@@ -1,4 +1,4 @@
-//! Reads flags.
+//! The reader of flags.
 
 use alloc::format;
 use alloc::string::String;
@@ -9,7 +9,7 @@ use super::matches::path_matches;
 use super::name;
 use super::node::Node;
 use super::progress::progress;
-use super::reader::{Object, entries, list, share, text, word, wrong_type};
+use super::reader::{Object, entries, keyword, list, share, string, wrong_type};
 use super::split::{bucketing, weights_with_past};
 use crate::error::{ErrorKind, Errors, Path};
 use crate::name_map::NameMap;
@@ -37,8 +37,9 @@ const KINDS: [(&str, FlagKind); 4] = [
 ];
 const STATES: [(&str, FlagState); 2] =
     [("enabled", FlagState::Enabled), ("disabled", FlagState::Disabled)];
-/// The most variants a flag may have, and the most rules.
+/// The maximum number of a flag's variants.
 const MAX_VARIANTS: usize = 256;
+/// The maximum number of a flag's rules.
 const MAX_RULES: usize = 1000;
 
 pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
@@ -46,19 +47,19 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
         return Flag::default();
     };
     let flag = Flag {
-        kind: object.get("kind").and_then(|node| word(node, &KINDS, &path.key("kind"), errors)),
-        owner: object.text("owner", errors),
-        purpose: object.text("purpose", errors),
-        expires: object.text("expires", errors),
+        kind: object.get("kind").and_then(|node| keyword(node, &KINDS, &path.key("kind"), errors)),
+        owner: object.string("owner", errors),
+        purpose: object.string("purpose", errors),
+        expires: object.string("expires", errors),
         state: object
             .get("state")
-            .and_then(|node| word(node, &STATES, &path.key("state"), errors))
+            .and_then(|node| keyword(node, &STATES, &path.key("state"), errors))
             .unwrap_or_default(),
         variants: object
             .required("variants", errors)
             .map(|node| variants(node, &path.key("variants"), errors))
             .unwrap_or_default(),
-        default_variant: object.required_text("defaultVariant", errors).unwrap_or_default(),
+        default_variant: object.required_string("defaultVariant", errors).unwrap_or_default(),
         requires: object
             .get("requires")
             .map(|node| requires(node, &path.key("requires"), errors))
@@ -69,17 +70,17 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
             .unwrap_or_default(),
         deliver: object.get("deliver").map(|node| deliver(node, &path.key("deliver"), errors)),
     };
-    housekeeping(&flag, path, errors);
+    check_lifecycle(&flag, path, errors);
     flag
 }
 
-/// A flag that is meant to go away says who answers for it and when it goes.
-fn housekeeping(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
+/// Checks the expiry date, and that a flag of a temporary kind has an owner and an expiry date.
+fn check_lifecycle(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
     if let Some(expires) = flag.expires.as_deref().filter(|text| Timestamp::parse(text).is_none()) {
         errors.add(
             &path.key("expires"),
             ErrorKind::Value,
-            &format_args!("{} is no date, write 2026-12-31", crate::error::quoted(expires)),
+            &format_args!("{} is not a date, write 2026-12-31", crate::error::quoted(expires)),
         );
     }
     let kind = match flag.kind {
@@ -99,19 +100,19 @@ fn housekeeping(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
 }
 
 fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Variant> {
-    let Some(given) = entries(node, path, errors) else {
+    let Some(members) = entries(node, path, errors) else {
         return NameMap::new();
     };
-    if given.is_empty() || given.len() > MAX_VARIANTS {
+    if members.is_empty() || members.len() > MAX_VARIANTS {
         errors.add(
             path,
             ErrorKind::Limit,
-            &format_args!("has {} variants, allowed are 1 to {MAX_VARIANTS}", given.len()),
+            &format_args!("has {} variants, allowed are 1 to {MAX_VARIANTS}", members.len()),
         );
     }
     let mut first: Option<(&str, &'static str)> = None;
     let mut variants = NameMap::new();
-    for (name, value) in given {
+    for (name, value) in members {
         let here = path.key(name);
         name::check(name, &here, errors);
         let (other, kind) = *first.get_or_insert((name, value.kind()));
@@ -121,7 +122,10 @@ fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Varian
             errors.add(
                 &here,
                 ErrorKind::Type,
-                &format_args!("is {}, but {other} is {kind}: a flag has one type", value.kind()),
+                &format_args!(
+                    "is {}, but {other} is {kind}: all variants of a flag have the same type",
+                    value.kind()
+                ),
             );
         }
         let variant = Variant { json: value.canonical(), item: structured_field::bare_item(value) };
@@ -151,7 +155,7 @@ fn rules(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
             &format_args!("has {} rules, at most {MAX_RULES} are allowed", items.len()),
         );
     }
-    // A rule that can't be read keeps its place, so that later paths still fit.
+    // A rule that cannot be read keeps its index, so that the paths of later rules are right.
     let unreadable =
         || Rule { name: None, when: None, layer: None, action: RuleAction::Serve(String::new()) };
     let read = |(index, item)| rule(item, &path.index(index), errors).unwrap_or_else(unreadable);
@@ -161,7 +165,7 @@ fn rules(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
 fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
     let known = ["name", "when", "layer", "serve", "split", "past", "ramp", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
-    let name = object.text("name", errors);
+    let name = object.string("name", errors);
     if let Some(name) = &name {
         name::check(name, &path.key("name"), errors);
     }
@@ -171,15 +175,17 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
     if kind != "split" {
         for field in ["unit", "salt", "past"].iter().filter(|field| object.get(field).is_some()) {
             let message = match kind {
-                _ if *field == "past" => "goes with split: the weights it had before".into(),
-                "ramp" => format!("belongs inside ramp: ramp: {{ {field}: … }}"),
-                _ => format!("serve needs no {field}: nothing is bucketed"),
+                _ if *field == "past" => {
+                    "needs split: it lists the split's previous weights".into()
+                }
+                "ramp" => format!("must be inside ramp, write ramp: {{ {field}: … }}"),
+                _ => format!("has no effect with serve, which does not bucket: remove {field}"),
             };
             errors.add(&path.key(field), ErrorKind::Conflict, &message);
         }
     }
     let action = match kind {
-        "serve" => RuleAction::Serve(text(value, &here, errors)?.into()),
+        "serve" => RuleAction::Serve(string(value, &here, errors)?.into()),
         "split" => RuleAction::Split {
             weights: weights_with_past(value, &object, path, errors),
             bucketing: bucketing(&object, errors),
@@ -193,7 +199,7 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
 fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction> {
     let known = ["variant", "share", "start", "steps", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
-    let variant = object.required_text("variant", errors);
+    let variant = object.required_string("variant", errors);
     if object.get("share").is_none() && object.get("steps").is_none() {
         errors.add(path, ErrorKind::Missing, &"needs share, or start and steps");
     }
@@ -204,18 +210,18 @@ fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction>
 
 fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LayerRange> {
     let object = Object::open(node, path, &["name", "range"], errors)?;
-    let name = object.required_text("name", errors);
+    let name = object.required_string("name", errors);
     let range = object.required("range", errors)?;
     let here = path.key("range");
     let bounds = list(range, &here, errors)?;
     let [from, to] = bounds else {
-        errors.add(&here, ErrorKind::Value, &"is not a range, write [0, 50]");
+        errors.add(&here, ErrorKind::Value, &"is not a range, write two shares such as [0, 50]");
         return None;
     };
     let from = share(from, &here.index(0), errors)?;
     let to = share(to, &here.index(1), errors)?;
     if from >= to {
-        errors.add(&here, ErrorKind::Value, &"is empty: it must end above where it begins");
+        errors.add(&here, ErrorKind::Value, &"is empty: the end must be greater than the start");
     }
     Some(LayerRange { name: name?, from, to })
 }
@@ -228,8 +234,8 @@ fn requires(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<(String, S
         let Some(object) = Object::open(item, &here, &["flag", "variant"], errors) else {
             continue;
         };
-        let flag = object.required_text("flag", errors);
-        let variant = object.required_text("variant", errors);
+        let flag = object.required_string("flag", errors);
+        let variant = object.required_string("variant", errors);
         required.extend(flag.zip(variant));
     }
     required

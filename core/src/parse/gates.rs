@@ -1,28 +1,28 @@
-//! Reads the gates of a rollout and what an abort does: `epoch`, `cooldown`, `gates` and `onAbort`.
+//! The reader of a rollout's abort policy: `epoch`, `cooldown`, `gates` and `onAbort`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::matches::{self, path_matches};
-use super::node::Node;
+use super::node::{Node, canonical_number};
 use super::progress::duration_ms;
-use super::reader::{Object, decimal, list, share, text, texts, whole, word};
+use super::reader::{Object, decimal, keyword, list, share, string, strings, whole};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::gate::{Edge, GateSettings, InferenceUnit, LatencySettings, Ratio};
 use crate::spec::{AbortPolicy, Gates, KpiEvent, Statuses};
 use crate::value::share::Share;
 
-/// The most cohorts that are judged by themselves: each one costs α and memory.
+/// The maximum number of cohorts that are judged separately: each one costs α and memory.
 pub(crate) const MAX_COHORTS: usize = 16;
 
-/// Reads the gates of a rollout, opened as `object`, and what an abort does.
+/// Reads the abort policy of the rollout that is opened as `object`.
 pub(crate) fn abort_policy(
     object: &Object<'_>,
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> AbortPolicy {
     let epoch = object.get("epoch").and_then(|node| whole(node, &path.key("epoch"), errors));
-    let cooldown = object.text("cooldown", errors);
+    let cooldown = object.string("cooldown", errors);
     let cooldown = cooldown.and_then(|text| duration_ms(&text, &path.key("cooldown"), errors));
     let gates = object.get("gates").and_then(|node| gates(node, &path.key("gates"), errors));
     let disables = object.get("onAbort").map(|node| on_abort(node, &path.key("onAbort"), errors));
@@ -37,7 +37,7 @@ pub(crate) fn abort_policy(
 fn on_abort(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     let Some(object) = Object::open(node, path, &["disable"], errors) else { return Vec::new() };
     let Some(flags) = object.required("disable", errors) else { return Vec::new() };
-    texts(flags, &path.key("disable"), errors).into_iter().map(String::from).collect()
+    strings(flags, &path.key("disable"), errors).into_iter().map(String::from).collect()
 }
 
 const GATES: [&str; 10] = [
@@ -74,7 +74,7 @@ fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
         promotion(node, &path.key("promotion"), &mut settings, errors);
     }
     if settings.excluded <= settings.tolerated {
-        let message = "the rate that promotion.exclude rules out has to be above errors.tolerate";
+        let message = "promotion.exclude must be greater than errors.tolerate";
         errors.add(path, ErrorKind::Conflict, &message);
     }
     let max_divergence = object.get("shadow").and_then(|node| {
@@ -93,7 +93,7 @@ fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
     })
 }
 
-/// Reads `errors`: which answers are errors, and how they are compared.
+/// Reads `errors`: which responses are errors, and how their rates are compared.
 fn error_gate(
     gates: &Object<'_>,
     path: &Path<'_>,
@@ -110,20 +110,20 @@ fn error_gate(
     let Some(object) = Object::open(node, &here, &FIELDS, errors) else { return default };
     let reader = Reader { object: &object, path: &here };
     if let Some(node) = object.get("unit") {
-        settings.unit = word(node, &UNITS, &here.key("unit"), errors).unwrap_or(settings.unit);
+        settings.unit = keyword(node, &UNITS, &here.key("unit"), errors).unwrap_or(settings.unit);
     }
     reader.ratio("tolerate", (1000, 100_000), &mut settings.tolerated, errors);
     reader.ratio("minRatio", (1000, 100_000), &mut settings.min_ratio, errors);
     reader.share("minDifference", &mut settings.min_difference, errors);
     reader.count("lateFaultErrors", &mut settings.late_fault_errors, errors);
     if (1..1000).contains(&settings.late_fault_errors) {
-        let message = format_args!("is {}, allowed are 0 for off and 1000 or more", {
+        let message = format_args!("is {}, allowed are 0 (off) and 1000 or more", {
             settings.late_fault_errors
         });
         errors.add(&here.key("lateFaultErrors"), ErrorKind::Value, &message);
         settings.late_fault_errors = 0;
     }
-    // A rate that is tolerated moves what promotion has to rule out.
+    // Promotion excludes a rate above the tolerated one.
     settings.excluded = settings.excluded.max(settings.tolerated.times(2000));
     statuses(&object, &here, default, errors)
 }
@@ -135,20 +135,22 @@ fn promotion(node: &Node, path: &Path<'_>, settings: &mut GateSettings, errors: 
     reader.ppm("alpha", &mut settings.promotion_alpha_ppm, errors);
 }
 
-/// Reads `latency`: how much slower is tolerated, in per cent, rounded down to whole counts.
+/// Reads `latency`: the tolerated slowdown in per cent, rounded down to whole steps of 2^(1/8).
 fn latency(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LatencySettings> {
     let object = Object::open(node, path, &["tolerate"], errors)?;
     let mut tolerance = 0;
     if let Some(node) = object.get("tolerate") {
         let here = path.key("tolerate");
-        let given = decimal(node, &here, errors)?.thousandths();
-        let counts = given.and_then(|thousandths| {
-            // Per cent in thousandths: 19 % is a ratio of 1.19.
+        let given = decimal(node, &here, errors)?;
+        let counts = given.thousandths().and_then(|thousandths| {
+            // In units of 0.001 %: 19 % slower is a ratio of 1.19, or 119,000.
             let ratio = u32::try_from(thousandths).ok()?.checked_add(100_000)?;
             (ratio <= 400_000).then(|| counts_within(ratio))
         });
         let Some(counts) = counts else {
-            errors.add(&here, ErrorKind::Value, &"must be 0 to 300 per cent in steps of 0.001");
+            let message =
+                format_args!("is {given}, allowed are 0 to 300 per cent in steps of 0.001");
+            errors.add(&here, ErrorKind::Value, &message);
             return None;
         };
         tolerance = counts;
@@ -156,10 +158,10 @@ fn latency(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LatencyS
     Some(LatencySettings { tolerance, edges: Edge::DEFAULT })
 }
 
-/// How many counts of 2^(1/8) a ratio (in 0.001 %) covers.
+/// The largest n with 2^(n/8) at most `ratio`, which is in units of 0.001 %; at most 16.
 fn counts_within(ratio: u32) -> u8 {
     let covers = |n: &u8| Edge::new(*n).is_some_and(|edge| edge.micros() <= u64::from(ratio) / 100);
-    // An edge lies at 2^(n/8) ms: 1,000 µs times the ratio.
+    // Edge n is at 2^(n/8) ms, which is 1,000 µs times the ratio.
     (1..=16).take_while(covers).last().unwrap_or(0)
 }
 
@@ -170,18 +172,19 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
     let methods = methods.map(|node| matches::methods(node, &path.key("methods"), errors));
     let paths = object.get("paths").map(|node| path_matches(node, &path.key("paths"), errors));
     if matches!(object.get("paths"), Some(Node::List(items)) if items.is_empty()) {
-        let message = "is an empty list and would match nothing, leave paths out to match all";
+        let message = "is an empty list, which matches nothing: leave paths out to match all";
         errors.add(&path.key("paths"), ErrorKind::Value, &message);
     }
-    let header = object.text("header", errors).map(|name| name.to_ascii_lowercase());
+    let header = object.string("header", errors).map(|name| name.to_ascii_lowercase());
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if let Some(name) = header.as_deref().filter(|name| name.is_empty() || !name.bytes().all(token))
     {
-        let message = format_args!("{} is no field name, write x-order", quoted(name));
+        let message =
+            format_args!("{} is not the name of a header field, write x-order", quoted(name));
         errors.add(&path.key("header"), ErrorKind::Value, &message);
     }
     if methods.is_none() && paths.is_none() && header.is_none() && object.get("status").is_none() {
-        let message = "needs methods, paths, status or header: what tells the event";
+        let message = "needs methods, paths, status or header, which define the KPI event";
         errors.add(path, ErrorKind::Missing, &message);
     }
     let mut tolerated = Ratio::ONE;
@@ -191,7 +194,8 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
     Some((KpiEvent { methods, paths, status, header }, tolerated))
 }
 
-/// A share of answers that may differ; with none or all there is nothing to judge.
+/// Reads the share of responses that may differ. 0 and 100 % are refused: no rate of them can be
+/// judged.
 fn divergence(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
     let given = share(node, path, errors)?;
     let judged = 1..=50_000;
@@ -204,7 +208,7 @@ fn divergence(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share
 }
 
 fn cohorts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
-    let names = texts(node, path, errors);
+    let names = strings(node, path, errors);
     if names.len() > MAX_COHORTS {
         let count = names.len();
         let message = format_args!("has {count} cohorts, at most {MAX_COHORTS} are allowed");
@@ -213,7 +217,7 @@ fn cohorts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     names.into_iter().map(String::from).collect()
 }
 
-/// Reads `status`: `5xx` for a class, `429` for one.
+/// Reads `status`: a list of classes such as `5xx` and of single statuses such as `429`.
 fn statuses(
     object: &Object<'_>,
     path: &Path<'_>,
@@ -225,32 +229,39 @@ fn statuses(
     let mut found = Statuses { classes: 0, codes: Vec::new() };
     for (index, item) in list(node, &here, errors).unwrap_or_default().iter().enumerate() {
         let here = here.index(index);
-        if let Node::Number(_) = item {
+        if let Node::Number(number) = item {
             let code = whole(item, &here, errors).and_then(|code| u16::try_from(code).ok());
             match code.filter(|code| (100..=599).contains(code)) {
                 Some(code) => found.codes.push(code),
                 None => {
-                    errors.add(&here, ErrorKind::Value, &"is no status, allowed are 100 to 599")
+                    let given = canonical_number(number);
+                    let message = format_args!("{given} is not a status, allowed are 100 to 599");
+                    errors.add(&here, ErrorKind::Value, &message);
                 }
             }
             continue;
         }
-        let Some(given) = text(item, &here, errors) else { continue };
+        let Some(given) = string(item, &here, errors) else { continue };
         match given.as_bytes() {
             [class @ b'1'..=b'5', b'x', b'x'] => found.classes |= 1 << class.saturating_sub(b'0'),
             _ => {
-                let message = format_args!("{} is no class, write 5xx or 429", quoted(given));
+                let message =
+                    format_args!("{} is not a class of statuses, write 5xx or 429", quoted(given));
                 errors.add(&here, ErrorKind::Value, &message);
             }
         }
     }
     if matches!(node, Node::List(items) if items.is_empty()) {
-        errors.add(&here, ErrorKind::Value, &"is an empty list, name a class (5xx) or a status");
+        errors.add(
+            &here,
+            ErrorKind::Value,
+            &"is an empty list, name a class such as 5xx or a status such as 429",
+        );
     }
     found
 }
 
-/// Reads optional numbers over their defaults.
+/// A reader of optional numbers, each of which replaces a default.
 struct Reader<'r> {
     object: &'r Object<'r>,
     path: &'r Path<'r>,
@@ -269,7 +280,7 @@ impl Reader<'_> {
         *into = given.map_or(*into, Share::millipercent);
     }
 
-    /// A chance in per cent, into millionths.
+    /// Reads a probability in per cent as parts per million.
     fn ppm(&self, field: &str, into: &mut u32, errors: &mut Errors) {
         let Some(node) = self.object.get(field) else { return };
         let here = self.path.key(field);
@@ -283,20 +294,20 @@ impl Reader<'_> {
         }
     }
 
-    /// How many times; the bounds are in thousandths.
-    fn ratio(&self, field: &str, (least, most): (u32, u32), into: &mut Ratio, errors: &mut Errors) {
+    /// Reads a ratio; the bounds are in thousandths.
+    fn ratio(&self, field: &str, (min, max): (u32, u32), into: &mut Ratio, errors: &mut Errors) {
         let Some(node) = self.object.get(field) else { return };
         let here = self.path.key(field);
         let Some(given) = decimal(node, &here, errors) else { return };
         let thousandths = given.thousandths().and_then(|number| u32::try_from(number).ok());
-        let within = thousandths.filter(|number| (least..=most).contains(number));
+        let within = thousandths.filter(|number| (min..=max).contains(number));
         match within.and_then(Ratio::from_thousandths) {
             Some(ratio) => *into = ratio,
             None => {
                 let bound = |number| Ratio::from_thousandths(number).unwrap_or(Ratio::ONE);
-                let (least, most) = (bound(least), bound(most));
+                let (min, max) = (bound(min), bound(max));
                 let message =
-                    format_args!("is {given}, allowed are {least} to {most} in steps of 0.001");
+                    format_args!("is {given}, allowed are {min} to {max} in steps of 0.001");
                 errors.add(&here, ErrorKind::Value, &message);
             }
         }

@@ -1,26 +1,29 @@
-//! Reads what requests match: methods, hosts and paths.
+//! The reader of methods, host patterns and path patterns.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::node::Node;
-use super::reader::{Object, list, text, texts, wrong_type};
+use super::reader::{Object, list, string, strings, wrong_type};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
 use crate::spec::{HostMatch, PathMatch};
 
-/// The most hosts and the most paths one rollout may match.
+/// The maximum number of hosts, and of paths, in one list.
 const MAX_MATCHES: usize = 1000;
 
 pub(crate) fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
-    let given = texts(node, path, errors);
+    let given = strings(node, path, errors);
     for method in &given {
         let plain = method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
         if method.is_empty() || !plain {
             errors.add(
                 path,
                 ErrorKind::Value,
-                &format_args!("{} is no method, write GET", quoted(method)),
+                &format_args!(
+                    "{} is not a method, write it in upper case such as GET",
+                    quoted(method)
+                ),
             );
         }
     }
@@ -31,18 +34,18 @@ pub(crate) fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) ->
     let Some(items) = list(node, path, errors) else {
         return Vec::new();
     };
-    bounded(items.len(), path, errors);
+    check_length(items.len(), path, errors);
     let mut hosts = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {
         let here = path.index(index);
-        let Some(given) = text(item, &here, errors) else {
+        let Some(given) = string(item, &here, errors) else {
             continue;
         };
         match host_match(given) {
             Some(host) => hosts.push(host),
             None => {
                 errors.add(&here, ErrorKind::Value, &format_args!(
-                    "{} is no host, write shop.example.com or *.example.com, without scheme, port or path",
+                    "{} is not a host, write shop.example.com or *.example.com, without scheme, port or path",
                     quoted(given)
                 ));
             }
@@ -66,24 +69,25 @@ fn host_match(text: &str) -> Option<HostMatch> {
     Some(if below { HostMatch::Below(name) } else { HostMatch::Exact(name) })
 }
 
-/// A list of paths: `"/feed"` and `{ prefix: /feed }` are one, `{ exact: /feed }` the other kind.
+/// Reads a list of path patterns: `"/feed"` and `{ prefix: /feed }` are prefixes, `{ exact: /feed
+/// }` is an exact path.
 pub(crate) fn path_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<PathMatch> {
     let Some(items) = list(node, path, errors) else {
         return Vec::new();
     };
-    bounded(items.len(), path, errors);
+    check_length(items.len(), path, errors);
     let read = |(index, item)| path_match(item, &path.index(index), errors);
     items.iter().enumerate().filter_map(read).collect()
 }
 
 fn path_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<PathMatch> {
     match node {
-        Node::Text(text) => Some(PathMatch::Prefix(pattern(text, path, errors)?)),
+        Node::String(text) => Some(PathMatch::Prefix(pattern(text, path, errors)?)),
         Node::Object(_) => {
             let object = Object::open(node, path, &["prefix", "exact"], errors)?;
             let (kind, value) = object.only(&["prefix", "exact"], errors)?;
             let here = path.key(kind);
-            let pattern = pattern(text(value, &here, errors)?, &here, errors)?;
+            let pattern = pattern(string(value, &here, errors)?, &here, errors)?;
             Some(if kind == "exact" {
                 PathMatch::Exact(pattern)
             } else {
@@ -95,10 +99,10 @@ fn path_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<PathM
 }
 
 fn pattern(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<String> {
-    const LONGEST: usize = 2048;
-    if !given.starts_with('/') || given.contains(['?', '#', '*']) || given.len() > LONGEST {
+    const MAX_BYTES: usize = 2048;
+    if !given.starts_with('/') || given.contains(['?', '#', '*']) || given.len() > MAX_BYTES {
         errors.add(path, ErrorKind::Value, &format_args!(
-            "{} is no path, write /feed: it begins with /, has no ?, # or * and at most {LONGEST} bytes",
+            "{} is not a path, write /feed: a path starts with /, has no ?, # or * and at most {MAX_BYTES} bytes",
             quoted(given)
         ));
         return None;
@@ -106,7 +110,8 @@ fn pattern(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<String> 
     Some(normalise(given.as_bytes()).into_owned())
 }
 
-fn bounded(count: usize, path: &Path<'_>, errors: &mut Errors) {
+/// Reports a list that is longer than [`MAX_MATCHES`].
+fn check_length(count: usize, path: &Path<'_>, errors: &mut Errors) {
     if count > MAX_MATCHES {
         errors.add(
             path,

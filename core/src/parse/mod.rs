@@ -1,4 +1,4 @@
-//! Text → [`Spec`](crate::spec::Spec): reads the whole document and notes every mistake.
+//! The reader: turns a JSON document into a [`Spec`](crate::spec::Spec) and reports every mistake.
 
 pub(crate) mod condition;
 pub(crate) mod document;

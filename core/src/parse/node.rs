@@ -1,4 +1,4 @@
-//! The document as a tree that remembers what `serde_json::Value` forgets: keys given twice.
+//! A JSON value that refuses keys given twice, which `serde_json::Value` accepts.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -9,8 +9,8 @@ use serde_json::Number;
 
 use crate::name_map::NameMap;
 
-/// Any JSON value. Keys are sorted, because a protobuf `Struct` does not keep their order and the
-/// same spec must mean the same wherever it comes from.
+/// A JSON value. Keys are sorted: a protobuf `Struct` does not keep their order, and a spec must
+/// mean the same in both forms.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Node {
     /// `null`.
@@ -20,7 +20,7 @@ pub enum Node {
     /// A number.
     Number(Number),
     /// A string.
-    Text(String),
+    String(String),
     /// An array.
     List(Vec<Node>),
     /// An object.
@@ -28,26 +28,26 @@ pub enum Node {
 }
 
 impl Node {
-    /// The value's type in the words of an error message.
+    /// The value's type with its article, for a message: `a string`, `an object`.
     pub fn kind(&self) -> &'static str {
         match self {
             Node::Null => "null",
             Node::Bool(_) => "a boolean",
             Node::Number(_) => "a number",
-            Node::Text(_) => "a text",
+            Node::String(_) => "a string",
             Node::List(_) => "a list",
             Node::Object(_) => "an object",
         }
     }
 
-    /// Canonical JSON: sorted keys, no spaces, integers without a fraction.
+    /// Appends canonical JSON: sorted keys, no spaces, whole numbers without a fraction.
     pub(crate) fn write_canonical(&self, out: &mut String) {
         match self {
             Node::Null => out.push_str("null"),
             Node::Bool(true) => out.push_str("true"),
             Node::Bool(false) => out.push_str("false"),
-            Node::Number(number) => out.push_str(&number_text(number)),
-            Node::Text(text) => write_json_text(text, out),
+            Node::Number(number) => out.push_str(&canonical_number(number)),
+            Node::String(text) => write_json_string(text, out),
             Node::List(items) => {
                 out.push('[');
                 for (index, item) in items.iter().enumerate() {
@@ -64,7 +64,7 @@ impl Node {
                     if index > 0 {
                         out.push(',');
                     }
-                    write_json_text(key, out);
+                    write_json_string(key, out);
                     out.push(':');
                     value.write_canonical(out);
                 }
@@ -73,7 +73,7 @@ impl Node {
         }
     }
 
-    /// [`Node::write_canonical`] as a new text.
+    /// Canonical JSON as a new string.
     pub(crate) fn canonical(&self) -> String {
         let mut out = String::new();
         self.write_canonical(&mut out);
@@ -81,33 +81,34 @@ impl Node {
     }
 }
 
-/// A number's text, the same for a whole number and for the double of a protobuf `Struct` that stands
-/// for it: `42.0` is `42`, and `1e16` is written out as far as whole numbers of JSON go.
-pub(crate) fn number_text(number: &Number) -> String {
+/// A number in canonical JSON. A whole number and the double that a protobuf `Struct` has in its
+/// place give the same string: `42.0` is `42`, and doubles below 2⁶⁴ are written without an
+/// exponent.
+pub(crate) fn canonical_number(number: &Number) -> String {
     if number.is_f64()
         && let Some(double) = number.as_f64()
-        && let Some(whole) = large(double)
+        && let Some(whole) = large_magnitude(double)
     {
         let sign = if double.is_sign_negative() { "-" } else { "" };
         return format!("{sign}{whole}");
     }
-    let mut text = number.to_string();
-    if let Some(whole) = text.strip_suffix(".0") {
-        text.truncate(whole.len());
+    let mut written = number.to_string();
+    if let Some(whole) = written.strip_suffix(".0") {
+        written.truncate(whole.len());
     }
-    text
+    written
 }
 
-/// The size of a double from 2⁵³ to below 2⁶⁴: each of them is whole.
-fn large(double: f64) -> Option<u64> {
+/// The magnitude of a double from 2⁵³ to below 2⁶⁴, all of which are whole; `None` for others.
+fn large_magnitude(double: f64) -> Option<u64> {
     let bits = double.to_bits();
     let shift = u32::try_from(((bits >> 52) & 0x7ff).checked_sub(1075)?).ok()?;
     let mantissa = (bits & 0x000f_ffff_ffff_ffff) | 0x0010_0000_0000_0000;
     if (1..=11).contains(&shift) { mantissa.checked_shl(shift) } else { None }
 }
 
-/// Appends `text` as a JSON string. What needs no escape is copied in one piece.
-pub fn write_json_text(text: &str, out: &mut String) {
+/// Appends `text` as a JSON string. Runs without escapes are copied in one piece.
+pub fn write_json_string(text: &str, out: &mut String) {
     out.push('"');
     let mut rest = text;
     while let Some((plain, escaped, behind)) = split_at_escape(rest) {
@@ -119,7 +120,8 @@ pub fn write_json_text(text: &str, out: &mut String) {
     out.push('"');
 }
 
-/// What is before the first byte that needs an escape, that byte, and what is behind it.
+/// Splits at the first byte that needs an escape: the part before it, the byte, and the part after
+/// it.
 fn split_at_escape(text: &str) -> Option<(&str, u8, &str)> {
     let needs_escape = |byte: &u8| matches!(byte, b'"' | b'\\') || byte.is_ascii_control();
     let index = text.as_bytes().iter().position(needs_escape)?;
@@ -174,11 +176,11 @@ impl<'de> Visitor<'de> for NodeVisitor {
     }
 
     fn visit_str<E>(self, value: &str) -> Result<Node, E> {
-        Ok(Node::Text(value.into()))
+        Ok(Node::String(value.into()))
     }
 
     fn visit_string<E>(self, value: String) -> Result<Node, E> {
-        Ok(Node::Text(value))
+        Ok(Node::String(value))
     }
 
     fn visit_seq<A: SeqAccess<'de>>(self, mut access: A) -> Result<Node, A::Error> {
@@ -211,7 +213,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn canonical_text_does_not_depend_on_order_or_spacing() {
+    fn canonical_json_does_not_depend_on_order_or_spacing() {
         let a: Node =
             serde_json::from_str(r#"{"b": 42.0, "a": ["x\u0001\"", null, true]}"#).unwrap();
         let b: Node = serde_json::from_str(r#"{"a":["x\u0001\"",null,true],"b":42}"#).unwrap();
@@ -219,10 +221,9 @@ mod tests {
         assert_eq!(b.canonical(), r#"{"a":["x\u0001\"",null,true],"b":42}"#);
     }
 
-    /// A whole number is its own double's text: of a document that came through a `Struct` the digest is the
-    /// same, and so is what it means.
+    /// A document that was sent as a `Struct` has the same digest and the same meaning.
     #[test]
-    fn whole_numbers_and_their_doubles_have_one_text() {
+    fn whole_numbers_and_their_doubles_have_the_same_canonical_form() {
         let one: u64 = 1;
         let whole = [
             0,
@@ -237,8 +238,8 @@ mod tests {
         ];
         for whole in whole {
             let (number, double) = (Number::from(whole), Number::from_f64(whole as f64).unwrap());
-            assert_eq!(number_text(&double), number_text(&number));
-            assert_eq!(number_text(&number), whole.to_string());
+            assert_eq!(canonical_number(&double), canonical_number(&number));
+            assert_eq!(canonical_number(&number), whole.to_string());
         }
         for (given, text) in [
             (-1.0, "-1"),
@@ -247,7 +248,7 @@ mod tests {
             (0.5, "0.5"),
             (18_446_744_073_709_551_616.0, "1.8446744073709552e+19"),
         ] {
-            assert_eq!(number_text(&Number::from_f64(given).unwrap()), text);
+            assert_eq!(canonical_number(&Number::from_f64(given).unwrap()), text);
         }
     }
 

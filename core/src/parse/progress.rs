@@ -1,25 +1,25 @@
-//! Reads shares that change by steps.
+//! The reader of a ramp: a fixed share, or a share that grows by steps.
 
 use alloc::vec::Vec;
 
 use super::node::Node;
-use super::reader::{Object, list, moment, share, text, word};
+use super::reader::{Object, keyword, list, share, string, timestamp};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::spec::{Hold, Progress, Step};
 use crate::value::duration;
 
-/// How a step ends: by the clock, or by the gate. The value says whether it is gated.
+/// The modes in which a step ends, each with whether the step waits for its gate.
 const MODES: [(&str, bool); 2] = [("auto", false), ("gate", true)];
-/// The most steps.
+/// The maximum number of steps.
 pub(crate) const MAX_STEPS: usize = 100;
 
-/// Reads `share`, or `start` and `steps`, of an object at `path`; `None` if neither is there.
+/// Reads `share`, or `start` and `steps`, of the object at `path`; `None` if it has neither.
 pub(crate) fn progress(
     object: &Object<'_>,
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<Progress> {
-    let start = object.get("start").and_then(|node| moment(node, &path.key("start"), errors));
+    let start = object.get("start").and_then(|node| timestamp(node, &path.key("start"), errors));
     match (object.get("share"), object.get("steps")) {
         (Some(_), Some(_)) => {
             let message = "has both share and steps, exactly one is allowed";
@@ -32,7 +32,7 @@ pub(crate) fn progress(
                 errors.add(
                     &path.key("start"),
                     ErrorKind::Conflict,
-                    &"goes with steps, not with share",
+                    &"is allowed with steps only, not with share",
                 );
             }
             share(node, &path.key("share"), errors).map(Progress::Fixed)
@@ -41,7 +41,7 @@ pub(crate) fn progress(
             let steps = steps(node, &path.key("steps"), errors);
             let timed = steps.iter().any(|step| matches!(step.hold, Hold::For(_)));
             if timed && object.get("start").is_none() {
-                let message = "needs start, the moment when the first step begins";
+                let message = "needs start, the time when the first step begins";
                 errors.add(path, ErrorKind::Missing, &message);
             }
             Some(Progress::Steps { start, steps })
@@ -61,42 +61,42 @@ fn steps(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Step> {
     items.iter().enumerate().filter_map(read).collect()
 }
 
-fn step(node: &Node, last: bool, path: &Path<'_>, errors: &mut Errors) -> Option<Step> {
+fn step(node: &Node, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Option<Step> {
     let object = Object::open(node, path, &["share", "hold", "mode"], errors)?;
     let given = object.required("share", errors);
     let share = given.and_then(|node| share(node, &path.key("share"), errors));
     let hold = match object.get("hold") {
         Some(node) => hold(node, &path.key("hold"), errors),
-        None if last => Some(Hold::Last),
+        None if is_last => Some(Hold::Last),
         None => {
-            let message = "needs hold: how long it lasts (10m, 1h30m), or manual";
+            let message = "needs hold, which is a duration such as 10m or 1h30m, or manual";
             errors.add(path, ErrorKind::Missing, &message);
             None
         }
     };
     let mode = object.get("mode");
-    let mode = mode.and_then(|node| word(node, &MODES, &path.key("mode"), errors));
+    let mode = mode.and_then(|node| keyword(node, &MODES, &path.key("mode"), errors));
     let gated = mode.unwrap_or_default();
     if gated && !matches!(hold, Some(Hold::For(_)) | None) {
-        let message = "gate goes with a hold of some time, as in hold: 10m";
+        let message = "gate needs a hold that is a duration, such as hold: 10m";
         errors.add(&path.key("mode"), ErrorKind::Conflict, &message);
     }
     Some(Step { share: share?, hold: hold?, gated })
 }
 
 fn hold(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {
-    let given = text(node, path, errors)?;
+    let given = string(node, path, errors)?;
     if given == "manual" {
         return Some(Hold::Manual);
     }
     duration_ms(given, path, errors).map(Hold::For)
 }
 
-/// Reads a span of time.
+/// Reads a duration as milliseconds.
 pub(crate) fn duration_ms(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
     let ms = duration::parse(given);
     if ms.is_none() {
-        let message = format_args!("{} is no span of time, write 10m, 1h30m or 2d", quoted(given));
+        let message = format_args!("{} is not a duration, write 10m, 1h30m or 2d", quoted(given));
         errors.add(path, ErrorKind::Value, &message);
     }
     ms

@@ -1,5 +1,5 @@
-//! A `google.protobuf.Struct` on the wire → [`Node`]. Envoy hands a plugin's configuration over like
-//! this when it was given as a Struct.
+//! The decoder of `google.protobuf.Struct`. Envoy passes a plugin's configuration in this form if
+//! its own configuration has it as a `Struct`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -8,14 +8,14 @@ use serde_json::Number;
 use super::node::Node;
 use crate::name_map::NameMap;
 
-/// As deep as the JSON reader goes.
+/// The maximum depth, which is the JSON reader's.
 const MAX_DEPTH: u32 = 128;
 
 /// The first byte of every Struct that is not empty: field 1, length-delimited.
 const FIRST_BYTE: u8 = 0x0a;
 
-/// Reads a Struct; `None` if the bytes are not one. JSON may begin with the same byte, a line feed,
-/// so ask only about what is no JSON.
+/// Decodes a `Struct`; `None` if the bytes are not one. JSON may begin with the same byte, a line
+/// feed, so callers try JSON first.
 pub(crate) fn decode(bytes: &[u8]) -> Option<Node> {
     if bytes.first() != Some(&FIRST_BYTE) {
         return None;
@@ -31,7 +31,7 @@ fn object(bytes: &[u8], depth: u32) -> Option<Node> {
         let (mut key, mut node) = (String::new(), Node::Null);
         for field in Fields(entry) {
             match field? {
-                (1, Wire::Bytes(text)) => key = text_of(text)?,
+                (1, Wire::Bytes(text)) => key = utf8(text)?,
                 (2, Wire::Bytes(bytes)) => node = value(bytes, depth)?,
                 _ => return None,
             }
@@ -49,7 +49,7 @@ fn value(bytes: &[u8], depth: u32) -> Option<Node> {
         node = match field? {
             (1, Wire::Varint(_)) => Node::Null,
             (2, Wire::Fixed64(bits)) => number(f64::from_bits(bits))?,
-            (3, Wire::Bytes(text)) => Node::Text(text_of(text)?),
+            (3, Wire::Bytes(text)) => Node::String(utf8(text)?),
             (4, Wire::Varint(value)) => Node::Bool(value != 0),
             (5, Wire::Bytes(fields)) => object(fields, depth)?,
             (6, Wire::Bytes(items)) => list(items, depth)?,
@@ -73,18 +73,18 @@ fn number(value: f64) -> Option<Node> {
     Number::from_f64(value).map(Node::Number)
 }
 
-fn text_of(bytes: &[u8]) -> Option<String> {
+fn utf8(bytes: &[u8]) -> Option<String> {
     core::str::from_utf8(bytes).ok().map(String::from)
 }
 
-/// A field's content.
+/// The content of a field, by its wire type.
 enum Wire<'b> {
     Varint(u64),
     Fixed64(u64),
     Bytes(&'b [u8]),
 }
 
-/// Field numbers and contents; ends with a `None` where the bytes are malformed.
+/// An iterator over field numbers and contents. Its last item is `None` if the bytes are malformed.
 struct Fields<'b>(&'b [u8]);
 
 impl<'b> Iterator for Fields<'b> {
@@ -141,7 +141,7 @@ impl<'b> Fields<'b> {
 mod tests {
     use super::*;
 
-    /// Encodes, for what the decoder must read back.
+    /// Encodes a `Struct`, which the decoder must decode to the same value.
     fn encode(node: &Node) -> Vec<u8> {
         fn field(tag: u8, content: &[u8]) -> Vec<u8> {
             let mut bytes = alloc::vec![tag << 3 | 2];
@@ -161,7 +161,7 @@ mod tests {
                     let bits = number.as_f64().unwrap().to_bits();
                     [&[0x11][..], &bits.to_le_bytes()].concat()
                 }
-                Node::Text(text) => field(3, text.as_bytes()),
+                Node::String(text) => field(3, text.as_bytes()),
                 Node::Bool(truth) => alloc::vec![0x20, u8::from(*truth)],
                 Node::Object(_) => field(5, &encode(node)),
                 Node::List(items) => {
@@ -182,14 +182,14 @@ mod tests {
         r#"{"formatVersion":1,"revision":42,"a":{"b":[1.5,"x",true,null,{}],"long":"LONG"}}"#;
 
     #[test]
-    fn reads_what_protobuf_writes() {
+    fn encoded_struct_is_decoded_to_the_same_value() {
         let json = JSON.replace("LONG", &"y".repeat(300));
         let node: Node = serde_json::from_str(&json).unwrap();
         assert_eq!(decode(&encode(&node)).unwrap().canonical(), node.canonical());
     }
 
     #[test]
-    fn what_is_no_struct_is_refused_without_harm() {
+    fn malformed_struct_is_refused_without_a_panic() {
         let node: Node = serde_json::from_str(JSON).unwrap();
         let bytes = encode(&node);
         for cut in 1..bytes.len() {

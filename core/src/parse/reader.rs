@@ -1,17 +1,18 @@
-//! Reading a [`Node`] piece by piece: every reader notes what is wrong and goes on.
+//! Readers of the values in a [`Node`]. Each reports a mistake and returns, so that reading goes
+//! on.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use super::node::{Node, number_text};
+use super::node::{Node, canonical_number};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
 use crate::name_map::NameMap;
 use crate::value::decimal::Decimal;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// An object whose fields are all known.
+/// An object with a fixed set of fields.
 pub(crate) struct Object<'n> {
     entries: &'n NameMap<Node>,
     path: &'n Path<'n>,
@@ -27,21 +28,22 @@ impl<'n> Object<'n> {
     ) -> Option<Self> {
         let entries = entries(node, path, errors)?;
         for key in entries.names().filter(|key| !known.contains(key)) {
-            let hint = match nearest(key, known) {
-                Some(name) => format!("unknown field, did you mean {name}?"),
+            let suggestion = nearest(key, known);
+            let message = match suggestion {
+                Some(_) => "unknown field".into(),
                 None => format!("unknown field, allowed here: {}", one_of(known.iter().copied())),
             };
-            errors.add(&path.key(key), ErrorKind::UnknownField, &hint);
+            errors.add_name(&path.key(key), ErrorKind::UnknownField, &message, key, suggestion);
         }
         Some(Self { entries, path })
     }
 
-    /// The field's value, if it is there.
+    /// The value of an optional field.
     pub(crate) fn get(&self, field: &str) -> Option<&'n Node> {
         self.entries.get(field)
     }
 
-    /// The field's value; reports its absence.
+    /// The value of a required field; reports a missing one.
     pub(crate) fn required(&self, field: &str, errors: &mut Errors) -> Option<&'n Node> {
         let node = self.entries.get(field);
         if node.is_none() {
@@ -54,7 +56,7 @@ impl<'n> Object<'n> {
         node
     }
 
-    /// The one field of `choices` that is there; reports none and several.
+    /// The one field of `choices` that the object has; reports none and several.
     pub(crate) fn only(
         &self,
         choices: &[&'static str],
@@ -81,18 +83,18 @@ impl<'n> Object<'n> {
         first
     }
 
-    /// An optional text.
-    pub(crate) fn text(&self, field: &str, errors: &mut Errors) -> Option<String> {
-        text(self.get(field)?, &self.path.key(field), errors).map(String::from)
+    /// The string of an optional field.
+    pub(crate) fn string(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        string(self.get(field)?, &self.path.key(field), errors).map(String::from)
     }
 
-    /// A required text.
-    pub(crate) fn required_text(&self, field: &str, errors: &mut Errors) -> Option<String> {
-        text(self.required(field, errors)?, &self.path.key(field), errors).map(String::from)
+    /// The string of a required field.
+    pub(crate) fn required_string(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        string(self.required(field, errors)?, &self.path.key(field), errors).map(String::from)
     }
 }
 
-/// The entries of an object with free keys.
+/// Reads an object whose keys are names.
 pub(crate) fn entries<'n>(
     node: &'n Node,
     path: &Path<'_>,
@@ -104,7 +106,7 @@ pub(crate) fn entries<'n>(
     }
 }
 
-/// The items of a list.
+/// Reads a list.
 pub(crate) fn list<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n [Node]> {
     match node {
         Node::List(items) => Some(items),
@@ -112,15 +114,15 @@ pub(crate) fn list<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> 
     }
 }
 
-/// A text.
-pub(crate) fn text<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
+/// Reads a string.
+pub(crate) fn string<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
     match node {
-        Node::Text(text) => Some(text),
-        other => wrong_type(other, "a text", path, errors),
+        Node::String(text) => Some(text),
+        other => wrong_type(other, "a string", path, errors),
     }
 }
 
-/// A boolean.
+/// Reads a boolean.
 pub(crate) fn boolean(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<bool> {
     match node {
         Node::Bool(value) => Some(*value),
@@ -128,76 +130,78 @@ pub(crate) fn boolean(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opti
     }
 }
 
-/// One text or a list of at least one: how operators take their operands.
-pub(crate) fn texts<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Vec<&'n str> {
+/// Reads one string or a list of at least one, which is the form of most operands.
+pub(crate) fn strings<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Vec<&'n str> {
     let Node::List(items) = node else {
         return match node {
-            Node::Text(text) => alloc::vec![text.as_str()],
+            Node::String(text) => alloc::vec![text.as_str()],
             other => {
-                wrong_type::<()>(other, "a text or a list of texts", path, errors);
+                wrong_type::<()>(other, "a string or a list of strings", path, errors);
                 Vec::new()
             }
         };
     };
     if items.is_empty() {
-        errors.add(path, ErrorKind::Value, &"is an empty list, at least one text is needed");
+        errors.add(path, ErrorKind::Value, &"is an empty list, at least one string is needed");
     }
-    let read = |(index, item)| text(item, &path.index(index), errors);
+    let read = |(index, item)| string(item, &path.index(index), errors);
     items.iter().enumerate().filter_map(read).collect()
 }
 
-/// A decimal number with at most nine fractional digits.
+/// Reads a decimal number with at most nine fractional digits.
 pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Decimal> {
     let Node::Number(number) = node else {
         return wrong_type(node, "a number", path, errors);
     };
-    let number = number_text(number);
-    let value = Decimal::parse(&number).or_else(|| small(&number));
+    let number = canonical_number(number);
+    let value = Decimal::parse(&number).or_else(|| decimal_with_exponent(&number));
     if value.is_none() {
         errors.add(
             path,
             ErrorKind::Value,
-            &format_args!("{number} has too many digits, at most nine after the point count"),
+            &format_args!(
+                "{number} has too many digits, allowed are 21 before the point and nine after it"
+            ),
         );
     }
     value
 }
 
-/// What is written 0.0000015 comes out of a double as `1.5e-6`.
-fn small(number: &str) -> Option<Decimal> {
+/// Reads a small decimal number with an exponent: a double prints 0.0000015 as `1.5e-6`.
+fn decimal_with_exponent(number: &str) -> Option<Decimal> {
     let (mantissa, exponent) = number.split_once("e-")?;
     let (sign, mantissa) = mantissa.strip_prefix('-').map_or(("", mantissa), |rest| ("-", rest));
     let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
-    // Nine digits count, so more zeros than these are too many.
+    // A decimal has nine fractional digits, so more zeros than that are too many.
     let zeros = usize::try_from(exponent.parse::<u64>().ok()?.checked_sub(1)?).ok()?;
     let zeros = "000000000".get(..zeros)?;
     Decimal::parse(&[sign, "0.", zeros, whole, fraction].concat())
 }
 
-/// A whole number from 0 to 2⁵³−1, the largest that every JSON tool keeps exactly.
+/// Reads a whole number from 0 to 2⁵³−1, the largest that every JSON tool keeps exactly.
 pub(crate) fn whole(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
-    const LARGEST: u64 = (1 << 53) - 1;
+    const MAX: u64 = (1 << 53) - 1;
     let Node::Number(number) = node else {
         return wrong_type(node, "a whole number", path, errors);
     };
-    let number = number_text(number);
-    let value = number.parse::<u64>().ok().filter(|value| *value <= LARGEST);
+    let number = canonical_number(number);
+    let value = number.parse::<u64>().ok().filter(|value| *value <= MAX);
     if value.is_none() {
         errors.add(
             path,
             ErrorKind::Value,
-            &format_args!("{number} is not a whole number from 0 to {LARGEST}"),
+            &format_args!("{number} is not a whole number from 0 to {MAX}"),
         );
     }
     value
 }
 
-/// A share in per cent, 0 to 100 in steps of 0.001.
+/// Reads a share in per cent, 0 to 100 in steps of 0.001.
 pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
     let Node::Number(number) = node else {
         return wrong_type(node, "a share in per cent", path, errors);
     };
-    let number = number_text(number);
+    let number = canonical_number(number);
     let share = Decimal::parse(&number).and_then(Share::from_percent);
     if share.is_none() {
         errors.add(
@@ -211,28 +215,31 @@ pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
     share
 }
 
-/// A moment in RFC 3339.
-pub(crate) fn moment(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Timestamp> {
-    let given = text(node, path, errors)?;
-    let moment = Timestamp::parse(given);
-    if moment.is_none() {
+/// Reads a timestamp in RFC 3339.
+pub(crate) fn timestamp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Timestamp> {
+    let given = string(node, path, errors)?;
+    let timestamp = Timestamp::parse(given);
+    if timestamp.is_none() {
         errors.add(
             path,
             ErrorKind::Value,
-            &format_args!("{} is no moment, write 2026-11-21T09:00:00Z (RFC 3339)", quoted(given)),
+            &format_args!(
+                "{} is not a timestamp, write 2026-11-21T09:00:00Z (RFC 3339)",
+                quoted(given)
+            ),
         );
     }
-    moment
+    timestamp
 }
 
-/// One of a few words.
-pub(crate) fn word<T: Copy>(
+/// Reads one of a fixed set of strings as the value that it stands for.
+pub(crate) fn keyword<T: Copy>(
     node: &Node,
     words: &[(&str, T)],
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<T> {
-    let given = text(node, path, errors)?;
+    let given = string(node, path, errors)?;
     let found = words.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
     if found.is_none() {
         let allowed = one_of(words.iter().map(|(name, _)| *name));
@@ -245,6 +252,7 @@ pub(crate) fn word<T: Copy>(
     found
 }
 
+/// Reports a value of another type than `wanted`.
 pub(crate) fn wrong_type<T>(
     node: &Node,
     wanted: &str,
@@ -255,20 +263,21 @@ pub(crate) fn wrong_type<T>(
     None
 }
 
-/// The candidate that `given` most likely meant: at most two edits away.
+/// The candidate that is nearest to `given`, at most two edits away; one edit for fewer than four
+/// characters.
 pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
-    const LONGEST: usize = 40;
-    if given.len() > LONGEST {
+    const MAX_BYTES: usize = 40;
+    if given.len() > MAX_BYTES {
         return None;
     }
     let allowed = if given.chars().count() < 4 { 1 } else { 2 };
-    let near = candidates.iter().filter(|candidate| candidate.len() <= LONGEST);
-    let scored = near.map(|candidate| (edits(given, candidate), *candidate));
-    scored.filter(|(edits, _)| *edits <= allowed).min().map(|(_, candidate)| candidate)
+    let near = candidates.iter().filter(|candidate| candidate.len() <= MAX_BYTES);
+    let scored = near.map(|candidate| (edit_distance(given, candidate), *candidate));
+    scored.filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)
 }
 
-/// Levenshtein's distance, ASCII case ignored.
-fn edits(a: &str, b: &str) -> usize {
+/// The Levenshtein distance of two strings, ignoring ASCII case.
+fn edit_distance(a: &str, b: &str) -> usize {
     let b: Vec<char> = b.chars().collect();
     let mut row: Vec<usize> = (0..=b.len()).collect();
     for (line, x) in a.chars().enumerate() {
@@ -297,7 +306,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn small_decimals_are_read_as_they_were_written() {
+    fn small_decimals_are_exact() {
         for (written, read) in [
             ("0.0000001", Some("0.0000001")),
             ("-0.0000015", Some("-0.0000015")),
@@ -316,7 +325,7 @@ mod tests {
     }
 
     #[test]
-    fn nearest_finds_typing_mistakes_only() {
+    fn nearest_finds_typos_only() {
         let known = ["suffix", "prefix", "equals", "lt", "lte"];
         assert_eq!(nearest("sufix", &known), Some("suffix"));
         assert_eq!(nearest("Equals", &known), Some("equals"));

@@ -1,4 +1,4 @@
-//! Reads rollouts and what they match.
+//! The reader of rollouts.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -9,7 +9,7 @@ use super::matches::{host_matches, methods, path_matches};
 use super::name;
 use super::node::Node;
 use super::progress::{duration_ms, progress};
-use super::reader::{Object, entries, list, share, whole, word};
+use super::reader::{Object, entries, keyword, list, share, whole};
 use super::split::{bucketing, weights_with_past};
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
@@ -33,7 +33,9 @@ const ROLLOUT: [&str; 15] = [
     "gates",
     "onAbort",
 ];
+/// The fields of which a rollout has at most one.
 const MODES: [&str; 3] = ["canary", "blueGreen", "split"];
+
 pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Rollout {
     let Some(object) = Object::open(node, path, &ROLLOUT, errors) else {
         return Rollout::default();
@@ -48,12 +50,12 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
             .required("arms", errors)
             .map(|node| arms(node, &path.key("arms"), errors))
             .unwrap_or_default(),
-        baseline: object.required_text("baseline", errors).unwrap_or_default(),
+        baseline: object.required_string("baseline", errors).unwrap_or_default(),
         mode: mode(&object, path, errors),
         shadow: object.get("shadow").and_then(|node| shadow(node, &path.key("shadow"), errors)),
         falls_back: object
             .get("fallback")
-            .and_then(|node| word(node, &[("baseline", true)], &path.key("fallback"), errors))
+            .and_then(|node| keyword(node, &[("baseline", true)], &path.key("fallback"), errors))
             .unwrap_or_default(),
         abort_policy: abort_policy(&object, path, errors),
         digest: digest(node.canonical().as_bytes()),
@@ -62,21 +64,22 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
 
 const COMPARE: [(&str, Compare); 3] =
     [("none", Compare::Nothing), ("status", Compare::Status), ("body", Compare::Body)];
-/// How many copies may be under way at once: the default and the most.
-const IN_FLIGHT: u32 = 16;
+/// The default number of shadow copies that may be in flight at once.
+const DEFAULT_IN_FLIGHT: u32 = 16;
+/// The maximum of that number.
 const MAX_IN_FLIGHT: u64 = 1000;
 
 fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
     let known = ["arm", "percent", "when", "methods", "compare", "maxInFlight"];
     let object = Object::open(node, path, &known, errors)?;
-    let arm = object.required_text("arm", errors);
+    let arm = object.required_string("arm", errors);
     let given = object.required("percent", errors);
     let percent = given.and_then(|node| share(node, &path.key("percent"), errors));
     let when = object.get("when").map(|node| condition(node, &path.key("when"), errors));
     let methods = object.get("methods").map(|node| methods(node, &path.key("methods"), errors));
     let compare = object
         .get("compare")
-        .and_then(|node| word(node, &COMPARE, &path.key("compare"), errors))
+        .and_then(|node| keyword(node, &COMPARE, &path.key("compare"), errors))
         .unwrap_or_default();
     let in_flight =
         object.get("maxInFlight").map(|node| in_flight(node, &path.key("maxInFlight"), errors));
@@ -86,12 +89,12 @@ fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
         when,
         methods: methods.unwrap_or_else(|| ["GET", "HEAD"].map(String::from).into()),
         compare,
-        max_in_flight: in_flight.unwrap_or(IN_FLIGHT),
+        max_in_flight: in_flight.unwrap_or(DEFAULT_IN_FLIGHT),
     })
 }
 
 fn in_flight(node: &Node, path: &Path<'_>, errors: &mut Errors) -> u32 {
-    let Some(given) = whole(node, path, errors) else { return IN_FLIGHT };
+    let Some(given) = whole(node, path, errors) else { return DEFAULT_IN_FLIGHT };
     if given == 0 || given > MAX_IN_FLIGHT {
         errors.add(
             path,
@@ -99,18 +102,18 @@ fn in_flight(node: &Node, path: &Path<'_>, errors: &mut Errors) -> u32 {
             &format_args!("is {given}, allowed are 1 to {MAX_IN_FLIGHT}"),
         );
     }
-    u32::try_from(given).unwrap_or(IN_FLIGHT)
+    u32::try_from(given).unwrap_or(DEFAULT_IN_FLIGHT)
 }
 
 fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
-    let Some(given) = entries(node, path, errors) else {
+    let Some(members) = entries(node, path, errors) else {
         return NameMap::new();
     };
-    if given.is_empty() {
+    if members.is_empty() {
         errors.add(path, ErrorKind::Value, &"is empty, at least the baseline's arm is needed");
     }
     let mut arms = NameMap::new();
-    for (arm_name, value) in given {
+    for (arm_name, value) in members {
         let here = path.key(arm_name);
         name::check(arm_name, &here, errors);
         let known = ["target", "schemaEpoch", "needsSchemaEpoch"];
@@ -118,7 +121,7 @@ fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
             arms.insert(arm_name.clone(), Arm::default());
             continue;
         };
-        let target = object.required_text("target", errors);
+        let target = object.required_string("target", errors);
         let mut epoch =
             |field| object.get(field).and_then(|node| whole(node, &here.key(field), errors));
         let (schema_epoch, needs_schema_epoch) = (epoch("schemaEpoch"), epoch("needsSchemaEpoch"));
@@ -133,7 +136,7 @@ fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
 
 fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {
     if object.get("past").is_some() && object.get("split").is_none() {
-        let message = "goes with split: the weights it had before";
+        let message = "needs split: it lists the split's previous weights";
         errors.add(&path.key("past"), ErrorKind::Conflict, &message);
     }
     if MODES.iter().all(|mode| object.get(mode).is_none()) {
@@ -154,7 +157,7 @@ fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {
 fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     let known = ["arm", "rings", "share", "start", "steps"];
     let object = Object::open(node, path, &known, errors)?;
-    let arm = object.text("arm", errors);
+    let arm = object.string("arm", errors);
     let given = object.get("share").or(object.get("steps"));
     let progress = progress(&object, path, errors);
     let mut rings = Vec::new();
@@ -172,9 +175,9 @@ fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
 
 fn blue_green(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     let object = Object::open(node, path, &["active", "pinSessions"], errors)?;
-    let pin = object.text("pinSessions", errors);
+    let pin = object.string("pinSessions", errors);
     let pin_ms = pin.and_then(|text| duration_ms(&text, &path.key("pinSessions"), errors));
-    let active = object.required_text("active", errors)?;
+    let active = object.required_string("active", errors)?;
     Some(Mode::BlueGreen { active, pin_ms: pin_ms.unwrap_or_default() })
 }
 
@@ -193,7 +196,7 @@ fn route_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> RouteMatch 
                 &path.key(field),
                 ErrorKind::Value,
                 &format_args!(
-                    "is an empty list and would match nothing, leave {field} out to match all"
+                    "is an empty list, which matches nothing: leave {field} out to match all"
                 ),
             );
         }

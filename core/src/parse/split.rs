@@ -1,4 +1,4 @@
-//! Reads splits: who is bucketed, and the weights.
+//! The reader of splits: the bucketing and the weights.
 
 use super::node::Node;
 use super::reader::{Object, entries, list, share};
@@ -8,7 +8,7 @@ use crate::spec::{Bucketing, Weights};
 use crate::value::decimal::Decimal;
 use crate::value::share::Share;
 
-/// `split` and the `past` beside it.
+/// Reads `split` and the `past` of the same object.
 pub(crate) fn weights_with_past(
     split: &Node,
     object: &Object<'_>,
@@ -28,22 +28,22 @@ pub(crate) fn weights_with_past(
     Weights { now, past: past.iter().enumerate().map(read).collect() }
 }
 
-/// `unit` and `salt` of anything that buckets.
+/// Reads `unit` and `salt`.
 pub(crate) fn bucketing(object: &Object<'_>, errors: &mut Errors) -> Bucketing {
-    Bucketing { unit: object.text("unit", errors), salt: object.text("salt", errors) }
+    Bucketing { unit: object.string("unit", errors), salt: object.string("salt", errors) }
 }
 
-/// NameMap weights in per cent that sum to 100.
+/// Reads weights by name, in per cent; they must sum to 100.
 fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> {
-    let Some(given) = entries(node, path, errors) else {
+    let Some(members) = entries(node, path, errors) else {
         return NameMap::new();
     };
     let mut weights = NameMap::new();
-    for (name, value) in given {
+    for (name, value) in members {
         let weight = share(value, &path.key(name), errors).unwrap_or_default();
         weights.insert(name.clone(), weight);
     }
-    let all_numbers = given.values().all(|value| matches!(value, Node::Number(_)));
+    let all_numbers = members.values().all(|value| matches!(value, Node::Number(_)));
     let sum = weights
         .values()
         .fold(0_u64, |sum, weight| sum.saturating_add(weight.millipercent().into()));

@@ -1,35 +1,36 @@
-//! How a rule or a rollout gives buckets out at one moment.
+//! The allocation of buckets by a rule or rollout at one point in time, for tools that compare
+//! plans.
 
 use super::{ArmId, Bucketing, Mode, Ranges, Rollout, Rule, RuleAction, VariantId};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
-/// Which buckets get which variant or arm, whoever conditions, rings, pins and overrides choose. It is
-/// for tools that compare plans; deciding does not use it.
+/// The variant or arm that each bucket gets, without regard to conditions, rings, pins and
+/// overrides. Deciding does not use it.
 #[derive(Clone, Copy, Debug)]
 pub enum Allocation<'p, T> {
-    /// The same for every bucket.
+    /// Every bucket gets the same.
     Everyone(T),
-    /// One thing for the buckets below a share. The others go to the next rule or to the baseline.
+    /// The buckets of a share get `to`. The others go to the next rule or to the baseline.
     Share {
-        /// What the share gets.
+        /// The variant or arm of the share.
         to: T,
-        /// How large it is.
+        /// The share, counted from bucket 0.
         share: Share,
-        /// Who is bucketed.
+        /// The hash inputs of the buckets.
         bucketing: &'p Bucketing,
     },
-    /// Each range of buckets has its own.
+    /// Each range of buckets gets its own variant or arm.
     Split {
         /// The ranges.
         ranges: &'p Ranges<T>,
-        /// Who is bucketed.
+        /// The hash inputs of the buckets.
         bucketing: &'p Bucketing,
     },
 }
 
 impl Rule {
-    /// What buckets get of this rule at `now`, by the clock alone.
+    /// The allocation of this rule at `now`: steps are ended by the clock alone, not by gates.
     pub fn allocation(&self, now: Timestamp) -> Allocation<'_, VariantId> {
         match &self.action {
             RuleAction::Serve(variant) => Allocation::Everyone(*variant),
@@ -43,7 +44,7 @@ impl Rule {
 }
 
 impl Rollout {
-    /// What buckets get of this rollout at `now`, by the clock alone.
+    /// The allocation of this rollout at `now`: steps are ended by the clock alone, not by gates.
     pub fn allocation(&self, now: Timestamp) -> Allocation<'_, ArmId> {
         match &self.mode {
             Mode::Fixed(arm) | Mode::Pinned { active: arm, .. } => Allocation::Everyone(*arm),

@@ -1,4 +1,4 @@
-//! Flags, resolved.
+//! The flags and holdouts of a plan.
 
 use alloc::boxed::Box;
 
@@ -7,7 +7,7 @@ use crate::schedule::Schedule;
 use crate::spec::FlagState;
 use crate::value::share::Share;
 
-/// A flag.
+/// A compiled flag.
 #[derive(Clone, Debug)]
 pub struct Flag {
     pub(crate) name: Box<str>,
@@ -15,15 +15,16 @@ pub struct Flag {
     pub(crate) variants: Box<[Variant]>,
     pub(crate) default_variant: VariantId,
     pub(crate) requires: Box<[(FlagId, VariantId)]>,
-    /// Whether holdouts leave it alone.
+    /// Whether holdouts apply to it.
     pub(crate) held_out: bool,
     pub(crate) rules: Box<[Rule]>,
-    /// Rollouts whose abort turns it off.
+    /// The rollouts whose abort turns it off.
     pub(crate) disabled_by: Box<[RolloutId]>,
     pub(crate) needs: Needs,
 }
 
-/// A group that flags for release and experiment leave alone.
+/// A holdout: a share of the units that keeps the default of every flag except those of kind `ops`
+/// and `permission`.
 #[derive(Clone, Debug)]
 pub struct Holdout {
     pub(crate) name: Box<str>,
@@ -37,7 +38,7 @@ impl Holdout {
         &self.name
     }
 
-    /// Who is bucketed.
+    /// The hash inputs of the buckets.
     pub fn bucketing(&self) -> &Bucketing {
         &self.bucketing
     }
@@ -48,7 +49,7 @@ impl Holdout {
     }
 }
 
-/// A part of a layer.
+/// A range of a layer's buckets.
 #[derive(Clone, Debug)]
 pub struct LayerRange {
     pub(crate) bucketing: Bucketing,
@@ -57,17 +58,17 @@ pub struct LayerRange {
 }
 
 impl LayerRange {
-    /// Who is bucketed.
+    /// The hash inputs of the buckets.
     pub fn bucketing(&self) -> &Bucketing {
         &self.bucketing
     }
 
-    /// Where the part begins, as the share of units before it.
+    /// The start of the range, inclusive, as the share of units before it.
     pub fn from(&self) -> Share {
         self.from
     }
 
-    /// Where the part ends, as the share of units up to there.
+    /// The end of the range, exclusive, as the share of units before it.
     pub fn to(&self) -> Share {
         self.to
     }
@@ -84,6 +85,7 @@ impl Flag {
         &self.variants
     }
 
+    /// Whether a rule has steps that depend on the time.
     pub(crate) fn needs_time(&self) -> bool {
         self.rules.iter().any(|rule| match &rule.action {
             RuleAction::Ramp { schedule, .. } => schedule.needs_time(),
@@ -102,12 +104,12 @@ impl Flag {
     }
 }
 
-/// A value that a flag can take.
+/// A variant: a named value of a flag.
 #[derive(Clone, Debug)]
 pub struct Variant {
     pub(crate) name: Box<str>,
     pub(crate) json: Box<str>,
-    /// `flag=item`, as `serin-flags` carries it.
+    /// The member `flag=item` of the header field `serin-flags`.
     pub(crate) member: Box<str>,
 }
 
@@ -123,7 +125,7 @@ impl Variant {
     }
 }
 
-/// A rule of a flag.
+/// A compiled rule of a flag.
 #[derive(Clone, Debug)]
 pub struct Rule {
     pub(crate) name: Box<str>,
@@ -138,12 +140,12 @@ impl Rule {
         &self.name
     }
 
-    /// The part of a layer that the rule is for, if it is in one.
+    /// The range of a layer that the rule is limited to, if it is in a layer.
     pub fn layer(&self) -> Option<&LayerRange> {
         self.layer.as_ref()
     }
 
-    /// Who is bucketed; `None` if the rule serves one variant to everyone.
+    /// The hash inputs of the rule's buckets; `None` if it serves one variant to everyone.
     pub fn bucketing(&self) -> Option<&Bucketing> {
         match &self.action {
             RuleAction::Serve(_) => None,
@@ -154,7 +156,7 @@ impl Rule {
     }
 }
 
-/// What a rule serves.
+/// The action of a rule that applies.
 #[derive(Clone, Debug)]
 pub(crate) enum RuleAction {
     Serve(VariantId),

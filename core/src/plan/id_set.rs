@@ -1,8 +1,8 @@
-//! A small set of positions.
+//! A small set of ids.
 
 use alloc::vec::Vec;
 
-/// Sorted, without repetitions.
+/// A set of ids as a sorted list.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct IdSet(Vec<u32>);
 

@@ -1,4 +1,4 @@
-//! What a plan's decisions look at.
+//! The inputs of a plan: the facts about a request that its decisions read.
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -6,21 +6,21 @@ use core::cmp::Ordering;
 
 use crate::attribute::Attribute;
 
-/// An input's position in the plan.
+/// The id of an input in a plan.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct InputId(pub(crate) u32);
 
-/// One thing to know about a request. The first three are in the header block, the others come
-/// from the host: their order says so.
+/// A fact about a request. The first three kinds are in the header block, the host fetches the
+/// others; the order of the variants sorts the former first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Input {
-    /// A header field, name in lower case.
+    /// A header field; its name in lower case.
     Header(Box<str>),
     /// A cookie.
     Cookie(Box<str>),
     /// A query parameter.
     Query(Box<str>),
-    /// A claim of a verified token: a text as it is, a number or boolean as JSON writes it.
+    /// A claim of a verified token: a string as it is, a number or boolean as in JSON.
     Jwt(Box<str>),
     /// The client's address, with or without a port.
     Ip,
@@ -32,12 +32,13 @@ pub enum Input {
     City,
     /// The number of the client's autonomous system.
     Asn,
-    /// The data centre that took the request.
+    /// The code of the data centre that received the request.
     Colo,
 }
 
 impl Input {
-    /// The input behind an attribute; `None` for those that are no input of their own.
+    /// The input of an attribute; `None` for attributes that are derived from the request line, a
+    /// unit or the clock.
     pub(crate) fn of(attribute: &Attribute) -> Option<Input> {
         Some(match attribute {
             Attribute::Header(name) => Input::Header(name.as_str().into()),
@@ -58,24 +59,24 @@ impl Input {
         })
     }
 
-    /// Whether [`crate::Facts::of_request`] finds it in the header block.
+    /// Whether it is in the header block, where [`crate::Facts::of_request`] finds it.
     pub(crate) fn is_in_headers(&self) -> bool {
         matches!(self, Input::Header(_) | Input::Cookie(_) | Input::Query(_))
     }
 }
 
-/// An input that the host fetches by its own means.
+/// An input that the host must fetch.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct HostInput<'p> {
     pub(crate) id: InputId,
-    /// What it is.
+    /// The input.
     pub(crate) kind: &'p Input,
 }
 
-/// A plan's inputs, indexed for reading a header block in one pass.
+/// The inputs of a plan, indexed so that a header block is read in one pass.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Inputs {
-    /// Sorted; an [`InputId`] is a position here.
+    /// Sorted; an [`InputId`] is an index here.
     all: Box<[Input]>,
     /// Names and ids, sorted by name.
     pub(crate) headers: Box<[(Box<str>, InputId)]>,
@@ -87,7 +88,7 @@ pub(crate) struct Inputs {
 }
 
 impl Inputs {
-    /// From a sorted list without duplicates.
+    /// Indexes a sorted list without duplicates. `time` is whether decisions depend on the time.
     pub(crate) fn new(all: Vec<Input>, time: bool) -> Inputs {
         let named = |pick: fn(&Input) -> Option<&Box<str>>| -> Box<[(Box<str>, InputId)]> {
             let ids = all.iter().zip(0_u32..);
@@ -104,7 +105,7 @@ impl Inputs {
         }
     }
 
-    /// An input's id, if any decision looks at it.
+    /// The id of an input; `None` if no decision reads it.
     pub(crate) fn id(&self, input: &Input) -> Option<InputId> {
         let index = self.all.binary_search(input).ok()?;
         u32::try_from(index).ok().map(InputId)
@@ -115,7 +116,7 @@ impl Inputs {
         Some(HostInput { id, kind })
     }
 
-    /// A header field's id; its name may be in any case.
+    /// The id of a header field, whose name may be in any case.
     pub(crate) fn header(&self, name: &[u8]) -> Option<InputId> {
         find(&self.headers, |known| compare_lower(known.as_bytes(), name))
     }

@@ -1,4 +1,5 @@
-//! The resolved spec: every name an index, every value parsed, nothing left to go wrong.
+//! The plan: a spec with every name resolved to an index and every value parsed, so that deciding
+//! cannot fail.
 
 mod allocation;
 mod flag;
@@ -33,7 +34,7 @@ use crate::hash::{Bucket, Purpose};
 use crate::spec::Deploy;
 use crate::value::share::Share;
 
-/// What [`crate::decide()`] works on: immutable, made from a [`Spec`](crate::Spec) only.
+/// A compiled [`Spec`](crate::Spec), which [`crate::decide()`] evaluates. It is immutable.
 #[derive(Clone, Debug)]
 pub struct Plan {
     pub(crate) revision: u64,
@@ -47,8 +48,8 @@ pub struct Plan {
     pub(crate) rollouts: Box<[Rollout]>,
     pub(crate) routes: RouteIndex,
     pub(crate) deliveries: PathIndex,
-    /// The most flags that any path delivers.
-    pub(crate) most_delivered: usize,
+    /// The maximum number of flags that one path delivers.
+    pub(crate) max_delivered: usize,
     pub(crate) isolated: Errors,
 }
 
@@ -60,17 +61,18 @@ macro_rules! id {
 
         impl $name {
             #[allow(dead_code)]
-            /// From a position; plans are bounded far below `u32::MAX` parts.
+            /// The id of an index. Lists in a plan are far shorter than `u32::MAX`.
             pub(crate) fn new(index: usize) -> Self {
                 Self(u32::try_from(index).unwrap_or(u32::MAX))
             }
 
-            /// The id of a position in the plan's list: an id that the plan does not have finds nothing.
+            /// The id of an index in the plan's list. Looking up an id that the plan does not have
+            /// gives `None`.
             pub fn from_index(index: usize) -> Self {
                 Self::new(index)
             }
 
-            /// The position in the plan's list, from 0, in the order of names.
+            /// The index in the plan's list, from 0, in the order of names.
             pub fn index(self) -> usize {
                 usize::try_from(self.0).unwrap_or(usize::MAX)
             }
@@ -79,34 +81,34 @@ macro_rules! id {
 }
 
 id!(
-    /// A unit of a plan.
+    /// The id of a unit in a plan.
     UnitId
 );
 id!(
-    /// A cohort of a plan.
+    /// The id of a cohort in a plan.
     CohortId
 );
 id!(
-    /// A flag of a plan.
+    /// The id of a flag in a plan.
     FlagId
 );
 id!(
-    /// A variant of a flag.
+    /// The id of a variant in a flag.
     VariantId
 );
 id!(
-    /// A rollout of a plan.
+    /// The id of a rollout in a plan.
     RolloutId
 );
 id!(
-    /// An arm of a rollout.
+    /// The id of an arm in a rollout.
     ArmId
 );
 
 impl Plan {
-    /// The mistakes in flags that are isolated; empty but for specs that ask for isolation. Such a flag
-    /// has its default variant and the error code `PARSE_ERROR`, or is missing if its default can't be
-    /// read.
+    /// The mistakes in isolated flags; empty unless the spec asks for isolation. An isolated flag
+    /// has its default variant and the error code `PARSE_ERROR`. It is missing if it has no usable
+    /// default.
     pub fn isolated(&self) -> &Errors {
         &self.isolated
     }
@@ -116,13 +118,14 @@ impl Plan {
         self.revision
     }
 
-    /// XXH3-64 of the spec's canonical JSON (sorted keys, no spaces, whole numbers without a point)
-    /// as 16 hex digits: equal for equal documents, however they are written.
+    /// The digest: XXH3-64 of the spec's canonical JSON (sorted keys, no spaces, whole numbers
+    /// without a point) as 16 hex digits. Documents that differ in spacing and order only have the
+    /// same digest.
     pub fn digest(&self) -> &str {
         &self.digest
     }
 
-    /// Which deploy the spec belongs to.
+    /// The deploy that the spec belongs to.
     pub fn deploy(&self) -> &Deploy {
         &self.deploy
     }
@@ -172,7 +175,7 @@ impl Plan {
         self.flags.binary_search_by(|flag| (*flag.name).cmp(name)).ok().map(FlagId::new)
     }
 
-    /// An arm by the names of its rollout and its own.
+    /// An arm by the name of its rollout and its own name.
     pub fn arm_named(&self, rollout: &str, arm: &str) -> Option<(RolloutId, ArmId)> {
         let index = self.rollouts.binary_search_by(|known| (*known.name).cmp(rollout)).ok()?;
         let arms = self.rollouts.get(index)?.arms();
@@ -180,7 +183,7 @@ impl Plan {
         Some((RolloutId::new(index), ArmId::new(arm)))
     }
 
-    /// A variant by the names of its flag and its own.
+    /// A variant by the name of its flag and its own name.
     pub fn variant_named(&self, flag: &str, variant: &str) -> Option<(FlagId, VariantId)> {
         let id = self.flag_named(flag)?;
         let variants = self.flag(id)?.variants();
@@ -192,34 +195,34 @@ impl Plan {
         self.cohorts.get(id.index())
     }
 
-    /// Whether any decision of this plan looks at the clock.
+    /// Whether any decision of this plan depends on the time.
     pub fn needs_time(&self) -> bool {
         self.inputs.time
     }
 
-    /// Whether any decision may look at a claim of a verified token.
+    /// Whether any decision of this plan may depend on a claim of a verified token.
     pub fn needs_claims(&self) -> bool {
         self.inputs.claims
     }
 }
 
-/// What evaluating something may look at beyond the header block.
+/// The facts beyond the header block that evaluating a flag or rollout may read.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Needs {
-    /// Of [`InputId`]s.
+    /// The [`InputId`]s that the host must fetch.
     pub(crate) host_inputs: IdSet,
-    /// Of [`UnitId`]s.
+    /// The [`UnitId`]s with anonymous ids.
     pub(crate) anonymous: IdSet,
 }
 
-/// Who is bucketed.
+/// A unit: the identity that is bucketed, such as a user, tenant or session.
 #[derive(Clone, Debug)]
 pub struct Unit {
     pub(crate) name: Box<str>,
     pub(crate) sources: Box<[Source]>,
 }
 
-/// Where a unit's value may be.
+/// A source of a unit's value. The first source with a value counts.
 #[derive(Clone, Debug)]
 pub(crate) enum Source {
     Input(InputId),
@@ -232,7 +235,7 @@ impl Unit {
         &self.name
     }
 
-    /// The cookie that keeps this unit's anonymous ids, if it has such ids.
+    /// The name of the cookie with this unit's anonymous ids, if it has such ids.
     pub fn anonymous_cookie(&self) -> Option<&str> {
         match self.sources.last() {
             Some(Source::Anonymous { name, .. }) => Some(name),
@@ -262,7 +265,7 @@ pub(crate) enum Condition {
     Test(Box<Test>),
 }
 
-/// An attribute and what it must pass.
+/// A test of an attribute: all operators must hold.
 #[derive(Clone, Debug)]
 pub(crate) struct Test {
     pub(crate) attribute: Attribute,
@@ -270,7 +273,7 @@ pub(crate) struct Test {
     pub(crate) operators: Box<[Operator]>,
 }
 
-/// Where an attribute's value is among the facts.
+/// The location of an attribute's value among the facts.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Slot {
     Input(InputId),
@@ -281,7 +284,7 @@ pub(crate) enum Slot {
     Time,
 }
 
-/// Who is bucketed, for what, and with which salt.
+/// The inputs of the hash that gives a bucket: unit, purpose and salt.
 #[derive(Clone, Debug)]
 pub struct Bucketing {
     pub(crate) unit: UnitId,
@@ -295,7 +298,7 @@ impl Bucketing {
         self.unit
     }
 
-    /// What the buckets are for.
+    /// The purpose of the buckets.
     pub fn purpose(&self) -> Purpose {
         self.purpose
     }
@@ -306,7 +309,7 @@ impl Bucketing {
     }
 }
 
-/// Ranges of buckets that share out all 100,000, in order.
+/// A partition of the 100,000 buckets into ranges, in order.
 #[derive(Clone, Debug)]
 pub struct Ranges<T> {
     pub(crate) list: Box<[Range<T>]>,
@@ -317,18 +320,19 @@ pub struct Ranges<T> {
 pub(crate) struct Range<T> {
     pub(crate) start: u32,
     pub(crate) end: u32,
-    /// Of all ranges that lead to the same.
+    /// The total share of all ranges with the same `to`.
     pub(crate) weight: Share,
     pub(crate) to: T,
 }
 
 impl<T: Copy> Ranges<T> {
-    /// The buckets' numbers, 0 to 99,999 in order, and what each range of them gets.
+    /// The ranges of bucket numbers, from 0 to 99,999 in order, each with the arm or variant that
+    /// it gets.
     pub fn iter(&self) -> impl Iterator<Item = (core::ops::Range<u32>, T)> {
         self.list.iter().map(|range| (range.start..range.end, range.to))
     }
 
-    /// The range a bucket lies in.
+    /// The range that contains a bucket.
     #[inline]
     pub(crate) fn find(&self, bucket: Bucket) -> Option<Range<T>> {
         self.list.iter().find(|range| bucket.number() < range.end).copied()

@@ -1,4 +1,5 @@
-//! Paths → numbers, by a walk along the path's segments: as long as the path, whatever the count.
+//! An index from path patterns to numbers. A lookup walks the segments of the path, so its cost
+//! does not depend on the number of patterns.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -6,7 +7,7 @@ use alloc::vec::Vec;
 
 use crate::spec::PathMatch;
 
-/// A tree of path segments in one list; the first node is the root.
+/// A tree of path segments, stored as one list whose first node is the root.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct PathIndex {
     nodes: Box<[Node]>,
@@ -14,23 +15,23 @@ pub(crate) struct PathIndex {
 
 #[derive(Clone, Debug, Default)]
 struct Node {
-    /// Sorted by segment; the number is a position in the list.
+    /// Sorted by segment; the number is the index of the child in the list.
     children: Box<[(Box<str>, usize)]>,
-    /// What covers this path and all below it.
+    /// Numbers of prefixes that end here.
     below: Box<[u32]>,
-    /// What covers this path alone.
+    /// Numbers of exact patterns that end here.
     exact: Box<[u32]>,
 }
 
 impl PathIndex {
-    /// Visits what covers a path, from the least to the most specific: prefixes from the root
-    /// down, then exact ones. Lists may be empty.
+    /// Visits the numbers that match a path, from the least to the most specific pattern: prefixes
+    /// from the root down, then exact patterns. Lists may be empty.
     pub(crate) fn walk<'i>(&'i self, path: &str, mut visit: impl FnMut(&'i [u32])) {
         let Some(mut node) = self.nodes.first() else {
             return;
         };
         visit(&node.below);
-        // Nothing but "everywhere" is common, and then the path need not be cut up.
+        // Often the only pattern is the prefix `/`, and then the path need not be split.
         if node.children.is_empty() {
             return;
         }
@@ -52,23 +53,23 @@ impl PathIndex {
         self.nodes.get(node.children.get(found)?.1)
     }
 
-    /// The most numbers that a single path can collect, those it collects twice counted twice.
-    pub(crate) fn most(&self) -> usize {
-        let mut most = 0_usize;
+    /// The maximum count of numbers that one path can match, counting repetitions.
+    pub(crate) fn max_len(&self) -> usize {
+        let mut longest = 0_usize;
         let mut pending: Vec<(usize, usize)> = alloc::vec![(0, 0)];
         while let Some((index, above)) = pending.pop() {
             let Some(node) = self.nodes.get(index) else {
                 continue;
             };
             let here = above.saturating_add(node.below.len());
-            most = most.max(here.saturating_add(node.exact.len()));
+            longest = longest.max(here.saturating_add(node.exact.len()));
             pending.extend(node.children.iter().map(|(_, child)| (*child, here)));
         }
-        most
+        longest
     }
 }
 
-/// Builds a [`PathIndex`]: a node of the tree, with those below it.
+/// A builder of a [`PathIndex`]: a node of the tree with its descendants.
 #[derive(Default)]
 pub(crate) struct PathIndexBuilder {
     children: BTreeMap<Box<str>, PathIndexBuilder>,
@@ -77,23 +78,23 @@ pub(crate) struct PathIndexBuilder {
 }
 
 impl PathIndexBuilder {
-    /// Adds a number under a path.
+    /// Adds a number under a path pattern.
     pub(crate) fn add(&mut self, path: &PathMatch, number: u32) {
         let list = self.list(path);
-        // One owner's paths are added together, so a repetition is the latest entry.
+        // The patterns of one number are added in a row, so a repetition is the last entry.
         if list.last() != Some(&number) {
             list.push(number);
         }
     }
 
-    /// What stands under a path. Prefixes with and without a closing slash are the same.
+    /// The numbers under a path pattern. Prefixes with and without a trailing slash are the same.
     pub(crate) fn list(&mut self, path: &PathMatch) -> &mut Vec<u32> {
-        let (text, exact) = match path {
-            PathMatch::Exact(text) => (text.as_str(), true),
-            PathMatch::Prefix(text) => (text.trim_end_matches('/'), false),
+        let (path, exact) = match path {
+            PathMatch::Exact(path) => (path.as_str(), true),
+            PathMatch::Prefix(path) => (path.trim_end_matches('/'), false),
         };
         let mut node = self;
-        if let Some(rest) = text.strip_prefix('/') {
+        if let Some(rest) = path.strip_prefix('/') {
             for segment in rest.split('/') {
                 node = node.children.entry(segment.into()).or_default();
             }
@@ -101,11 +102,11 @@ impl PathIndexBuilder {
         if exact { &mut node.exact } else { &mut node.below }
     }
 
-    /// Lays the tree out, breadth first, so that depth costs no stack.
+    /// Writes the tree into one list, breadth first, so that its depth needs no recursion.
     pub(crate) fn finish(self) -> PathIndex {
         let mut nodes: Vec<Node> = Vec::new();
         let mut pending = alloc::collections::VecDeque::from([self]);
-        // The root takes place 0; each child takes the next free place when its parent is laid out.
+        // The root has index 0; a child gets the next free index when its parent is written.
         let mut next = 1_usize;
         while let Some(building) = pending.pop_front() {
             let mut children = Vec::with_capacity(building.children.len());
@@ -128,14 +129,14 @@ impl PathIndexBuilder {
 mod tests {
     use super::*;
 
-    fn covered(index: &PathIndex, path: &str) -> Vec<u32> {
+    fn matches(index: &PathIndex, path: &str) -> Vec<u32> {
         let mut found = Vec::new();
         index.walk(path, |list| found.extend_from_slice(list));
         found
     }
 
     #[test]
-    fn prefixes_are_whole_segments() {
+    fn prefix_matches_whole_segments() {
         let mut builder = PathIndexBuilder::default();
         let prefix = |text: &str| PathMatch::Prefix(text.into());
         for (path, number) in [
@@ -149,13 +150,13 @@ mod tests {
             builder.add(&path, number);
         }
         let index = builder.finish();
-        assert_eq!(covered(&index, "/feed"), [0, 1, 3]);
-        assert_eq!(covered(&index, "/feed/"), [0, 1, 4]);
-        assert_eq!(covered(&index, "/feedback"), [0]);
-        assert_eq!(covered(&index, "/feed/hot/now"), [0, 1, 2]);
-        assert_eq!(covered(&index, "/"), [0, 5]);
-        assert_eq!(covered(&index, "*"), [0]);
-        assert_eq!(covered(&index, ""), [0]);
-        assert_eq!(index.most(), 3);
+        assert_eq!(matches(&index, "/feed"), [0, 1, 3]);
+        assert_eq!(matches(&index, "/feed/"), [0, 1, 4]);
+        assert_eq!(matches(&index, "/feedback"), [0]);
+        assert_eq!(matches(&index, "/feed/hot/now"), [0, 1, 2]);
+        assert_eq!(matches(&index, "/"), [0, 5]);
+        assert_eq!(matches(&index, "*"), [0]);
+        assert_eq!(matches(&index, ""), [0]);
+        assert_eq!(index.max_len(), 3);
     }
 }

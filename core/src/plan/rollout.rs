@@ -1,4 +1,4 @@
-//! Rollouts, resolved.
+//! The rollouts of a plan.
 
 use alloc::boxed::Box;
 
@@ -8,7 +8,7 @@ use crate::schedule::Schedule;
 use crate::spec::Compare;
 use crate::value::share::Share;
 
-/// A rollout.
+/// A compiled rollout.
 #[derive(Clone, Debug)]
 pub struct Rollout {
     pub(crate) name: Box<str>,
@@ -32,6 +32,7 @@ impl Rollout {
         &self.arms
     }
 
+    /// Whether deciding depends on the time.
     pub(crate) fn needs_time(&self) -> bool {
         if self.abort_policy.cooldown_ms > 0 {
             return true;
@@ -48,12 +49,12 @@ impl Rollout {
         self.arms.get(id.index())
     }
 
-    /// The arm that takes everything nothing else takes.
+    /// The arm of the requests that no other arm gets.
     pub fn baseline(&self) -> ArmId {
         self.baseline
     }
 
-    /// The arms that requests or copies of them can be sent to; an arm may be there more than once.
+    /// The arms that requests or shadow copies can be sent to. An arm may be listed more than once.
     pub fn reachable_arms(&self) -> impl Iterator<Item = ArmId> {
         let (active, ranges) = match &self.mode {
             Mode::Fixed(arm) | Mode::Pinned { active: arm, .. } | Mode::Canary { arm, .. } => {
@@ -66,7 +67,7 @@ impl Rollout {
         [self.baseline].into_iter().chain(shadow).chain(active).chain(split)
     }
 
-    /// Who is bucketed; `None` if the rollout has neither a share nor a split.
+    /// The hash inputs of the buckets; `None` if the rollout has neither a share nor a split.
     pub fn bucketing(&self) -> Option<&Bucketing> {
         match &self.mode {
             Mode::Canary { bucketing, .. } => bucketing.as_ref(),
@@ -75,22 +76,22 @@ impl Rollout {
         }
     }
 
-    /// The arm that gets copies of requests, if there is one.
+    /// The shadow, if the rollout has one.
     pub fn shadow(&self) -> Option<&Shadow> {
         self.shadow.as_ref()
     }
 
-    /// Whether a host that can't reach the arm may try the baseline.
+    /// Whether a host that cannot reach the arm may send the request to the baseline.
     pub fn falls_back(&self) -> bool {
         self.falls_back
     }
 
-    /// The epoch. People raise it to clear an abort.
+    /// The epoch. Raising it clears an abort.
     pub fn epoch(&self) -> u64 {
         self.abort_policy.epoch
     }
 
-    /// How long after an abort a raised epoch takes effect, in ms.
+    /// The time after an abort until a raised epoch takes effect, in ms.
     pub fn cooldown_ms(&self) -> u64 {
         self.abort_policy.cooldown_ms
     }
@@ -105,8 +106,8 @@ impl Rollout {
         self.abort_policy.trial.as_ref()
     }
 
-    /// The abort that stops this rollout at `now_ms` (since 1970; `None` without a clock); `None` if
-    /// none does. Every host and every tool asks here.
+    /// The abort that stops this rollout at `now_ms`, if one does. `now_ms` is the time in ms since
+    /// 1970, or `None` without a clock. Every host and tool uses this function, so that they agree.
     pub fn abort_in_force<'l>(
         &self,
         latch: Option<&'l Latch>,
@@ -117,7 +118,7 @@ impl Rollout {
     }
 }
 
-/// Copies of requests for an arm whose answers nobody waits for.
+/// A shadow: copies of requests to an arm whose responses are not sent to the client.
 #[derive(Clone, Debug)]
 pub struct Shadow {
     pub(crate) arm: ArmId,
@@ -130,23 +131,23 @@ pub struct Shadow {
 }
 
 impl Shadow {
-    /// The arm.
+    /// The arm that gets the copies.
     pub fn arm(&self) -> ArmId {
         self.arm
     }
 
-    /// What of its answer is compared with the one the client got.
+    /// The part of its response that is compared with the client's response.
     pub fn compare(&self) -> Compare {
         self.compare
     }
 
-    /// How many copies may be under way at once, in one worker of the host.
+    /// The maximum number of copies in flight in one worker of the host.
     pub fn max_in_flight(&self) -> u32 {
         self.max_in_flight
     }
 }
 
-/// One version's upstream.
+/// An arm: the upstream of one version.
 #[derive(Clone, Debug)]
 pub struct Arm {
     pub(crate) name: Box<str>,
@@ -165,7 +166,7 @@ impl Arm {
     }
 }
 
-/// How long a session keeps the arm it began on.
+/// A session pin: a cookie that keeps a session on its first arm for `ms` milliseconds.
 #[derive(Clone, Debug)]
 pub(crate) struct Pin {
     pub(crate) cookie: Box<str>,
@@ -173,7 +174,7 @@ pub(crate) struct Pin {
     pub(crate) ms: u64,
 }
 
-/// How a rollout shares its traffic.
+/// The mode in which a rollout divides its traffic among the arms.
 #[derive(Clone, Debug)]
 pub(crate) enum Mode {
     Fixed(ArmId),

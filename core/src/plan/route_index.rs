@@ -1,4 +1,4 @@
-//! Host and path → rollout, the most specific one.
+//! An index from host and path to the most specific rollout.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -7,11 +7,12 @@ use super::RolloutId;
 use super::path_index::{PathIndex, PathIndexBuilder};
 use crate::spec::{HostMatch, PathMatch};
 
-/// The longest host name that DNS allows; a longer one matches no pattern.
-const LONGEST_HOST: usize = 253;
+/// The maximum length of a DNS name, in bytes. A longer host matches no pattern.
+const MAX_HOST_BYTES: usize = 253;
 
-/// Which rollout a request belongs to. The host decides first: exact, then the longest `*.` pattern,
-/// then rollouts for every host; within that the path: exact, then the longest prefix.
+/// The routes of all rollouts. The host has precedence: exact hosts, then the longest `*.` pattern,
+/// then rollouts for every host. Among those the path decides: exact paths, then the longest
+/// prefix.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct RouteIndex {
     exact: Hosts,
@@ -19,7 +20,7 @@ pub(crate) struct RouteIndex {
     any: PathIndex,
 }
 
-/// Sorted by host.
+/// The paths of each host, sorted by host.
 #[derive(Clone, Debug, Default)]
 struct Hosts(Box<[(Box<str>, PathIndex)]>);
 
@@ -36,7 +37,7 @@ impl RouteIndex {
     }
 
     fn find_by_host(&self, host: &str, path: &str) -> Option<RolloutId> {
-        if host.len() > LONGEST_HOST {
+        if host.len() > MAX_HOST_BYTES {
             return None;
         }
         if let Some(found) = self.exact.find(host, path) {
@@ -62,7 +63,7 @@ fn deepest(index: &PathIndex, path: &str) -> Option<RolloutId> {
     found.map(|number| RolloutId(*number))
 }
 
-/// Builds a [`RouteIndex`].
+/// A builder of a [`RouteIndex`].
 #[derive(Default)]
 pub(crate) struct RouteIndexBuilder {
     exact: BTreeMap<Box<str>, PathIndexBuilder>,
@@ -71,8 +72,8 @@ pub(crate) struct RouteIndexBuilder {
 }
 
 impl RouteIndexBuilder {
-    /// Sends requests for a host (every host when `None`) and path to a rollout.
-    /// Returns the rollout that has the very same host and path already, and then changes nothing.
+    /// Adds a route from a host (`None` for every host) and path to a rollout. If another rollout
+    /// has the same host and path already, nothing changes and that rollout is returned.
     pub(crate) fn add(
         &mut self,
         host: Option<&HostMatch>,

@@ -1,4 +1,4 @@
-//! The gates of a rollout, resolved.
+//! The trial of a plan's rollout: the comparison that its gates judge.
 
 use alloc::boxed::Box;
 
@@ -6,7 +6,8 @@ use super::{ArmId, CohortId, FlagId, PathIndex};
 use crate::gate::{Divergence, Gate};
 use crate::spec::Statuses;
 
-/// The gates of a rollout, and what an abort does. [`Rollout`](super::Rollout) has the accessors.
+/// The gates of a rollout and the effects of an abort. [`Rollout`](super::Rollout) has the
+/// accessors.
 #[derive(Clone, Debug)]
 pub(crate) struct AbortPolicy {
     pub(crate) epoch: u64,
@@ -15,7 +16,7 @@ pub(crate) struct AbortPolicy {
     pub(crate) trial: Option<Trial>,
 }
 
-/// A canary on trial: what is compared with its baseline.
+/// The trial of a canary: the comparison with its baseline that the gates judge.
 #[derive(Clone, Debug)]
 pub struct Trial {
     pub(crate) canary: ArmId,
@@ -27,53 +28,54 @@ pub struct Trial {
     pub(crate) fingerprint: u64,
 }
 
-/// What a KPI event is.
+/// The definition of a KPI event.
 #[derive(Clone, Debug)]
 pub(crate) struct Kpi {
     pub(crate) methods: Box<[Box<str>]>,
-    /// Paths; every path when absent.
+    /// The paths; `None` for every path.
     pub(crate) paths: Option<PathIndex>,
     pub(crate) status: Statuses,
     pub(crate) header: Option<Box<str>>,
 }
 
 impl Trial {
-    /// The arm on trial.
+    /// The arm that is compared with the baseline.
     pub fn canary(&self) -> ArmId {
         self.canary
     }
 
-    /// The statistics.
+    /// The statistical tests.
     pub fn gate(&self) -> &Gate {
         &self.gate
     }
 
-    /// How often the shadow may disagree, if that is judged.
+    /// The test of how often the shadow's responses differ, if that is judged.
     pub fn divergence(&self) -> Option<&Divergence> {
         self.divergence.as_ref()
     }
 
-    /// How many groups are judged: everybody, and each of the cohorts.
+    /// The number of groups that are judged: everybody, and each cohort of the gates.
     pub fn groups(&self) -> usize {
         self.cohorts.len().saturating_add(1)
     }
 
-    /// A group's name: its cohort's, or `None` for everybody.
+    /// The cohort of a group; `None` for group 0, which is everybody.
     pub fn group(&self, index: usize) -> Option<&str> {
         self.cohorts.get(index.checked_sub(1)?).map(|(name, _)| &**name)
     }
 
-    /// The header field of the response that a KPI event needs, if it needs one.
+    /// The response header field that a KPI event requires, if it requires one.
     pub fn kpi_header(&self) -> Option<&str> {
         self.kpi.as_ref()?.header.as_deref()
     }
 
-    /// Changes with every edit of the rollout: evidence from before one says nothing of what came after.
+    /// A fingerprint of the rollout, which changes with every edit: evidence from before an edit
+    /// does not count after it.
     pub fn fingerprint(&self) -> u64 {
         self.fingerprint
     }
 
-    /// Whether a request may be a KPI event, as far as the request tells.
+    /// Whether a request can be a KPI event, judging by its method and path.
     pub(crate) fn may_be_kpi(&self, method: &str, path: &str) -> bool {
         let Some(kpi) = &self.kpi else { return false };
         let method = kpi.methods.is_empty() || kpi.methods.iter().any(|known| **known == *method);

@@ -1,9 +1,9 @@
-//! IP networks.
+//! IP networks in CIDR notation (RFC 4632).
 
 use core::fmt;
 use core::net::{IpAddr, Ipv6Addr};
 
-/// An IP network. IPv4 and IPv6 never match each other; an IPv4-mapped IPv6 address is IPv4.
+/// An IP network. IPv4 and IPv6 never match each other; an IPv4-mapped IPv6 address counts as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Cidr {
     address: IpAddr,
@@ -11,23 +11,23 @@ pub(crate) struct Cidr {
 }
 
 impl Cidr {
-    /// Reads `10.0.0.0/8` or a single address. Bits outside the prefix may be set; they don't count.
+    /// Reads `10.0.0.0/8` or a single address. Bits outside the prefix are ignored.
     pub(crate) fn parse(text: &str) -> Option<Cidr> {
         let (address, prefix) = match text.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix)),
             None => (text, None),
         };
         let address: IpAddr = address.parse().ok()?;
-        let widest = if address.is_ipv4() { 32 } else { 128 };
+        let max_prefix = if address.is_ipv4() { 32 } else { 128 };
         let prefix: u8 = match prefix {
-            None => widest,
+            None => max_prefix,
             Some(digits) if digits.bytes().all(|b| b.is_ascii_digit()) => digits.parse().ok()?,
             Some(_) => return None,
         };
-        if prefix > widest {
+        if prefix > max_prefix {
             return None;
         }
-        // Addresses are unmapped before they are compared, so a network has to be as well.
+        // Addresses are unmapped before they are compared, so the network must be unmapped too.
         let unmapped = match address {
             IpAddr::V6(v6) => v6.to_ipv4_mapped().zip(prefix.checked_sub(96)),
             IpAddr::V4(_) => None,
@@ -38,7 +38,7 @@ impl Cidr {
         })
     }
 
-    /// Whether the address lies in the network.
+    /// Whether the address is in the network.
     pub(crate) fn contains(&self, address: IpAddr) -> bool {
         let (network, address, width) = match (self.address, address) {
             (IpAddr::V4(a), IpAddr::V4(b)) => {
@@ -59,7 +59,8 @@ impl fmt::Display for Cidr {
     }
 }
 
-/// Reads an address as hosts give it: with or without a port, a scope, or IPv4 mapped into IPv6.
+/// Reads an address in the forms that hosts use: with or without a port or zone, and IPv4-mapped
+/// IPv6.
 pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     let bare = match text.strip_prefix('[') {
         Some(rest) => rest.split_once(']')?.0,
@@ -87,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn networks_contain_their_addresses() {
+    fn network_contains_its_addresses_only() {
         assert!(inside("10.0.0.0/8", "10.255.0.1"));
         assert!(!inside("10.0.0.0/8", "11.0.0.1"));
         assert!(inside("0.0.0.0/0", "203.0.113.9"));
@@ -102,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_come_in_many_dresses() {
+    fn address_is_read_in_every_form() {
         for text in ["192.0.2.7", "192.0.2.7:8080", "::ffff:192.0.2.7", "[::ffff:192.0.2.7]:443"] {
             assert_eq!(parse_address(text), "192.0.2.7".parse().ok(), "{text}");
         }
@@ -115,7 +116,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_network() {
+    fn malformed_network_is_refused() {
         for text in ["", "10.0.0.0/33", "10.0.0.0/", "10.0.0.0/+8", "10/8", "::/129", "a/8"] {
             assert_eq!(Cidr::parse(text), None, "{text}");
         }

@@ -1,16 +1,17 @@
-//! Decimal numbers without floating point.
+//! Exact decimal numbers, without floating point.
 
 use core::fmt;
 
 const FRACTION_DIGITS: usize = 9;
 const SCALE: i128 = 1_000_000_000;
 
-/// A decimal number with at most 21 whole and nine fractional digits, compared exactly.
+/// A decimal number with at most 21 whole and nine fractional digits, in units of 10⁻⁹.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Decimal(i128);
 
 impl Decimal {
-    /// Reads `-12.5`; no exponent, no blanks, no leading `+`. `None` if it is anything else.
+    /// Reads a number such as `-12.5`; `None` for an exponent, spaces, a leading `+` or too many
+    /// digits.
     pub(crate) fn parse(text: &str) -> Option<Decimal> {
         const WHOLE_DIGITS: usize = 21;
         let (negative, digits) = match text.strip_prefix('-') {
@@ -36,12 +37,13 @@ impl Decimal {
         Some(Decimal(if negative { value.checked_neg()? } else { value }))
     }
 
-    /// The number times 1,000, if that is whole.
+    /// The number times 1,000; `None` if that is not whole.
     pub(crate) fn thousandths(self) -> Option<i128> {
         const STEP: i128 = SCALE / 1000;
         (self.0.checked_rem(STEP)? == 0).then(|| self.0.checked_div(STEP))?
     }
 
+    /// The number that is `value` thousandths.
     pub(crate) fn from_thousandths(value: i128) -> Decimal {
         Decimal(value.saturating_mul(SCALE / 1000))
     }
@@ -54,7 +56,7 @@ impl fmt::Display for Decimal {
         let scale = SCALE.unsigned_abs();
         let whole = magnitude.checked_div(scale).unwrap_or(0);
         let fraction = magnitude.checked_rem(scale).unwrap_or(0);
-        // In two halves: printing 128 bits at once would bring code of its own.
+        // Printed in two halves: the formatter of 128-bit numbers would add code to the filter.
         let (high, low) = halves(whole);
         match high {
             0 => write!(f, "{sign}{low}")?,
@@ -73,7 +75,7 @@ impl fmt::Display for Decimal {
     }
 }
 
-/// A number as so many times 10¹⁵, and the rest.
+/// The quotient and the remainder of a division by 10¹⁵.
 fn halves(number: u128) -> (u64, u64) {
     const HALF: u128 = 1_000_000_000_000_000;
     let part = |half: Option<u128>| half.and_then(|half| u64::try_from(half).ok()).unwrap_or(0);
@@ -86,7 +88,7 @@ mod tests {
     use alloc::string::ToString;
 
     #[test]
-    fn reads_and_prints() {
+    fn decimal_is_printed_as_it_was_read() {
         for text in [
             "0",
             "-12.5",
@@ -102,7 +104,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_not_a_plain_decimal() {
+    fn other_forms_are_refused() {
         for text in ["", "-", ".5", "5.", "1e3", "+1", " 1", "0x1", "1.0000000001", "١"] {
             assert_eq!(Decimal::parse(text), None, "{text}");
         }
@@ -110,7 +112,7 @@ mod tests {
     }
 
     #[test]
-    fn compares_by_value() {
+    fn decimals_are_compared_by_value() {
         let read = |text| Decimal::parse(text).unwrap();
         assert!(read("9") < read("10"));
         assert!(read("-2") < read("-1.5"));

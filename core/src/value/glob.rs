@@ -1,15 +1,16 @@
-//! Patterns with `*` and `?`.
+//! Glob patterns with `*` and `?`.
 
 use alloc::boxed::Box;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// The longest pattern, in bytes. Matching costs at most pattern × value steps.
+/// The maximum length of a pattern, in bytes. It bounds the cost of a match, which is at most
+/// pattern × value steps.
 pub(crate) const MAX_PATTERN: usize = 256;
 
-/// A pattern: `*` is any run of characters, also none and also `/`; `?` is exactly one character;
-/// `\` takes the next character as it is.
+/// A glob pattern. `*` matches any run of characters, including none and `/`; `?` matches one
+/// character; `\` escapes the next character.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Glob {
     text: Box<str>,
@@ -24,7 +25,7 @@ enum Step {
 }
 
 impl Glob {
-    /// Reads a pattern; `None` when it is too long or ends in a lone `\`.
+    /// Reads a pattern; `None` if it is too long or ends in a single `\`.
     pub(crate) fn parse(text: &str) -> Option<Glob> {
         if text.len() > MAX_PATTERN {
             return None;
@@ -45,8 +46,8 @@ impl Glob {
         Some(Glob { text: String::from(text).into(), steps: steps.into() })
     }
 
-    /// Whether the whole value fits. On a mismatch only the latest `*` takes one character more,
-    /// which is enough: an earlier one could never do better.
+    /// Whether the whole value matches. On a mismatch only the last `*` is extended by one
+    /// character, which is sufficient: extending an earlier `*` cannot match more.
     pub(crate) fn matches(&self, value: &str) -> bool {
         let mut steps: &[Step] = &self.steps;
         let mut rest = value.chars();
@@ -71,7 +72,7 @@ impl Glob {
                     }
                 }
                 None if rest.as_str().is_empty() => return true,
-                // A pattern that ends in `*` takes whatever is left.
+                // A pattern that ends in `*` matches any rest.
                 None if self.steps.last() == Some(&Step::Run) => return true,
                 None => {}
             }
@@ -97,37 +98,37 @@ impl fmt::Display for Glob {
 mod tests {
     use super::*;
 
-    fn fits(pattern: &str, value: &str) -> bool {
+    fn matches(pattern: &str, value: &str) -> bool {
         Glob::parse(pattern).unwrap().matches(value)
     }
 
     #[test]
-    fn stars_and_question_marks() {
-        assert!(fits("*", ""));
-        assert!(fits("*@corp.example", "ada@corp.example"));
-        assert!(!fits("*@corp.example", "ada@corp.example.org"));
-        assert!(fits("a*b*c", "a-b-b-c"));
-        assert!(!fits("a*b*c", "a-c-b"));
-        assert!(fits("?", "é"));
-        assert!(!fits("?", ""));
-        assert!(!fits("?", "ab"));
-        assert!(fits("/api/*/users", "/api/v1/x/users"));
-        assert!(fits(r"1\*2", "1*2"));
-        assert!(!fits(r"1\*2", "1x2"));
-        assert!(fits("", ""));
-        assert!(!fits("", "a"));
-        assert!(fits("a*", "a"));
-        assert!(fits("**a**", "xax"));
+    fn wildcards_match() {
+        assert!(matches("*", ""));
+        assert!(matches("*@corp.example", "ada@corp.example"));
+        assert!(!matches("*@corp.example", "ada@corp.example.org"));
+        assert!(matches("a*b*c", "a-b-b-c"));
+        assert!(!matches("a*b*c", "a-c-b"));
+        assert!(matches("?", "é"));
+        assert!(!matches("?", ""));
+        assert!(!matches("?", "ab"));
+        assert!(matches("/api/*/users", "/api/v1/x/users"));
+        assert!(matches(r"1\*2", "1*2"));
+        assert!(!matches(r"1\*2", "1x2"));
+        assert!(matches("", ""));
+        assert!(!matches("", "a"));
+        assert!(matches("a*", "a"));
+        assert!(matches("**a**", "xax"));
     }
 
     #[test]
-    fn a_hostile_value_costs_a_product_at_most() {
+    fn cost_of_a_hostile_value_is_bounded() {
         let pattern = "*a".repeat(100) + "b";
-        assert!(!fits(&pattern, &"a".repeat(20_000)));
+        assert!(!matches(&pattern, &"a".repeat(20_000)));
     }
 
     #[test]
-    fn refuses_what_cannot_be_meant() {
+    fn malformed_pattern_is_refused() {
         assert_eq!(Glob::parse("\\"), None);
         assert_eq!(Glob::parse(&"a".repeat(257)), None);
     }

@@ -1,4 +1,4 @@
-//! Small exact types: everything a decision compares or computes with.
+//! Exact value types that decisions compare and compute with.
 
 pub(crate) mod cidr;
 pub(crate) mod decimal;

@@ -1,4 +1,4 @@
-//! Semantic versions (semver.org 2.0.0) and ranges of them, compared in place.
+//! Semantic versions (semver.org 2.0.0) and version ranges, compared without allocation.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -6,15 +6,15 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 use core::fmt;
 
-/// A version as it stands in a text; nothing is copied.
+/// A version that borrows its pre-release part.
 #[derive(Clone, Copy, Debug)]
 struct Version<'t> {
     core: [u64; 3],
     pre: &'t str,
 }
 
-/// Reads `1.2.3`, `v1.2.3`, `1.2.3-rc.1+build`. With `partial`, also `1` and `1.2`; the second value
-/// says how many numbers were given.
+/// Reads `1.2.3`, `v1.2.3` or `1.2.3-rc.1+build`; if `partial`, also `1` and `1.2`. The second
+/// value is the count of numbers, 1 to 3.
 fn read(text: &str, partial: bool) -> Option<(Version<'_>, usize)> {
     let text = text.strip_prefix('v').unwrap_or(text);
     let (text, build) = split_identifiers(text, '+');
@@ -26,16 +26,16 @@ fn read(text: &str, partial: bool) -> Option<(Version<'_>, usize)> {
         return None;
     }
     let mut core = [0_u64; 3];
-    let mut given = 0_usize;
+    let mut count = 0_usize;
     for number in numbers.split('.') {
-        *core.get_mut(given)? = read_number(number)?;
-        given = given.saturating_add(1);
+        *core.get_mut(count)? = read_number(number)?;
+        count = count.saturating_add(1);
     }
-    let complete = given == 3;
+    let complete = count == 3;
     if !complete && (!partial || pre.is_some() || build.is_some()) {
         return None;
     }
-    Some((Version { core, pre: pre.unwrap_or("") }, given))
+    Some((Version { core, pre: pre.unwrap_or("") }, count))
 }
 
 fn split_identifiers(text: &str, mark: char) -> (&str, Option<&str>) {
@@ -60,7 +60,7 @@ fn identifiers_valid(list: &str, ordered: bool) -> bool {
     })
 }
 
-/// Precedence, section 11: build metadata does not count.
+/// Precedence (semver.org 2.0.0, section 11): build metadata is ignored.
 fn compare(a: &Version<'_>, b: &Version<'_>) -> Ordering {
     let core = a.core.cmp(&b.core);
     if core != Ordering::Equal {
@@ -92,7 +92,7 @@ fn compare_pre(a: &str, b: &str) -> Ordering {
 fn compare_identifier(a: &str, b: &str) -> Ordering {
     let numeric = |text: &str| text.bytes().all(|b| b.is_ascii_digit());
     match (numeric(a), numeric(b)) {
-        // Without leading zeros the longer number is the larger: no overflow to fear.
+        // Numbers have no leading zeros, so the longer one is larger. This cannot overflow.
         (true, true) => a.len().cmp(&b.len()).then_with(|| a.cmp(b)),
         (true, false) => Ordering::Less,
         (false, true) => Ordering::Greater,
@@ -100,8 +100,9 @@ fn compare_identifier(a: &str, b: &str) -> Ordering {
     }
 }
 
-/// A range such as `>=1.2.0 <2.0.0`, `^1.2`, `~1.2.3`, `=1.2.3`: comparators separated by blanks or
-/// commas, all of which must hold. Order is plain precedence: pre-releases count like any version.
+/// A version range such as `>=1.2.0 <2.0.0`, `^1.2`, `~1.2.3` or `=1.2.3`: comparators, separated
+/// by spaces or commas, all of which must hold. Pre-releases are ordered by precedence, without
+/// special rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct VersionRange {
     text: Box<str>,
@@ -125,9 +126,9 @@ enum Comparison {
 }
 
 impl VersionRange {
-    /// Reads a range; `None` if it isn't one or has more than 16 comparators.
+    /// Reads a range; `None` if it is malformed or has more than 16 bounds.
     pub(crate) fn parse(text: &str) -> Option<VersionRange> {
-        const MOST: usize = 16;
+        const MAX_COMPARATORS: usize = 16;
         let mut bounds = Vec::new();
         let mut words = text.split([' ', ',']).filter(|word| !word.is_empty());
         while let Some(word) = words.next() {
@@ -136,13 +137,13 @@ impl VersionRange {
             let version = if digits.is_empty() { words.next()? } else { digits };
             add_bounds(operator, version, &mut bounds)?;
         }
-        if bounds.is_empty() || bounds.len() > MOST {
+        if bounds.is_empty() || bounds.len() > MAX_COMPARATORS {
             return None;
         }
         Some(VersionRange { text: String::from(text).into(), bounds: bounds.into() })
     }
 
-    /// Whether the value is a version inside the range.
+    /// Whether the value is a version in the range.
     pub(crate) fn contains(&self, value: &str) -> bool {
         let Some((version, _)) = read(value, false) else {
             return false;
@@ -168,18 +169,20 @@ impl Bound {
     }
 }
 
-/// Turns one comparator into lower and upper bounds. A partial version stands for all it begins.
+/// Adds the lower and upper bounds of one comparator. A partial version means every version that
+/// begins with it.
 fn add_bounds(operator: &str, version: &str, bounds: &mut Vec<Bound>) -> Option<()> {
-    let (version, given) = read(version, true)?;
-    let complete = given == 3;
+    let (version, count) = read(version, true)?;
+    let complete = count == 3;
     let from = |comparison| Bound::new(comparison, version.core, version.pre);
-    // The lowest of all versions that begin with the next number: its pre-release `0`.
-    let below = |place: usize| Some(Bound::new(Comparison::Less, raise(version.core, place)?, "0"));
-    let at = |place: usize| {
-        let core = raise(version.core, place)?;
+    // The lowest version after those that share the numbers up to `position` is a pre-release `0`.
+    let below =
+        |position: usize| Some(Bound::new(Comparison::Less, raise(version.core, position)?, "0"));
+    let at = |position: usize| {
+        let core = raise(version.core, position)?;
         Some(Bound::new(Comparison::GreaterOrEqual, core, ""))
     };
-    let last = given.checked_sub(1)?;
+    let last = count.checked_sub(1)?;
     match operator {
         ">=" => bounds.push(from(Comparison::GreaterOrEqual)),
         "<" => bounds.push(from(Comparison::Less)),
@@ -199,11 +202,11 @@ fn add_bounds(operator: &str, version: &str, bounds: &mut Vec<Bound>) -> Option<
     Some(())
 }
 
-/// The version with the number at `place` one higher and all behind it 0.
-fn raise(core: [u64; 3], place: usize) -> Option<[u64; 3]> {
+/// The version with the number at `position` incremented and the numbers after it 0.
+fn raise(core: [u64; 3], position: usize) -> Option<[u64; 3]> {
     let mut raised = [0; 3];
     for (index, (to, from)) in raised.iter_mut().zip(core).enumerate() {
-        *to = match index.cmp(&place) {
+        *to = match index.cmp(&position) {
             Ordering::Less => from,
             Ordering::Equal => from.checked_add(1)?,
             Ordering::Greater => 0,
@@ -228,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn ranges() {
+    fn range_contains_its_versions_only() {
         assert!(inside(">=1.2.0 <2.0.0", "1.9.3"));
         assert!(!inside(">=1.2.0, <2.0.0", "2.0.0"));
         assert!(inside(">= 1.2.0", "v1.2.0"));
@@ -244,7 +247,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_are_no_versions_are_outside() {
+    fn malformed_version_is_in_no_range() {
         for value in
             ["", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "x", "1.2.3 ", "-1.0.0"]
         {
@@ -253,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_range() {
+    fn malformed_range_is_refused() {
         for range in ["", " ", "abc", ">>1.0.0", "=>1.0.0", ">=", "1.2.x", "1.2-rc"] {
             assert_eq!(VersionRange::parse(range), None, "{range}");
         }

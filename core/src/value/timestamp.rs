@@ -1,50 +1,50 @@
-//! Points in time, read from RFC 3339.
+//! Timestamps in RFC 3339.
 
 use core::fmt;
 
 const DAY_MS: i64 = 86_400_000;
 
-/// Milliseconds since 1970-01-01T00:00:00Z; never before that.
+/// A timestamp: milliseconds since 1970-01-01T00:00:00Z, never before that.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Timestamp(u64);
 
 impl Timestamp {
-    /// A timestamp from milliseconds since 1970-01-01T00:00:00Z.
+    /// The timestamp of `ms` milliseconds since 1970-01-01T00:00:00Z.
     pub const fn from_unix_ms(ms: u64) -> Timestamp {
         Timestamp(ms)
     }
 
-    /// Milliseconds since 1970-01-01T00:00:00Z.
+    /// The milliseconds since 1970-01-01T00:00:00Z.
     pub const fn unix_ms(self) -> u64 {
         self.0
     }
 
-    /// Reads RFC 3339: `2026-11-21T09:00:00Z`, with `.123` or an offset such as `+01:00`, or a plain
-    /// date, which is its midnight in UTC. `None` if it is anything else or before 1970.
+    /// Reads RFC 3339, such as `2026-11-21T09:00:00Z` or `2026-11-21T10:00:00.123+01:00`, or a
+    /// date, which means its midnight in UTC. `None` if it is malformed or before 1970.
     pub fn parse(text: &str) -> Option<Timestamp> {
-        let mut rest = Rest(text.as_bytes());
-        let year = rest.digits(4)?;
-        rest.byte(b'-')?;
-        let month = rest.digits(2)?;
-        rest.byte(b'-')?;
-        let day = rest.digits(2)?;
+        let mut parser = Parser(text.as_bytes());
+        let year = parser.digits(4)?;
+        parser.byte(b'-')?;
+        let month = parser.digits(2)?;
+        parser.byte(b'-')?;
+        let day = parser.digits(2)?;
         let midnight = days(year, month, day)?.checked_mul(DAY_MS)?;
-        if rest.0.is_empty() {
+        if parser.0.is_empty() {
             return Some(Timestamp(u64::try_from(midnight).ok()?));
         }
-        rest.byte(b'T').or_else(|| rest.byte(b't'))?;
-        let clock = rest.clock()?;
-        let fraction = rest.fraction()?;
-        let offset = rest.offset()?;
-        let ms = midnight.checked_add(clock)?.checked_add(fraction)?.checked_sub(offset)?;
-        rest.0.is_empty().then_some(Timestamp(u64::try_from(ms).ok()?))
+        parser.byte(b'T').or_else(|| parser.byte(b't'))?;
+        let time_of_day = parser.time_of_day()?;
+        let fraction = parser.fraction()?;
+        let offset = parser.offset()?;
+        let ms = midnight.checked_add(time_of_day)?.checked_add(fraction)?.checked_sub(offset)?;
+        parser.0.is_empty().then_some(Timestamp(u64::try_from(ms).ok()?))
     }
 }
 
-/// What is left of the text.
-struct Rest<'t>(&'t [u8]);
+/// A parser over the bytes that are not read yet.
+struct Parser<'t>(&'t [u8]);
 
-impl Rest<'_> {
+impl Parser<'_> {
     fn byte(&mut self, wanted: u8) -> Option<()> {
         let (first, rest) = self.0.split_first()?;
         (*first == wanted).then(|| self.0 = rest)
@@ -61,8 +61,8 @@ impl Rest<'_> {
         Some(value)
     }
 
-    /// `09:00:00` in milliseconds. A leap second counts as the second after it.
-    fn clock(&mut self) -> Option<i64> {
+    /// Reads `09:00:00` as milliseconds. A leap second counts as the next second.
+    fn time_of_day(&mut self) -> Option<i64> {
         let hour = self.digits(2).filter(|hour| *hour < 24)?;
         self.byte(b':')?;
         let minute = self.digits(2).filter(|minute| *minute < 60)?;
@@ -72,24 +72,24 @@ impl Rest<'_> {
         minutes.checked_mul(60)?.checked_add(second)?.checked_mul(1000)
     }
 
-    /// `.123456` in milliseconds, cut; 0 when there is none.
+    /// Reads `.123456` as milliseconds, rounded down; 0 if there is no fraction.
     fn fraction(&mut self) -> Option<i64> {
         if self.byte(b'.').is_none() {
             return Some(0);
         }
         let mut ms = 0_i64;
-        let mut worth = 100_i64;
+        let mut digit_ms = 100_i64;
         self.0.first().filter(|b| b.is_ascii_digit())?;
         while let Some((digit, rest)) = self.0.split_first().filter(|(b, _)| b.is_ascii_digit()) {
             let digit = i64::from(digit.wrapping_sub(b'0'));
-            ms = ms.checked_add(digit.checked_mul(worth)?)?;
-            worth = worth.checked_div(10)?;
+            ms = ms.checked_add(digit.checked_mul(digit_ms)?)?;
+            digit_ms = digit_ms.checked_div(10)?;
             self.0 = rest;
         }
         Some(ms)
     }
 
-    /// `Z` or `+01:00` in milliseconds.
+    /// Reads `Z` or `+01:00` as milliseconds.
     fn offset(&mut self) -> Option<i64> {
         if self.byte(b'Z').or_else(|| self.byte(b'z')).is_some() {
             return Some(0);
@@ -103,19 +103,19 @@ impl Rest<'_> {
     }
 }
 
-/// Days since 1970-01-01 in the proleptic Gregorian calendar; `None` if there is no such day.
+/// The days since 1970-01-01 in the proleptic Gregorian calendar; `None` if there is no such day.
 /// Howard Hinnant, "chrono-compatible low-level date algorithms": `days_from_civil`.
 fn days(year: i64, month: i64, day: i64) -> Option<i64> {
     let leap =
         year.checked_rem(4)? == 0 && (year.checked_rem(100)? != 0 || year.checked_rem(400)? == 0);
-    let longest = match month {
+    let days_in_month = match month {
         1 | 3 | 5 | 7 | 8 | 10 | 12 => 31,
         4 | 6 | 9 | 11 => 30,
         2 if leap => 29,
         2 => 28,
         _ => return None,
     };
-    if day < 1 || day > longest {
+    if day < 1 || day > days_in_month {
         return None;
     }
     let year = if month <= 2 { year.checked_sub(1)? } else { year };
@@ -136,7 +136,7 @@ fn days(year: i64, month: i64, day: i64) -> Option<i64> {
 }
 
 impl fmt::Display for Timestamp {
-    /// RFC 3339 in UTC, with milliseconds only where there are some.
+    /// Writes RFC 3339 in UTC, with milliseconds only if they are not 0.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let total = i64::try_from(self.0).unwrap_or(i64::MAX);
         let part = |value: i64, unit: i64, modulus: i64| {
@@ -153,7 +153,8 @@ impl fmt::Display for Timestamp {
     }
 }
 
-/// The date of a day number: Hinnant's `civil_from_days`. Wrapping cannot occur for days of `u64` ms.
+/// The year, month and day of a day number: Hinnant's `civil_from_days`. It cannot saturate for the
+/// days of a `u64` in milliseconds.
 fn civil(days: i64) -> (i64, i64, i64) {
     let div = |a: i64, b: i64| a.checked_div_euclid(b).unwrap_or(0);
     let days = days.saturating_add(719_468);
@@ -189,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn reads_rfc_3339() {
+    fn rfc_3339_is_read() {
         assert_eq!(ms("1970-01-01T00:00:00Z"), Some(0));
         assert_eq!(ms("2026-11-21T09:00:00Z"), Some(1_795_251_600_000));
         assert_eq!(ms("2026-11-21T10:00:00+01:00"), Some(1_795_251_600_000));
@@ -199,7 +200,7 @@ mod tests {
     }
 
     #[test]
-    fn refuses_what_is_no_moment() {
+    fn malformed_timestamp_is_refused() {
         for text in [
             "",
             "2026",
@@ -219,7 +220,7 @@ mod tests {
     }
 
     #[test]
-    fn prints_what_it_reads() {
+    fn timestamp_is_printed_as_it_was_read() {
         for text in ["1970-01-01T00:00:00Z", "2026-11-21T09:00:00.007Z", "2000-02-29T23:59:59Z"] {
             assert_eq!(Timestamp::parse(text).unwrap().to_string(), text);
         }

@@ -1,4 +1,4 @@
-//! An allocator that counts, for each thread by itself.
+//! A global allocator that counts the allocations of each thread.
 #![allow(unsafe_code, dead_code)]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -6,16 +6,16 @@ use std::cell::Cell;
 
 struct Counting;
 
-/// What a thread has allocated.
+/// The allocations of a thread.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Memory {
-    /// How often; a reallocation is an allocation.
+    /// The number of allocations; a reallocation counts as one.
     pub(crate) allocations: usize,
-    /// How many bytes in all.
+    /// The bytes of all allocations.
     pub(crate) bytes: usize,
-    /// How many bytes at most at once.
+    /// The largest number of bytes at one time.
     pub(crate) peak: usize,
-    /// How many bytes are still there.
+    /// The bytes that are not freed.
     pub(crate) retained: usize,
 }
 
@@ -25,7 +25,7 @@ thread_local! {
     };
 }
 
-// SAFETY: everything is passed on to the system's allocator.
+// SAFETY: every call is forwarded to the system's allocator.
 unsafe impl GlobalAlloc for Counting {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         MEMORY.with(|memory| {
@@ -45,7 +45,7 @@ unsafe impl GlobalAlloc for Counting {
     unsafe fn dealloc(&self, pointer: *mut u8, layout: Layout) {
         MEMORY.with(|memory| {
             let now = memory.get();
-            // What another thread allocated may be freed here.
+            // A thread may free the memory of another one.
             let retained = now.retained.saturating_sub(layout.size());
             memory.set(Memory { retained, ..now });
         });
@@ -57,12 +57,12 @@ unsafe impl GlobalAlloc for Counting {
 #[global_allocator]
 static ALLOCATOR: Counting = Counting;
 
-/// How often this thread allocates while `work` runs.
+/// The number of allocations of this thread while `work` runs.
 pub(crate) fn allocations(work: impl FnOnce()) -> usize {
     measured(work).1.allocations
 }
 
-/// What `work` gives, and what this thread allocates for it.
+/// The result of `work`, and the allocations of this thread while it runs.
 pub(crate) fn measured<T>(work: impl FnOnce() -> T) -> (T, Memory) {
     let before = MEMORY.with(|memory| {
         let now = memory.get();

@@ -1,4 +1,5 @@
-//! How cost grows with a spec: counted, so the same on every machine.
+//! The growth of cost with the size of a spec. Allocations and evaluation steps are counted, so
+//! that the result is the same on every machine.
 
 #[path = "../counting/mod.rs"]
 mod counting;
@@ -15,26 +16,29 @@ fn compiled(flags: usize, rollouts: usize) -> (Plan, Memory) {
 }
 
 #[track_caller]
-fn assert_grows(what: &str, times: usize, small: usize, large: usize) {
+fn assert_grows(quantity: &str, times: usize, small: usize, large: usize) {
     let (low, high) = (small * times * 95 / 100, small * times * 105 / 100);
-    assert!((low..=high).contains(&large), "{what}: {small} grew to {large}, not {times} times");
+    assert!(
+        (low..=high).contains(&large),
+        "{quantity}: {small} grew to {large}, not {times} times"
+    );
 }
 
-/// Ten times the spec is ten times the work and leaves ten times as much behind.
+/// Compiling a spec of ten times the size allocates and retains ten times as much.
 #[test]
 fn compiling_is_linear() {
     let ((_, small), (_, large)) = (compiled(1000, 100), compiled(10_000, 1000));
     assert_grows("allocations", 10, small.allocations, large.allocations);
-    assert_grows("bytes that stay", 10, small.retained, large.retained);
+    assert_grows("bytes retained", 10, small.retained, large.retained);
 }
 
-/// On the way lists grow by doubling, so that only sizes which are a power of two apart have the same
-/// slack.
+/// The peak memory of compiling is linear. Lists grow by doubling, so only sizes that differ by a
+/// power of two have the same unused capacity.
 #[test]
-fn compiling_takes_room_in_proportion() {
+fn peak_memory_of_compiling_is_linear() {
     let ((_, small), (_, large)) = (compiled(1000, 100), compiled(8000, 800));
     assert_grows("bytes allocated", 8, small.bytes, large.bytes);
-    assert_grows("bytes at once", 8, small.peak, large.peak);
+    assert_grows("bytes at the peak", 8, small.peak, large.peak);
 }
 
 #[derive(Default)]
@@ -46,11 +50,11 @@ impl Observer for Count {
     }
 }
 
-/// What a request's decision looks at, and how much room its facts and its decision take, does not
-/// depend on what else the spec holds.
+/// The evaluation steps of a request, and the memory of its facts and decision, do not depend on
+/// flags and rollouts that it does not use.
 #[test]
-fn a_request_costs_what_it_uses() {
-    let seen = [(10, 1), (1000, 100), (10_000, 1000)].map(|(flags, rollouts)| {
+fn cost_of_a_request_does_not_grow_with_the_spec() {
+    let costs = [(10, 1), (1000, 100), (10_000, 1000)].map(|(flags, rollouts)| {
         let (plan, _) = compiled(flags, rollouts);
         let request: [(&[u8], &[u8]); 5] = [
             (b":method", b"GET"),
@@ -67,5 +71,5 @@ fn a_request_costs_what_it_uses() {
         assert_eq!(deciding.allocations, 0);
         (count.0, for_facts.bytes, for_decision.bytes)
     });
-    assert_eq!((seen[0], seen[0]), (seen[1], seen[2]));
+    assert_eq!((costs[0], costs[0]), (costs[1], costs[2]));
 }

@@ -1,9 +1,9 @@
-//! Large specs, for tests and benches.
+//! Large generated specs, for tests and benchmarks.
 
 use std::fmt::Write as _;
 
-/// `flags` flags, each delivered to a path of its own, and `rollouts` rollouts with a host each. A
-/// request for `/used` of `used.example.com` uses one of each.
+/// A spec with `flags` flags, each delivered to its own path, and `rollouts` rollouts, each with
+/// its own host. A request for `/used` on `used.example.com` uses one flag and one rollout.
 pub(crate) fn large(flags: usize, rollouts: usize) -> String {
     let mut spec = String::from(r#"{"formatVersion":1,"units":{"user":[{"header":"x-user-id"}]},"#);
     spec.push_str(r#""flags":{"#);

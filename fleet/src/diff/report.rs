@@ -1,67 +1,74 @@
-//! A comparison in words, as Markdown, and as JSON.
+//! Reports of a comparison: Markdown for a comment on a pull request, and JSON.
 
-use super::code::{cell, code};
-use super::{Diff, Group, Part, Was, Who, margin, percent};
-use crate::compare::{Difference, shown};
+use super::markdown::{MAX_LIST, cell, code, group_name, percent_text, thousands};
+use super::result::{Diff, Group, Part, Population, PreviousOwner, percent};
+use super::side_effects;
+use crate::compare::{Difference, short_json};
 use serde_json::{Value, json};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
-/// A pull request is no place for more lines of one kind; GitHub takes 65,536 characters.
-pub(super) const LONGEST_LIST: usize = 40;
-/// Nobody would look for it at the end.
-const SOURCES: &str = "\nWhere ids come from changes. These units have theirs in every source, so whom that \
-                       moves is not among them: ask with `--access-log`.\n";
-/// Of one part: a split of many variants has a move for each pair.
-const MOST_MOVES: usize = 10;
+/// The warning about changed units. It comes first, because the numbers below do not include the effect.
+const UNITS_CHANGED: &str = "\n`units` changes. These units have their id in every source, so the numbers below \
+                             do not include who moves because of it: use `--access-log`.\n";
+/// The maximum number of moves in one row. A split of many variants has one move for each pair.
+const MAX_MOVES: usize = 10;
 
-/// For a comment on a pull request. `max_moved` is the bound, in per cent.
+/// The report for a comment on a pull request. `max_moved` is the limit of `--max-moved`, in per cent.
 pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
     let mut text = headline(diff);
-    if let Some(bound) = max_moved {
-        let verdict = if diff.is_above(bound) { "**above**" } else { "within" };
-        let most = shown_percent(diff.most());
-        let whose = if diff.most_is_of_all() { "" } else { " of those in one row" };
-        let _ = write!(text, "\n{most} move{whose}, {verdict} the {bound} % that may.\n");
+    if let Some(limit) = max_moved {
+        let comparison = if diff.is_above(limit) { "**above**" } else { "within" };
+        let moved = percent_text(diff.max_moved_percent());
+        let of = if diff.population_moves_most() { "" } else { " of the group in one row" };
+        let _ = write!(text, "\n{moved}{of} move, {comparison} the limit of {limit} %.\n");
     }
-    if diff.who != Who::Requests && diff.changed.iter().any(|it| is_within(&it.path, "units")) {
-        text.push_str(SOURCES);
+    if diff.population != Population::Requests
+        && diff.changed.iter().any(|it| is_within(&it.path, "units"))
+    {
+        text.push_str(UNITS_CHANGED);
     }
     text.push_str(&table(diff));
-    text.push_str(&margin::markdown(diff));
-    let moved: Vec<&Part> = diff.groups.iter().flat_map(|group| &group.parts).collect();
-    let moves = |it: &&Difference| {
-        moved.iter().any(|part| {
-            let was = part.was.other();
+    text.push_str(&side_effects::markdown(diff));
+    let parts: Vec<&Part> = diff.groups.iter().flat_map(|group| &group.parts).collect();
+    let belongs_to_a_move = |it: &&Difference| {
+        parts.iter().any(|part| {
+            let previous = part.previous.other();
             let own = is_within(&it.path, &part.path);
-            part.moved() > 0 && (own || was.is_some_and(|was| is_within(&it.path, was)))
+            part.moved() > 0 && (own || previous.is_some_and(|path| is_within(&it.path, path)))
         })
     };
-    let anybody = moved.iter().any(|part| part.moved() > 0);
-    // What several parts share may be why one of them moves.
-    let quiet =
-        |it: &&Difference| !anybody || is_for_people(&it.path) || (is_own(&it.path) && !moves(it));
-    let source = |it: &&Difference| diff.who != Who::Requests && is_unasked(&it.path);
-    let (sources, others): (Vec<_>, Vec<_>) = diff.changed.iter().partition(source);
-    let (quiet, loud): (Vec<_>, Vec<_>) = others.into_iter().partition(quiet);
-    text.push_str(&list("Changed, and may be why", &loud));
-    text.push_str(&list("Changed, and moves none of them now", &quiet));
+    let anybody_moves = parts.iter().any(|part| part.moved() > 0);
+    // A section that several parts share, such as cohorts, may be the cause of any move.
+    let is_without_effect = |it: &&Difference| {
+        !anybody_moves
+            || is_metadata(&it.path)
+            || (belongs_to_one_part(&it.path) && !belongs_to_a_move(it))
+    };
+    let needs_requests = |it: &&Difference| {
+        diff.population != Population::Requests && is_visible_in_requests_only(&it.path)
+    };
+    let (in_requests, others): (Vec<_>, Vec<_>) = diff.changed.iter().partition(needs_requests);
+    let (without_effect, causes): (Vec<_>, Vec<_>) =
+        others.into_iter().partition(is_without_effect);
+    text.push_str(&list("Changes that may be the cause", &causes));
+    text.push_str(&list("Changes that move nobody now", &without_effect));
     text.push_str(&list(
-        "Changed where ids come from or flags are delivered, which only an access log can show",
-        &sources,
+        "Changes of `units` and `deliver`, whose effect only an access log can show",
+        &in_requests,
     ));
-    let _ = write!(text, "\n<sub>Both specs asked at {}", diff.at);
-    match diff.who {
-        Who::MadeUp => text.push_str(
-            "; the units are made up and have no attribute beside their ids, but where a row says so",
+    let _ = write!(text, "\n<sub>Both specs evaluated at {}", diff.at);
+    match diff.population {
+        Population::MadeUp => text.push_str(
+            "; the units are made up and have no attributes except those that a row names",
         ),
-        Who::Listed => {
-            text.push_str("; the units have no attribute beside their ids, but where a row says so");
+        Population::Listed => {
+            text.push_str("; the units have no attributes except those that a row names");
         }
-        Who::Requests => {}
+        Population::Requests => {}
     }
-    if diff.latched {
-        text.push_str("; hosts hold the latches that were given");
+    if diff.has_latches {
+        text.push_str("; hosts have the latches of `--latches`");
     }
     if diff.left_out > 0 {
         let _ = write!(text, "; {} more sets of attributes are left out", diff.left_out);
@@ -72,17 +79,17 @@ pub fn markdown(diff: &Diff, max_moved: Option<f64>) -> String {
 
 fn headline(diff: &Diff) -> String {
     let Some(all) = diff.groups.first() else { return String::new() };
-    let share = shown_percent(percent(all.moved, all.size));
-    let (noun, verb) = match (diff.who, all.moved) {
-        (Who::Requests, 1) => ("recorded requests", "moves"),
-        (Who::Requests, _) => ("recorded requests", "move"),
+    let share = percent_text(percent(all.moved, all.size));
+    let (noun, verb) = match (diff.population, all.moved) {
+        (Population::Requests, 1) => ("recorded requests", "moves"),
+        (Population::Requests, _) => ("recorded requests", "move"),
         (_, 1) => ("units", "moves"),
         (_, _) => ("units", "move"),
     };
     let moved = if all.moved == 0 {
-        format!("none of {} {noun} moves", grouped(all.size))
+        format!("none of {} {noun} moves", thousands(all.size))
     } else {
-        format!("{} of {} {noun} {verb} ({share})", grouped(all.moved), grouped(all.size))
+        format!("{} of {} {noun} {verb} ({share})", thousands(all.moved), thousands(all.size))
     };
     let ((from, old), (to, new)) = (&diff.old, &diff.new);
     let step = match from.cmp(to) {
@@ -94,7 +101,7 @@ fn headline(diff: &Diff) -> String {
     format!("### Serin: {moved}, {step}\n")
 }
 
-/// One row for each part and for each group that moves otherwise than everybody does.
+/// The table of moves: one row for each part, and one for each group that does not move like everybody.
 fn table(diff: &Diff) -> String {
     let all = rows(diff);
     if all.is_empty() {
@@ -102,8 +109,9 @@ fn table(diff: &Diff) -> String {
     }
     let shown = most_moved(&all);
     let left_out = all.len() - shown.len();
-    let rows: String = shown.iter().map(|row| row.markdown(diff.who)).collect();
-    let (who, more) = if diff.who == Who::Requests { ("", "") } else { (" who |", "---|") };
+    let rows: String = shown.iter().map(|row| row.markdown(diff.population)).collect();
+    let (who, more) =
+        if diff.population == Population::Requests { ("", "") } else { (" who |", "---|") };
     let text = format!("\n| |{who} move | from → to |\n|---|{more}--:|---|\n{rows}");
     if left_out > 0 {
         return text + &format!("\nThe {left_out} rows that move the least are left out.\n");
@@ -111,29 +119,29 @@ fn table(diff: &Diff) -> String {
     if diff.groups.len() == 1 {
         return text;
     }
-    text + "\nWhoever has no row moves as everybody does.\n"
+    text + "\nGroups without a row move like everybody.\n"
 }
 
-/// As many rows as fit, in their order; those that are left out move the least.
+/// At most [`MAX_LIST`] rows, in their order. The rows that are left out move the least.
 fn most_moved<'r, 'd>(rows: &'r [Row<'d>]) -> Vec<&'r Row<'d>> {
-    let share = |at: &usize| {
-        let part = rows.get(*at).map(|row| row.part);
+    let share = |index: &usize| {
+        let part = rows.get(*index).map(|row| row.part);
         part.map_or(0.0, |part| percent(part.moved(), part.of))
     };
     let mut order: Vec<usize> = (0..rows.len()).collect();
     order.sort_by(|a, b| share(b).total_cmp(&share(a)));
-    order.truncate(LONGEST_LIST);
+    order.truncate(MAX_LIST);
     order.sort_unstable();
-    order.into_iter().filter_map(|at| rows.get(at)).collect()
+    order.into_iter().filter_map(|index| rows.get(index)).collect()
 }
 
-/// Groups that are in the same cohorts and move alike share a row.
+/// A row of the table. Groups that are in the same cohorts and move alike share one.
 struct Row<'d> {
     part: &'d Part,
     groups: Vec<&'d Group>,
 }
 
-/// In the order of parts, everybody first.
+/// The rows in the order of parts, everybody first.
 fn rows(diff: &Diff) -> Vec<Row<'_>> {
     let mut rows: Vec<Row<'_>> = Vec::new();
     let Some(all) = diff.groups.first() else { return rows };
@@ -143,7 +151,7 @@ fn rows(diff: &Diff) -> Vec<Row<'_>> {
             let Some(part) = group
                 .parts
                 .iter()
-                .find(|part| part.path == everybody.path && part.was == everybody.was)
+                .find(|part| part.path == everybody.path && part.previous == everybody.previous)
             else {
                 continue;
             };
@@ -164,54 +172,36 @@ fn rows(diff: &Diff) -> Vec<Row<'_>> {
             }
         }
     }
-    // One unit that a condition names is told of where it moves.
+    // A single named unit has a row only where it moves.
     rows.retain(|row| !row.part.moves.is_empty() || row.part.of > 1);
     rows
 }
 
 impl Row<'_> {
-    fn markdown(&self, who: Who) -> String {
+    fn markdown(&self, population: Population) -> String {
         let part = self.part;
         let (kind, name) = (part.kind, cell(&part.name));
         let moved = part.moved();
         let count = match moved {
             0 => "nobody".to_owned(),
-            _ => format!("{} ({})", grouped(moved), shown_percent(percent(moved, part.of))),
+            _ => format!("{} ({})", thousands(moved), percent_text(percent(moved, part.of))),
         };
         let mut moves: Vec<String> = part
             .moves
             .iter()
-            .take(MOST_MOVES)
-            .map(|it| format!("{} → {}: {}", cell(&it.from), cell(&it.to), grouped(it.count)))
+            .take(MAX_MOVES)
+            .map(|it| format!("{} → {}: {}", cell(&it.from), cell(&it.to), thousands(it.count)))
             .collect();
-        let more = part.moves.get(MOST_MOVES..).unwrap_or_default();
+        let more = part.moves.get(MAX_MOVES..).unwrap_or_default();
         if !more.is_empty() {
             let count = more.iter().map(|it| it.count).sum();
-            moves.push(format!("{} other moves: {}", more.len(), grouped(count)));
+            moves.push(format!("{} other moves: {}", more.len(), thousands(count)));
         }
         let moves = moves.join("<br>");
-        if who == Who::Requests {
+        if population == Population::Requests {
             return format!("| {kind} {name} | {count} | {moves} |\n");
         }
-        format!("| {kind} {name} | {} | {count} | {moves} |\n", whose(&self.groups))
-    }
-}
-
-/// `everybody`, or the cohorts and the attributes that make them.
-pub(super) fn whose(groups: &[&Group]) -> String {
-    let attributes = |group: &&Group| {
-        let all = group.attributes.iter();
-        let all = all.map(|(name, value)| cell(&format!("{name}: {value}")));
-        all.collect::<Vec<_>>().join(", ")
-    };
-    let ways: Vec<String> = groups.iter().map(attributes).collect();
-    let ways = ways.join(" or ");
-    let cohorts = groups.first().map(|group| group.cohorts.as_slice()).unwrap_or_default();
-    let cohorts: Vec<String> = cohorts.iter().map(|name| cell(name)).collect();
-    match (ways.is_empty(), cohorts.is_empty()) {
-        (true, _) => "everybody".to_owned(),
-        (false, true) => format!("with {ways}"),
-        (false, false) => format!("{} with {ways}", cohorts.join(", ")),
+        format!("| {kind} {name} | {} | {count} | {moves} |\n", group_name(&self.groups))
     }
 }
 
@@ -220,69 +210,47 @@ fn list(title: &str, changed: &[&Difference]) -> String {
         return String::new();
     }
     let mut text = format!("\n{title}:\n\n");
-    for it in changed.iter().take(LONGEST_LIST) {
-        let (old, new) = (shown(it.old.as_ref()), shown(it.new.as_ref()));
+    for it in changed.iter().take(MAX_LIST) {
+        let (old, new) = (short_json(it.old.as_ref()), short_json(it.new.as_ref()));
         let line = match (&it.old, &it.new) {
             (None, _) => format!("- {} is new: {}\n", code(&it.path), code(&new)),
-            (_, None) => format!("- {} is gone, was {}\n", code(&it.path), code(&old)),
+            (_, None) => format!("- {} is removed, was {}\n", code(&it.path), code(&old)),
             _ => format!("- {}: {} → {}\n", code(&it.path), code(&old), code(&new)),
         };
         text.push_str(&line);
     }
-    let more = changed.len().saturating_sub(LONGEST_LIST);
+    let more = changed.len().saturating_sub(MAX_LIST);
     if more > 0 {
         let _ = writeln!(text, "- and {more} more");
     }
     text
 }
 
-/// Whether a place lies in a part of the spec, by whole steps.
+/// Whether a path is `part` or below it.
 fn is_within(path: &str, part: &str) -> bool {
     path.strip_prefix(part).is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']))
 }
 
-/// Whether a place belongs to one flag or rollout alone.
-fn is_own(path: &str) -> bool {
+/// Whether a path belongs to a single flag or rollout.
+fn belongs_to_one_part(path: &str) -> bool {
     path.starts_with("flags.") || path.starts_with("flags[") || path.starts_with("rollouts.")
 }
 
-/// What makes no difference to made-up units: they have their ids in every source, and are asked about
-/// each flag where it is delivered.
-fn is_unasked(path: &str) -> bool {
+/// Whether the effect of a path shows in recorded requests only: other units have their ids in every source,
+/// and every flag is evaluated at a path that delivers it.
+fn is_visible_in_requests_only(path: &str) -> bool {
     let flag = path.strip_prefix("flags").unwrap_or_default();
     let field = flag.strip_prefix('.').and_then(|rest| rest.split_once('.'));
     let field = field.or_else(|| flag.split_once("\"].")).map(|(_, field)| field);
     is_within(path, "units") || field.is_some_and(|field| is_within(field, "deliver"))
 }
 
-/// Fields that no decision looks at.
-fn is_for_people(path: &str) -> bool {
+/// Whether a path is a field that decisions ignore.
+fn is_metadata(path: &str) -> bool {
     [".owner", ".purpose", ".expires"].iter().any(|field| path.ends_with(field))
 }
 
-/// `12,345`.
-pub(super) fn grouped(number: u64) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-/// `4.912 %`; somebody is never nobody.
-pub(super) fn shown_percent(percent: f64) -> String {
-    if percent > 0.0 && percent < 0.001 {
-        return "below 0.001 %".to_owned();
-    }
-    let text = format!("{percent:.3}");
-    format!("{} %", text.trim_end_matches('0').trim_end_matches('.'))
-}
-
-/// The same for tools.
+/// The report as JSON.
 pub fn json(diff: &Diff, max_moved: Option<f64>) -> Value {
     let version =
         |(revision, digest): &(u64, String)| json!({ "revision": revision, "digest": digest });
@@ -290,17 +258,17 @@ pub fn json(diff: &Diff, max_moved: Option<f64>) -> Value {
         "at": diff.at.to_string(),
         "old": version(&diff.old),
         "new": version(&diff.new),
-        "of": match diff.who {
-            Who::MadeUp => "made-up units",
-            Who::Listed => "listed units",
-            Who::Requests => "requests",
+        "of": match diff.population {
+            Population::MadeUp => "made-up units",
+            Population::Listed => "listed units",
+            Population::Requests => "requests",
         },
-        "mostPercent": diff.most(),
+        "mostPercent": diff.max_moved_percent(),
         "maxMovedPercent": max_moved,
         "groupsLeftOut": diff.left_out,
-        "latches": diff.latched,
+        "latches": diff.has_latches,
         "groups": diff.groups.iter().map(group_json).collect::<Vec<_>>(),
-        "rollouts": margin::rollouts_json(diff),
+        "rollouts": side_effects::rollouts_json(diff),
         "changed": diff.changed.iter().map(|it| json!({
             "path": it.path, "old": it.old, "new": it.new,
         })).collect::<Vec<_>>(),
@@ -316,13 +284,13 @@ fn group_json(group: &Group) -> Value {
         "size": group.size,
         "moved": group.moved,
         "percent": percent(group.moved, group.size),
-        "copies": margin::copies_json(group),
+        "copies": side_effects::copies_json(group),
         "parts": group.parts.iter().map(|part| json!({
             "path": part.path,
-            "was": match &part.was {
-                Was::Same | Was::Gone => None,
-                Was::Nothing => Some("nothing"),
-                Was::Other(path) => Some(path.as_str()),
+            "was": match &part.previous {
+                PreviousOwner::Same | PreviousOwner::Gone => None,
+                PreviousOwner::Nothing => Some("nothing"),
+                PreviousOwner::Other(path) => Some(path.as_str()),
             },
             "of": part.of,
             "moved": part.moved(),
@@ -339,31 +307,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn numbers_for_people() {
-        assert_eq!((grouped(0), grouped(999)), ("0".into(), "999".into()));
-        assert_eq!((grouped(1000), grouped(1_234_567)), ("1,000".into(), "1,234,567".into()));
-        assert_eq!(shown_percent(4.9), "4.9 %");
-        assert_eq!(shown_percent(100.0), "100 %");
-        assert_eq!(shown_percent(0.000_01), "below 0.001 %");
-        assert_eq!(shown_percent(0.0), "0 %");
-    }
-
-    #[test]
-    fn only_a_flags_own_field_says_where_it_is_delivered() {
+    fn only_the_deliver_field_of_a_flag_counts_as_deliver() {
         for path in
             ["units.user", "flags.a.deliver", "flags.a.deliver.paths[0]", "flags[\"a.b\"].deliver"]
         {
-            assert!(is_unasked(path), "{path}");
+            assert!(is_visible_in_requests_only(path), "{path}");
         }
         for path in
             ["flags.a.variants.deliver", "flags.deliver.rules", "flags[\"a.deliver\"].rules"]
         {
-            assert!(!is_unasked(path), "{path}");
+            assert!(!is_visible_in_requests_only(path), "{path}");
         }
     }
 
     #[test]
-    fn a_part_is_not_one_whose_name_begins_alike() {
+    fn a_name_that_begins_alike_is_another_part() {
         assert!(is_within("flags.a.rules[0]", "flags.a"));
         assert!(!is_within("flags.ab", "flags.a"));
     }

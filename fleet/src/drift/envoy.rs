@@ -1,56 +1,57 @@
-//! What an Envoy's admin interface says: `/config_dump` and `/stats`.
+//! The status of an Envoy, from its admin interface: `/config_dump` and `/stats`.
 
-use super::{Abort, Running, Seen};
+use super::status::{AbortStatus, DeployedSpec, HostStatus, PageError};
 use serde_json::Value;
 use serin_core::Plan;
 
-/// The page with the configuration.
+/// The path of the page with the configuration.
 pub const CONFIG_PATH: &str = "/config_dump";
-/// The page with the filter's metrics.
+/// The path of the page with the filter's metrics.
 pub const STATS_PATH: &str = "/stats?format=json&filter=serin";
 
 const WASM: &str = "envoy.extensions.filters.http.wasm.v3.Wasm";
-/// What Envoy puts before the names of a filter's metrics.
-const PREFIX: &str = "wasmcustom.";
+/// The prefix of a filter's metrics in Envoy.
+const METRIC_PREFIX: &str = "wasmcustom.";
 
-/// Reads both pages.
+/// Reads the status of an Envoy from both pages.
 ///
 /// # Errors
-/// Which of them is not Envoy's.
-pub fn envoy(config_dump: &Value, stats: &Value) -> Result<Seen, String> {
+/// A page is not one of Envoy's admin interface.
+pub fn envoy(config_dump: &Value, stats: &Value) -> Result<HostStatus, PageError> {
     let list = |page: &'_ Value, name: &str| page.get(name).and_then(Value::as_array).cloned();
-    let other = |path: &str| format!("{path} is not what Envoy answers");
-    let configs = list(config_dump, "configs").ok_or_else(|| other(CONFIG_PATH))?;
-    let stats = list(stats, "stats").ok_or_else(|| other(STATS_PATH))?;
-    let mut seen = Seen { tells_revision: true, ..Seen::default() };
+    let configs = list(config_dump, "configs").ok_or(PageError::NotEnvoy { path: CONFIG_PATH })?;
+    let stats = list(stats, "stats").ok_or(PageError::NotEnvoy { path: STATS_PATH })?;
+    let mut status = HostStatus { reports_revision: true, ..HostStatus::default() };
     for section in &configs {
-        for (place, part) in parts(section) {
-            filters(part, &mut |name, config| {
-                if let Some(running) = running(place_of(&place, name), config) {
-                    add(&mut seen.specs, running);
+        for (location, part) in active_parts(section) {
+            for_each_filter(part, &mut |name, config| {
+                if let Some(spec) = deployed_spec(filter_location(&location, name), config) {
+                    add(&mut status.specs, spec);
                 }
             });
         }
     }
     for stat in &stats {
         let name = stat.get("name").and_then(Value::as_str).unwrap_or_default();
-        let name = name.strip_prefix(PREFIX).unwrap_or(name);
+        let name = name.strip_prefix(METRIC_PREFIX).unwrap_or(name);
         let value = stat.get("value").and_then(Value::as_u64);
         if name == "serin.revision" {
-            seen.in_force = value;
+            status.revision_in_force = value;
         }
         let latch =
             name.strip_prefix("serin.latch.").and_then(|rest| rest.strip_suffix(".aborted"));
         if let Some(rollout) = latch.filter(|_| value > Some(0)) {
-            seen.aborts.push(Abort { rollout: rollout.to_owned(), ..Abort::default() });
+            status
+                .aborts
+                .push(AbortStatus { rollout: rollout.to_owned(), ..AbortStatus::default() });
         }
     }
-    Ok(seen)
+    Ok(status)
 }
 
-/// The parts of a section in which a running filter's configuration may be. The bootstrap says again
-/// what listeners say; one that warms up or drains takes no requests.
-fn parts(section: &Value) -> Vec<(String, &Value)> {
+/// The parts of a section that may contain the configuration of a running filter, with their locations. The
+/// bootstrap repeats the static listeners. Listeners that are warming or draining take no requests.
+fn active_parts(section: &Value) -> Vec<(String, &Value)> {
     let list = |name: &str| section.get(name).and_then(Value::as_array).into_iter().flatten();
     let name = |value: &Value| value.get("name").and_then(Value::as_str).unwrap_or("?").to_owned();
     let fixed = list("static_listeners").filter_map(|it| it.get("listener"));
@@ -63,15 +64,15 @@ fn parts(section: &Value) -> Vec<(String, &Value)> {
     found
 }
 
-fn place_of(place: &str, filter: Option<&str>) -> String {
+fn filter_location(part: &str, filter: Option<&str>) -> String {
     match filter {
-        Some(name) if !place.ends_with(name) => format!("{place}, filter {name}"),
-        _ => place.to_owned(),
+        Some(name) if !part.ends_with(name) => format!("{part}, filter {name}"),
+        _ => part.to_owned(),
     }
 }
 
-/// Calls back with the plugin's name and its configuration for every Wasm filter below a value.
-fn filters<'v>(value: &'v Value, found: &mut impl FnMut(Option<&'v str>, &'v Value)) {
+/// Calls `found` with the name and the configuration of every Wasm plugin within a value.
+fn for_each_filter<'v>(value: &'v Value, found: &mut impl FnMut(Option<&'v str>, &'v Value)) {
     let field = |name: &str| value.get(name).and_then(Value::as_str).unwrap_or_default();
     let config = if field("@type").ends_with(WASM) {
         value.get("config")
@@ -86,17 +87,17 @@ fn filters<'v>(value: &'v Value, found: &mut impl FnMut(Option<&'v str>, &'v Val
     }
     match value {
         Value::Object(fields) => {
-            // In force only until the first configuration comes.
+            // A default configuration is in force only until the first one is discovered.
             let fields = fields.iter().filter(|(name, _)| *name != "default_config");
-            fields.for_each(|(_, value)| filters(value, found));
+            fields.for_each(|(_, value)| for_each_filter(value, found));
         }
-        Value::Array(items) => items.iter().for_each(|item| filters(item, found)),
+        Value::Array(items) => items.iter().for_each(|item| for_each_filter(item, found)),
         _ => {}
     }
 }
 
-/// A spec, from a text or a `Struct`; other filters have other configurations.
-fn running(place: String, configuration: &Value) -> Option<Running> {
+/// The spec in the configuration of a plugin, a string or a `Struct`. `None` for other plugins.
+fn deployed_spec(location: String, configuration: &Value) -> Option<DeployedSpec> {
     let value = configuration.get("value").unwrap_or(configuration);
     let document = match value {
         Value::String(text) => serde_json::from_str(text).ok()?,
@@ -107,22 +108,22 @@ fn running(place: String, configuration: &Value) -> Option<Running> {
         Value::String(text) => text.clone(),
         value => value.to_string(),
     };
-    let mut running = Running { place, document: Some(document), ..Running::default() };
+    let mut spec = DeployedSpec { location, document: Some(document), ..DeployedSpec::default() };
     match Plan::from_json(text.as_bytes()) {
         Ok(plan) => {
-            running.revision = Some(plan.revision());
-            running.digest = Some(plan.digest().to_owned());
+            spec.revision = Some(plan.revision());
+            spec.digest = Some(plan.digest().to_owned());
         }
-        Err(errors) => running.errors = errors.iter().map(ToString::to_string).collect(),
+        Err(errors) => spec.errors = errors.iter().map(ToString::to_string).collect(),
     }
-    Some(running)
+    Some(spec)
 }
 
-/// Listeners that have the same spec are told of in one.
-fn add(specs: &mut Vec<Running>, running: Running) {
-    match specs.iter_mut().find(|known| known.document == running.document) {
-        Some(known) => known.place = format!("{}; {}", known.place, running.place),
-        None => specs.push(running),
+/// Adds a spec. Equal specs become one with both locations.
+fn add(specs: &mut Vec<DeployedSpec>, spec: DeployedSpec) {
+    match specs.iter_mut().find(|known| known.document == spec.document) {
+        Some(known) => known.location = format!("{}; {}", known.location, spec.location),
+        None => specs.push(spec),
     }
 }
 
@@ -141,7 +142,7 @@ mod tests {
     }
 
     #[test]
-    fn a_spec_is_found_wherever_it_is() {
+    fn spec_is_found_in_every_part_of_the_configuration() {
         let spec = json!({"formatVersion": 1, "revision": 3});
         let fixed = |value: Value| json!({"static_listeners": [{"listener": {"name": "web", "x": [value]}}]});
         let structure =
@@ -154,17 +155,20 @@ mod tests {
             {"name": "web", state: {"listener": {"name": "web", "x": wasm(&text(&spec))}}}]})
         };
         let ecds = json!({"ecds_filters": [{"ecds_filter": {"name": "serin", "typed_config": wasm(&text(&spec))}}]});
-        for (section, place) in [
+        for (section, location) in [
             (fixed(wasm(&text(&spec))), "listener web, filter serin"),
             (fixed(wasm(&structure)), "listener web, filter serin"),
             (fixed(typed), "listener web, filter serin"),
             (dynamic("active_state"), "listener web, filter serin"),
             (ecds, "ECDS serin"),
         ] {
-            let seen = envoy(&json!({"configs": [section]}), &json!({"stats": []})).unwrap();
-            assert_eq!(seen.specs.len(), 1, "{section}");
-            assert_eq!((seen.specs[0].place.as_str(), seen.specs[0].revision), (place, Some(3)));
-            assert_eq!(seen.specs[0].document.as_ref(), Some(&spec));
+            let status = envoy(&json!({"configs": [section]}), &json!({"stats": []})).unwrap();
+            assert_eq!(status.specs.len(), 1, "{section}");
+            assert_eq!(
+                (status.specs[0].location.as_str(), status.specs[0].revision),
+                (location, Some(3))
+            );
+            assert_eq!(status.specs[0].document.as_ref(), Some(&spec));
         }
         for section in [
             dynamic("warming_state"),
@@ -172,35 +176,35 @@ mod tests {
             fixed(json!({"config_discovery": {"default_config": wasm(&text(&spec))}})),
             json!({"bootstrap": wasm(&text(&spec))}),
         ] {
-            let seen = envoy(&json!({"configs": [section]}), &json!({"stats": []})).unwrap();
-            assert_eq!(seen.specs, []);
+            let status = envoy(&json!({"configs": [section]}), &json!({"stats": []})).unwrap();
+            assert_eq!(status.specs, []);
         }
     }
 
     #[test]
-    fn other_pages_are_none_of_envoys() {
+    fn page_without_envoys_list_is_refused() {
         let (configs, stats) = (json!({"configs": []}), json!({"stats": []}));
         for (configs, stats, path) in [
             (&json!({"configs": "x"}), &stats, CONFIG_PATH),
             (&json!([]), &stats, CONFIG_PATH),
             (&configs, &json!({"stats": 5}), STATS_PATH),
         ] {
-            let said = envoy(configs, stats).unwrap_err();
-            assert_eq!(said, format!("{path} is not what Envoy answers"));
+            let error = envoy(configs, stats).unwrap_err();
+            assert_eq!(error, PageError::NotEnvoy { path });
         }
     }
 
     #[test]
-    fn metrics_tell_what_is_in_force() {
+    fn metrics_give_the_revision_in_force_and_the_aborts() {
         let stats = json!({"stats": [
             {"name": "wasmcustom.serin.revision", "value": 7},
             {"name": "wasmcustom.serin.latch.shop.aborted", "value": 1},
             {"name": "wasmcustom.serin.latch.feed.aborted", "value": 0},
             {"histograms": {}},
         ]});
-        let seen = envoy(&json!({"configs": []}), &stats).unwrap();
-        assert_eq!(seen.in_force, Some(7));
-        let rollouts: Vec<_> = seen.aborts.iter().map(|abort| abort.rollout.as_str()).collect();
+        let status = envoy(&json!({"configs": []}), &stats).unwrap();
+        assert_eq!(status.revision_in_force, Some(7));
+        let rollouts: Vec<_> = status.aborts.iter().map(|abort| abort.rollout.as_str()).collect();
         assert_eq!(rollouts, ["shop"]);
     }
 }

@@ -1,33 +1,39 @@
-//! What was found on the hosts, for people and for tools.
+//! Reports of drift: text for people, and JSON.
 
-use super::{Host, Running, Verdict, Wanted, exit_code};
-use crate::compare::shown;
+use super::check::{Drift, ExpectedSpec, HostResult, exit_code};
+use super::status::DeployedSpec;
+use crate::compare::short_json;
 use serde_json::{Value, json};
 use std::fmt::Write as _;
 
-/// For people; JSON has them all.
-const LONGEST_LIST: usize = 40;
+/// The maximum number of differences of one spec in the text. The JSON has all of them.
+const MAX_DIFFERENCES: usize = 40;
 
-/// A line or more for each host, and one that sums up. `strong` makes a text stand out.
-pub fn text(wanted: Wanted<'_>, hosts: &[Host], strong: impl Fn(&str, bool) -> String) -> String {
-    let mut text = format!("git has revision {} ({})\n", wanted.revision, wanted.digest);
+/// The report as text: a paragraph for each host, and a summary. `emphasize` formats the state of a host;
+/// its second argument is whether the host is in sync.
+pub fn text(
+    expected: ExpectedSpec<'_>,
+    hosts: &[HostResult],
+    emphasize: impl Fn(&str, bool) -> String,
+) -> String {
+    let mut text = format!("git has revision {} ({})\n", expected.revision, expected.digest);
     for host in hosts {
-        let word = match &host.answer {
-            Ok(verdict) if verdict.is_in_sync() => strong("in sync", true),
-            Ok(_) => strong("drift", false),
-            Err(_) => strong("not asked", false),
+        let state = match &host.drift {
+            Ok(drift) if drift.is_in_sync() => emphasize("in sync", true),
+            Ok(_) => emphasize("drift", false),
+            Err(_) => emphasize("not asked", false),
         };
-        let _ = writeln!(text, "\n{} {}: {word}", host.kind.as_str(), host.url);
-        match &host.answer {
-            Ok(verdict) => text.push_str(&details(verdict)),
+        let _ = writeln!(text, "\n{} {}: {state}", host.kind.as_str(), host.url);
+        match &host.drift {
+            Ok(drift) => text.push_str(&details(drift)),
             Err(why) => {
                 let _ = writeln!(text, "  {}", plain(why));
             }
         }
     }
-    let count = |test: fn(&Host) -> bool| hosts.iter().filter(|host| test(host)).count();
-    let asked = count(|host| host.answer.is_ok());
-    let in_sync = count(|host| host.answer.as_ref().is_ok_and(Verdict::is_in_sync));
+    let count = |test: fn(&HostResult) -> bool| hosts.iter().filter(|host| test(host)).count();
+    let asked = count(|host| host.drift.is_ok());
+    let in_sync = count(|host| host.drift.as_ref().is_ok_and(Drift::is_in_sync));
     let (drifting, silent) = (asked - in_sync, hosts.len() - asked);
     let _ = writeln!(
         text,
@@ -37,18 +43,18 @@ pub fn text(wanted: Wanted<'_>, hosts: &[Host], strong: impl Fn(&str, bool) -> S
     text
 }
 
-fn details(verdict: &Verdict) -> String {
+fn details(drift: &Drift) -> String {
     let mut text = String::new();
-    for why in &verdict.drift {
+    for why in &drift.reasons {
         let _ = writeln!(text, "  {}", plain(why));
     }
-    for (place, differences) in &verdict.differences {
-        let _ = writeln!(text, "  {}: git → host", plain(place));
-        for it in differences.iter().take(LONGEST_LIST) {
-            let (old, new) = (shown(it.old.as_ref()), shown(it.new.as_ref()));
+    for (location, differences) in &drift.differences {
+        let _ = writeln!(text, "  {}: git → host", plain(location));
+        for it in differences.iter().take(MAX_DIFFERENCES) {
+            let (old, new) = (short_json(it.old.as_ref()), short_json(it.new.as_ref()));
             let _ = writeln!(text, "    {}: {old} → {new}", it.path);
         }
-        let more = differences.len().saturating_sub(LONGEST_LIST);
+        let more = differences.len().saturating_sub(MAX_DIFFERENCES);
         if more > 0 {
             let _ = writeln!(text, "    and {more} more");
         }
@@ -56,36 +62,36 @@ fn details(verdict: &Verdict) -> String {
     text
 }
 
-/// What a host says, on one line, and without what would steer a terminal.
+/// A string from a host on one line, without control characters, which could control a terminal.
 fn plain(text: &str) -> String {
     text.chars().map(|it| if it.is_control() { ' ' } else { it }).collect()
 }
 
-/// The same for tools.
-pub fn json(wanted: Wanted<'_>, hosts: &[Host]) -> Value {
+/// The report as JSON.
+pub fn json(expected: ExpectedSpec<'_>, hosts: &[HostResult]) -> Value {
     json!({
-        "wanted": { "revision": wanted.revision, "digest": wanted.digest },
+        "wanted": { "revision": expected.revision, "digest": expected.digest },
         "inSync": exit_code(hosts) == 0,
         "hosts": hosts.iter().map(host_json).collect::<Vec<_>>(),
     })
 }
 
-fn host_json(host: &Host) -> Value {
+fn host_json(host: &HostResult) -> Value {
     let mut value = json!({ "url": host.url, "kind": host.kind.as_str() });
-    let verdict = match &host.answer {
-        Ok(verdict) => verdict,
+    let drift = match &host.drift {
+        Ok(drift) => drift,
         Err(why) => {
             value["state"] = json!("not-asked");
             value["why"] = json!(why);
             return value;
         }
     };
-    value["state"] = json!(if verdict.is_in_sync() { "in-sync" } else { "drift" });
-    value["drift"] = json!(verdict.drift);
-    value["inForceRevision"] = json!(verdict.seen.in_force);
-    value["specs"] = verdict.seen.specs.iter().map(|spec| spec_json(spec, verdict)).collect();
-    value["aborts"] = verdict
-        .seen
+    value["state"] = json!(if drift.is_in_sync() { "in-sync" } else { "drift" });
+    value["drift"] = json!(drift.reasons);
+    value["inForceRevision"] = json!(drift.status.revision_in_force);
+    value["specs"] = drift.status.specs.iter().map(|spec| spec_json(spec, drift)).collect();
+    value["aborts"] = drift
+        .status
         .aborts
         .iter()
         .map(|it| json!({ "rollout": it.rollout, "epoch": it.epoch, "at": it.at, "reason": it.reason }))
@@ -93,11 +99,11 @@ fn host_json(host: &Host) -> Value {
     value
 }
 
-fn spec_json(spec: &Running, verdict: &Verdict) -> Value {
-    let differences = verdict.differences.iter().filter(|(place, _)| *place == spec.place);
+fn spec_json(spec: &DeployedSpec, drift: &Drift) -> Value {
+    let differences = drift.differences.iter().filter(|(location, _)| *location == spec.location);
     let differences = differences.flat_map(|(_, differences)| differences);
     json!({
-        "place": spec.place,
+        "place": spec.location,
         "revision": spec.revision,
         "digest": spec.digest,
         "errors": spec.errors,
@@ -112,7 +118,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_a_host_says_stays_on_its_line() {
+    fn control_characters_become_blanks() {
         assert_eq!(plain("a\u{1b}[2Jb\nc\u{9b}d"), "a [2Jb c d");
     }
 }

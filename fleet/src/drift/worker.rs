@@ -1,49 +1,49 @@
-//! What a Worker's status page says.
+//! The status of a Worker, from its status page.
 
-use super::{Abort, Running, Seen};
+use super::status::{AbortStatus, DeployedSpec, HostStatus, PageError};
 use serde_json::Value;
 
-/// Reads the page.
+/// Reads the status of a Worker from its status page.
 ///
 /// # Errors
-/// Why it is no status page.
-pub fn worker(page: &Value) -> Result<Seen, String> {
+/// The page lacks a field that every status page has.
+pub fn worker(page: &Value) -> Result<HostStatus, PageError> {
     let Some(spec) = page.get("spec") else {
-        return Err("the answer is no status page, it has no field spec".to_owned());
+        return Err(PageError::NotWorker { missing: "spec" });
     };
-    let mut seen = Seen::default();
+    let mut status = HostStatus::default();
     if spec.is_object() {
         let text = |name: &str| spec.get(name).and_then(Value::as_str).map(str::to_owned);
         let revision = spec.get("revision").and_then(Value::as_u64);
         let (Some(revision), Some(digest)) = (revision, text("digest")) else {
-            return Err("the answer is no status page, its spec has no revision and digest".into());
+            return Err(PageError::NotWorker { missing: "spec.revision or spec.digest" });
         };
-        seen.specs.push(Running {
-            place: text("source").unwrap_or_else(|| "spec".to_owned()),
+        status.specs.push(DeployedSpec {
+            location: text("source").unwrap_or_else(|| "spec".to_owned()),
             revision: Some(revision),
             digest: Some(digest),
-            ..Running::default()
+            ..DeployedSpec::default()
         });
-        seen.problems.extend(texts(spec.get("isolated")).map(|why| format!("isolated: {why}")));
+        status.problems.extend(strings(spec.get("isolated")).map(|why| format!("isolated: {why}")));
     }
     if let Some(problem) = page.get("problem").and_then(Value::as_str) {
-        seen.problems.push(problem.to_owned());
+        status.problems.push(problem.to_owned());
     }
-    seen.problems.extend(texts(page.get("settingsProblems")).map(str::to_owned));
-    seen.unjudged = page.get("gates").and_then(unjudged);
-    // A list, or a document that has one.
+    status.problems.extend(strings(page.get("settingsProblems")).map(str::to_owned));
+    status.unjudged = page.get("gates").and_then(unjudged);
+    // The latches are a list, or a document with a list.
     let latches = page.get("latches");
     let latches = latches.and_then(|latches| latches.get("latches")).or(latches);
     let latches = latches.and_then(Value::as_array).into_iter().flatten();
-    seen.aborts.extend(latches.filter_map(abort));
-    Ok(seen)
+    status.aborts.extend(latches.filter_map(abort));
+    Ok(status)
 }
 
-fn texts(list: Option<&Value>) -> impl Iterator<Item = &str> {
+fn strings(list: Option<&Value>) -> impl Iterator<Item = &str> {
     list.and_then(Value::as_array).into_iter().flatten().filter_map(Value::as_str)
 }
 
-/// Why nobody judges gates, in the page's own words: any state but one.
+/// The reason that nobody judges the gates, in the words of the page. Only the state `judging` has none.
 fn unjudged(gates: &Value) -> Option<String> {
     let state = gates.get("state").and_then(Value::as_str).filter(|state| *state != "judging")?;
     Some(match gates.get("why").and_then(Value::as_str) {
@@ -52,9 +52,9 @@ fn unjudged(gates: &Value) -> Option<String> {
     })
 }
 
-fn abort(latch: &Value) -> Option<Abort> {
+fn abort(latch: &Value) -> Option<AbortStatus> {
     let abort = latch.get("abort").filter(|abort| abort.is_object())?;
-    Some(Abort {
+    Some(AbortStatus {
         rollout: latch.get("rollout")?.as_str()?.to_owned(),
         epoch: abort.get("epoch").and_then(Value::as_u64),
         at: abort.get("at").and_then(Value::as_u64),
@@ -68,7 +68,7 @@ mod tests {
     use serde_json::json;
 
     #[test]
-    fn a_page_is_read() {
+    fn status_page_gives_spec_problems_and_aborts() {
         let page = json!({
             "spec": {"revision": 3, "digest": "aa", "source": "kv", "isolated": ["flags.a: b"]},
             "problem": "the KV key spec holds nothing",
@@ -78,23 +78,23 @@ mod tests {
                 {"rollout": "fine", "epoch": 1, "left": []},
             ],
         });
-        let seen = worker(&page).unwrap();
-        assert_eq!((seen.specs[0].place.as_str(), seen.specs[0].revision), ("kv", Some(3)));
-        assert_eq!(seen.specs[0].digest.as_deref(), Some("aa"));
-        assert_eq!(seen.problems.len(), 3);
-        let abort = Abort {
+        let status = worker(&page).unwrap();
+        assert_eq!((status.specs[0].location.as_str(), status.specs[0].revision), ("kv", Some(3)));
+        assert_eq!(status.specs[0].digest.as_deref(), Some("aa"));
+        assert_eq!(status.problems.len(), 3);
+        let abort = AbortStatus {
             rollout: "shop".into(),
             epoch: Some(3),
             at: Some(5),
             reason: Some("errors".into()),
         };
-        assert_eq!(seen.aborts, [abort]);
+        assert_eq!(status.aborts, [abort]);
         let whole = json!({"spec": null, "latches": {"latches": page["latches"]}});
         assert_eq!(worker(&whole).unwrap().aborts.len(), 1);
     }
 
     #[test]
-    fn every_state_of_the_gates_but_one_says_why() {
+    fn every_state_but_judging_gives_a_reason() {
         let why = |gates: Value| worker(&json!({"spec": null, "gates": gates})).unwrap().unjudged;
         assert_eq!(why(json!({"state": "judging", "object": {}})), None);
         let silent = json!({"state": "the object does not answer", "why": "timeout"});
@@ -102,9 +102,9 @@ mod tests {
     }
 
     #[test]
-    fn other_pages_are_none() {
+    fn page_without_a_spec_is_refused() {
         assert!(worker(&json!({"hello": 1})).is_err());
         assert!(worker(&json!({"spec": {"revision": "1", "digest": "aa"}})).is_err());
-        assert_eq!(worker(&json!({"spec": null})).unwrap(), Seen::default());
+        assert_eq!(worker(&json!({"spec": null})).unwrap(), HostStatus::default());
     }
 }

@@ -1,13 +1,15 @@
-//! Canaries as tools that own pods see them: what Argo's and Flagger's resources have in common.
+//! Canaries for tools that own pods: the common part of the exports to Argo Rollouts and Flagger.
 
+use super::artifact::{Artifact, Problem};
 use super::evidence::{self, Trial};
-use super::{Artifact, Problem, Source, mark};
+use super::mark;
+use super::source::Source;
 use crate::yaml;
 use serde_json::{Value, json};
 use serin_core::spec::{Hold, Mode, Progress, Rollout, RouteMatch, Step};
 use std::collections::{BTreeMap, BTreeSet};
 
-/// One file for each canary of the spec, with the resources that `make` gives; none if there are problems.
+/// One file for each canary of the spec, with the resources from `make`, or every problem.
 pub(super) fn each(
     source: &Source<'_>,
     target: &str,
@@ -17,31 +19,31 @@ pub(super) fn each(
     let trials = evidence::trials(source);
     let canaries = all(source);
     let mut artifacts = Vec::new();
-    problems.extend(names(&canaries));
+    problems.extend(name_problems(&canaries));
     for canary in &canaries {
         let trial = trials.iter().find(|trial| trial.rollout == canary.name);
         match make(canary, trial) {
-            Ok(resources) => artifacts.push(Artifact {
-                path: format!("{}.yaml", canary.name),
-                text: manifest(source, target, &resources),
-            }),
+            Ok(resources) => artifacts.push(Artifact::new(
+                format!("{}.yaml", canary.name),
+                manifest(source, target, &resources),
+            )),
             Err(problem) => problems.push(problem),
         }
     }
     if artifacts.is_empty() && problems.is_empty() {
-        let why = format!("rollouts: none of them is a canary, and {target} can't help the others");
-        problems.push(Problem(why));
+        let why = format!("none of them is a canary, and {target} can't help the others");
+        problems.push(Problem::in_spec("rollouts", why));
     }
     if problems.is_empty() { Ok(artifacts) } else { Err(problems) }
 }
 
-/// Every canary of the spec, by name.
+/// Every canary of the spec, sorted by name.
 pub(super) fn all<'a>(source: &Source<'a>) -> Vec<Canary<'a>> {
     source.spec.rollouts.iter().filter_map(|(name, rollout)| Canary::of(name, rollout)).collect()
 }
 
-/// Rollouts whose names Kubernetes does not take, or does not tell apart.
-fn names(canaries: &[Canary<'_>]) -> Vec<Problem> {
+/// The problems of rollouts whose names Kubernetes refuses or does not distinguish.
+fn name_problems(canaries: &[Canary<'_>]) -> Vec<Problem> {
     let mut taken: BTreeMap<String, &str> = BTreeMap::new();
     let mut problems = Vec::new();
     for Canary { name, .. } in canaries {
@@ -56,43 +58,51 @@ fn names(canaries: &[Canary<'_>]) -> Vec<Problem> {
                 continue;
             }
         };
-        problems.push(Problem(format!(
-            "rollouts.{name}: {why}: give it another name, with salt: {name} for users to stay where they are"
-        )));
+        problems.push(Problem::in_spec(
+            format!("rollouts.{name}"),
+            format!(
+                "{why}: give it another name, with salt: {name} for users to stay where they are"
+            ),
+        ));
     }
     problems
 }
 
-/// Canaries that share pods with one before them: a tool that owns pods wants those of a rollout to be its
-/// alone. `places` says what they are called.
+/// The problems of canaries that share pods, because a tool that owns pods moves them for one rollout only. `workloads`
+/// gives the names of a canary's pods.
 pub(super) fn shared<'a>(
     canaries: &[Canary<'a>],
     target: &str,
-    places: impl Fn(&Canary<'a>) -> BTreeSet<String>,
+    workloads: impl Fn(&Canary<'a>) -> BTreeSet<String>,
 ) -> Vec<Problem> {
     let mut problems = Vec::new();
     for (index, canary) in canaries.iter().enumerate() {
-        let own = places(canary);
+        let own = workloads(canary);
         for other in canaries.iter().take(index) {
-            let both: Vec<String> = places(other).intersection(&own).cloned().collect();
+            let both: Vec<String> = workloads(other).intersection(&own).cloned().collect();
             let (Some(_), Canary { name, .. }) = (both.first(), canary) else { continue };
             let (other, are) = (other.name, if both.len() == 1 { "is" } else { "are" });
-            problems.push(Problem(format!(
-                "rollouts.{name}.arms: {} {are} rollouts.{other}'s too, and {target} moves pods for one rollout",
-                both.join(" and ")
-            )));
+            problems.push(Problem::in_spec(
+                format!("rollouts.{name}.arms"),
+                format!(
+                    "{} {are} rollouts.{other}'s too, and {target} moves pods for one rollout",
+                    both.join(" and ")
+                ),
+            ));
         }
     }
     problems
 }
 
-/// A rollout with a canary, as tools that own pods see it.
+/// A rollout in the mode `canary`.
 pub(super) struct Canary<'a> {
     pub(super) name: &'a str,
-    /// The canary's arm, and the target of each.
+    /// The arm on trial.
     pub(super) arm: &'a str,
     pub(super) baseline: &'a str,
+    /// The target of the baseline.
     pub(super) stable: &'a str,
+    /// The target of the arm on trial.
     pub(super) canary: &'a str,
     pub(super) progress: &'a Progress,
     pub(super) matches: &'a RouteMatch,
@@ -120,7 +130,7 @@ impl<'a> Canary<'a> {
     }
 }
 
-/// The steps of a canary; a fixed share is one.
+/// The steps of a canary; a fixed share is a single step.
 pub(super) fn steps(progress: &Progress) -> Vec<Step> {
     match progress {
         Progress::Steps { steps, .. } => steps.clone(),
@@ -128,7 +138,7 @@ pub(super) fn steps(progress: &Progress) -> Vec<Step> {
     }
 }
 
-/// A file of several resources.
+/// The content of a file with several resources.
 fn manifest(source: &Source<'_>, target: &str, resources: &[Value]) -> String {
     let documents: Vec<String> = resources.iter().map(yaml::document).collect();
     yaml::comment(&mark::header(source, target)) + &documents.join("---\n")
@@ -142,7 +152,7 @@ pub(super) fn metadata(source: &Source<'_>, namespace: Option<&str>, name: &str)
     metadata
 }
 
-/// A rollout's name as Kubernetes takes names.
+/// The name of a rollout as a name in Kubernetes.
 pub(super) fn dns(name: &str) -> String {
     let lower = name.to_ascii_lowercase().replace('_', "-");
     lower.trim_matches('-').to_owned()

@@ -1,17 +1,17 @@
-//! The spec as it stands in files: JSON for people, sorted, so that a change of the spec is the same
-//! change of the file.
+//! The spec in exported files: indented and sorted JSON, so that a small change of the spec is a small change of
+//! the file.
 
-use super::Source;
+use super::source::Source;
 use serde_json::Value;
 use serin_core::Plan;
 
-/// The document, indented and sorted, ending in a line break. It has the spec's digest; where indenting
-/// would change that (a number with more digits than a double holds), the text is as it was given.
+/// The document, indented and sorted, with a final line break. Where that would change the digest (a number with
+/// more digits than a double has), the original document.
 pub fn pretty(source: &Source<'_>) -> String {
     let text = serde_json::to_string_pretty(&value(source)).unwrap_or_default() + "\n";
-    let kept =
+    let same_digest =
         Plan::from_json(text.as_bytes()).is_ok_and(|plan| plan.digest() == source.plan.digest());
-    if kept { text } else { format!("{}\n", source.json.trim_end()) }
+    if same_digest { text } else { format!("{}\n", source.json.trim_end()) }
 }
 
 /// The document as a value.

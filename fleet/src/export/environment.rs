@@ -1,7 +1,7 @@
-//! What the filter reads from the environment of the proxy that it runs in.
+//! The environment variables that the filter reads.
 
-/// The variables, which exports name so that the filter may see them. What stands in them is never
-/// written: keys, and the URLs of a state and a webhook, which may hold a token.
+/// The names of the variables. Exports list them, so that the proxy passes them to the filter. Exports never
+/// contain their values: keys, and URLs that may contain a token.
 pub(crate) const VARIABLES: [&str; 8] = [
     "SERIN_GATE_TICK_MS",
     "SERIN_OVERRIDE_KEYS",
@@ -19,7 +19,7 @@ mod tests {
     use std::collections::BTreeSet;
     use std::path::Path;
 
-    /// Each `SERIN_…` of a text.
+    /// Each `SERIN_…` in a text.
     fn named(text: &str) -> BTreeSet<&str> {
         let word = |byte: char| !byte.is_ascii_uppercase() && byte != '_';
         text.split(word).filter(|word| word.starts_with("SERIN_")).collect()
@@ -27,7 +27,7 @@ mod tests {
 
     #[test]
     #[expect(clippy::disallowed_methods, reason = "compares with files of the repository")]
-    fn exports_name_what_the_filter_reads_and_the_example_has() {
+    fn variables_are_those_of_the_filter_and_of_the_example() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
         let filter = read("filter/src/settings.rs") + &read("filter/src/overrides.rs");

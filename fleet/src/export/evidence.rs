@@ -1,54 +1,54 @@
-//! The fleet's evidence as Prometheus sees it: which counters belong to a rollout's canary and baseline,
-//! and from which level on they speak against it. What all monitoring targets share.
+//! The fleet's evidence in Prometheus: the metrics of a trial and the threshold of its gate. All monitoring targets
+//! share them.
 
-use super::Source;
+use super::source::Source;
 use serin_core::gate::{GateSettings, InferenceUnit};
 use serin_core::{Plan, spec};
 
-/// Requests whose outcome counts, as Envoy shows them with the labels of [`super::envoy`].
+/// The counter of requests whose outcome counts, in Envoy with the labels of [`super::envoy`].
 pub const REQUESTS: &str = "serin_gate_epoch_step_arm_requests";
-/// Those of them that failed.
+/// The counter of those requests that failed.
 pub const ERRORS: &str = "serin_gate_epoch_step_arm_errors";
-/// Every request that was decided, by arm.
+/// The counter of all decided requests, by arm.
 pub const DECIDED: &str = "serin_rollout_arm_requests";
 /// 1 while an abort is in force.
 pub const ABORTED: &str = "serin_latch_aborted";
-/// The revision of the spec that a host runs.
+/// The revision in force on a host.
 pub const REVISION: &str = "serin_revision";
-/// Answers of the shadow that were compared, and those that differed.
+/// The counter of compared responses of a shadow.
 pub const COMPARED: &str = "serin_shadow_compared";
-/// See [`COMPARED`].
+/// The counter of compared responses that differ.
 pub const DIVERGED: &str = "serin_shadow_diverged";
 
 /// The recorded level of one alternative, in nats.
 pub const LEVEL: &str = "serin:gate_level:nats";
-/// The highest level of a step, where it is at the threshold and the gate's guards allow an abort.
+/// The highest level of a step, if it has reached the threshold and the guards of the gate allow an abort.
 pub const CROSSED: &str = "serin:gate_crossed:nats";
-/// The recorded level from which on a rollout has failed.
+/// The recorded threshold, the level at which a rollout fails.
 pub const THRESHOLD: &str = "serin:gate_threshold:nats";
 
-/// How many times the tolerated rate, in thousandths: what [`serin_core::gate::Grid::rises`] tests.
+/// The alternatives as multiples of the tolerated rate, in thousandths, equal to those of [`serin_core::gate::Grid::rises`].
 pub const ALTERNATIVES: [u32; 5] = [1500, 2000, 4000, 10_000, 50_000];
 
-/// A rollout with gates.
+/// The trial of a rollout with gates.
 pub struct Trial<'a> {
-    /// Its name.
+    /// The rollout's name.
     pub rollout: &'a str,
     /// The arm on trial.
     pub canary: &'a str,
-    /// The arm it is compared with.
+    /// The arm that it is compared with.
     pub baseline: &'a str,
     /// The epoch whose counters count.
     pub epoch: u64,
-    /// What the spec says of the gate.
+    /// The settings of the gate.
     pub settings: &'a GateSettings,
     /// ln(K·S·m/α) in nats, rounded up to four decimals.
     pub threshold: String,
-    /// Of the shadow's compared answers, the share that may differ, in 0.001 %.
+    /// The maximum share of compared responses of the shadow that may differ, in 0.001 %.
     pub max_divergence: Option<u32>,
 }
 
-/// Every rollout with gates, by name.
+/// The trials of all rollouts with gates, sorted by name.
 pub fn trials<'a>(source: &'a Source<'_>) -> Vec<Trial<'a>> {
     let trial = |(name, rollout): &'a (String, spec::Rollout)| trial(source.plan, name, rollout);
     source.spec.rollouts.iter().filter_map(trial).collect()
@@ -70,29 +70,29 @@ fn trial<'a>(plan: &'a Plan, name: &'a str, rollout: &'a spec::Rollout) -> Optio
 }
 
 impl Trial<'_> {
-    /// Whether requests are what the spec takes for independent. If not, users whose requests fail
-    /// together look like more evidence than they are.
+    /// Whether the gate counts requests. A gate that counts users does so because requests of one user fail together,
+    /// which makes them weaker evidence.
     pub fn counts_requests(&self) -> bool {
         self.settings.unit == InferenceUnit::Request
     }
 
-    /// `serin_rollout="shop",serin_epoch="3"`.
+    /// The label matchers of the trial: `serin_rollout="shop",serin_epoch="3"`.
     pub fn labels(&self) -> String {
         format!("serin_rollout=\"{}\",serin_epoch=\"{}\"", self.rollout, self.epoch)
     }
 
-    /// The highest level that is at the threshold; nothing while none is.
+    /// The query for the highest level at the threshold; without a result while none is.
     pub fn crossed(&self) -> String {
         format!("max({CROSSED}{{{}}})", self.labels())
     }
 
-    /// Whether the rollout is stopped somewhere.
+    /// The query for whether a host has aborted the rollout.
     pub fn aborted(&self) -> String {
         format!("max({ABORTED}{{serin_rollout=\"{}\"}})", self.rollout)
     }
 }
 
-/// Nats from 16 fractional bits, rounded up: never easier to reach than the gate's own.
+/// Nats from a fixed-point number with 16 fractional bits, rounded up so that the threshold is never below the gate's.
 fn nats(raw: i64) -> String {
     let raw = u128::try_from(raw).unwrap_or(0);
     let ten_thousandths = (raw * 10_000).div_ceil(1 << 16);
@@ -104,7 +104,7 @@ pub fn number(thousandths: u32) -> String {
     decimal(u64::from(thousandths), 3)
 }
 
-/// A whole number with so many decimals, without zeros at its end.
+/// A whole number divided by a power of ten, without trailing zeros.
 pub fn decimal(value: u64, decimals: u32) -> String {
     let size = 10_u64.pow(decimals);
     let text = format!("{}.{:0width$}", value / size, value % size, width = decimals as usize);
@@ -117,7 +117,7 @@ mod tests {
     use serin_core::gate::{Grid, Ratio};
 
     #[test]
-    fn the_alternatives_are_the_gates_own() {
+    fn alternatives_are_those_of_the_gate() {
         let grid = Grid::rises(Ratio::ONE).alternatives().map(Ratio::thousandths);
         assert_eq!(grid, ALTERNATIVES);
     }

@@ -1,32 +1,33 @@
-//! For Flagger: Flagger owns the pods, Serin owns who gets them. Per canary a Canary that shifts no
-//! traffic (provider `kubernetes`), a MetricTemplate on the fleet's evidence and one on aborts, and
-//! webhooks with which Serin's side says stop and go.
+//! The export to Flagger: Flagger owns the pods and Serin decides who gets them. Each canary gets a Canary that shifts
+//! no traffic (provider `kubernetes`), a MetricTemplate on the fleet's evidence, one on aborts, and webhooks for
+//! rollback and promotion.
 
+use super::artifact::{Artifact, Problem};
 use super::canary::{self, Canary, dns, metadata, steps};
 use super::evidence::Trial;
-use super::{Artifact, Problem, Source};
+use super::source::Source;
 use serde_json::{Value, json};
 use serin_core::spec::Hold;
 
-/// What Flagger's resources need to know beside the spec.
+/// The options of the export to Flagger.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Prometheus, with the rules of [`super::prometheus`].
+    /// The address of a Prometheus that has the rules of [`super::prometheus`].
     pub prometheus: String,
-    /// The namespace; left to whoever applies the resources when absent.
+    /// The namespace. Without it, the resources name none.
     pub namespace: Option<String>,
-    /// Answers 200 when the canary is to be rolled back.
+    /// The URL that returns 200 to roll the canary back.
     pub rollback: String,
-    /// Answers 200 when it may be promoted.
+    /// The URL that returns 200 to allow promotion.
     pub promotion: String,
-    /// The port of the services that Flagger makes.
+    /// The port of the services that Flagger creates.
     pub port: u16,
 }
 
-/// How often Flagger looks.
+/// The interval of Flagger's checks.
 const INTERVAL_MS: u64 = 60_000;
 
-/// One file for each canary.
+/// One file for each canary, or the problems of the spec.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
     let targets = |canary: &Canary<'_>| [canary.stable, canary.canary].map(str::to_owned).into();
     let shared = canary::shared(&canary::all(source), "Flagger", targets);
@@ -45,12 +46,12 @@ fn resources(
     let metadata = |name: &str| metadata(source, options.namespace.as_deref(), name);
     let mut metrics = Vec::new();
     let mut templates = Vec::new();
-    for (kind, query, most) in trial.map(checks).unwrap_or_default() {
+    for (kind, query, max) in trial.map(checks).unwrap_or_default() {
         let name = format!("serin-{}-{kind}", dns(canary.name));
         metrics.push(json!({
             "name": format!("serin-{kind}"),
             "templateRef": {"name": name},
-            "thresholdRange": {"max": most},
+            "thresholdRange": {"max": max},
             "interval": "1m",
         }));
         templates.push(json!({
@@ -83,19 +84,22 @@ fn resources(
     Ok([flagger].into_iter().chain(templates).collect())
 }
 
-/// Flagger makes the services itself, so the targets have to be called as it calls them.
+/// The name of the workload. Flagger creates the services, so the targets must have the names that it gives them.
 fn workload<'a>(canary: &Canary<'a>) -> Result<&'a str, Problem> {
     let name = canary.canary.strip_suffix("-canary");
     name.filter(|name| canary.stable.strip_suffix("-primary") == Some(*name)).ok_or_else(|| {
-        Problem(format!(
-            "rollouts.{}.arms: Flagger calls its services NAME-primary and NAME-canary, and the targets \
+        Problem::in_spec(
+            format!("rollouts.{}.arms", canary.name),
+            format!(
+                "Flagger calls its services NAME-primary and NAME-canary, and the targets \
              are {} and {}",
-            canary.name, canary.stable, canary.canary
-        ))
+                canary.stable, canary.canary
+            ),
+        )
     })
 }
 
-/// Kind, query and limit of each check. Without a value Flagger would take a check for failed.
+/// Kind, query and limit of each check. Flagger treats a check without a value as failed, so each query has a default.
 fn checks(trial: &Trial<'_>) -> Vec<(&'static str, String, Value)> {
     let evidence = (trial.counts_requests())
         .then(|| ("evidence", format!("{} or vector(0)", trial.crossed()), json!(0)));
@@ -103,7 +107,7 @@ fn checks(trial: &Trial<'_>) -> Vec<(&'static str, String, Value)> {
     evidence.into_iter().chain([aborted]).collect()
 }
 
-/// As many looks as the spec's clock takes; whoever waits for a person or a gate waits in the webhook.
+/// The number of checks for the duration of all steps. Waiting for a person or for a gate happens in the webhook.
 fn iterations(canary: &Canary<'_>) -> u64 {
     let holds = steps(canary.progress).into_iter().map(|step| match step.hold {
         Hold::For(ms) => ms,

@@ -1,21 +1,23 @@
-//! For Grafana: a dashboard of one rollout at a time, on what [`super::prometheus`] records.
+//! The export to Grafana: a dashboard of one rollout at a time, from the metrics that [`super::prometheus`] records.
 
+use super::artifact::{Artifact, Problem};
 use super::evidence::{ABORTED, COMPARED, DECIDED, DIVERGED, LEVEL, REVISION, THRESHOLD};
-use super::{Artifact, Problem, Source, mark};
+use super::mark;
+use super::source::Source;
 use serde_json::{Value, json};
 use sha2::{Digest, Sha256};
 
-/// The title that is usual.
+/// The default title.
 const TITLE: &str = "Serin";
 
-/// What the dashboard needs to know beside the spec.
+/// The options of the export to Grafana.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Its title.
+    /// The title of the dashboard.
     pub title: String,
 }
 
-/// One dashboard.
+/// The dashboard.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
     let text = serde_json::to_string_pretty(&dashboard(source, options)).unwrap_or_default() + "\n";
     Ok(vec![Artifact { path: "serin.dashboard.json".into(), text }])
@@ -61,13 +63,16 @@ fn variables(source: &Source<'_>) -> Value {
     ])
 }
 
-/// A panel: title, kind, unit, size on Grafana's grid of 24, and its series as (query, legend).
+/// A panel of the dashboard.
 struct Panel {
     title: &'static str,
     kind: &'static str,
     unit: &'static str,
+    /// The width, in columns of Grafana's grid of 24.
     width: u32,
+    /// The height, in rows of the grid.
     height: u32,
+    /// Query and legend of each series.
     series: Vec<(String, &'static str)>,
 }
 

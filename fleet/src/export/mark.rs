@@ -1,6 +1,6 @@
-//! Where a file comes from: the comment at its head and the annotations of its resources.
+//! The mark of exported files: the comment at the head and the annotations of resources.
 
-use super::Source;
+use super::source::Source;
 use serde_json::{Value, json};
 
 /// The annotation with the spec's digest.
@@ -8,7 +8,7 @@ pub const DIGEST: &str = "serin/digest";
 /// The annotation with the spec's revision.
 pub const REVISION: &str = "serin/revision";
 
-/// The annotations of every Kubernetes resource that comes of a spec.
+/// The annotations of every exported Kubernetes resource.
 pub fn annotations(source: &Source<'_>) -> Value {
     json!({
         DIGEST: source.plan.digest(),
@@ -16,12 +16,12 @@ pub fn annotations(source: &Source<'_>) -> Value {
     })
 }
 
-/// How the first line of a target's files begins, which is how they are told from files of yours.
+/// The start of the first line of a target's files, which distinguishes them from other files.
 pub fn made_by(target: &str) -> String {
     format!("Made by `serin export {target}`")
 }
 
-/// The lines at the head of a file, without the sign that makes them comments.
+/// The lines at the head of a file, without comment signs.
 pub fn header(source: &Source<'_>, target: &str) -> Vec<String> {
     let Source { plan, .. } = source;
     let spec = if source.name == "-" { "the spec" } else { source.name };

@@ -1,10 +1,31 @@
-//! What other tools are to be told of a spec: files, the same for the same spec.
+//! Exports of a spec: configuration files for other tools. The same spec gives the same bytes.
 //!
-//! [`Target`] is the table of tools. Each has a module with its options and a function that turns a
-//! [`Source`] into [`Artifact`]s; [`mark`] says of each file where it comes from.
+//! [`Target`] lists the tools. Each has a module with its options and a function that turns a [`Source`] into
+//! [`Artifact`]s. [`mark`] records the origin of each file.
+//!
+//! ```
+//! use serin_core::{Plan, Spec};
+//! use serin_fleet::export::{Source, Target, envoy};
+//!
+//! let json = r#"{"formatVersion": 1, "units": {"user": [{"header": "x-user-id"}]},
+//!     "rollouts": {"shop": {"arms": {"stable": {"target": "shop-v1"}, "canary": {"target": "shop-v2"}},
+//!     "baseline": "stable", "canary": {"share": 5}}}}"#;
+//! let (spec, plan) = (Spec::from_json(json.as_bytes())?, Plan::from_json(json.as_bytes())?);
+//! let source = Source { name: "spec.yaml", json, spec: &spec, plan: &plan };
+//! let options = envoy::Options {
+//!     filter: "/etc/envoy/serin-filter.wasm".into(),
+//!     ecds: None,
+//!     default: None,
+//!     bootstrap: None,
+//! };
+//! let files = Target::Envoy(options).artifacts(&source).unwrap();
+//! let paths: Vec<&str> = files.iter().map(|file| file.path.as_str()).collect();
+//! assert_eq!(paths, ["filter.yaml", "routes.yaml", "stats.yaml"]);
+//! # Ok::<(), Box<dyn std::error::Error>>(())
+//! ```
 
 pub mod argo;
-mod argo_routes;
+mod artifact;
 mod canary;
 pub mod document;
 mod environment;
@@ -16,38 +37,15 @@ pub mod istio;
 pub mod mark;
 pub mod prometheus;
 pub mod routing;
+mod source;
 pub mod worker;
 
-use serin_core::{Plan, Spec};
+pub use artifact::{Artifact, Cause, Problem};
+pub use source::Source;
 
-/// A spec to export from, in all its forms.
-#[derive(Clone, Copy, Debug)]
-pub struct Source<'a> {
-    /// What people call it: the file's path as given, for the comment that says what to edit.
-    pub name: &'a str,
-    /// The document as hosts get it.
-    pub json: &'a str,
-    /// The document, typed.
-    pub spec: &'a Spec,
-    /// What it compiles to.
-    pub plan: &'a Plan,
-}
-
-/// A file that came of a spec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Artifact {
-    /// Its path below the folder that is written to, with `/` between segments.
-    pub path: String,
-    /// What it says.
-    pub text: String,
-}
-
-/// Why a spec can't be exported to a target: one sentence that begins with the place in the spec.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Problem(pub String);
-
-/// A tool to export to, with what it needs to know beside the spec.
+/// A tool to export to, with its options.
 #[derive(Clone, Debug)]
+#[non_exhaustive]
 pub enum Target {
     /// Envoy's filter, routes and labels.
     Envoy(envoy::Options),
@@ -66,7 +64,7 @@ pub enum Target {
 }
 
 impl Target {
-    /// As it stands behind `serin export`.
+    /// The name of the subcommand of `serin export`.
     pub fn name(&self) -> &'static str {
         match self {
             Target::Envoy(_) => "envoy",
@@ -79,7 +77,10 @@ impl Target {
         }
     }
 
-    /// The files that the spec gives, sorted by path; or everything that keeps it from giving them.
+    /// The files for the tool, sorted by path.
+    ///
+    /// # Errors
+    /// Every problem that prevents the export.
     pub fn artifacts(&self, source: &Source<'_>) -> Result<Vec<Artifact>, Vec<Problem>> {
         let mut artifacts = match self {
             Target::Envoy(options) => envoy::artifacts(source, options),

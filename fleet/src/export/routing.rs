@@ -1,44 +1,45 @@
-//! What a router has to know: which arm goes where, and where a request goes that Serin said nothing about.
+//! Routing: the targets of arms, and of requests without a decision.
 
-use super::{Problem, Source};
+use super::artifact::{Cause, Problem};
+use super::source::Source;
 use serin_core::Spec;
 use serin_core::spec::{HostMatch, PathMatch, Rollout};
 use std::cmp::Reverse;
 use std::collections::BTreeSet;
 
-/// Where the requests of an arm go.
+/// The route of an arm's requests.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ArmRoute<'a> {
-    /// As `x-serin-rollout` says.
+    /// The value of `x-serin-rollout`.
     pub rollout: &'a str,
-    /// As `x-serin-arm` says.
+    /// The value of `x-serin-arm`.
     pub arm: &'a str,
     /// The arm's target.
     pub target: &'a str,
-    /// The shadow arm's target, if the rollout has a shadow: what `x-serin-shadow` says of marked requests.
+    /// The target of the shadow's arm, if the rollout has a shadow: the value of `x-serin-shadow` in marked requests.
     pub shadow: Option<&'a str>,
 }
 
-/// Where the requests of a rollout go without a decision.
+/// The route of a rollout's requests without a decision.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Fallback<'a> {
     /// The rollout.
     pub rollout: &'a str,
-    /// For which host; every host when absent.
+    /// The host; `None` is every host.
     pub host: Option<&'a HostMatch>,
-    /// For which path; every path when absent.
+    /// The path; `None` is every path.
     pub path: Option<&'a PathMatch>,
     /// The baseline's target.
     pub target: &'a str,
 }
 
-/// The arms of a rollout by name, the baseline last.
+/// The arms of a rollout, sorted by name, the baseline last.
 pub fn arms<'a>(name: &'a str, rollout: &'a Rollout) -> Vec<ArmRoute<'a>> {
     let shadow = rollout.shadow.as_ref().and_then(|shadow| rollout.arms.get(&shadow.arm));
-    let route = |(arm, given): &'a (String, serin_core::spec::Arm)| ArmRoute {
+    let route = |(arm_name, arm): &'a (String, serin_core::spec::Arm)| ArmRoute {
         rollout: name,
-        arm,
-        target: &given.target,
+        arm: arm_name,
+        target: &arm.target,
         shadow: shadow.map(|arm| arm.target.as_str()),
     };
     let mut arms: Vec<ArmRoute<'a>> = rollout.arms.iter().map(route).collect();
@@ -46,8 +47,8 @@ pub fn arms<'a>(name: &'a str, rollout: &'a Rollout) -> Vec<ArmRoute<'a>> {
     arms
 }
 
-/// Where each rollout's requests go without a decision, the most specific match first, as the core
-/// tells rollouts apart: by host, then by path.
+/// The routes of requests without a decision, the most specific first. Like the core, it orders by host, then by
+/// path.
 pub fn fallbacks(spec: &Spec) -> Vec<Fallback<'_>> {
     let mut all: Vec<Fallback<'_>> =
         spec.rollouts.iter().flat_map(|(name, rollout)| of_rollout(name, rollout)).collect();
@@ -63,7 +64,7 @@ fn of_rollout<'a>(name: &'a str, rollout: &'a Rollout) -> Vec<Fallback<'a>> {
     hosts.iter().flat_map(|host| paths.iter().map(|path| fallback(*host, *path))).collect()
 }
 
-/// Each of a list, or one that stands for everything.
+/// Each item of a list; a single `None` for an empty list, which matches everything.
 pub(super) fn or_all<T>(list: &[T]) -> Vec<Option<&T>> {
     if list.is_empty() { vec![None] } else { list.iter().map(Some).collect() }
 }
@@ -89,12 +90,12 @@ fn path_order(path: Option<&PathMatch>) -> (u8, Reverse<usize>, &str) {
     }
 }
 
-/// A prefix of whole segments, without the closing slash that means nothing; `None` is everything.
+/// A path prefix without its final slash, which has no meaning. `None` for the prefix of every path.
 pub fn prefix(path: &str) -> Option<&str> {
     Some(path.trim_end_matches('/')).filter(|path| !path.is_empty())
 }
 
-/// Whether a path takes every request.
+/// Whether a path matches every request.
 pub fn is_everything(path: Option<&PathMatch>) -> bool {
     match path {
         None => true,
@@ -103,7 +104,7 @@ pub fn is_everything(path: Option<&PathMatch>) -> bool {
     }
 }
 
-/// Whether every request of the second path is one of the first.
+/// Whether `outer` matches every request that `inner` matches.
 pub fn contains(outer: Option<&PathMatch>, inner: Option<&PathMatch>) -> bool {
     let text = |path: &PathMatch| match path {
         PathMatch::Exact(path) => path.clone(),
@@ -120,41 +121,41 @@ pub fn contains(outer: Option<&PathMatch>, inner: Option<&PathMatch>) -> bool {
     }
 }
 
-/// The target of requests that belong to no rollout: the one given, or else the one that all
-/// baselines share.
-pub fn default_target<'a>(spec: &'a Spec, given: Option<&'a str>) -> Option<&'a str> {
-    if given.is_some() {
-        return given;
+/// The target of requests that belong to no rollout: `option`, or else the target that all baselines share.
+pub fn default_target<'a>(spec: &'a Spec, option: Option<&'a str>) -> Option<&'a str> {
+    if option.is_some() {
+        return option;
     }
     let mut targets = spec.rollouts.values().map(baseline_target);
     let first = targets.next()?;
     targets.all(|target| target == first).then_some(first)
 }
 
-/// Why there is no such target.
+/// The problem that there is no default target.
 pub fn no_default(source: &Source<'_>) -> Problem {
     let why = if source.spec.rollouts.is_empty() {
         "there is none"
     } else {
         "the baselines have several targets"
     };
-    Problem(format!(
-        "rollouts: {why}, so name the target of requests that belong to none with --default TARGET"
-    ))
+    Problem::in_spec(
+        "rollouts",
+        format!("{why}, so name the target of requests that belong to none with --default TARGET"),
+    )
 }
 
-/// Every target that requests may go to, sorted.
+/// Every target that requests can go to, sorted.
 pub fn targets<'a>(spec: &'a Spec, default: Option<&'a str>) -> BTreeSet<&'a str> {
     let arms = spec.rollouts.values().flat_map(|rollout| rollout.arms.values());
     arms.map(|arm| arm.target.as_str()).chain(default).collect()
 }
 
-/// Where in the spec a target first stands.
-pub fn place_of(spec: &Spec, target: &str) -> String {
+/// The first path in the spec, or the option, that names a target.
+pub fn place_of(spec: &Spec, target: &str) -> Cause {
     let mut arms = spec.rollouts.iter().flat_map(|(name, rollout)| arms(name, rollout));
     arms.find(|arm| arm.target == target).map_or_else(
-        || "--default".to_owned(),
-        |arm| format!("rollouts.{}.arms.{}.target", arm.rollout, arm.arm),
+        || Cause::Options("--default"),
+        |arm| Cause::Spec(format!("rollouts.{}.arms.{}.target", arm.rollout, arm.arm)),
     )
 }
 
@@ -170,7 +171,7 @@ mod tests {
     }
 
     #[test]
-    fn the_baseline_comes_last() {
+    fn baseline_is_the_last_arm() {
         let spec = spec(
             r#"{"shop":{"arms":{"a":{"target":"s1"},"b":{"target":"s2"},"c":{"target":"s3"}},
                 "baseline":"a","split":{"a":50,"b":50},"shadow":{"arm":"c","percent":1}}}"#,
@@ -186,7 +187,7 @@ mod tests {
     }
 
     #[test]
-    fn the_most_specific_comes_first() {
+    fn most_specific_fallback_is_first() {
         let rollout = |hosts: &str, paths: &str, target: &str| {
             format!(
                 r#"{{"match":{{{hosts}"paths":{paths}}},"arms":{{"a":{{"target":"{target}"}}}},"baseline":"a"}}"#

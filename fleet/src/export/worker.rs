@@ -1,33 +1,34 @@
-//! For Cloudflare: the Worker's `wrangler.jsonc` and the spec as it is deployed or kept in KV.
+//! The export to Cloudflare: the Worker's `wrangler.jsonc`, and the spec for the deployment or for KV.
 
+use super::artifact::{Artifact, Problem};
 use super::routing::{self, default_target, targets};
-use super::{Artifact, Problem, Source, document, mark};
+use super::source::Source;
+use super::{document, mark};
 use serde_json::{Map, Value, json};
 use std::collections::BTreeMap;
 
-/// What the Worker's files need to know beside the spec.
+/// The options of the export to Cloudflare.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// The Worker's name.
+    /// The name of the Worker.
     pub name: String,
-    /// Its code: `dist/edge-worker/worker.js` of a build, as seen from `wrangler.jsonc`.
+    /// The path of the Worker's code, `dist/edge-worker/worker.js` of a build, relative to `wrangler.jsonc`.
     pub main: String,
-    /// The day whose behaviour of workerd it relies on.
+    /// The compatibility date for workerd.
     pub compatibility_date: String,
-    /// Where each target is.
+    /// The upstream of each target.
     pub targets: Vec<(String, Place)>,
     /// The target of requests that belong to no rollout.
     pub default: Option<String>,
-    /// The id of the KV namespace that the spec is kept in. Without it the spec is deployed with the
-    /// Worker.
+    /// The id of the KV namespace with the spec. Without it, the spec is deployed with the Worker.
     pub kv: Option<String>,
-    /// Custom domains of the Worker.
+    /// The custom domains of the Worker.
     pub domains: Vec<String>,
-    /// Further variables of the Worker.
+    /// Further variables of the Worker, by name.
     pub vars: Vec<(String, String)>,
 }
 
-/// Where a target is.
+/// The upstream of a target.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Place {
     /// An origin: scheme, host and port.
@@ -36,14 +37,14 @@ pub enum Place {
     Service(String),
 }
 
-/// Variables that are secrets, which no file may hold; a webhook's URL may have a token in it.
+/// The variables that are secrets, which no file may contain. The URL of a webhook may contain a token.
 pub const SECRETS: [&str; 4] =
     ["SERIN_OFREP_TOKEN", "SERIN_OVERRIDE_KEYS", "SERIN_STATUS_TOKEN", "SERIN_WEBHOOK_URL"];
 
-/// Variables that come of the spec and of the options.
+/// The variables that the export sets itself.
 const OWN: [&str; 3] = ["SERIN_BASELINE", "SERIN_SPEC", "SERIN_TARGETS"];
 
-/// The files for Cloudflare.
+/// The files for Cloudflare, or the problems of the spec and the options.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
     let default = default_target(source.spec, options.default.as_deref());
     let problems = problems(source, options, default);
@@ -67,7 +68,7 @@ pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>
     ])
 }
 
-/// Beside the code, which reads it from there; for KV, beside the configuration.
+/// The path of the spec: next to the code, which reads it there; for KV, next to the configuration.
 fn spec_path(options: &Options) -> String {
     match (&options.kv, options.main.rsplit_once('/')) {
         (None, Some((folder, _))) => format!("{folder}/spec.json"),
@@ -108,7 +109,7 @@ fn config(options: &Options, default: Option<&str>) -> Value {
     if let Some(id) = &options.kv {
         config.insert("kv_namespaces".into(), json!([{"binding": "SERIN_KV", "id": id}]));
     }
-    // Always: a spec in KV may have gates tomorrow.
+    // Always bound, because a later spec in KV may have gates.
     let judge = json!({"bindings": [{"name": "SERIN_GATES", "class_name": "SerinGates"}]});
     config.insert("durable_objects".into(), judge);
     let class = json!([{"tag": "serin-gates", "new_sqlite_classes": ["SerinGates"]}]);
@@ -120,12 +121,12 @@ fn config(options: &Options, default: Option<&str>) -> Value {
     config.into()
 }
 
-/// A target as the name of a binding, which is one of JavaScript's.
+/// The name of a target's binding, an identifier of JavaScript.
 fn binding(target: &str) -> String {
     let sign =
         |sign: char| if sign.is_ascii_alphanumeric() { sign.to_ascii_uppercase() } else { '_' };
     let name: String = target.chars().map(sign).collect();
-    // SERIN_… is the Worker's own.
+    // Names with the prefix SERIN_ are reserved for the Worker.
     format!("TARGET_{name}")
 }
 
@@ -134,44 +135,51 @@ fn problems(source: &Source<'_>, options: &Options, default: Option<&str>) -> Ve
     let mut problems = Vec::new();
     for target in &wanted {
         if !options.targets.iter().any(|(known, _)| known == target) {
-            problems.push(Problem(format!(
-                "{}: {target} is nowhere yet, say where with --origin {target}=https://HOST or --service \
-                 {target}=WORKER",
-                routing::place_of(source.spec, target)
-            )));
+            problems.push(Problem::new(routing::place_of(source.spec, target), format!("{target} is nowhere yet, say where with --origin {target}=https://HOST or --service \
+                 {target}=WORKER")));
         }
     }
     let mut bindings: BTreeMap<String, &str> = BTreeMap::new();
     for (index, (target, place)) in options.targets.iter().enumerate() {
-        let before = options.targets.get(..index).unwrap_or_default();
-        if before.iter().any(|(other, _)| other == target) {
-            problems.push(Problem(format!("--origin, --service: {target} is given twice")));
+        let previous = options.targets.get(..index).unwrap_or_default();
+        if previous.iter().any(|(other, _)| other == target) {
+            problems.push(Problem::in_options(
+                "--origin, --service",
+                format!("{target} is given twice"),
+            ));
             continue;
         }
         if !wanted.contains(target.as_str()) {
             let known: Vec<&str> = wanted.iter().copied().collect();
             let known = known.join(", ");
-            problems.push(Problem(format!(
-                "--origin, --service: there is no target {target}, use {known}"
-            )));
+            problems.push(Problem::in_options(
+                "--origin, --service",
+                format!("there is no target {target}, use {known}"),
+            ));
         }
         if matches!(place, Place::Service(_))
             && let Some(other) = bindings.insert(binding(target), target)
         {
             let name = binding(target);
-            problems.push(Problem(format!(
-                "--service: {other} and {target} would both be bound as {name}"
-            )));
+            problems.push(Problem::in_options(
+                "--service",
+                format!("{other} and {target} would both be bound as {name}"),
+            ));
         }
     }
     for (name, _) in &options.vars {
         if SECRETS.contains(&name.as_str()) {
-            problems.push(Problem(format!(
-                "--var: {name} is a secret and stands in no file, use npx wrangler secret put {name}"
-            )));
+            problems.push(Problem::in_options(
+                "--var",
+                format!(
+                    "{name} is a secret and stands in no file, use npx wrangler secret put {name}"
+                ),
+            ));
         } else if OWN.contains(&name.as_str()) {
-            problems
-                .push(Problem(format!("--var: {name} comes of the spec and the other options")));
+            problems.push(Problem::in_options(
+                "--var",
+                format!("{name} comes of the spec and the other options"),
+            ));
         }
     }
     problems

@@ -1,9 +1,11 @@
-//! Argo Rollouts' manifests.
+//! The dialect of Argo Rollouts.
 
+use super::dialect::{Dialect, Reasons};
 use super::draft::{Draft, Mode};
 use super::node::{Kind, Node};
-use super::steps::{ALL, ASSUMED_HOLD, Hold, Step, share};
-use super::{Dialect, Notes, Reasons, condition, span};
+use super::notes::Notes;
+use super::steps::{ALL, DEFAULT_HOLD_MS, Hold, Step, percent, share};
+use super::{condition, duration};
 use serde_json::{Value, json};
 
 pub(super) const DIALECT: Dialect =
@@ -36,7 +38,7 @@ const REASONS: Reasons = &[
     ("spec.strategy.blueGreen.previewReplicaCount", PODS),
     (
         "spec.strategy.blueGreen.prePromotionAnalysis",
-        "a blueGreen switches when active is edited, look before you do",
+        "a blueGreen switches when active is edited, so analyse before you edit it",
     ),
     (
         "spec.strategy.blueGreen.postPromotionAnalysis",
@@ -86,7 +88,7 @@ fn blue_green(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     };
     draft.targets = [service("activeService", "blue"), service("previewService", "green")];
     if let Some(node) = node.get("autoPromotionEnabled").filter(|node| node.is_true()) {
-        notes.lost(node, "a blueGreen switches when active is edited");
+        notes.dropped(node, "a blueGreen switches when active is edited");
     }
 }
 
@@ -94,7 +96,7 @@ fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     for (target, field) in draft.targets.iter_mut().zip(["stableService", "canaryService"]) {
         match node.text_at(field) {
             Some(service) => *target = service.to_owned(),
-            None => notes.say(node, &format!("names no {field}: the arm's target is {target}")),
+            None => notes.node(node, &format!("names no {field}: the arm's target is {target}")),
         }
     }
     if let Some(rule) = node.get("trafficRouting.istio.destinationRule") {
@@ -103,14 +105,14 @@ fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     if let Some(analysis) = node.get("analysis") {
         draft.gate("errors");
         if let Some(start) = analysis.get("startingStep") {
-            notes.lost(start, "gates judge every step from the first one on");
+            notes.dropped(start, "gates judge every step from the first one on");
         }
         dry_run(analysis, notes);
-        notes.became(analysis, &format!("becomes gates{}", templates(analysis)));
+        notes.replaced(analysis, &format!("becomes gates{}", templates(analysis)));
     }
-    let whole = node.get("trafficRouting.maxTrafficWeight");
-    let whole = whole.and_then(|node| node.parsed(|text| text.parse().ok())).unwrap_or(100);
-    let mut reader = Reader { whole, weight: None, share: 0, steps: Vec::new(), draft, notes };
+    let total = node.get("trafficRouting.maxTrafficWeight");
+    let total = total.and_then(|node| node.parsed(|text| text.parse().ok())).unwrap_or(100);
+    let mut reader = StepReader { total, weight: None, share: 0, steps: Vec::new(), draft, notes };
     for step in node.get("steps").map(Node::items).unwrap_or_default() {
         reader.step(step);
     }
@@ -119,7 +121,7 @@ fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     managed_routes(node);
 }
 
-/// `host/subset` is how an arm's target names a part of a service.
+/// Sets the targets to subsets of one service: `host/subset`.
 fn subsets(rule: &Node, draft: &mut Draft) {
     let host = match rule.text_at("name") {
         Some(name) => name.to_owned(),
@@ -132,7 +134,7 @@ fn subsets(rule: &Node, draft: &mut Draft) {
     }
 }
 
-/// Names of routes are accounted for where a step makes the route; the others are left.
+/// Marks the names of managed routes that a step creates. The others stay unmarked.
 fn managed_routes(canary: &Node) {
     let steps = canary.get("steps").map(Node::items).unwrap_or_default();
     let kinds = ["setHeaderRoute.name", "setMirrorRoute.name"];
@@ -144,17 +146,17 @@ fn managed_routes(canary: &Node) {
     }
 }
 
-/// Metrics that may fail without consequence.
+/// Notes dry runs: metrics whose failure has no consequence.
 fn dry_run(analysis: &Node, notes: &mut Notes) {
     if let Some(node) = analysis.get("dryRun") {
-        notes.lost(
+        notes.dropped(
             node,
             "a gate may abort, so take gates out of the spec if all metrics are dry runs",
         );
     }
 }
 
-/// What is to be said of an analysis that became a gate.
+/// The templates of an analysis, as the end of a note: ` of success-rate, latency`.
 fn templates(analysis: &Node) -> String {
     let names = analysis.get("templates").map(Node::items).unwrap_or_default();
     let names: Vec<&str> = names.iter().filter_map(|item| item.text_at("templateName")).collect();
@@ -164,10 +166,11 @@ fn templates(analysis: &Node) -> String {
     )
 }
 
-struct Reader<'r, 'n> {
-    /// What all of the weight is.
-    whole: u32,
-    /// A setWeight that nothing has waited at yet.
+/// Turns the steps of a canary into steps of a spec.
+struct StepReader<'r, 'n> {
+    /// The total weight.
+    total: u32,
+    /// The last `setWeight`, as long as no step waits at its share.
     weight: Option<&'n Node>,
     share: u32,
     steps: Vec<Step>,
@@ -175,7 +178,7 @@ struct Reader<'r, 'n> {
     notes: &'r mut Notes,
 }
 
-impl<'n> Reader<'_, 'n> {
+impl<'n> StepReader<'_, 'n> {
     fn step(&mut self, step: &'n Node) {
         if let Some(node) = step.get("setWeight") {
             return self.weight(node);
@@ -195,30 +198,30 @@ impl<'n> Reader<'_, 'n> {
     }
 
     fn weight(&mut self, node: &'n Node) {
-        let whole = self.whole;
-        let Some(share) = node.parsed(|text| share(text.parse().ok()?, whole)) else {
-            return self.notes.lost(node, "it is no share of the traffic");
+        let total = self.total;
+        let Some(share) = node.parsed(|text| share(text.parse().ok()?, total)) else {
+            return self.notes.dropped(node, "it is not a share of the traffic");
         };
-        self.passed();
+        self.skip_weight();
         (self.weight, self.share) = (Some(node), share);
     }
 
-    /// A weight that the rollout only passes through is none of the spec's steps.
-    fn passed(&mut self) {
+    /// Notes a weight at which no step waits. It becomes no step of the spec.
+    fn skip_weight(&mut self) {
         if let Some(node) = self.weight.take() {
-            self.notes.say(node, "becomes no step: nothing waits there, so it would last no time");
+            self.notes.node(node, "becomes no step: nothing waits there, so it would last no time");
         }
     }
 
     fn pause(&mut self, node: &'n Node) {
         let hold = match node.get("duration") {
             None => Hold::Manual,
-            Some(duration) => match duration.parsed(span::parse) {
-                Some(0) => return self.notes.became(node, "becomes no step: it lasts no time"),
+            Some(duration) => match duration.parsed(duration::parse) {
+                Some(0) => return self.notes.replaced(node, "becomes no step: it lasts no time"),
                 Some(ms) => Hold::For(ms),
                 None => {
                     self.notes
-                        .lost(duration, "it is no span of time, so the step waits for a person");
+                        .dropped(duration, "it is not a duration, so the step waits for a person");
                     Hold::Manual
                 }
             },
@@ -226,20 +229,20 @@ impl<'n> Reader<'_, 'n> {
         if let Kind::Scalar(text) = &node.kind
             && !matches!(text.as_str(), "" | "~" | "null")
         {
-            self.notes.say(node, "is no span of time, so the step waits for a person");
+            self.notes.node(node, "is not a duration, so the step waits for a person");
         }
         if node.entries().is_empty() {
-            node.done();
+            node.mark_all();
         }
-        let fresh = self.weight.take().is_some() || self.steps.is_empty();
+        let is_first_at_share = self.weight.take().is_some() || self.steps.is_empty();
         match (self.steps.last_mut(), hold) {
-            // Two pauses in a row are one.
-            (Some(Step { hold: Hold::For(sum), .. }), Hold::For(ms)) if !fresh => {
+            // Two pauses in a row are one step.
+            (Some(Step { hold: Hold::For(sum), .. }), Hold::For(ms)) if !is_first_at_share => {
                 *sum = sum.saturating_add(ms);
             }
-            (Some(Step { hold: Hold::Manual, .. }), _) if !fresh => {
+            (Some(Step { hold: Hold::Manual, .. }), _) if !is_first_at_share => {
                 self.notes
-                    .became(node, "becomes no step: the one before waits for a person already");
+                    .replaced(node, "becomes no step: the previous one already waits for a person");
             }
             _ => self.steps.push(Step::new(self.share, hold)),
         }
@@ -248,17 +251,19 @@ impl<'n> Reader<'_, 'n> {
     fn analysis(&mut self, node: &'n Node) {
         self.draft.gate("errors");
         dry_run(node, self.notes);
-        let said = templates(node);
+        let templates = templates(node);
         if self.weight.take().is_some() || self.steps.is_empty() {
-            self.steps.push(Step::new(self.share, Hold::For(ASSUMED_HOLD)));
-            let hold = span::written(ASSUMED_HOLD);
-            self.notes
-                .became(node, &format!("becomes a step of {hold} at least with mode: gate{said}"));
+            self.steps.push(Step::new(self.share, Hold::For(DEFAULT_HOLD_MS)));
+            let hold = duration::format(DEFAULT_HOLD_MS);
+            self.notes.replaced(
+                node,
+                &format!("becomes a step of {hold} at least with mode: gate{templates}"),
+            );
         } else if self.waits_for_a_person() {
-            let what = "becomes gates, which may abort; the step itself waits for a person already";
-            self.notes.became(node, &format!("{what}{said}"));
+            let what = "becomes gates, which may abort; the step itself already waits for a person";
+            self.notes.replaced(node, &format!("{what}{templates}"));
         } else {
-            self.notes.became(node, &format!("becomes the step's mode: gate{said}"));
+            self.notes.replaced(node, &format!("becomes the step's mode: gate{templates}"));
         }
         if !self.waits_for_a_person()
             && let Some(step) = self.steps.last_mut()
@@ -267,7 +272,7 @@ impl<'n> Reader<'_, 'n> {
         }
     }
 
-    /// A step that ends by hand needs no gate to end.
+    /// Whether the last step waits for a person, so that no gate needs to end it.
     fn waits_for_a_person(&self) -> bool {
         self.steps.last().is_some_and(|step| step.hold == Hold::Manual)
     }
@@ -275,18 +280,20 @@ impl<'n> Reader<'_, 'n> {
     fn header_route(&mut self, node: &'n Node) {
         let name = node.text_at("name").unwrap_or("header-route");
         let Some(matches) = node.get("match") else {
-            return self.notes.became(node, "removes a route; a ring stays until the spec changes");
+            return self
+                .notes
+                .replaced(node, "removes a route; a ring stays until the spec changes");
         };
         let mut conditions = Vec::new();
         for item in matches.items() {
             match header(item, self.notes) {
                 Some(condition) => conditions.push(condition),
-                None => self.notes.lost(item, "this match can't be said in a spec"),
+                None => self.notes.dropped(item, "a spec cannot express this match"),
             }
         }
         let Some(when) = condition::any_of(conditions) else { return };
         if !self.steps.is_empty() || self.weight.is_some() {
-            self.notes.say(node, "becomes a ring, which holds from the first step on");
+            self.notes.node(node, "becomes a ring, which holds from the first step on");
         }
         self.draft.rings.push((name.to_owned(), when));
     }
@@ -296,23 +303,23 @@ impl<'n> Reader<'_, 'n> {
         let Some(matches) = node.get("match") else {
             return self
                 .notes
-                .became(node, "removes a route; a shadow stays until the spec changes");
+                .replaced(node, "removes a route; a shadow stays until the spec changes");
         };
         if self.draft.shadow.is_some() {
-            return self.notes.lost(node, "a rollout has one shadow, and it has one already");
+            return self.notes.dropped(node, "a rollout has one shadow, and it already has one");
         }
-        let percent = node.get("percentage");
-        let share = percent.map(|node| node.parsed(|text| share(text.parse().ok()?, 100)));
+        let percentage = node.get("percentage");
+        let share = percentage.map(|node| node.parsed(|text| share(text.parse().ok()?, 100)));
         let Some(share) = share.unwrap_or(Some(ALL)) else { return };
-        self.notes.say(
+        self.notes.node(
             node,
             "becomes the rollout's shadow, which lasts from the beginning until the spec changes",
         );
         let Some(when) = blocks(matches, self.notes) else { return };
-        let mut shadow = json!({"arm": "canary", "percent": super::steps::percent(share)});
+        let mut shadow = json!({"arm": "canary", "percent": percent(share)});
         match methods(matches) {
             Some(methods) => shadow["methods"] = methods,
-            None => self.notes.say(node, "copies GET and HEAD alone; add others to shadow.methods where a second request does no harm"),
+            None => self.notes.node(node, "copies GET and HEAD alone; add others to shadow.methods where a second request does no harm"),
         }
         if let Some(when) = when {
             shadow["when"] = when;
@@ -324,9 +331,9 @@ impl<'n> Reader<'_, 'n> {
         if self.share == ALL && self.weight.is_some() {
             self.weight = None;
         }
-        self.passed();
+        self.skip_weight();
         if self.steps.is_empty() {
-            self.notes.say(canary, "has no step that waits: everybody gets the canary at start");
+            self.notes.node(canary, "has no step that waits: everybody gets the canary at start");
         }
         let all = Step::new(ALL, Hold::Last);
         match self.steps.last_mut() {
@@ -338,25 +345,25 @@ impl<'n> Reader<'_, 'n> {
     }
 }
 
-/// A header field and its match.
+/// A header name and a string match as a test.
 fn header(item: &Node, notes: &mut Notes) -> Option<Value> {
     let name = item.text_at("headerName")?.to_ascii_lowercase();
-    condition::text(&format!("header.{name}"), item.get("headerValue")?, notes)
+    condition::string_match(&format!("header.{name}"), item.get("headerValue")?, notes)
 }
 
-/// Blocks of which one must hold; the outer `None` if none of them can be said, the inner one if they
-/// are for every request.
+/// Blocks of matches, one of which must hold. The outer `None` if a spec can express none of them, the inner
+/// `None` if they match every request.
 fn blocks(matches: &Node, notes: &mut Notes) -> Option<Option<Value>> {
-    let said: Vec<_> =
+    let conditions: Vec<_> =
         matches.items().iter().filter_map(|item| condition::block(item, notes).ok()).collect();
-    if said.is_empty() && !matches.items().is_empty() {
+    if conditions.is_empty() && !matches.items().is_empty() {
         return None;
     }
-    let all: Option<Vec<Value>> = said.into_iter().collect();
+    let all: Option<Vec<Value>> = conditions.into_iter().collect();
     Some(all.and_then(condition::any_of))
 }
 
-/// The methods that the blocks name, if each of them names one.
+/// The methods of the blocks, if each block names one.
 fn methods(matches: &Node) -> Option<Value> {
     let method = |item: &Node| item.text_at("method.exact").map(str::to_ascii_uppercase);
     let mut methods = matches.items().iter().map(method).collect::<Option<Vec<String>>>()?;

@@ -1,31 +1,31 @@
-//! Manifests, YAML or JSON, as nodes with their lines. A file may hold several documents.
+//! The documents of a manifest file, YAML or JSON, as nodes with their lines.
 
 use super::node::{Kind, Node};
-use super::{Failure, Note};
+use super::notes::{ImportError, ImportErrorKind};
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::BTreeMap;
 
-/// The most parts that a file may have, aliases written out.
-const MAX_PARTS: usize = 200_000;
+/// The maximum number of nodes in a file, aliases expanded.
+const MAX_NODES: usize = 200_000;
 
-/// The key of entries that come from elsewhere.
-const MERGE: &str = "<<";
+/// The merge key of YAML 1.1.
+const MERGE_KEY: &str = "<<";
 
-/// The documents of a file in order, empty ones left out.
-pub(super) fn read(text: &str) -> Result<Vec<Node>, Failure> {
+/// Reads the documents of a file, in order, without empty ones.
+pub(super) fn read(text: &str) -> Result<Vec<Node>, ImportError> {
     let mut builder = Builder::default();
     for next in Parser::new_from_str(text) {
         let (event, span) = next.map_err(|error| {
             let line = error.marker().line();
-            Failure::at(line, format!("can't be read: {}", error.info()))
+            unreadable(line, format!("can't be read: {}", error.info()))
         })?;
         builder.event(event, &span)?;
     }
-    let named = |raw: Raw| raw.into_node(String::new());
-    Ok(builder.roots.into_iter().filter(|raw| !raw.is_empty()).map(named).collect())
+    let root = |raw: Raw| raw.into_node(String::new());
+    Ok(builder.roots.into_iter().filter(|raw| !raw.is_empty()).map(root).collect())
 }
 
-/// A node before its path is known: an anchor's content may stand in several places.
+/// A node whose path is not known yet: the content of an anchor may be used at several paths.
 #[derive(Clone)]
 struct Raw {
     line: usize,
@@ -43,11 +43,11 @@ enum RawKind {
     Map(Vec<(String, usize, Raw)>),
 }
 
-/// A list or a map whose end is still to come.
+/// A list or a map that is not complete yet.
 struct Open {
     anchor: usize,
     raw: Raw,
-    /// The key whose value comes next.
+    /// The key of the next value, with its line.
     key: Option<(String, usize)>,
 }
 
@@ -56,11 +56,11 @@ struct Builder {
     open: Vec<Open>,
     anchors: BTreeMap<usize, Raw>,
     roots: Vec<Raw>,
-    parts: usize,
+    nodes: usize,
 }
 
 impl Builder {
-    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), Failure> {
+    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), ImportError> {
         let line = span.start.line();
         self.count(1, line)?;
         match event {
@@ -78,9 +78,9 @@ impl Builder {
                 }
             }
             Event::Alias(anchor) => {
-                let inside = || Failure::at(line, "an alias inside of what it names".into());
-                let parts = self.anchors.get(&anchor).ok_or_else(inside)?.parts();
-                self.count(parts, line)?;
+                let inside = || unreadable(line, "an alias inside of its own anchor");
+                let nodes = self.anchors.get(&anchor).ok_or_else(inside)?.count();
+                self.count(nodes, line)?;
                 let value = self.anchors.get(&anchor).cloned().ok_or_else(inside)?;
                 self.value(value, 0)?;
             }
@@ -93,16 +93,17 @@ impl Builder {
         self.open.push(Open { anchor, raw: Raw { line, kind }, key: None });
     }
 
-    /// An alias costs as much as what it stands for.
-    fn count(&mut self, parts: usize, line: usize) -> Result<(), Failure> {
-        self.parts = self.parts.saturating_add(parts);
-        if self.parts > MAX_PARTS {
-            return Err(Failure::at(line, format!("more than {MAX_PARTS} parts")));
+    /// Counts nodes. An alias counts as many as its anchor has.
+    fn count(&mut self, nodes: usize, line: usize) -> Result<(), ImportError> {
+        self.nodes = self.nodes.saturating_add(nodes);
+        if self.nodes > MAX_NODES {
+            let kind = ImportErrorKind::TooLarge { limit: MAX_NODES };
+            return Err(ImportError::at(line, kind, format!("more than {MAX_NODES} nodes")));
         }
         Ok(())
     }
 
-    fn value(&mut self, raw: Raw, anchor: usize) -> Result<(), Failure> {
+    fn value(&mut self, raw: Raw, anchor: usize) -> Result<(), ImportError> {
         let line = raw.line;
         if anchor > 0 {
             self.anchors.insert(anchor, raw.clone());
@@ -115,13 +116,13 @@ impl Builder {
             (RawKind::List(items), _) => items.push(raw),
             (RawKind::Map(entries), Some((key, at))) => {
                 if entries.iter().any(|(known, ..)| *known == key) {
-                    return Err(Failure::at(at, format!("{key} is given twice")));
+                    return Err(unreadable(at, format!("{key} is given twice")));
                 }
                 entries.push((key, at, raw));
             }
             (RawKind::Map(_), None) => {
                 let RawKind::Scalar { text, .. } = raw.kind else {
-                    return Err(Failure::at(line, "a key that is no text".into()));
+                    return Err(unreadable(line, "a key that is not a string"));
                 };
                 open.key = Some((text, line));
             }
@@ -132,18 +133,18 @@ impl Builder {
 }
 
 impl Raw {
-    /// A document of nothing: a file that ends in `---`.
+    /// Whether the document is empty, as at the end of a file that ends in `---`.
     fn is_empty(&self) -> bool {
         matches!(&self.kind, RawKind::Scalar { text, plain: true } if matches!(text.as_str(), "" | "~" | "null"))
     }
 
-    /// A map with the entries of the maps that its merge key names, which its own come before: kubectl reads
-    /// YAML 1.1. Anything else is as it was.
+    /// Resolves the merge key of a map. Entries of the map itself take precedence. kubectl reads YAML 1.1, which
+    /// has merge keys. Other nodes are unchanged.
     fn merged(mut self) -> Raw {
         let RawKind::Map(entries) = &mut self.kind else { return self };
-        let key = entries.iter().position(|(key, ..)| key == MERGE);
-        let named = key.and_then(|at| Some((at, entries.get(at)?.2.maps()?)));
-        if let Some((at, maps)) = named {
+        let key = entries.iter().position(|(key, ..)| key == MERGE_KEY);
+        let merge = key.and_then(|at| Some((at, entries.get(at)?.2.maps()?)));
+        if let Some((at, maps)) = merge {
             entries.remove(at);
             for entry in maps.into_iter().flatten() {
                 if entries.iter().all(|(known, ..)| *known != entry.0) {
@@ -154,7 +155,7 @@ impl Raw {
         self
     }
 
-    /// The entries of a map, or of each map in a list of nothing else.
+    /// The entries of a map, or of each item of a list of maps. `None` for other nodes.
     fn maps(&self) -> Option<Vec<Vec<(String, usize, Raw)>>> {
         match &self.kind {
             RawKind::Map(entries) => Some(vec![entries.clone()]),
@@ -169,12 +170,12 @@ impl Raw {
         }
     }
 
-    /// Itself and everything in it.
-    fn parts(&self) -> usize {
+    /// The number of nodes: this one and everything in it.
+    fn count(&self) -> usize {
         let inside: usize = match &self.kind {
             RawKind::Scalar { .. } => 0,
-            RawKind::List(items) => items.iter().map(Raw::parts).sum(),
-            RawKind::Map(entries) => entries.iter().map(|(.., raw)| raw.parts()).sum(),
+            RawKind::List(items) => items.iter().map(Raw::count).sum(),
+            RawKind::Map(entries) => entries.iter().map(|(.., raw)| raw.count()).sum(),
         };
         inside + 1
     }
@@ -199,10 +200,8 @@ impl Raw {
     }
 }
 
-impl Failure {
-    fn at(line: usize, text: String) -> Failure {
-        Failure { notes: vec![Note { line, text }] }
-    }
+fn unreadable(line: usize, text: impl Into<String>) -> ImportError {
+    ImportError::at(line, ImportErrorKind::Unreadable, text)
 }
 
 #[cfg(test)]
@@ -214,7 +213,7 @@ mod tests {
     }
 
     #[test]
-    fn documents_come_in_order_with_their_lines() {
+    fn documents_are_read_in_order_with_their_lines() {
         let documents = read("---\na: 1\n---\n---\n\nb:\n - &x { c: d }\n - *x\n...\n").unwrap();
         let lines: Vec<usize> = documents.iter().map(|node| node.line).collect();
         assert_eq!(lines, [2, 6]);
@@ -227,7 +226,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_ambiguous_or_too_much_is_refused() {
+    fn duplicate_keys_and_too_many_nodes_are_refused() {
         assert_eq!(refused("a: 1\nb: 2\na: 3\n"), "3: a is given twice");
         assert!(refused("a: [\n").contains(": can't be read: "));
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
@@ -235,6 +234,6 @@ mod tests {
             let below = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
         }
-        assert!(refused(&bomb).ends_with("more than 200000 parts"));
+        assert!(refused(&bomb).ends_with("more than 200000 nodes"));
     }
 }

@@ -1,50 +1,60 @@
-//! A rollout as it is read from a manifest, and the spec that rollouts make together.
+//! Drafts: rollouts as read from manifests, and the spec that they form together.
 
 use super::node::Node;
+use super::notes::{ImportError, ImportErrorKind, Note, Notes};
 use super::steps::Step;
-use super::{Failure, Note, Notes, Options};
 use crate::yaml;
 use serde_json::{Map, Value, json};
 use serin_core::Plan;
 
-/// So far away that nothing moves by itself.
-const FAR: &str = "2100-01-01T00:00:00Z";
-/// The unit of rollouts whose manifests say nothing of sessions: a browser, by a cookie.
+/// The default start of the first step, so late that nothing moves by itself.
+const DEFAULT_START: &str = "2100-01-01T00:00:00Z";
+/// The unit of a rollout without session affinity: a browser, by a cookie.
 const UNIT: &str = "user";
+/// The cookie of that unit.
 const COOKIE: &str = "serin_id";
 
-/// A rollout to be.
+/// What a spec needs and manifests do not contain.
+#[derive(Clone, Debug, Default)]
+pub struct Options {
+    /// The name of the input file, for the comment at the head of the spec.
+    pub name: String,
+    /// The start of the first step, RFC 3339. Without it, the start is in 2100, so that nothing moves.
+    pub start: Option<String>,
+}
+
+/// A rollout as read from a manifest.
 pub(super) struct Draft {
     pub(super) name: String,
     pub(super) line: usize,
-    /// Upstream of the version that is there, and of the one that comes.
+    /// The targets of the stable version and of the new version.
     pub(super) targets: [String; 2],
     pub(super) hosts: Vec<String>,
     pub(super) paths: Vec<Value>,
     pub(super) mode: Mode,
     pub(super) shadow: Option<Value>,
     pub(super) gates: Map<String, Value>,
-    /// Conditions whose requests get the new version in any case, by name.
+    /// The rings, by name: conditions whose requests always get the new version.
     pub(super) rings: Vec<(String, Value)>,
-    /// A cookie that keeps sessions together.
+    /// The cookie of session affinity.
     pub(super) cookie: Option<String>,
 }
 
-/// How traffic gets to the new version.
+/// The way in which traffic moves to the new version.
 pub(super) enum Mode {
-    /// By steps.
+    /// Step by step.
     Steps(Vec<Step>),
-    /// All at once, when somebody says so.
+    /// All at once, by an edit of the spec.
     BlueGreen,
 }
 
 impl Draft {
     pub(super) fn new(document: &Node, notes: &mut Notes) -> Draft {
-        let given = document.text_at("metadata.name").unwrap_or("rollout");
-        let name = plain(given);
-        if name != given {
+        let original = document.text_at("metadata.name").unwrap_or("rollout");
+        let name = valid_name(original);
+        if name != original {
             let text = format!("metadata.name becomes {name}: names are letters, digits, - and _");
-            notes.list.push(Note { line: document.line, text });
+            notes.add(document.line, text);
         }
         Draft {
             targets: [format!("{name}-stable"), format!("{name}-canary")],
@@ -60,18 +70,20 @@ impl Draft {
         }
     }
 
-    /// Their gates compare with fixed numbers or with whatever a query says, Serin's with the baseline.
+    /// Adds a gate. It has no settings, because it compares with the baseline, where the gates of other tools
+    /// compare with fixed numbers.
     pub(super) fn gate(&mut self, kind: &str) {
         self.gates.entry(kind).or_insert_with(|| json!({}));
     }
 
     fn unit(&self) -> String {
         match &self.cookie {
-            Some(_) => plain(&format!("{}-session", self.name)),
+            Some(_) => valid_name(&format!("{}-session", self.name)),
             None => UNIT.to_owned(),
         }
     }
 
+    /// The rollout in the notation of a spec.
     fn value(&self, cohorts: &[String], start: &str) -> Value {
         let [stable, canary] = &self.targets;
         let (old, new) = match self.mode {
@@ -114,26 +126,29 @@ impl Draft {
     }
 }
 
-/// A name that a spec may give.
-pub(super) fn plain(text: &str) -> String {
-    let fits = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
-    let name: String = text.chars().map(|c| if fits(c) { c } else { '-' }).take(64).collect();
+/// The name with `-` in place of characters that a spec does not allow, cut after 64 characters.
+fn valid_name(text: &str) -> String {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_');
+    let name: String = text.chars().map(|c| if is_allowed(c) { c } else { '-' }).take(64).collect();
     if name.is_empty() { "rollout".to_owned() } else { name }
 }
 
-/// The spec of all rollouts of a file, held against the reader of specs.
+/// The spec of all rollouts of a file, in YAML.
+///
+/// # Errors
+/// Two rollouts have the same name, or the spec does not compile.
 pub(super) fn spec(
     mut drafts: Vec<Draft>,
     options: &Options,
     notes: &mut Notes,
-) -> Result<String, Failure> {
-    tell_apart(&mut drafts, notes);
-    let start = options.start.as_deref().unwrap_or(FAR);
+) -> Result<String, ImportError> {
+    add_missing_hosts(&mut drafts, notes);
+    let start = options.start.as_deref().unwrap_or(DEFAULT_START);
     let (mut units, mut cohorts, mut rollouts) = (Map::new(), Map::new(), Map::new());
     for draft in &drafts {
         if rollouts.contains_key(&draft.name) {
             let text = format!("a second rollout of the name {}", draft.name);
-            return Err(Failure { notes: vec![Note { line: draft.line, text }] });
+            return Err(ImportError::at(draft.line, ImportErrorKind::DuplicateRollout, text));
         }
         let cookie = draft.cookie.as_deref().unwrap_or(COOKIE);
         units.insert(draft.unit(), json!([{"anonymous": cookie}]));
@@ -144,7 +159,7 @@ pub(super) fn spec(
             .collect();
         rollouts.insert(draft.name.clone(), draft.value(&names, start));
     }
-    common(&drafts, options, notes);
+    general_notes(&drafts, options, notes);
     let mut value =
         json!({"formatVersion": 1, "revision": 1, "units": units, "rollouts": rollouts});
     if !cohorts.is_empty() {
@@ -152,34 +167,37 @@ pub(super) fn spec(
     }
     let json = value.to_string();
     Plan::from_json(json.as_bytes()).map_err(|errors| {
-        let note = |line: &str| Note { line: 0, text: format!("the spec would not hold: {line}") };
-        Failure { notes: errors.to_string().lines().map(note).collect() }
+        let note = |line: &str| Note::new(0, format!("the spec is not valid: {line}"));
+        let kind = ImportErrorKind::InvalidSpec;
+        ImportError { kind, notes: errors.to_string().lines().map(note).collect() }
     })?;
     let head = format!("Made by `serin import` from {}; yours to edit from here on.", options.name);
     Ok(format!("{}{}", yaml::comment(&[head]), yaml::document(&value)))
 }
 
-/// Rollouts that match everything can't stand beside each other.
-fn tell_apart(drafts: &mut [Draft], notes: &mut Notes) {
+/// Gives each rollout without hosts a host of its own if there are several rollouts, because a spec refuses
+/// two rollouts that match the same requests.
+fn add_missing_hosts(drafts: &mut [Draft], notes: &mut Notes) {
     if drafts.len() < 2 {
         return;
     }
     for draft in drafts.iter_mut().filter(|draft| draft.hosts.is_empty()) {
         let host = draft.name.to_ascii_lowercase();
         let text = format!(
-            "rollouts.{}.match.hosts is {host}: the manifest names no host, and several rollouts need to be told apart",
+            "rollouts.{}.match.hosts is {host}: the manifest names no host, and several rollouts need different hosts",
             draft.name
         );
-        notes.list.push(Note { line: draft.line, text });
+        notes.add(draft.line, text);
         draft.hosts.push(host);
     }
 }
 
-/// Adds a cohort; one of the same name and another meaning has the rollout's name in front.
+/// Adds a cohort and returns its name. If another condition has the name already, the name of the rollout
+/// becomes its prefix.
 fn cohort(cohorts: &mut Map<String, Value>, draft: &Draft, name: &str, when: &Value) -> String {
-    let mut chosen = plain(name);
+    let mut chosen = valid_name(name);
     while cohorts.get(&chosen).is_some_and(|known| known != when) {
-        chosen = plain(&format!("{}-{chosen}", draft.name));
+        chosen = valid_name(&format!("{}-{chosen}", draft.name));
         if chosen.len() == 64 {
             chosen = format!("cohort-{}", cohorts.len());
         }
@@ -188,17 +206,16 @@ fn cohort(cohorts: &mut Map<String, Value>, draft: &Draft, name: &str, when: &Va
     chosen
 }
 
-/// What is to be said of every import.
-fn common(drafts: &[Draft], options: &Options, notes: &mut Notes) {
-    let mut say = |text: String| notes.list.push(Note { line: 0, text });
+/// Adds the notes that do not belong to a line.
+fn general_notes(drafts: &[Draft], options: &Options, notes: &mut Notes) {
     if drafts.iter().any(|draft| draft.cookie.is_none()) {
-        say(format!(
+        notes.add(0, format!(
             "units.{UNIT} is a cookie of Serin's own; put the header or claim that names your users before it"
         ));
     }
     if options.start.is_none() && drafts.iter().any(|draft| matches!(draft.mode, Mode::Steps(_))) {
-        say(format!(
-            "start is {FAR}: theirs begin with a new image, a spec's at a moment; edit it, or give --start"
+        notes.add(0, format!(
+            "start is {DEFAULT_START}: a manifest starts with a new image, a spec at a time; edit it, or give --start"
         ));
     }
 }

@@ -1,9 +1,11 @@
-//! Flagger's manifests.
+//! The dialect of Flagger.
 
+use super::dialect::{Dialect, Reasons};
 use super::draft::{Draft, Mode};
-use super::node::Node;
+use super::node::{Kind, Node};
+use super::notes::Notes;
 use super::steps::{ALL, Hold, Step, percent, share};
-use super::{Dialect, Notes, Reasons, condition, span};
+use super::{condition, duration};
 use serde_json::{Value, json};
 
 pub(super) const DIALECT: Dialect = Dialect {
@@ -34,8 +36,11 @@ const REASONS: Reasons = &[
     ("spec.suspend", "a rollout waits in a step with hold: manual"),
     ("spec.analysis.alerts", HOOKS),
     ("spec.analysis.webhooks", HOOKS),
-    ("spec.analysis.threshold", "a gate may look at any time and needs no number of failed looks"),
-    ("spec.analysis.maxWeight", "the last of stepWeights counts, or it is no weight up to 100"),
+    (
+        "spec.analysis.threshold",
+        "a gate may evaluate at any time and needs no number of failed checks",
+    ),
+    ("spec.analysis.maxWeight", "the last of stepWeights counts, or it is not a weight up to 100"),
     ("spec.analysis.canaryReadyThreshold", PODS),
     ("spec.analysis.primaryReadyThreshold", PODS),
     ("spec.analysis.stepWeightPromotion", "the arms' targets do not change places"),
@@ -50,12 +55,14 @@ const REASONS: Reasons = &[
     ),
 ];
 
-/// What `analysis` was called at first.
+/// The former path of `spec.analysis`.
 const OLD_ANALYSIS: &str = "spec.canaryAnalysis";
-/// Flagger's own defaults.
-const INTERVAL_MS: u64 = 60_000;
-const LEAST_INTERVAL_MS: u64 = 10_000;
-const MAX_WEIGHT: u32 = 100;
+/// Flagger's default interval.
+const DEFAULT_INTERVAL_MS: u64 = 60_000;
+/// Flagger's minimum interval.
+const MIN_INTERVAL_MS: u64 = 10_000;
+/// Flagger's default of `maxWeight`.
+const DEFAULT_MAX_WEIGHT: u32 = 100;
 
 fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
     let Some(spec) = document.get("spec") else { return };
@@ -68,7 +75,7 @@ fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
     let analysis = spec.get("analysis").or_else(|| document.get(OLD_ANALYSIS));
     let Some(analysis) = analysis else {
         draft.mode = Mode::Steps(vec![Step::new(ALL, Hold::Last)]);
-        return notes.say(spec, "has no analysis: everybody gets the canary at start");
+        return notes.node(spec, "has no analysis: everybody gets the canary at start");
     };
     draft.mode = Mode::Steps(steps(analysis, notes));
     for item in analysis.get("match").map(Node::items).unwrap_or_default() {
@@ -86,7 +93,7 @@ fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
     shadow(analysis, notes, draft);
 }
 
-/// Which requests it is for.
+/// Reads the hosts and paths of the rollout.
 fn route(service: &Node, notes: &mut Notes, draft: &mut Draft) {
     let hosts = service.get("hosts").map(Node::items).unwrap_or_default();
     draft.hosts = hosts.iter().filter_map(Node::text).map(str::to_owned).collect();
@@ -98,24 +105,23 @@ fn route(service: &Node, notes: &mut Notes, draft: &mut Draft) {
     for item in matches.items() {
         let narrower = item.entries().iter().any(|(key, _)| key != "uri" && key != "name");
         let kinds = ["prefix", "exact"];
-        let given = kinds.iter().find_map(|kind| Some((*kind, item.get("uri")?.text_at(kind)?)));
-        match given {
+        let path = kinds.iter().find_map(|kind| Some((*kind, item.get("uri")?.text_at(kind)?)));
+        match path {
             Some(("prefix", "/")) if !narrower => everything = true,
             Some((kind, path)) if path.starts_with('/') && !narrower => {
                 draft.paths.push(json!({kind: path}));
             }
-            _ => notes.lost(item, "a rollout is for hosts and for paths, exact or by prefix"),
+            _ => notes.dropped(item, "a rollout is for hosts and for paths, exact or by prefix"),
         }
     }
     if everything {
         draft.paths.clear();
     } else if draft.paths.is_empty() {
-        notes.say(matches, "leaves no path, so the rollout is for all of them: add match.paths");
+        notes.node(matches, "leaves no path, so the rollout is for all paths: add match.paths");
     }
 }
 
-/// A canary by weights, a blue/green or an A/B test by iterations: what shares the canary has, for how
-/// long.
+/// The steps of the rollout: of a canary by weights, of a blue/green or an A/B test by iterations.
 fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
     let interval = interval(analysis, notes);
     let number = |field: &str| analysis.get(field)?.parsed(|text| text.parse::<u32>().ok());
@@ -127,7 +133,7 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
         for node in
             ["stepWeight", "stepWeights", "maxWeight"].iter().filter_map(|key| analysis.get(key))
         {
-            notes.lost(node, "iterations count, and weights do not");
+            notes.dropped(node, "iterations count, and weights do not");
         }
         return vec![Step::new(0, Hold::For(hold)), all];
     }
@@ -136,15 +142,15 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
     let step = number("stepWeight").filter(|step| *step > 0);
     let weights = match (step, weights.last()) {
         (None, Some(_)) => weights,
-        (Some(step), Some(most)) => {
+        (Some(step), Some(last)) => {
             if let Some(list) = list {
-                notes.say(list, "becomes its last weight, for stepWeight counts before it");
+                notes.node(list, "becomes its last weight, because stepWeight takes precedence");
             }
-            multiples(step, *most)
+            multiples(step, *last)
         }
         (step, None) => {
-            let most = analysis.get("maxWeight").and_then(weight).unwrap_or(MAX_WEIGHT);
-            multiples(step.unwrap_or(most), most)
+            let max = analysis.get("maxWeight").and_then(weight).unwrap_or(DEFAULT_MAX_WEIGHT);
+            multiples(step.unwrap_or(max), max)
         }
     };
     let step = |weight: u32| Some(Step::new(share(weight, 100)?, Hold::For(interval)));
@@ -154,46 +160,42 @@ fn steps(analysis: &Node, notes: &mut Notes) -> Vec<Step> {
     steps
 }
 
-/// Weights that grow by a step up to the most.
-fn multiples(step: u32, most: u32) -> Vec<u32> {
+/// The multiples of `step` below `max`, then `max`.
+fn multiples(step: u32, max: u32) -> Vec<u32> {
     let weights = (1..).map(|times| step.max(1).saturating_mul(times));
-    weights.take_while(|weight| *weight < most).chain([most]).collect()
+    weights.take_while(|weight| *weight < max).chain([max]).collect()
 }
 
-/// How long a step lasts.
+/// The duration of a step, in ms.
 fn interval(analysis: &Node, notes: &mut Notes) -> u64 {
-    let Some(node) = analysis.get("interval") else { return INTERVAL_MS };
-    let Some(given) = node.parsed(span::parse) else { return INTERVAL_MS };
-    if given < LEAST_INTERVAL_MS {
-        notes.say(node, "becomes 10s, Flagger's least");
+    let Some(node) = analysis.get("interval") else { return DEFAULT_INTERVAL_MS };
+    let Some(ms) = node.parsed(duration::parse) else { return DEFAULT_INTERVAL_MS };
+    if ms < MIN_INTERVAL_MS {
+        notes.node(node, "becomes 10s, Flagger's minimum");
     }
-    given.max(LEAST_INTERVAL_MS)
+    ms.max(MIN_INTERVAL_MS)
 }
 
-/// Requests that get the canary in any case. Blocks are alternatives.
+/// Reads a block of `match` as a ring: requests that always get the canary.
 fn ring(item: &Node, notes: &mut Notes, draft: &mut Draft) {
     match condition::block(item, notes) {
         Ok(Some(when)) => {
             let name = format!("{}-match-{}", draft.name, draft.rings.len() + 1);
             draft.rings.push((name, when));
         }
-        Ok(None) => notes.say(item, "is for every request, and becomes no ring"),
+        Ok(None) => notes.node(item, "matches every request, and becomes no ring"),
         Err(()) => {}
     }
 }
 
 fn metric(metric: &Node, notes: &mut Notes, draft: &mut Draft) {
     let (kind, what) = match metric.get("name").map(|name| &name.kind) {
-        Some(super::node::Kind::Scalar(name)) if name == "request-success-rate" => {
-            ("errors", "errors are")
-        }
-        Some(super::node::Kind::Scalar(name)) if name == "request-duration" => {
-            ("latency", "latency is")
-        }
+        Some(Kind::Scalar(name)) if name == "request-success-rate" => ("errors", "errors are"),
+        Some(Kind::Scalar(name)) if name == "request-duration" => ("latency", "latency is"),
         _ => return,
     };
     draft.gate(kind);
-    notes.became(metric, &format!(
+    notes.replaced(metric, &format!(
         "becomes gates.{kind}: the canary's {what} compared with the baseline's at all times, not with a fixed number"
     ));
 }
@@ -210,7 +212,7 @@ fn webhook(hook: &Node, notes: &mut Notes) {
         Some("event") => "hosts log every decision and count by arm",
         _ => HOOKS,
     };
-    notes.lost(hook, reason);
+    notes.dropped(hook, reason);
 }
 
 fn shadow(analysis: &Node, notes: &mut Notes, draft: &mut Draft) {
@@ -222,5 +224,5 @@ fn shadow(analysis: &Node, notes: &mut Notes, draft: &mut Draft) {
     let share = weight.and_then(|node| node.parsed(|text| share(text.parse().ok()?, 100)));
     let percent: Value = percent(share.unwrap_or(ALL));
     draft.shadow = Some(json!({"arm": "canary", "percent": percent}));
-    notes.say(node, "becomes the rollout's shadow, which lasts until the spec changes and copies GET and HEAD alone");
+    notes.node(node, "becomes the rollout's shadow, which lasts until the spec changes and copies GET and HEAD alone");
 }

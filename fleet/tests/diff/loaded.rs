@@ -1,10 +1,10 @@
-//! A spec in all forms that a comparison takes.
+//! A spec in all the forms that a comparison takes.
 
 use serde_json::Value;
 use serin_core::{Plan, Spec};
 use serin_fleet::diff::Side;
 
-/// A document that must be a good spec, in all its forms.
+/// A document that must be a valid spec, with its typed form and its plan.
 pub(crate) struct Loaded {
     document: Value,
     spec: Spec,

@@ -1,7 +1,7 @@
-//! What a change does before it ships.
+//! The effects of a change, as `serin diff` reports them.
 
 #![allow(clippy::unwrap_used, clippy::indexing_slicing)]
 
-mod beside;
 mod loaded;
 mod moves;
+mod rollout_effects;

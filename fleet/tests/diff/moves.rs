@@ -1,4 +1,5 @@
-//! Whom a change moves, where ids come from anywhere and parts come and go.
+//! The units that a change moves, for every kind of source, and for rollouts and flags that are added or
+//! removed.
 
 use crate::loaded::load;
 use serde_json::{Value, json};
@@ -42,14 +43,14 @@ fn moves(diff: &Diff, group: usize) -> Vec<String> {
     lines.collect()
 }
 
-/// How many of the made-up units a share takes in, by the core's own bucket.
+/// The number of made-up units whose bucket, as the core computes it, is between two shares.
 fn within(salt: &str, from: u32, to: u32) -> usize {
     let bucket = |id: &String| serin_core::Bucket::of(serin_core::Purpose::Ramp, salt, id).number();
     diff::made_up_ids(2000).iter().filter(|id| (from..to).contains(&bucket(id))).count()
 }
 
 #[test]
-fn exactly_those_between_the_shares_move_whatever_the_unit_comes_from() {
+fn exactly_the_units_between_two_shares_move_for_every_source() {
     let (shop, flag) = (within("shop", 5000, 20_000), within("new", 5000, 20_000));
     assert!(shop > 200 && flag > 200);
     for sources in [
@@ -70,11 +71,11 @@ fn exactly_those_between_the_shares_move_whatever_the_unit_comes_from() {
 }
 
 #[test]
-fn a_source_that_changes_moves_nobody_who_has_both() {
+fn changed_source_moves_no_unit_that_has_both() {
     let (a, b) =
         (json!([{"header": "x-user-id"}]), json!([{"jwt": "sub"}, {"header": "x-user-id"}]));
     let found = units(&spec(&a, 5.0), &spec(&b, 5.0));
-    assert_eq!(found.most(), 0.0);
+    assert_eq!(found.max_moved_percent(), 0.0);
     assert!(
         found.changed.iter().all(|it| it.path.starts_with("units.user")),
         "{:?}",
@@ -83,7 +84,7 @@ fn a_source_that_changes_moves_nobody_who_has_both() {
 }
 
 #[test]
-fn what_comes_and_goes_counts_against_its_baseline_and_default() {
+fn added_and_removed_parts_count_against_baseline_and_default() {
     let full = spec(&json!([{"header": "x-user-id"}]), 20.0);
     let mut without = full.clone();
     without["flags"] = json!({});
@@ -110,7 +111,7 @@ fn another_target_or_value_behind_the_same_name_is_a_move() {
 }
 
 #[test]
-fn names_with_dots_are_names() {
+fn name_with_a_dot_is_one_path_step() {
     let mut old = spec(&json!([{"header": "x-user-id"}]), 20.0);
     old["flags"] = json!({"a.b": old["flags"]["new"]});
     let mut new = old.clone();
@@ -119,11 +120,11 @@ fn names_with_dots_are_names() {
     assert_eq!(moves(&found, 0), ["flags[\"a.b\"]: off → on 2000"]);
     let text = diff::markdown(&found, None);
     assert!(text.contains("| flag `a.b` | everybody | 2,000 (100 %) |"), "{text}");
-    assert!(text.contains("be why:\n\n- `flags[\"a.b\"].defaultVariant`: "), "{text}");
+    assert!(text.contains("be the cause:\n\n- `flags[\"a.b\"].defaultVariant`: "), "{text}");
 }
 
 #[test]
-fn a_route_that_changes_hands_moves_all_of_it() {
+fn requests_that_change_rollouts_all_move() {
     let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
     let mut new = old.clone();
     new["rollouts"]["special"] = json!({
@@ -133,16 +134,16 @@ fn a_route_that_changes_hands_moves_all_of_it() {
     });
     let found = units(&old, &new);
     assert_eq!(moves(&found, 0), ["rollouts.special: shop/stable → special/only 2000"]);
-    // And back: the same requests, all of them, and why.
+    // The reverse change moves the same requests, and the report names its cause.
     let found = units(&new, &old);
     assert_eq!(moves(&found, 0), ["rollouts.shop: special/only → shop/stable 2000"]);
     let text = diff::markdown(&found, None);
     assert!(text.contains("| rollout `shop` | everybody | 2,000 (100 %) |"), "{text}");
-    assert!(text.contains("may be why:\n\n- `rollouts.special` is gone"), "{text}");
+    assert!(text.contains("may be the cause:\n\n- `rollouts.special` is removed"), "{text}");
 }
 
 #[test]
-fn a_route_that_is_new_is_of_its_own_units() {
+fn new_path_is_counted_apart() {
     let old = spec(&json!([{"header": "x-user-id"}]), 20.0);
     let mut new = old.clone();
     new["rollouts"]["shop"]["match"]["paths"] = json!(["/shop", "/cart"]);
@@ -157,7 +158,7 @@ fn a_route_that_is_new_is_of_its_own_units() {
 }
 
 #[test]
-fn a_ring_that_asks_for_a_method_or_a_path_is_asked_there() {
+fn ring_on_method_or_path_is_evaluated_with_them() {
     let old = spec(&json!([{"header": "x-user-id"}]), 0.0);
     let mut new = old.clone();
     new["rollouts"]["shop"]["canary"]["rings"] = json!([
@@ -172,43 +173,44 @@ fn a_ring_that_asks_for_a_method_or_a_path_is_asked_there() {
 }
 
 #[test]
-fn what_these_units_cannot_show_is_said_first() {
+fn changed_units_are_warned_about_first() {
     let old = spec(&json!([{"header": "x-user-id"}]), 5.0);
     let mut new = spec(&json!([{"cookie": "uid"}]), 5.0);
     new["flags"]["new"]["deliver"] = json!({"paths": ["/shop"]});
     let text = diff::markdown(&units(&old, &new), None);
     let (headline, rest) = text.split_once("\n\n").unwrap();
     assert!(headline.contains("none of 2,000 units moves"), "{text}");
-    assert!(rest.starts_with("Where ids come from changes."), "{text}");
-    let unasked = text.split("or flags are delivered").nth(1).unwrap();
-    assert!(unasked.contains("- `flags.new.deliver` is new"), "{text}");
+    assert!(rest.starts_with("`units` changes."), "{text}");
+    let in_requests = text.split("whose effect only an access log can show").nth(1).unwrap();
+    assert!(in_requests.contains("- `flags.new.deliver` is new"), "{text}");
 }
 
 #[test]
-fn requests_are_decided_as_hosts_decide_them() {
+fn recorded_requests_get_the_decision_of_a_host() {
     let sources = json!([{"jwt": "sub"}, {"cookie": "uid"}, {"anonymous": "serin_id"}]);
     let (old, new) = (load(&spec(&sources, 0.0)), load(&spec(&sources, 100.0)));
     let comparison = Comparison::new(old.side(), new.side(), Timestamp::from_unix_ms(AT));
     let lines = [
-        // By the claim, by the cookie, by an id that a host would mint.
+        // The unit comes from a claim, from a cookie, and from an id that a host mints.
         r#"{"url":"https://a.example.com/shop","facts":{"jwt.sub":"7"}}"#,
         r#"{"url":"https://a.example.com/shop/x","headers":{"cookie":"uid=ada","x-beta":"1"}}"#,
         r#"{"url":"https://a.example.com/%73hop"}"#,
-        // Not the rollout's.
+        // Outside the rollout.
         r#"{"url":"https://b.example.org/shop"}"#,
     ];
-    let ask = || comparison.requests(lines.iter().map(|line| diff::parse(line))).unwrap();
-    let found = ask();
+    let compare =
+        || comparison.requests(lines.iter().map(|line| diff::parse_request(line))).unwrap();
+    let found = compare();
     let all = &found.groups[0];
     assert_eq!((all.size, all.moved), (4, 3));
     let wanted = ["rollouts.shop: stable → canary 3", "flags.new: off → on 1"];
     assert_eq!(moves(&found, 0), wanted);
-    assert_eq!(diff::json(&found, None), diff::json(&ask(), None));
-    assert!(comparison.requests(["{}"].iter().map(|line| diff::parse(line))).is_err());
+    assert_eq!(diff::json(&found, None), diff::json(&compare(), None));
+    assert!(comparison.requests(["{}"].iter().map(|line| diff::parse_request(line))).is_err());
 }
 
 #[test]
-fn whoever_moves_otherwise_than_everybody_has_a_row() {
+fn group_that_moves_differently_has_a_row() {
     let staff = json!({"any": [
         {"attribute": "header.x-email", "suffix": "@corp.example"},
         {"attribute": "ip", "cidr": ["10.0.0.0/8"]},
@@ -224,11 +226,11 @@ fn whoever_moves_otherwise_than_everybody_has_a_row() {
                  `ip: 10.0.0.0` | nobody |  |\n";
     assert!(text.contains(&everybody) && text.contains(staff), "{text}");
     assert_eq!(text.matches("rollout `shop`").count(), 2, "{text}");
-    assert!(text.contains("within the 50 % that may"), "{text}");
+    assert!(text.contains("within the limit of 50 %"), "{text}");
 }
 
 #[test]
-fn a_flag_moves_with_those_it_requires() {
+fn flag_moves_with_the_flags_it_requires() {
     let mut old = spec(&json!([{"header": "x-user-id"}]), 20.0);
     let flag = |requires: &str| {
         json!({
@@ -239,7 +241,7 @@ fn a_flag_moves_with_those_it_requires() {
             "rules": [{"serve": "on"}],
         })
     };
-    // In an order in which the last has to be looked at before the first.
+    // Sorted by name, each flag precedes the one that it requires.
     old["flags"] = json!({"a": flag("b"), "b": flag("c"), "c": {
         "kind": "ops",
         "variants": {"on": true, "off": false},
@@ -251,12 +253,12 @@ fn a_flag_moves_with_those_it_requires() {
     let found = units(&old, &new);
     let wanted = ["a", "b", "c"].map(|name| format!("flags.{name}: off → on 2000"));
     assert_eq!(moves(&found, 0), wanted);
-    let untouched = found.groups[0].parts.iter().find(|part| part.path == "flags.d").unwrap();
-    assert_eq!((untouched.of, untouched.moved()), (2000, 0));
+    let unaffected = found.groups[0].parts.iter().find(|part| part.path == "flags.d").unwrap();
+    assert_eq!((unaffected.of, unaffected.moved()), (2000, 0));
 }
 
 #[test]
-fn a_flag_moves_with_what_it_stands_on_though_it_stays_as_it_is() {
+fn unchanged_flag_moves_with_its_cohorts_layers_and_holdouts() {
     let mut old = spec(&json!([{"header": "x-user-id"}]), 100.0);
     old["cohorts"]["outer"] = json!({"any": [{"cohort": "beta"}]});
     old["layers"] = json!({"rank": {"unit": "user"}});
@@ -287,15 +289,15 @@ fn a_flag_moves_with_what_it_stands_on_though_it_stays_as_it_is() {
 }
 
 #[test]
-fn one_unit_that_a_condition_names_is_shown_and_is_no_crowd() {
+fn named_unit_has_a_row_and_does_not_count_for_the_limit() {
     let mut old = spec(&json!([{"jwt": "sub"}, {"header": "x-user-id"}]), 0.0);
     old["rollouts"]["shop"]["canary"]["rings"] = json!([]);
     let mut new = old.clone();
     let ada = json!({"attribute": "unit.user", "in": ["ada"]});
     new["rollouts"]["shop"]["canary"]["rings"] = json!([ada]);
     let found = units(&old, &new);
-    let group = found.groups.iter().find(|group| group.named).unwrap();
-    assert_eq!((group.size, group.moved, found.most()), (1, 1, 0.0));
+    let group = found.groups.iter().find(|group| group.is_named_unit).unwrap();
+    assert_eq!((group.size, group.moved, found.max_moved_percent()), (1, 1, 0.0));
     let text = diff::markdown(&found, Some(0.0));
     assert!(
         text.contains("| with `unit.user: ada` | 1 (100 %) | `stable` → `canary`: 1 |"),

@@ -1,4 +1,5 @@
-//! Any text is a record that replays to something, or it is refused with a reason; twice the same.
+//! A string is an audit record that replays, or it is refused with a reason. A second replay gives the
+//! same.
 
 use serin_analysis::replay::replay;
 
@@ -7,7 +8,7 @@ pub(crate) fn holds(bytes: &[u8]) {
     let replayed = replay(text);
     assert_eq!(replay(text), replayed);
     match replayed {
-        Ok(replay) => assert!(replay.differences.iter().all(|said| !said.is_empty())),
+        Ok(replay) => assert!(replay.differences.iter().all(|difference| !difference.is_empty())),
         Err(why) => assert!(!why.to_string().trim().is_empty()),
     }
 }

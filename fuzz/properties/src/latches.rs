@@ -1,6 +1,5 @@
-//! Latches that come as a document are read as what they are or not at all: what is read can be written
-//! and read again, merging is the same in either order and as often as one likes, and whatever they say,
-//! every request is decided by them: to the baseline where they abort.
+//! A document of latches can be written and read again without a change, or it is refused. Merging is
+//! commutative and idempotent. A request goes to the baseline if a latch aborts its rollout.
 //!
 //! The bytes are two documents with a line feed between them, or one.
 
@@ -19,22 +18,22 @@ pub(crate) fn holds(bytes: &[u8]) {
     for latches in [&one, &other] {
         let written = latches.to_json();
         assert_eq!(Latches::from_json(written.as_bytes()).as_ref(), Some(latches), "{written}");
-        obeyed(latches);
+        check_abort_is_obeyed(latches);
     }
-    let forth = merged([&one, &other]);
-    assert_eq!(merged([&other, &one]), forth);
-    assert_eq!(merged([&one, &other, &one, &other]), forth);
+    let merged = merge([&one, &other]);
+    assert_eq!(merge([&other, &one]), merged);
+    assert_eq!(merge([&one, &other, &one, &other]), merged);
 }
 
-/// Without what is held, which is its owner's and is not merged.
-fn merged<const N: usize>(all: [&Latches; N]) -> Vec<Latch> {
+/// Merges latches. Held steps are left out: they belong to one owner and are not merged.
+fn merge<const N: usize>(all: [&Latches; N]) -> Vec<Latch> {
     let mut merged = Latches::default();
     all.into_iter().for_each(|latches| merged.merge(latches));
-    let open = |latch: &Latch| Latch { held_step: None, ..latch.clone() };
-    merged.list().iter().map(open).collect()
+    let without_hold = |latch: &Latch| Latch { held_step: None, ..latch.clone() };
+    merged.list().iter().map(without_hold).collect()
 }
 
-fn obeyed(latches: &Latches) {
+fn check_abort_is_obeyed(latches: &Latches) {
     let plan = plan();
     let Some(active_latches) = latches.for_plan(plan) else { return };
     let pairs = [(&b":path"[..], &b"/"[..]), (b"u", b"ada")];
@@ -42,12 +41,12 @@ fn obeyed(latches: &Latches) {
     let facts = Facts::of_request(plan, pairs, &mut host);
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
-    let stopped = latches.get("shop").is_some_and(|latch| {
+    let is_aborted = latches.get("shop").is_some_and(|latch| {
         latch.abort.as_ref().is_some_and(|abort| abort.stops(1, 60_000, Some(START)))
     });
-    let (_, arm) = decision.arm(plan).expect("the rollout's");
-    assert!(!stopped || arm == "stable", "{}", latches.to_json());
-    assert_eq!(decision.record(plan).contains("DISABLED"), stopped, "{}", latches.to_json());
+    let (_, arm) = decision.arm(plan).expect("the rollout matches");
+    assert!(!is_aborted || arm == "stable", "{}", latches.to_json());
+    assert_eq!(decision.record(plan).contains("DISABLED"), is_aborted, "{}", latches.to_json());
 }
 
 fn plan() -> &'static Plan {

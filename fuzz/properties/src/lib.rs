@@ -1,8 +1,8 @@
-//! What holds for any input. Each property takes bytes as they come, from a fuzzer or from a file, and
-//! panics where it does not hold.
+//! Properties that hold for any input. Each takes bytes, from a fuzzer or from a file, and panics if it
+//! does not hold for them.
 //!
-//! Some read the bytes as what hosts and people hand over: a document, a token, counters on the wire.
-//! Others take them for the choices of `serin_conformance::random`, so that what comes of them is a good
+//! Some properties read the bytes as an input of the code under test: a document, a token, counters on
+//! the wire. Others use them as the choices of `serin_conformance::random`: every input is then a valid
 //! spec, and a small change of the bytes is a small change of the spec.
 
 mod access_log;
@@ -26,10 +26,10 @@ mod yaml;
 use serde_json::Value;
 use serin_core::{Plan, Spec};
 
-/// A property: panics where it does not hold for the bytes.
+/// A property; it panics if it does not hold for the bytes.
 pub type Property = fn(&[u8]);
 
-/// All properties by the names of their targets.
+/// All properties, with the names of their targets.
 pub const PROPERTIES: [(&str, Property); 17] = [
     ("access_log", access_log::holds),
     ("audit", audit::holds),
@@ -50,23 +50,23 @@ pub const PROPERTIES: [(&str, Property); 17] = [
     ("yaml", yaml::holds),
 ];
 
-/// Puts bytes to the property of a target.
+/// Checks the property of a target.
 ///
 /// # Panics
-/// The property does not hold, or there is none of this name.
+/// If the property does not hold, or if the target has none.
 pub fn check(target: &str, bytes: &[u8]) {
     let found = PROPERTIES.iter().find(|(name, _)| *name == target);
     let (_, property) = found.unwrap_or_else(|| panic!("there is no property {target}"));
     property(bytes);
 }
 
-/// A plan of a document that must be good.
+/// The plan of a valid spec.
 fn plan(document: &Value) -> Plan {
     let plan = Plan::from_json(document.to_string().as_bytes());
     plan.unwrap_or_else(|errors| panic!("{errors}\n{document}"))
 }
 
-/// A spec in all its forms, for `serin_fleet`.
+/// A spec in the forms that `serin_fleet::diff` needs.
 struct Loaded {
     document: Value,
     spec: Spec,

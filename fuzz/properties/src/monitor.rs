@@ -1,7 +1,7 @@
-//! Whatever is counted, a monitor comes to the same with its memory as bytes in between, an abort stays,
-//! and each record of what it did replays to the same; one that was changed does not.
+//! A monitor gives the same result if it is stored as bytes between two evaluations. An abort stays. An
+//! audit record replays to the same judgement, and a changed record does not replay.
 //!
-//! The bytes are choices: a rollout with gates, and what is counted before each look.
+//! The bytes are the choices for a rollout with gates and for the tallies of each evaluation.
 
 use serde_json::{Value, json};
 use serin_analysis::replay::replay;
@@ -17,7 +17,7 @@ pub(crate) fn holds(bytes: &[u8]) {
     let mut random = Random::from_bytes(bytes);
     let guarded = guarded(&mut random);
     let (mut monitor, mut latch) = (Monitor::default(), Latch::new("shop"));
-    let mut tallies = guarded.nothing();
+    let mut tallies = guarded.empty_tallies();
     let mut now = START;
     for _ in 0..24 {
         if !random.has_bytes() {
@@ -28,42 +28,43 @@ pub(crate) fn holds(bytes: &[u8]) {
         if tallies.stage != current.stage {
             tallies = Tallies::new(current.stage, guarded.trial());
         }
-        counted(&mut random, &mut tallies);
-        let (mut other, mut copy) = (
-            Monitor::from_bytes(&monitor.to_bytes()).expect("a monitor's own bytes"),
+        add_outcomes(&mut random, &mut tallies);
+        let (mut stored, mut stored_latch) = (
+            Monitor::from_bytes(&monitor.to_bytes()).expect("a monitor reads its own bytes"),
             latch.clone(),
         );
-        let stopped = latch.abort.clone();
-        let given = random.percent(95).then_some(&tallies);
-        let audit = monitor.evaluate(&guarded.plan, guarded.id, given, &mut latch, now);
-        let again = other.evaluate(&guarded.plan, guarded.id, given, &mut copy, now);
-        assert_eq!((&again, &other, &copy), (&audit, &monitor, &latch));
-        assert!(stopped.is_none() || (stopped == latch.abort && audit.is_none()));
+        let previous = latch.abort.clone();
+        let known = random.chance(95).then_some(&tallies);
+        let audit = monitor.evaluate(&guarded.plan, guarded.id, known, &mut latch, now);
+        let again = stored.evaluate(&guarded.plan, guarded.id, known, &mut stored_latch, now);
+        assert_eq!((&again, &stored, &stored_latch), (&audit, &monitor, &latch));
+        assert!(previous.is_none() || (previous == latch.abort && audit.is_none()));
         if let Some(audit) = audit {
             assert_eq!(
-                audit.finding.judgement.verdict == Verdict::Abort,
+                audit.evaluation.judgement.verdict == Verdict::Abort,
                 latch.abort.is_some(),
                 "{audit:?}"
             );
-            replays(&audit, &mut random);
+            check_replay(&audit, &mut random);
         }
     }
 }
 
-fn replays(audit: &Audit, random: &mut Random) {
+fn check_replay(audit: &Audit, random: &mut Random) {
     let json = audit.to_json();
     let replayed = replay(&json).unwrap_or_else(|why| panic!("{why}: {json}"));
     assert_eq!(replayed.differences, Vec::<String>::new(), "{json}");
-    assert_eq!(replayed.judgement, audit.finding.judgement, "{json}");
+    assert_eq!(replayed.judgement, audit.evaluation.judgement, "{json}");
     let mut record: Value = serde_json::from_str(&json).expect("a record is JSON");
     if !change(&mut record, random) {
         return;
     }
-    let kept = replay(&record.to_string()).is_ok_and(|replayed| replayed.differences.is_empty());
-    assert!(!kept, "{record} replays, but is not what was recorded: {json}");
+    let replays = replay(&record.to_string()).is_ok_and(|replayed| replayed.differences.is_empty());
+    assert!(!replays, "{record} replays, but it differs from the record {json}");
 }
 
-/// Changes what replaying gives: the verdict, its reason, or a likelihood.
+/// Changes a result in the record: the verdict, its reason, or a likelihood. Returns whether there was
+/// one to change.
 fn change(record: &mut Value, random: &mut Random) -> bool {
     match random.below(3) {
         0 => {
@@ -76,16 +77,16 @@ fn change(record: &mut Value, random: &mut Random) -> bool {
             if levels.is_empty() {
                 return false;
             }
-            let at = random.below(levels.len());
+            let index = random.below(levels.len());
             let field = ["level", "threshold"][random.below(2)];
-            let level = levels[at][field].as_i64().unwrap_or_default();
-            levels[at][field] = (level ^ 1).into();
+            let level = levels[index][field].as_i64().unwrap_or_default();
+            levels[index][field] = (level ^ 1).into();
         }
     }
     true
 }
 
-/// A rollout that gates monitor.
+/// A rollout with gates, and its plan.
 pub(crate) struct Guarded {
     plan: Plan,
     id: RolloutId,
@@ -93,22 +94,22 @@ pub(crate) struct Guarded {
 
 impl Guarded {
     fn rollout(&self) -> &Rollout {
-        self.plan.rollout(self.id).expect("it is the plan's")
+        self.plan.rollout(self.id).expect("the plan has the rollout")
     }
 
     fn trial(&self) -> &Trial {
-        self.rollout().trial().expect("it has gates")
+        self.rollout().trial().expect("the rollout has gates")
     }
 
-    /// Tallies of its first stage.
-    pub(crate) fn nothing(&self) -> Tallies {
+    /// Empty tallies of the first stage.
+    pub(crate) fn empty_tallies(&self) -> Tallies {
         let current = self.rollout().current_stage(None, START);
         let stage = current.map_or_else(StageId::default, |current| current.stage);
         Tallies::new(stage, self.trial())
     }
 }
 
-/// One of several rollouts, by chance.
+/// A random rollout with gates.
 pub(crate) fn guarded(random: &mut Random) -> Guarded {
     let gates = [
         json!({}),
@@ -139,12 +140,12 @@ pub(crate) fn guarded(random: &mut Random) -> Guarded {
             "epoch": random.below(3),
         }},
     }));
-    let (id, _) = plan.arm_named("shop", "canary").expect("it is there");
+    let (id, _) = plan.arm_named("shop", "canary").expect("the plan has the arm");
     Guarded { plan, id }
 }
 
-/// Counts on, as hosts do or as none would: numbers of any size.
-pub(crate) fn counted(random: &mut Random, tallies: &mut Tallies) {
+/// Adds random outcomes to the tallies, in numbers of any size.
+pub(crate) fn add_outcomes(random: &mut Random, tallies: &mut Tallies) {
     let add = |random: &mut Random, to: &mut u64| *to = to.saturating_add(number(random));
     for group in &mut tallies.groups {
         let GroupTally { requests, kpi, latency, errors } = group;
@@ -161,14 +162,14 @@ pub(crate) fn counted(random: &mut Random, tallies: &mut Tallies) {
             }
             counts.merge(&LatencyCounts::from_counts(more));
         }
-        failed(random, errors);
+        add_failed_buckets(random, errors);
     }
     add(random, &mut tallies.shadow.exposures);
     add(random, &mut tallies.shadow.events);
 }
 
-/// Some buckets, next to each other, fail.
-fn failed(random: &mut Random, errors: &mut BucketSet) {
+/// Adds a range of buckets with errors.
+fn add_failed_buckets(random: &mut Random, errors: &mut BucketSet) {
     let (first, count) = (random.below(100_000), [0, 1, 50, 3000][random.below(4)]);
     for number in first..first + count {
         if let Some(bucket) = u32::try_from(number).ok().and_then(Bucket::from_number) {
@@ -177,7 +178,7 @@ fn failed(random: &mut Random, errors: &mut BucketSet) {
     }
 }
 
-/// Mostly what a second brings, at times what no traffic does.
+/// A count: mostly that of a second of traffic, sometimes one that no traffic reaches.
 fn number(random: &mut Random) -> u64 {
     match random.below(8) {
         0 => 0,

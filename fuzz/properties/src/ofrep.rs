@@ -1,5 +1,5 @@
-//! Any body gets an answer in the protocol's words, the same one twice; of all flags at once each is what
-//! it is by itself; and without the token nobody gets any.
+//! Any body gets a response of the protocol, and the same one twice. The bulk response equals the single
+//! responses. Without the token the response is 401.
 
 use serde_json::{Value, json};
 use serin_conformance::random::START;
@@ -12,41 +12,45 @@ const STATUS: [u16; 3] = [200, 400, 404];
 const REASONS: [&str; 5] = ["STATIC", "DEFAULT", "TARGETING_MATCH", "SPLIT", "DISABLED"];
 
 pub(crate) fn holds(bytes: &[u8]) {
-    let all = asked(BULK, bytes, None);
-    let shut = Settings { token: Some("secret".into()), ..Settings::default() };
-    let request = Request { method: "POST", path: BULK, body: Some(bytes), ..Request::default() };
-    assert_eq!(respond(&shut, Some(plan()), request).map(|response| response.status), Some(401));
-    // As a key, any bytes name a flag or none, and the answer has a value or says why not.
+    let all = request(BULK, bytes, None);
+    let with_token = Settings { token: Some("secret".into()), ..Settings::default() };
+    let unauthorized =
+        Request { method: "POST", path: BULK, body: Some(bytes), ..Request::default() };
+    let response = respond(&with_token, Some(plan()), unauthorized);
+    assert_eq!(response.map(|response| response.status), Some(401));
+    // Used as a key, the bytes name a flag or get an error code.
     let key = String::from_utf8_lossy(bytes);
-    let one = asked(&format!("{BULK}/{key}"), b"{}", None);
-    let said_why = said(&one).get("errorCode").is_some();
-    assert_eq!(said_why, one.status != 200, "{one:?}");
-    let body = said(&all);
-    let Some(flags) = body["flags"].as_array() else {
+    let one = request(&format!("{BULK}/{key}"), b"{}", None);
+    let has_error_code = body(&one).get("errorCode").is_some();
+    assert_eq!(has_error_code, one.status != 200, "{one:?}");
+    let body_of_all = body(&all);
+    let Some(flags) = body_of_all["flags"].as_array() else {
         assert_eq!(all.status, 400, "{all:?}");
         return;
     };
     assert_eq!(flags.len(), plan().flags().len());
-    for (flag, answer) in plan().flags().iter().zip(flags) {
-        let one = asked(&format!("{BULK}/{}", flag.name()), bytes, None);
-        assert_eq!(&said(&one), answer);
-        check(flag.name(), answer);
+    for (flag, evaluation) in plan().flags().iter().zip(flags) {
+        let one = request(&format!("{BULK}/{}", flag.name()), bytes, None);
+        assert_eq!(&body(&one), evaluation);
+        check_evaluation(flag.name(), evaluation);
     }
-    let tag = all.fields.iter().find(|(name, _)| *name == "etag").expect("a tag");
-    assert_eq!(asked(BULK, bytes, Some(&tag.1)).status, 304);
+    let tag = all.fields.iter().find(|(name, _)| *name == "etag").expect("there is an ETag");
+    assert_eq!(request(BULK, bytes, Some(&tag.1)).status, 304);
 }
 
-fn check(name: &str, answer: &Value) {
-    assert_eq!(answer["key"], name);
-    if answer.get("errorCode").is_some() {
-        assert!(answer["errorDetails"].is_string() && answer.get("value").is_none(), "{answer}");
+fn check_evaluation(name: &str, evaluation: &Value) {
+    assert_eq!(evaluation["key"], name);
+    let has_value = evaluation.get("value").is_some();
+    if evaluation.get("errorCode").is_some() {
+        assert!(evaluation["errorDetails"].is_string() && !has_value, "{evaluation}");
         return;
     }
-    assert!(REASONS.iter().any(|reason| answer["reason"] == *reason), "{answer}");
-    assert!(answer["variant"].is_string() && answer.get("value").is_some(), "{answer}");
+    assert!(REASONS.iter().any(|reason| evaluation["reason"] == *reason), "{evaluation}");
+    assert!(evaluation["variant"].is_string() && has_value, "{evaluation}");
 }
 
-fn asked(path: &str, body: &[u8], if_none_match: Option<&str>) -> Response {
+/// The response to a request, which must be the same twice.
+fn request(path: &str, body: &[u8], if_none_match: Option<&str>) -> Response {
     let request = Request {
         method: "POST",
         path,
@@ -56,14 +60,15 @@ fn asked(path: &str, body: &[u8], if_none_match: Option<&str>) -> Response {
         ..Request::default()
     };
     let settings = Settings::default();
-    let response = respond(&settings, Some(plan()), request).expect("the path is the protocol's");
+    let response =
+        respond(&settings, Some(plan()), request).expect("the path belongs to the protocol");
     assert_eq!(respond(&settings, Some(plan()), request).as_ref(), Some(&response));
-    let known = if_none_match.is_some() && response.status == 304;
-    assert!(known || STATUS.contains(&response.status), "{response:?}");
+    let is_not_modified = if_none_match.is_some() && response.status == 304;
+    assert!(is_not_modified || STATUS.contains(&response.status), "{response:?}");
     response
 }
 
-fn said(response: &Response) -> Value {
+fn body(response: &Response) -> Value {
     serde_json::from_str(&response.body).unwrap_or_else(|why| panic!("{why}: {response:?}"))
 }
 

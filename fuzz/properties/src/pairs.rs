@@ -1,7 +1,7 @@
-//! A header map that a guest hands over is read as what it is, to the byte, or not at all.
+//! A guest's header map is read exactly, so that it can be written to the same bytes, or not at all.
 
-/// The simulator's own file: the crate that it belongs to comes with a whole WebAssembly engine, which
-/// would have to be built for the fuzzer.
+/// The simulator's file, included here because its crate would make the fuzzer build a WebAssembly
+/// engine.
 #[path = "../../../host-sim/src/pairs.rs"]
 #[allow(dead_code)]
 mod wire;

@@ -1,7 +1,6 @@
-//! Any header block gets a decision, from every spec of the vectors: one of the things that a decision
-//! can be, and the same one twice.
+//! Every spec of the vectors decides any header block. The decision is valid, and the same twice.
 //!
-//! The bytes are lines of `name: value`, each byte but the line feed as it is.
+//! The bytes are lines of `name: value`; every byte except the line feed stands for itself.
 
 use serin_conformance::totality::check_decision;
 use serin_conformance::{native, vector};
@@ -15,7 +14,7 @@ pub(crate) fn holds(bytes: &[u8]) {
     }
 }
 
-/// At the first colon that is not the first byte: pseudo-headers begin with one.
+/// Splits a line at its first colon after the first byte, because pseudo-headers start with a colon.
 fn pair(line: &[u8]) -> (&[u8], &[u8]) {
     let colon = line.iter().skip(1).position(|byte| *byte == b':');
     let Some(colon) = colon.map(|at| at + 1) else { return (line, b"") };

@@ -1,7 +1,7 @@
-//! A share takes in whose bucket lies below it: nobody at 0, everybody at 100 %, and when it is raised,
-//! by an edit or by the clock, whoever was in stays in. Flags and rollouts alike.
+//! A share contains the units whose bucket is below it: none at 0 %, all at 100 %. When it is raised by an
+//! edit or by the clock, no unit leaves. This holds for flags and for rollouts.
 //!
-//! The bytes are choices: a salt, shares, holds, and units with any text as id.
+//! The bytes are the choices for a salt, shares, holds, and units with any string as id.
 
 use serde_json::{Value, json};
 use serin_conformance::random::{Random, START, percent};
@@ -15,10 +15,10 @@ pub(crate) fn holds(bytes: &[u8]) {
     shares.sort_unstable();
     let fixed: Vec<(u32, Plan)> = shares
         .iter()
-        .map(|share| (*share, with(salt, json!({"share": percent(*share)}))))
+        .map(|share| (*share, plan(salt, json!({"share": percent(*share)}))))
         .collect();
-    let (steps, moments) = schedule(&mut random, &shares);
-    let stepped = with(salt, json!({"start": "2026-11-21T09:00:00Z", "steps": steps}));
+    let (steps, times) = schedule(&mut random, &shares);
+    let stepped = plan(salt, json!({"start": "2026-11-21T09:00:00Z", "steps": steps}));
     for _ in 0..8 {
         let length = random.between(1, 40);
         let unit = String::from_utf8_lossy(&random.bytes(length + 1)).into_owned();
@@ -28,30 +28,30 @@ pub(crate) fn holds(bytes: &[u8]) {
         }
         let edits: Vec<bool> =
             fixed.iter().map(|(share, plan)| is_in(plan, salt, id, START, *share)).collect();
-        assert!(edits.is_sorted(), "an edit threw {id:?} out");
+        assert!(edits.is_sorted(), "{id:?} left the ramp by an edit");
         let by_clock: Vec<bool> =
-            moments.iter().map(|(now, share)| is_in(&stepped, salt, id, *now, *share)).collect();
-        assert!(by_clock.is_sorted(), "the clock threw {id:?} out");
+            times.iter().map(|(now, share)| is_in(&stepped, salt, id, *now, *share)).collect();
+        assert!(by_clock.is_sorted(), "{id:?} left the ramp by the clock");
     }
 }
 
-/// Steps of growing shares, and the share at the moments around each.
+/// Steps of growing shares, and times around the start of each step with the share at that time.
 fn schedule(random: &mut Random, shares: &[u32]) -> (Vec<Value>, Vec<(u64, u32)>) {
-    let (mut steps, mut moments) = (Vec::new(), Vec::new());
-    let (mut begins, mut before) = (START, 0);
+    let (mut steps, mut times) = (Vec::new(), Vec::new());
+    let (mut start, mut previous) = (START, 0);
     for share in shares {
         let hold = random.between(1, 100_000_000) as u64;
         steps.push(json!({"share": percent(*share), "hold": format!("{hold}ms")}));
-        moments.extend([(begins - 1, before), (begins, *share)]);
-        begins += hold;
-        before = *share;
+        times.extend([(start - 1, previous), (start, *share)]);
+        start += hold;
+        previous = *share;
     }
-    moments.push((begins, before));
-    (steps, moments)
+    times.push((start, previous));
+    (steps, times)
 }
 
-/// A flag's ramp and a rollout's canary of the same salt and progress.
-fn with(salt: &str, progress: Value) -> Plan {
+/// A plan with a flag's ramp and a rollout's canary that have the same salt and progress.
+fn plan(salt: &str, progress: Value) -> Plan {
     let (mut ramp, mut canary) = (progress.clone(), progress);
     ramp["variant"] = "on".into();
     canary["arm"] = "canary".into();
@@ -73,21 +73,21 @@ fn with(salt: &str, progress: Value) -> Plan {
             "defaultVariant": "off",
             "rules": [{"ramp": ramp}],
         }},
-        // Without a salt of their own, flags and rollouts are salted with their names.
+        // The default salt is the name, so the flag and the rollout have the same name.
         "rollouts": {"f": rollout},
     }))
 }
 
-/// Whether a unit is in, which has to be what its bucket says, of the flag and of the rollout.
+/// Whether a unit is in the ramp. Asserts that the flag and the rollout agree with its bucket.
 fn is_in(plan: &Plan, salt: &str, unit: &str, now: u64, share: u32) -> bool {
     let pairs = [(&b":path"[..], &b"/"[..]), (b"u", unit.as_bytes())];
     let facts = Facts::of_request(plan, pairs, &mut FixedHost::at(now));
     let mut decision = Decision::new(plan);
     decide(plan, &facts, &mut decision);
     let salt = if salt.is_empty() { "f" } else { salt };
-    let wanted = Bucket::of(Purpose::Ramp, salt, unit).number() < share;
+    let expected = Bucket::of(Purpose::Ramp, salt, unit).number() < share;
     let flag = decision.flags()[0].rule.is_some();
-    let (_, arm) = decision.arm(plan).expect("the rollout's");
-    assert_eq!((flag, arm == "canary"), (wanted, wanted), "{unit:?} at {now}, {share}");
-    wanted
+    let (_, arm) = decision.arm(plan).expect("the rollout matches");
+    assert_eq!((flag, arm == "canary"), (expected, expected), "{unit:?} at {now}, {share}");
+    expected
 }

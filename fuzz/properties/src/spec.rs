@@ -1,5 +1,5 @@
-//! Any document is refused with reasons, or it is a plan: one that decides every request, and whose
-//! digest is that of the same document however it is written.
+//! A document is refused with reasons, or it compiles to a plan that decides every request. Formatting and
+//! the order of keys do not change its digest.
 
 use serde_json::Value;
 use serin_analysis::lint::lint;
@@ -24,7 +24,7 @@ pub(crate) fn holds(bytes: &[u8]) {
         let spec = Spec::from_json(bytes).expect("what compiles can be read");
         lint(&spec, &plan, Timestamp::from_unix_ms(1_795_251_600_000));
     }
-    // A Struct is no text.
+    // The rest is about JSON; the bytes may be a protobuf Struct.
     let Ok(document) = serde_json::from_slice::<Value>(bytes) else { return };
     let pretty = serde_json::to_string_pretty(&document).expect("JSON can be written");
     for text in [document.to_string(), pretty, reversed(&document)] {
@@ -34,7 +34,7 @@ pub(crate) fn holds(bytes: &[u8]) {
     }
 }
 
-/// Requests with everything in them that the specs of the corpus look at, and with nothing.
+/// Requests without fields, with the fields that the corpus uses, and with invalid bytes.
 fn requests() -> [Vec<(&'static str, &'static [u8])>; 3] {
     [
         vec![],
@@ -52,7 +52,7 @@ fn requests() -> [Vec<(&'static str, &'static [u8])>; 3] {
     ]
 }
 
-/// The same JSON with its keys in the opposite order.
+/// The JSON of a value with its keys in the opposite order.
 fn reversed(value: &Value) -> String {
     match value {
         Value::Object(entries) => {

@@ -1,7 +1,7 @@
-//! Edits of weights, with the past written down: whoever has a variant that did not shrink keeps it, and
-//! each variant's part of the buckets is its weight.
+//! In a split with its past, a unit keeps its variant unless the weight of that variant shrinks, and moves
+//! only to a variant whose weight grows.
 //!
-//! The bytes are choices: how many edits, and the weights of each.
+//! The bytes are the choices for the number of edits and the weights of each.
 
 use serde_json::{Map, Value, json};
 use serin_conformance::random::{Random, percent};
@@ -16,26 +16,32 @@ pub(crate) fn holds(bytes: &[u8]) {
     let mut random = Random::from_bytes(bytes);
     let count = random.between(1, 6);
     let edits: Vec<Vec<u32>> = (0..count).map(|_| random.shares(NAMES.len())).collect();
-    let mut before: Option<(&[u32], Vec<usize>)> = None;
-    for (at, weights) in edits.iter().enumerate() {
-        let plan = plan(weights, &edits[..at]);
-        let now: Vec<usize> = units().iter().map(|unit| variant(&plan, unit)).collect();
-        for (unit, variant) in now.iter().enumerate() {
+    let mut previous: Option<(&[u32], Vec<usize>)> = None;
+    for (edit, weights) in edits.iter().enumerate() {
+        let plan = plan(weights, &edits[..edit]);
+        let variants: Vec<usize> = units().iter().map(|unit| variant(&plan, unit)).collect();
+        for (unit, variant) in variants.iter().enumerate() {
             assert!(weights[*variant] > 0, "unit {unit} has a variant of weight 0: {edits:?}");
         }
-        if let Some((old, had)) = &before {
-            for (unit, (had, has)) in had.iter().zip(&now).enumerate() {
-                let shrank = weights[*had] < old[*had];
-                assert!(had == has || shrank, "unit {unit} moved without need: {edits:?}");
-                let grew = weights[*has] > old[*has];
-                assert!(had == has || grew, "unit {unit} moved to what did not grow: {edits:?}");
+        if let Some((old_weights, old_variants)) = &previous {
+            for (unit, (old, new)) in old_variants.iter().zip(&variants).enumerate() {
+                let shrank = weights[*old] < old_weights[*old];
+                assert!(
+                    old == new || shrank,
+                    "unit {unit} left a variant that kept its weight: {edits:?}"
+                );
+                let grew = weights[*new] > old_weights[*new];
+                assert!(
+                    old == new || grew,
+                    "unit {unit} moved to a variant that did not grow: {edits:?}"
+                );
             }
         }
-        before = Some((weights, now));
+        previous = Some((weights, variants));
     }
 }
 
-/// Units in buckets all over.
+/// Units in all regions of the buckets.
 fn units() -> &'static [String] {
     static UNITS_OF: OnceLock<Vec<String>> = OnceLock::new();
     UNITS_OF.get_or_init(|| {
@@ -48,9 +54,9 @@ fn units() -> &'static [String] {
 fn plan(weights: &[u32], past: &[Vec<u32>]) -> Plan {
     let object = |weights: &[u32]| -> Value {
         let named = NAMES.iter().zip(weights);
-        // A name that is not there has no weight, as one that has 0.
-        let there = named.filter(|(name, weight)| **weight > 0 || **name == "a");
-        there
+        // An absent variant has the weight 0. `a` is always present, because it is the default.
+        let present = named.filter(|(name, weight)| **weight > 0 || **name == "a");
+        present
             .map(|(name, weight)| ((*name).to_owned(), percent(*weight)))
             .collect::<Map<_, _>>()
             .into()
@@ -73,11 +79,12 @@ fn plan(weights: &[u32], past: &[Vec<u32>]) -> Plan {
     }))
 }
 
-/// The position among the names of what a unit gets.
+/// The index of a unit's variant in [`NAMES`].
 fn variant(plan: &Plan, unit: &str) -> usize {
     let facts = Facts::gather(plan, [(&b"u"[..], unit.as_bytes())]);
-    let id = plan.flag_named("f").expect("there");
+    let id = plan.flag_named("f").expect("the plan has the flag");
     let decided = evaluate_flag(plan, &facts, id);
-    let variant = plan.flag(id).and_then(|flag| flag.variant(decided.variant)).expect("there");
-    NAMES.iter().position(|name| *name == variant.name()).expect("one of them")
+    let variant =
+        plan.flag(id).and_then(|flag| flag.variant(decided.variant)).expect("the flag has it");
+    NAMES.iter().position(|name| *name == variant.name()).expect("the name is known")
 }

@@ -1,7 +1,7 @@
-//! Counters that come as bytes are read as what they are or not at all: what is read can be written and
-//! read again, in no more bytes; and adding up is the same in either order.
+//! Bytes of tallies or of a monitor can be written and read again without a change, in no more bytes, or
+//! they are refused. Adding tallies is commutative.
 
-use crate::monitor::{counted, guarded};
+use crate::monitor::{add_outcomes, guarded};
 use serin_conformance::random::Random;
 use serin_core::gate::{GroupTally, Monitor, Tallies};
 
@@ -13,38 +13,38 @@ pub(crate) fn holds(bytes: &[u8]) {
     }
     let read = Tallies::from_bytes(bytes);
     if let Some(tallies) = &read {
-        let written = same(tallies);
+        let written = check_round_trip(tallies);
         assert!(written.len() <= bytes.len(), "{tallies:?}");
     }
     let mut random = Random::from_bytes(bytes);
     let guarded = guarded(&mut random);
-    let (mut one, mut other) = (guarded.nothing(), guarded.nothing());
-    counted(&mut random, &mut one);
-    counted(&mut random, &mut other);
+    let (mut one, mut other) = (guarded.empty_tallies(), guarded.empty_tallies());
+    add_outcomes(&mut random, &mut one);
+    add_outcomes(&mut random, &mut other);
     for tallies in [&one, &other] {
-        same(tallies);
+        check_round_trip(tallies);
     }
-    commutes(&one, &other);
+    check_addition_commutes(&one, &other);
     if let Some(mut read) = read {
-        // Hosts add only what is of one stage, and so of as many groups.
+        // Only tallies of the same stage are added, and those have equally many groups.
         read.stage = one.stage;
         read.groups.resize(one.groups.len(), GroupTally::default());
-        commutes(&read, &one);
+        check_addition_commutes(&read, &one);
     }
 }
 
-fn same(tallies: &Tallies) -> Vec<u8> {
+fn check_round_trip(tallies: &Tallies) -> Vec<u8> {
     let written = tallies.to_bytes();
     assert_eq!(Tallies::from_bytes(&written).as_ref(), Some(tallies));
     written
 }
 
-fn commutes(one: &Tallies, other: &Tallies) {
-    let (mut forth, mut back) = (one.clone(), other.clone());
-    forth.add(other);
-    back.add(one);
-    assert_eq!(forth, back);
-    assert_eq!(Tallies::absorb(Some(one.clone()), other, one.stage), Some(forth));
+fn check_addition_commutes(one: &Tallies, other: &Tallies) {
+    let (mut sum, mut reverse) = (one.clone(), other.clone());
+    sum.add(other);
+    reverse.add(one);
+    assert_eq!(sum, reverse);
+    assert_eq!(Tallies::absorb(Some(one.clone()), other, one.stage), Some(sum));
     let mut later = other.stage;
     later.epoch = later.epoch.wrapping_add(1);
     assert_eq!(Tallies::absorb(Some(one.clone()), other, later), None);

@@ -1,4 +1,5 @@
-//! The corpus without a fuzzer: every file of `fuzz/corpus/TARGET` through the property of the target.
+//! The replay of the corpus without a fuzzer: every file of `fuzz/corpus/TARGET` is checked by the property
+//! of the target.
 
 use serin_fuzz_properties::{PROPERTIES, Property};
 use std::collections::BTreeSet;
@@ -11,8 +12,8 @@ fn fuzz() -> PathBuf {
     here.parent().unwrap_or(here).to_path_buf()
 }
 
-/// What a folder holds, without what is hidden.
-fn listed(folder: &Path) -> Vec<PathBuf> {
+/// The entries of a folder that are not hidden, sorted.
+fn list(folder: &Path) -> Vec<PathBuf> {
     let entries = fs::read_dir(folder).unwrap_or_else(|why| panic!("{}: {why}", folder.display()));
     let mut paths: Vec<PathBuf> = entries.flatten().map(|entry| entry.path()).collect();
     paths.retain(|path| !name(path).starts_with('.'));
@@ -37,19 +38,19 @@ fn failures(files: &[PathBuf], property: Property) -> Vec<String> {
 fn every_property_holds_for_its_corpus() {
     let mut failed = Vec::new();
     for (target, property) in PROPERTIES {
-        let files = listed(&fuzz().join("corpus").join(target));
+        let files = list(&fuzz().join("corpus").join(target));
         assert!(!files.is_empty(), "there is no input for {target}");
         failed.extend(failures(&files, property));
     }
     assert!(failed.is_empty(), "{}", failed.join("\n"));
 }
 
-/// A property without a target is never fuzzed, a corpus without a property never replayed.
+/// A property without a target would never be fuzzed, a corpus without a property never replayed.
 #[test]
-fn properties_targets_and_corpora_go_together() {
+fn every_property_has_a_target_and_a_corpus() {
     let wanted: BTreeSet<String> = PROPERTIES.iter().map(|(name, _)| (*name).to_owned()).collect();
     let corpora: BTreeSet<String> =
-        listed(&fuzz().join("corpus")).iter().map(|path| name(path)).collect();
+        list(&fuzz().join("corpus")).iter().map(|path| name(path)).collect();
     assert_eq!(corpora, wanted);
     let manifest = fs::read_to_string(fuzz().join("Cargo.toml")).expect("the fuzzer's manifest");
     let named = manifest.lines().filter_map(|line| line.strip_prefix("path = \"targets/"));
@@ -62,10 +63,9 @@ fn properties_targets_and_corpora_go_together() {
     }
 }
 
-/// A replay that could not fail would show nothing.
 #[test]
-fn a_property_that_does_not_hold_is_told_by_its_file() {
-    let files = listed(&fuzz().join("corpus/spec"));
+fn a_property_that_does_not_hold_is_reported_with_the_file() {
+    let files = list(&fuzz().join("corpus/spec"));
     let found = failures(&files, |bytes| assert!(serde_json::from_slice::<u8>(bytes).is_ok()));
     assert_eq!(found.len(), files.len());
     assert!(found[0].contains("corpus/spec/"), "{found:?}");

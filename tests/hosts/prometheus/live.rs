@@ -1,12 +1,12 @@
-//! Real Prometheus scraping two real Envoys while people ask: a canary that fails is told, one that does
-//! not is not, and every query of the dashboard has an answer.
+//! Real Prometheus that scrapes two real Envoys under load: a failing canary raises an alert, a healthy
+//! one does not, and every query of the dashboard has a result.
 
 use super::{export, program};
 use serde_json::{Value, json};
 use serin_conformance::client;
 use serin_conformance::envoy::edge::Edge;
-use serin_conformance::envoy::{self, Envoy, until};
-use serin_conformance::load::Load;
+use serin_conformance::envoy::{self, Envoy, poll};
+use serin_conformance::load::LoadGenerator;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
 use std::net::{SocketAddr, TcpListener};
@@ -14,14 +14,12 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
-/// Far longer than anything here takes.
-const PATIENCE: Duration = Duration::from_secs(60);
-/// So many requests of the canary without an alert are a healthy canary.
-const ENOUGH: f64 = 500.0;
+/// The number of canary requests after which a healthy canary must not have an alert.
+const MIN_REQUESTS: f64 = 500.0;
 
 pub(super) fn checks(report: &mut Report) {
-    report.check("two Envoys with a failing canary", failing);
-    report.check("two Envoys with a healthy canary", healthy);
+    report.check("a failing canary behind two Envoys raises an alert", failing_canary);
+    report.check("a healthy canary behind two Envoys raises no alert", healthy_canary);
 }
 
 fn spec() -> Value {
@@ -35,7 +33,7 @@ fn spec() -> Value {
             "baseline": "stable",
             "canary": {"share": 25},
             "epoch": 4,
-            // With this alpha nothing is told without a cause.
+            // So small an alpha excludes false alerts.
             "gates": {
                 "alpha": 0.001,
                 "minRate": 1,
@@ -46,7 +44,7 @@ fn spec() -> Value {
     })
 }
 
-/// Two Envoys with their versions, and a Prometheus that knows both.
+/// Two Envoys in front of both versions, and a Prometheus that scrapes them.
 struct Fleet {
     canary: Service,
     stable: Service,
@@ -56,9 +54,9 @@ struct Fleet {
 
 impl Fleet {
     fn start(name: &str) -> Result<Fleet, String> {
-        let folder = envoy::folder(&format!("prometheus-{name}"))?;
+        let folder = envoy::create_folder(&format!("prometheus-{name}"))?;
         for target in ["envoy", "prometheus", "grafana"] {
-            let filter = envoy::path_from("SERIN_FILTER_WASM")?.display().to_string();
+            let filter = envoy::path_from_env("SERIN_FILTER_WASM")?.display().to_string();
             let options: &[&str] = match target {
                 "envoy" => &["--filter", &filter],
                 "prometheus" => &["--interval", "1s"],
@@ -85,36 +83,40 @@ impl Fleet {
         Ok(Fleet { canary, stable, envoys, prometheus })
     }
 
-    fn load(&self) -> Result<Vec<Load>, String> {
-        self.envoys.iter().map(|envoy| Ok(Load::start(envoy.listener("edge")?, 3000))).collect()
+    fn start_load(&self) -> Result<Vec<LoadGenerator>, String> {
+        self.envoys
+            .iter()
+            .map(|envoy| Ok(LoadGenerator::start(envoy.listener("edge")?, 3000)))
+            .collect()
     }
 }
 
-fn failing() -> Result<(), String> {
+fn failing_canary() -> Result<(), String> {
     let fleet = Fleet::start("failing")?;
-    fleet.stable.fail(2);
-    fleet.canary.fail(30);
-    let load = fleet.load()?;
-    let told =
-        fleet.prometheus.wait("ALERTS{alertname=\"SerinCanaryWorse\",alertstate=\"firing\"}");
-    let aborted = fleet.prometheus.wait("min(serin_latch_aborted{serin_rollout=\"shop\"}) == 1");
+    fleet.stable.set_error_percent(2);
+    fleet.canary.set_error_percent(30);
+    let load = fleet.start_load()?;
+    let alert =
+        fleet.prometheus.wait_for("ALERTS{alertname=\"SerinCanaryWorse\",alertstate=\"firing\"}");
+    let aborted =
+        fleet.prometheus.wait_for("min(serin_latch_aborted{serin_rollout=\"shop\"}) == 1");
     for load in load {
         load.stop()?;
     }
-    told?;
+    alert?;
     aborted?;
-    fleet.prometheus.wait("ALERTS{alertname=\"SerinRolloutAborted\",alertstate=\"firing\"}")?;
-    agrees(&fleet)?;
-    dashboard(&fleet.prometheus)
+    fleet.prometheus.wait_for("ALERTS{alertname=\"SerinRolloutAborted\",alertstate=\"firing\"}")?;
+    check_recorded_requests(&fleet)?;
+    check_dashboard(&fleet.prometheus)
 }
 
-fn healthy() -> Result<(), String> {
+fn healthy_canary() -> Result<(), String> {
     let fleet = Fleet::start("healthy")?;
-    fleet.stable.fail(2);
-    fleet.canary.fail(2);
-    let load = fleet.load()?;
-    let enough = format!("sum(serin:gate_canary_requests:sum) > {ENOUGH}");
-    let counted = fleet.prometheus.wait(&enough);
+    fleet.stable.set_error_percent(2);
+    fleet.canary.set_error_percent(2);
+    let load = fleet.start_load()?;
+    let counted =
+        fleet.prometheus.wait_for(&format!("sum(serin:gate_canary_requests:sum) > {MIN_REQUESTS}"));
     for load in load {
         load.stop()?;
     }
@@ -122,43 +124,43 @@ fn healthy() -> Result<(), String> {
     for query in ["ALERTS", "serin:gate_crossed:nats", "serin_latch_aborted == 1"] {
         let found = fleet.prometheus.query(query)?;
         if !found.is_empty() {
-            return Err(format!("{query} has {found:?}"));
+            return Err(format!("{query} finds {found:?}"));
         }
     }
-    agrees(&fleet)
+    check_recorded_requests(&fleet)
 }
 
-/// What was recorded is what both Envoys count, once they are at rest.
-fn agrees(fleet: &Fleet) -> Result<(), String> {
+/// Waits until the recorded requests are those that both Envoys count.
+fn check_recorded_requests(fleet: &Fleet) -> Result<(), String> {
     let recorded =
         "serin:gate_canary_requests:sum{serin_rollout=\"shop\",serin_epoch=\"4\",serin_step=\"0\"}";
     let mut last = (0.0, Vec::new());
-    let found = until(PATIENCE, || {
+    let found = poll(|| {
         std::thread::sleep(Duration::from_millis(200));
-        last = (counted(fleet).ok()?, fleet.prometheus.query(recorded).ok()?);
+        last = (counted_requests(fleet).ok()?, fleet.prometheus.query(recorded).ok()?);
         let (counted, recorded) = &last;
         let value = recorded.first()?["value"][1].as_str()?.parse::<f64>().ok()?;
         (*counted > 0.0 && value == *counted).then_some(())
     });
-    found.ok_or_else(|| format!("the Envoys count {}, recorded is {:?}", last.0, last.1))
+    found.ok_or_else(|| format!("the Envoys count {}, Prometheus recorded {:?}", last.0, last.1))
 }
 
-/// The canary's requests, by both Envoys' own word.
-fn counted(fleet: &Fleet) -> Result<f64, String> {
+/// The canary's requests by the counters of both Envoys.
+fn counted_requests(fleet: &Fleet) -> Result<f64, String> {
     let mut counted = 0.0;
     for envoy in &fleet.envoys {
         let text = envoy.admin("/stats/prometheus")?;
-        let wanted = "serin_gate_epoch_step_arm_requests{";
+        let name = "serin_gate_epoch_step_arm_requests{";
         let lines =
-            text.lines().filter(|line| line.starts_with(wanted) && line.contains("=\"canary\""));
+            text.lines().filter(|line| line.starts_with(name) && line.contains("=\"canary\""));
         let values = lines.filter_map(|line| line.rsplit(' ').next()?.parse::<f64>().ok());
         counted += values.sum::<f64>();
     }
     Ok(counted)
 }
 
-/// Every query of the dashboard, but that of a shadow which the spec doesn't have, finds something.
-fn dashboard(prometheus: &Prometheus) -> Result<(), String> {
+/// Checks that every query of the dashboard has a result, except for the shadow, which the spec lacks.
+fn check_dashboard(prometheus: &Prometheus) -> Result<(), String> {
     let file = prometheus.folder.join("serin.dashboard.json");
     let text = std::fs::read_to_string(file).map_err(|error| error.to_string())?;
     let dashboard: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -173,13 +175,13 @@ fn dashboard(prometheus: &Prometheus) -> Result<(), String> {
         if query.contains("shadow") {
             prometheus.query(&query)?;
         } else {
-            prometheus.wait(&query)?;
+            prometheus.wait_for(&query)?;
         }
     }
     Ok(())
 }
 
-/// A running Prometheus with a folder of its own.
+/// A running Prometheus; its folder is deleted when it is dropped.
 struct Prometheus {
     child: Child,
     folder: PathBuf,
@@ -195,8 +197,8 @@ impl Drop for Prometheus {
 }
 
 impl Prometheus {
-    /// Scrapes these, and evaluates the rules of the folder, every second. Somebody else may take the port
-    /// that was free a moment ago: then another one is tried.
+    /// Starts a Prometheus that every second scrapes the targets and evaluates the rules of the folder.
+    /// It tries three ports, because another process may take one before Prometheus does.
     fn start(folder: PathBuf, targets: Vec<SocketAddr>) -> Result<Prometheus, String> {
         let targets: Vec<String> = targets.iter().map(ToString::to_string).collect();
         let config = json!({
@@ -208,11 +210,11 @@ impl Prometheus {
                 "static_configs": [{"targets": targets}],
             }],
         });
-        // JSON is YAML.
-        envoy::write(&folder.join("prometheus.yml"), &config.to_string())?;
+        // JSON is valid YAML.
+        envoy::write_file(&folder.join("prometheus.yml"), &config.to_string())?;
         let mut last = Err(String::new());
         for _ in 0..3 {
-            last = listening(&folder);
+            last = try_start(&folder);
             if last.is_ok() {
                 break;
             }
@@ -224,25 +226,26 @@ impl Prometheus {
         log(&self.folder)
     }
 
-    /// What a query finds now.
+    /// The current result of a query.
     fn query(&self, query: &str) -> Result<Vec<Value>, String> {
-        let plain = |byte: u8| byte.is_ascii_alphanumeric();
-        let escape = |byte: u8| {
-            if plain(byte) { char::from(byte).to_string() } else { format!("%{byte:02X}") }
+        let escape = |byte: u8| match byte.is_ascii_alphanumeric() {
+            true => char::from(byte).to_string(),
+            false => format!("%{byte:02X}"),
         };
         let query: String = query.bytes().map(escape).collect();
-        let answer = client::get(self.address, &format!("/api/v1/query?query={query}"))?.text();
-        let answer: Value = serde_json::from_str(&answer).map_err(|e| format!("{e}: {answer}"))?;
-        match (answer["status"].as_str(), answer["data"]["result"].as_array()) {
+        let body = client::get(self.address, &format!("/api/v1/query?query={query}"))?.text();
+        let body: Value =
+            serde_json::from_str(&body).map_err(|error| format!("{error}: {body}"))?;
+        match (body["status"].as_str(), body["data"]["result"].as_array()) {
             (Some("success"), Some(found)) => Ok(found.clone()),
-            _ => Err(answer.to_string()),
+            _ => Err(body.to_string()),
         }
     }
 
-    /// Waits until a query finds something.
-    fn wait(&self, query: &str) -> Result<(), String> {
+    /// Waits until a query has a result that is not empty.
+    fn wait_for(&self, query: &str) -> Result<(), String> {
         let mut last = Ok(Vec::new());
-        let found = until(PATIENCE, || {
+        let found = poll(|| {
             std::thread::sleep(Duration::from_millis(200));
             last = self.query(query);
             last.as_ref().is_ok_and(|found| !found.is_empty()).then_some(())
@@ -258,8 +261,8 @@ fn log(folder: &Path) -> String {
     std::fs::read_to_string(folder.join("log")).unwrap_or_default()
 }
 
-/// A Prometheus that is ready, and where.
-fn listening(folder: &Path) -> Result<(Child, SocketAddr), String> {
+/// Starts Prometheus on a free port and waits until it is ready.
+fn try_start(folder: &Path) -> Result<(Child, SocketAddr), String> {
     let free = TcpListener::bind("127.0.0.1:0").map_err(|error| error.to_string())?;
     let address = free.local_addr().map_err(|error| error.to_string())?;
     drop(free);
@@ -275,12 +278,12 @@ fn listening(folder: &Path) -> Result<(Child, SocketAddr), String> {
         .stderr(output)
         .spawn()
         .map_err(|error| format!("Prometheus did not start: {error}"))?;
-    let ready = until(PATIENCE, || {
+    let ready = poll(|| {
         if child.try_wait().is_ok_and(|ended| ended.is_some()) {
             return Some(false);
         }
-        let answer = client::get(address, "/-/ready").ok()?;
-        (answer.status() == 200).then_some(true)
+        let response = client::get(address, "/-/ready").ok()?;
+        (response.status() == 200).then_some(true)
     });
     if ready == Some(true) {
         return Ok((child, address));

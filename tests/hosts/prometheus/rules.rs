@@ -1,7 +1,7 @@
-//! Rules by `promtool`: valid for every spec, and they fire in the very minute in which the core's own
-//! gate, shown the same sums, aborts.
+//! The exported rules in `promtool`: they are valid for every spec, and the alert fires in the same minute
+//! in which the core's gate aborts on the same counters.
 
-use super::{export, program, run, said};
+use super::{export, program, run, text};
 use serde_json::{Value, json};
 use serin_conformance::envoy;
 use serin_conformance::random::{self, Random};
@@ -10,60 +10,62 @@ use serin_core::gate::{Counters, Gate, Observation, StageEvidence, Tally, Verdic
 use std::path::Path;
 use std::process::Command;
 
-/// How long is watched, and how many requests of each arm a minute brings.
+/// The duration of each run.
 const MINUTES: usize = 120;
+/// Requests of the canary and of the baseline in each minute.
 const REQUESTS: [u64; 2] = [20, 380];
-/// How often chance is asked in each scenario.
+/// The number of random runs of each scenario.
 const SEEDS: u64 = 4;
 
-/// Traffic, and what the spec says of it.
+/// Error rates, and the spec's tolerance of them.
 pub(super) struct Scenario {
     pub(super) name: &'static str,
-    /// Errors of canary and baseline, in millionths of requests.
-    errors: [u32; 2],
-    /// `errors` of the spec's gates.
+    /// Error rates of the canary and the baseline, in millionths of requests.
+    error_ppm: [u32; 2],
+    /// The `errors` of the spec's gates, as JSON.
     gate: &'static str,
+    /// Whether the alert must fire.
     fires: bool,
 }
 
 pub(super) const SCENARIOS: &[Scenario] = &[
-    Scenario { name: "a failing canary", errors: [60_000, 10_000], gate: "{}", fires: true },
-    Scenario { name: "a healthy canary", errors: [10_000, 10_000], gate: "{}", fires: false },
-    Scenario { name: "a canary without errors", errors: [0, 10_000], gate: "{}", fires: false },
-    Scenario { name: "a baseline without errors", errors: [40_000, 0], gate: "{}", fires: true },
+    Scenario { name: "a failing canary", error_ppm: [60_000, 10_000], gate: "{}", fires: true },
+    Scenario { name: "a healthy canary", error_ppm: [10_000, 10_000], gate: "{}", fires: false },
+    Scenario { name: "a canary without errors", error_ppm: [0, 10_000], gate: "{}", fires: false },
+    Scenario { name: "a baseline without errors", error_ppm: [40_000, 0], gate: "{}", fires: true },
     Scenario {
-        name: "twice is tolerated, and twice it is",
-        errors: [20_000, 10_000],
+        name: "twice the errors, which is tolerated",
+        error_ppm: [20_000, 10_000],
         gate: r#"{"tolerate": 2}"#,
         fires: false,
     },
     Scenario {
-        name: "twice is tolerated, and it is twenty times",
-        errors: [200_000, 10_000],
+        name: "twenty times the errors, where twice is tolerated",
+        error_ppm: [200_000, 10_000],
         gate: r#"{"tolerate": 2}"#,
         fires: true,
     },
     Scenario {
-        name: "less than the ratio that matters",
-        errors: [40_000, 10_000],
+        name: "less than minRatio",
+        error_ppm: [40_000, 10_000],
         gate: r#"{"minRatio": 20}"#,
         fires: false,
     },
     Scenario {
-        name: "less than the difference that matters",
-        errors: [40_000, 5_000],
+        name: "less than minDifference",
+        error_ppm: [40_000, 5_000],
         gate: r#"{"minDifference": 20}"#,
         fires: false,
     },
     Scenario {
-        name: "a baseline that is unwell itself, and a canary that is as unwell",
-        errors: [80_000, 80_000],
+        name: "a failing baseline and a canary that fails as often",
+        error_ppm: [80_000, 80_000],
         gate: "{}",
         fires: false,
     },
     Scenario {
-        name: "a baseline that is unwell itself, and a canary that is worse",
-        errors: [600_000, 80_000],
+        name: "a failing baseline and a canary that fails more often",
+        error_ppm: [600_000, 80_000],
         gate: "{}",
         fires: true,
     },
@@ -89,8 +91,8 @@ fn spec(gate: &str) -> Value {
     })
 }
 
-/// The sums at the end of each minute, canary and baseline; at first nothing.
-fn sums(seed: u64, errors: [u32; 2]) -> Vec<Counters> {
+/// The counters of both arms at the start and after each minute.
+fn counters_by_minute(seed: u64, error_ppm: [u32; 2]) -> Vec<Counters> {
     let mut random = fastrand::Rng::with_seed(seed);
     let mut tally = |requests: u64, ppm: u32| Tally {
         exposures: requests,
@@ -99,32 +101,32 @@ fn sums(seed: u64, errors: [u32; 2]) -> Vec<Counters> {
     let mut all = vec![Counters::default()];
     for _ in 0..MINUTES {
         let minute = Counters {
-            canary: tally(REQUESTS[0], errors[0]),
-            baseline: tally(REQUESTS[1], errors[1]),
+            canary: tally(REQUESTS[0], error_ppm[0]),
+            baseline: tally(REQUESTS[1], error_ppm[1]),
         };
-        let before = all.last().copied().unwrap_or_default();
-        all.push(before.merge(minute));
+        let previous = all.last().copied().unwrap_or_default();
+        all.push(previous.merge(minute));
     }
     all
 }
 
-/// The first minute in which a gate that sees the sums as one batch aborts: what one expression over
-/// counters can know.
-fn by_sums(gate: &Gate, sums: &[Counters]) -> Option<usize> {
-    let aborts = |(minute, sum): (usize, &Counters)| {
+/// The first minute in which a gate aborts that observes the counters so far as one batch. This is the
+/// rule's view: an expression over counters has no history.
+fn abort_by_totals(gate: &Gate, counters: &[Counters]) -> Option<usize> {
+    let aborts = |(minute, total): (usize, &Counters)| {
         let mut stage = StageEvidence::default();
         let elapsed_ms = 60_000 * minute as u64;
         gate.observe(
             &mut stage,
-            &Observation { elapsed_ms, requests: *sum, ..Observation::default() },
+            &Observation { elapsed_ms, requests: *total, ..Observation::default() },
         );
         gate.judge(&stage).verdict == Verdict::Abort
     };
-    sums.iter().enumerate().position(aborts)
+    counters.iter().enumerate().position(aborts)
 }
 
-/// The first minute in which the gate that looks every minute aborts: what a host does.
-fn by_minutes(gate: &Gate, sums: &[Counters]) -> Option<usize> {
+/// The first minute in which a gate aborts that observes each minute as a batch, as a host does.
+fn abort_by_minutes(gate: &Gate, counters: &[Counters]) -> Option<usize> {
     let mut stage = StageEvidence::default();
     let aborts = |pair: &[Counters]| {
         let requests = pair[1].since(pair[0]);
@@ -134,39 +136,40 @@ fn by_minutes(gate: &Gate, sums: &[Counters]) -> Option<usize> {
         );
         gate.judge(&stage).verdict == Verdict::Abort
     };
-    sums.windows(2).position(aborts).map(|index| index + 1)
+    counters.windows(2).position(aborts).map(|index| index + 1)
 }
 
-pub(super) fn agrees(scenario: &Scenario) -> Result<(), String> {
+pub(super) fn alert_agrees_with_gate(scenario: &Scenario) -> Result<(), String> {
     let spec = spec(scenario.gate);
     let plan = Plan::from_json(spec.to_string().as_bytes()).map_err(|errors| errors.to_string())?;
     let trial = plan.rollouts().first().and_then(|rollout| rollout.trial());
     let gate = trial.ok_or("no gate")?.gate();
-    let folder = envoy::folder(&format!("rules-{}", scenario.name.replace(' ', "-")))?;
+    let folder = envoy::create_folder(&format!("rules-{}", scenario.name.replace(' ', "-")))?;
     export("prometheus", &spec, &folder, &[])?;
-    let mut as_meant = 0_u64;
+    let mut expected_runs = 0_u64;
     for seed in 0..SEEDS {
-        let sums = sums(seed, scenario.errors);
-        let (fires, host) = (by_sums(gate, &sums), by_minutes(gate, &sums));
-        as_meant += u64::from(fires.is_some() == scenario.fires);
-        // Whether batches are looked at one by one or together moves the moment a little.
-        if let (Some(fires), Some(host)) = (fires, host)
-            && fires.abs_diff(host) > 2 + host / 4
+        let counters = counters_by_minute(seed, scenario.error_ppm);
+        let rule = abort_by_totals(gate, &counters);
+        let host = abort_by_minutes(gate, &counters);
+        expected_runs += u64::from(rule.is_some() == scenario.fires);
+        // One batch and many batches may cross the threshold in different minutes.
+        if let (Some(rule), Some(host)) = (rule, host)
+            && rule.abs_diff(host) > 2 + host / 4
         {
-            return Err(format!("seed {seed}: by sums in minute {fires}, at a host in {host}"));
+            return Err(format!("seed {seed}: the rule fires in minute {rule}, a host in {host}"));
         }
-        check(&folder, &sums, fires).map_err(|why| format!("seed {seed}: {why}"))?;
+        check_alert(&folder, &counters, rule).map_err(|why| format!("seed {seed}: {why}"))?;
     }
     let _ = std::fs::remove_dir_all(folder);
-    // One may be due to chance: alpha is above 0.
-    if as_meant + 1 < SEEDS {
-        return Err(format!("as meant in {as_meant} of {SEEDS} runs"));
+    // One run may be an error by chance, because alpha is above 0.
+    if expected_runs + 1 < SEEDS {
+        return Err(format!("as expected in only {expected_runs} of {SEEDS} runs"));
     }
     Ok(())
 }
 
-/// The rules fire from this minute on and not before it.
-fn check(folder: &Path, sums: &[Counters], fires: Option<usize>) -> Result<(), String> {
+/// Checks with promtool that the alert starts to fire in this minute, or never.
+fn check_alert(folder: &Path, counters: &[Counters], fires: Option<usize>) -> Result<(), String> {
     let alerts =
         "count(ALERTS{alertname=\"SerinCanaryWorse\",alertstate=\"firing\",serin_epoch=\"3\"})";
     let quiet = fires.unwrap_or(MINUTES);
@@ -174,31 +177,30 @@ fn check(folder: &Path, sums: &[Counters], fires: Option<usize>) -> Result<(), S
     let at = |minute: usize, samples: &Value| json!({"expr": alerts, "eval_time": format!("{minute}m"), "exp_samples": samples});
     let mut expected: Vec<Value> = (0..quiet).map(|minute| at(minute, &json!([]))).collect();
     expected.extend(fires.map(|minute| at(minute, &firing)));
-    promtool(folder, &series(sums), expected)
+    promtool(folder, &series(counters), expected)
 }
 
-/// Two hosts that share the traffic, and an epoch that is over.
-fn series(sums: &[Counters]) -> Vec<Value> {
+/// The input series: two hosts that share the traffic, and counters of the previous epoch.
+fn series(counters: &[Counters]) -> Vec<Value> {
     let mut series = Vec::new();
     type Read = fn(&Counters) -> u64;
-    let counters: [(&str, &str, Read); 4] = [
-        ("canary", "requests", |sum| sum.canary.exposures),
-        ("canary", "errors", |sum| sum.canary.events),
-        ("stable", "requests", |sum| sum.baseline.exposures),
-        ("stable", "errors", |sum| sum.baseline.events),
+    let metrics: [(&str, &str, Read); 4] = [
+        ("canary", "requests", |total| total.canary.exposures),
+        ("canary", "errors", |total| total.canary.events),
+        ("stable", "requests", |total| total.baseline.exposures),
+        ("stable", "errors", |total| total.baseline.events),
     ];
-    for (arm, what, read) in counters {
+    for (arm, what, read) in metrics {
         for (instance, part) in [("a", 0), ("b", 1)] {
             let labels = format!(
                 "serin_rollout=\"shop\",serin_epoch=\"3\",serin_step=\"0\",serin_arm=\"{arm}\",instance=\"{instance}\""
             );
-            // Odd ones are the second host's; a counter that was never raised is not there.
-            let of = |sum: &Counters| (read(sum) + part) / 2;
-            let value = |sum: &Counters| match of(sum) {
+            // Each host counts half. A counter that was never incremented does not exist.
+            let value = |total: &Counters| match (read(total) + part) / 2 {
                 0 => "_".to_owned(),
                 value => value.to_string(),
             };
-            let values: Vec<String> = sums.iter().map(value).collect();
+            let values: Vec<String> = counters.iter().map(value).collect();
             let name = format!("serin_gate_epoch_step_arm_{what}");
             series
                 .push(json!({"series": format!("{name}{{{labels}}}"), "values": values.join(" ")}));
@@ -211,7 +213,7 @@ fn series(sums: &[Counters]) -> Vec<Value> {
     series
 }
 
-/// `promtool test rules` on one test; JSON is YAML.
+/// Runs `promtool test rules` with one test; JSON is valid YAML.
 fn promtool(folder: &Path, series: &[Value], expected: Vec<Value>) -> Result<(), String> {
     let test = json!({
         "rule_files": ["serin.rules.yaml"],
@@ -219,26 +221,27 @@ fn promtool(folder: &Path, series: &[Value], expected: Vec<Value>) -> Result<(),
         "tests": [{"interval": "1m", "input_series": series, "promql_expr_test": expected}],
     });
     let file = folder.join("test.json");
-    envoy::write(&file, &test.to_string())?;
+    envoy::write_file(&file, &test.to_string())?;
     let output = run(Command::new(program("promtool")?).args(["test", "rules"]).arg(file))?;
-    if output.status.success() { Ok(()) } else { Err(said(&output)) }
+    if output.status.success() { Ok(()) } else { Err(text(&output)) }
 }
 
-/// Told the wrong minute, `promtool` has to complain.
-pub(super) fn can_fail() -> Result<(), String> {
-    let folder = envoy::folder("rules-can-fail")?;
+/// `promtool` must fail for a wrong minute.
+pub(super) fn promtool_can_fail() -> Result<(), String> {
+    let folder = envoy::create_folder("rules-can-fail")?;
     export("prometheus", &spec("{}"), &folder, &[])?;
-    let sums = sums(0, [60_000, 10_000]);
-    let (early, never) = (check(&folder, &sums, Some(1)), check(&folder, &sums, None));
+    let counters = counters_by_minute(0, [60_000, 10_000]);
+    let early = check_alert(&folder, &counters, Some(1));
+    let never = check_alert(&folder, &counters, None);
     let _ = std::fs::remove_dir_all(folder);
     match (early, never) {
         (Err(_), Err(_)) => Ok(()),
-        _ => Err("promtool agrees with everything".into()),
+        _ => Err("promtool accepts a wrong expectation".into()),
     }
 }
 
-pub(super) fn hosts() -> Result<(), String> {
-    let folder = envoy::folder("rules-hosts")?;
+pub(super) fn host_alerts() -> Result<(), String> {
+    let folder = envoy::create_folder("rules-hosts")?;
     export("prometheus", &spec("{}"), &folder, &[])?;
     let series = [
         json!({"series": "serin_latch_aborted{serin_rollout=\"shop\",instance=\"a\"}", "values": "0x9 1x60"}),
@@ -264,30 +267,30 @@ pub(super) fn hosts() -> Result<(), String> {
         firing("SerinRevisionBehind", 15, 1),
         firing("SerinCanaryWorse", 60, 0),
     ];
-    let outcome = promtool(&folder, &series, expected);
+    let result = promtool(&folder, &series, expected);
     let _ = std::fs::remove_dir_all(folder);
-    outcome
+    result
 }
 
-/// `promtool check rules` on a spec with everything, on one with several gates, and on some by chance.
-pub(super) fn valid() -> Result<(), String> {
+/// Runs `promtool check rules` for a spec with every field, one with several gates, and random ones.
+pub(super) fn rules_are_valid() -> Result<(), String> {
     let mut specs = vec![spec(r#"{"tolerate": 1.5, "minRatio": 2.5, "minDifference": 0.001}"#)];
     for file in ["tests/schema/whole_spec.yaml", "cli/tests/serin/guarded/spec.yaml"] {
         let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(file);
         let text = std::fs::read_to_string(&path).map_err(|error| error.to_string())?;
         specs.push(serde_saphyr::from_str(&text).map_err(|error| error.to_string())?);
     }
-    let by_chance = (0..200).map(|seed| random::spec(&mut Random::new(seed)));
-    specs.extend(by_chance.filter(|spec| spec["rollouts"].is_object()).take(20));
+    let random_specs = (0..200).map(|seed| random::spec(&mut Random::new(seed)));
+    specs.extend(random_specs.filter(|spec| spec["rollouts"].is_object()).take(20));
     for spec in specs {
-        let folder = envoy::folder("rules-valid")?;
+        let folder = envoy::create_folder("rules-valid")?;
         export("prometheus", &spec, &folder, &["--interval", "15s"])?;
         let file = folder.join("serin.rules.yaml");
         let check = ["check", "rules", "--lint-fatal"];
         let output = run(Command::new(program("promtool")?).args(check).arg(&file))?;
         if !output.status.success() {
-            let text = std::fs::read_to_string(&file).unwrap_or_default();
-            return Err(format!("{}\n{text}", said(&output)));
+            let rules = std::fs::read_to_string(&file).unwrap_or_default();
+            return Err(format!("{}\n{rules}", text(&output)));
         }
         let _ = std::fs::remove_dir_all(folder);
     }

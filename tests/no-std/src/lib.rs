@@ -1,5 +1,5 @@
-//! A module that decides without std. It has a panic handler and an allocator of its own, so it
-//! does not link if serin-core or anything below it pulls in std, which brings both.
+//! A wasm module that decides without std. It defines a panic handler and an allocator, as std does, so it
+//! does not link if serin-core or one of its dependencies uses std.
 //!
 //! ```text
 //! cargo build -p serin-no-std --target wasm32-unknown-unknown --release
@@ -16,7 +16,7 @@ use serin_core::{Decision, Facts, Plan, decide};
 
 const ARENA: usize = 1 << 20;
 
-/// Hands out pieces of one block and never takes any back: enough for a proof.
+/// An allocator that never frees memory. The module is linked and never run for long.
 struct Bump {
     arena: UnsafeCell<[u8; ARENA]>,
     used: UnsafeCell<usize>,
@@ -25,7 +25,7 @@ struct Bump {
 // SAFETY: the target has one thread.
 unsafe impl Sync for Bump {}
 
-// SAFETY: each piece is inside the arena, aligned, and handed out once.
+// SAFETY: each allocation is inside the arena, aligned, and made once.
 unsafe impl GlobalAlloc for Bump {
     unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
         let used = unsafe { &mut *self.used.get() };
@@ -49,8 +49,8 @@ fn panic(_: &core::panic::PanicInfo<'_>) -> ! {
     core::arch::wasm32::unreachable()
 }
 
-/// Compiles a spec of `length` bytes at `spec`, decides a request for it and says whether it goes to
-/// a rollout's arm.
+/// Compiles a spec of `length` bytes at `spec` and decides a request; returns whether it goes to an arm of
+/// a rollout.
 ///
 /// # Safety
 /// `spec` must point to `length` readable bytes.

@@ -1,35 +1,36 @@
-//! Envoy's configuration for tests: one listener a spec, all in one process and one vm_id.
+//! Envoy configuration for tests: one listener for each spec, all in one process and one `vm_id`.
 
 use crate::jwt;
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::Path;
 
-/// Where the decision record appears in responses.
+/// The response field that carries the decision record.
 pub const RECORD_FIELD: &str = "x-conformance-record";
 
 const EXTENSIONS: &str = "type.googleapis.com/envoy.extensions";
 
-/// A bootstrap with an admin interface on a free port, the listeners and one cluster a target.
+/// A bootstrap with an admin interface on a free port, the listeners and the clusters.
 pub fn bootstrap(listeners: Vec<Value>, clusters: &[(&str, SocketAddr)]) -> Value {
     let clusters: Vec<Value> = clusters.iter().map(|(name, to)| cluster(name, *to)).collect();
     json!({
-        // Discovery wants a name, even from a file.
+        // Discovery requires a node name, even from a file.
         "node": {"id": "conformance", "cluster": "conformance"},
         "admin": {"address": address(0)},
         "static_resources": {"listeners": listeners, "clusters": clusters},
     })
 }
 
-/// A listener on a free port: PROXY protocol, verified tokens, the filter given, then the cluster.
+/// A listener on a free port: PROXY protocol, token verification, the filter, the router to the
+/// cluster.
 pub fn listener(name: &str, filter: &Value, cluster: &str) -> Value {
     let manager = json!({
         "@type": format!("{EXTENSIONS}.filters.network.http_connection_manager.v3.HttpConnectionManager"),
         "stat_prefix": "conformance",
-        // Vectors hold large requests; what Envoy itself refuses is not Serin's to decide.
+        // Vectors hold large requests, which must reach the filter.
         "max_request_headers_kb": 96,
         "common_http_protocol_options": {"max_headers_count": 1000},
-        "http_filters": [tokens(), filter, router()],
+        "http_filters": [jwt_authn(), filter, router()],
         "route_config": {"virtual_hosts": [{
             "name": "all",
             "domains": ["*"],
@@ -53,27 +54,27 @@ pub fn listener(name: &str, filter: &Value, cluster: &str) -> Value {
     })
 }
 
-/// The wasm filter with its configuration.
-pub fn wasm(filter: &Path, configuration: &str) -> Value {
+/// The wasm filter with its configuration inline.
+pub fn wasm_filter(filter: &Path, configuration: &str) -> Value {
     json!({"name": "serin", "typed_config": wasm_config(filter, configuration)})
 }
 
-/// Gives the filter keys for overrides by its VM's environment. A VM has one environment, so it gets
-/// an id of its own.
-pub fn give_keys(filter: &mut Value, vm: &str, keys: &Value) {
+/// Sets the filter's override keys in the environment of its VM. All filters of a VM share its
+/// environment, so the VM gets the id `vm`.
+pub fn set_override_keys(filter: &mut Value, vm: &str, keys: &Value) {
     let config = &mut filter["typed_config"]["config"]["vm_config"];
     config["vm_id"] = json!(format!("serin {vm}"));
     config["environment_variables"] =
         json!({"key_values": {"SERIN_OVERRIDE_KEYS": keys.to_string()}});
 }
 
-/// Lets the filter have the keys that Envoy itself was given by its environment.
-pub fn let_have_keys(filter: &mut Value) {
+/// Passes the override keys of Envoy's own environment to the filter.
+pub fn pass_override_keys(filter: &mut Value) {
     let config = &mut filter["typed_config"]["config"]["vm_config"];
     config["environment_variables"] = json!({"host_env_keys": ["SERIN_OVERRIDE_KEYS"]});
 }
 
-/// The filter's configuration alone, as ECDS delivers it.
+/// The filter's configuration in the form that ECDS delivers.
 pub fn wasm_config(filter: &Path, configuration: &str) -> Value {
     let configuration = json!({
         "@type": "type.googleapis.com/google.protobuf.StringValue",
@@ -94,8 +95,8 @@ pub fn wasm_config(filter: &Path, configuration: &str) -> Value {
     })
 }
 
-/// The filter by ECDS: its configuration lies in a file that may be replaced at any time.
-pub fn wasm_from_file(file: &Path, watched: &Path) -> Value {
+/// The wasm filter with its configuration in `file`, which Envoy watches (ECDS).
+pub fn wasm_filter_from_file(file: &Path, watched: &Path) -> Value {
     json!({
         "name": "serin",
         "config_discovery": {
@@ -107,8 +108,8 @@ pub fn wasm_from_file(file: &Path, watched: &Path) -> Value {
     })
 }
 
-/// What such a file holds.
-pub fn discovery(version: &str, config: &Value) -> Value {
+/// The content of an ECDS file.
+pub fn discovery_response(version: &str, config: &Value) -> Value {
     json!({"version_info": version, "resources": [{
         "@type": "type.googleapis.com/envoy.config.core.v3.TypedExtensionConfig",
         "name": "serin",
@@ -116,7 +117,8 @@ pub fn discovery(version: &str, config: &Value) -> Value {
     }]})
 }
 
-fn tokens() -> Value {
+/// The filter that verifies JSON Web Tokens.
+fn jwt_authn() -> Value {
     let provider = json!({
         "issuer": jwt::ISSUER,
         "local_jwks": {"inline_string": jwt::key_set()},

@@ -1,16 +1,16 @@
-//! An Envoy as people run it in front of several versions: routes by arm, the filter by discovery, so
-//! that its spec can change under load.
+//! An Envoy as in production in front of several versions: it routes by arm and discovers the filter,
+//! so that the spec can change under load.
 
-use super::bootstrap::{self, discovery, wasm_config, wasm_from_file};
-use super::{Envoy, path_from, write};
+use super::bootstrap::{self, discovery_response, wasm_config, wasm_filter_from_file};
+use super::{Envoy, path_from_env, replace_file};
 use serde_json::{Value, json};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// What an edge is made of.
+/// The configuration of an edge.
 pub struct Edge {
     folder: PathBuf,
-    /// Environment variables of the filter's VM.
+    /// The environment variables of the filter's VM.
     variables: Value,
     version: u32,
 }
@@ -18,36 +18,35 @@ pub struct Edge {
 impl Edge {
     /// An edge whose filter has these environment variables.
     pub fn new(name: &str, variables: Value) -> Result<Self, String> {
-        Ok(Self { folder: super::folder(name)?, variables, version: 0 })
+        Ok(Self { folder: super::create_folder(name)?, variables, version: 0 })
     }
 
-    /// Puts a spec in force.
+    /// Writes a spec to the file that Envoy watches.
     pub fn deliver(&mut self, spec: &Value) -> Result<(), String> {
         self.version += 1;
-        let mut config = wasm_config(&path_from("SERIN_FILTER_WASM")?, &spec.to_string());
+        let mut config = wasm_config(&path_from_env("SERIN_FILTER_WASM")?, &spec.to_string());
         config["config"]["vm_config"]["environment_variables"] =
             json!({"key_values": self.variables});
-        let text = discovery(&self.version.to_string(), &config).to_string();
-        let (file, new) = (self.folder.join("serin.json"), self.folder.join("serin.json.new"));
-        write(&new, &text)?;
-        std::fs::rename(&new, &file).map_err(|error| format!("{}: {error}", file.display()))
+        let response = discovery_response(&self.version.to_string(), &config);
+        replace_file(&self.folder.join("serin.json"), &response.to_string())
     }
 
-    /// Starts Envoy: requests with `x-serin-arm` go to the cluster of that name, all others to the first.
+    /// Starts Envoy. Requests with `x-serin-arm` go to the cluster of that name, others to the first
+    /// cluster.
     pub fn start(&self, clusters: &[(&str, SocketAddr)]) -> Result<Envoy, String> {
         self.start_with(&self.version.to_string(), clusters, &json!({}))
     }
 
-    /// [`Edge::start`] under a name of its own, so that several can run, with more of a bootstrap.
+    /// [`Edge::start`] under a name, so that several can run, with additional bootstrap fields.
     pub fn start_with(
         &self,
         name: &str,
         clusters: &[(&str, SocketAddr)],
-        more: &Value,
+        bootstrap_fields: &Value,
     ) -> Result<Envoy, String> {
-        let filter = wasm_from_file(&self.folder.join("serin.json"), &self.folder);
+        let filter = wasm_filter_from_file(&self.folder.join("serin.json"), &self.folder);
         let mut listener = bootstrap::listener("edge", &filter, clusters[0].0);
-        // Both workers get their part of a few connections.
+        // Without it one worker may get all of a few connections.
         listener["connection_balance_config"] = json!({"exact_balance": {}});
         let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
         let routes = &mut manager["route_config"]["virtual_hosts"][0]["routes"];
@@ -62,13 +61,13 @@ impl Edge {
         let mut all: Vec<Value> = clusters.iter().map(route).collect();
         all.push(routes[0].clone());
         *routes = json!(all);
-        // Envoy's own folder goes with it, this one does not.
-        let own = super::folder(&format!("edge-{name}"))?;
+        // The edge outlives its Envoys, and each Envoy deletes its folder.
+        let envoy_folder = super::create_folder(&format!("edge-{name}"))?;
         let mut bootstrap = bootstrap::bootstrap(vec![listener], clusters);
-        for (key, value) in more.as_object().into_iter().flatten() {
+        for (key, value) in bootstrap_fields.as_object().into_iter().flatten() {
             bootstrap[key] = value.clone();
         }
-        Envoy::start(own, &bootstrap)
+        Envoy::start(envoy_folder, &bootstrap)
     }
 }
 

@@ -1,4 +1,4 @@
-//! Real Envoy as a child process, bounded in time and gone when its owner is.
+//! Real Envoy as a child process. It ends when its owner is dropped, and every wait has a limit.
 
 pub mod bootstrap;
 pub mod edge;
@@ -10,29 +10,29 @@ use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-/// Starting takes a second or two; two busy cores make it longer.
-const PATIENCE: Duration = Duration::from_secs(60);
+/// The limit of every wait. It is generous, so that a busy machine fails no test.
+const TIMEOUT: Duration = Duration::from_secs(60);
 
-/// A running Envoy with a folder of its own.
+/// A running Envoy; its folder is deleted when it ends.
 pub struct Envoy {
     child: Child,
-    /// Where its configuration and its log lie.
+    /// The folder of its configuration and its logs.
     pub folder: PathBuf,
     admin: SocketAddr,
 }
 
-/// A path that the task runner gives by environment; `cargo xtask test` sets it.
-pub fn path_from(variable: &str) -> Result<PathBuf, String> {
+/// The path of an existing file that an environment variable names; `cargo xtask test` sets it.
+pub fn path_from_env(variable: &str) -> Result<PathBuf, String> {
     let path = std::env::var_os(variable).map(PathBuf::from);
     let path = path.ok_or_else(|| format!("{variable} is not set: run `cargo xtask test`"))?;
     if path.is_file() {
         return Ok(path);
     }
-    Err(format!("{variable} names {}, which is not there", path.display()))
+    Err(format!("{variable} names {}, which does not exist", path.display()))
 }
 
-/// A fresh folder for one Envoy.
-pub fn folder(name: &str) -> Result<PathBuf, String> {
+/// Creates an empty temporary folder.
+pub fn create_folder(name: &str) -> Result<PathBuf, String> {
     let folder = std::env::temp_dir().join(format!("serin-{name}-{}", std::process::id()));
     let _ = std::fs::remove_dir_all(&folder);
     std::fs::create_dir_all(&folder).map_err(|error| format!("{}: {error}", folder.display()))?;
@@ -40,7 +40,7 @@ pub fn folder(name: &str) -> Result<PathBuf, String> {
 }
 
 impl Envoy {
-    /// Starts Envoy on a bootstrap and waits until it is ready.
+    /// Starts Envoy with a bootstrap and waits until it is ready.
     pub fn start(folder: PathBuf, bootstrap: &Value) -> Result<Self, String> {
         Self::start_with(folder, bootstrap, &[])
     }
@@ -52,12 +52,12 @@ impl Envoy {
         variables: &[(&str, &str)],
     ) -> Result<Self, String> {
         let file = folder.join("envoy.json");
-        write(&file, &bootstrap.to_string())?;
-        Self::run(folder, Path::new("/"), &file, variables)
+        write_file(&file, &bootstrap.to_string())?;
+        Self::start_from_file(folder, Path::new("/"), &file, variables)
     }
 
-    /// Starts Envoy in a directory on a configuration file, with further environment variables.
-    pub fn run(
+    /// Starts Envoy in a working directory with a configuration file and further environment variables.
+    pub fn start_from_file(
         folder: PathBuf,
         directory: &Path,
         file: &Path,
@@ -77,7 +77,7 @@ impl Envoy {
             .spawn()
             .map_err(|error| format!("Envoy did not start: {error}"))?;
         let log = folder.join("envoy.log");
-        match ready(&mut child, &admin) {
+        match wait_until_ready(&mut child, &admin) {
             Ok(admin) => Ok(Self { child, folder, admin }),
             Err(why) => {
                 let _ = child.kill();
@@ -89,7 +89,7 @@ impl Envoy {
         }
     }
 
-    /// Where a listener with a free port really listens.
+    /// The address of a listener that is configured with a free port.
     pub fn listener(&self, name: &str) -> Result<SocketAddr, String> {
         let text = self.admin("/listeners?format=json")?;
         let list: Value = serde_json::from_str(&text).map_err(|error| error.to_string())?;
@@ -102,7 +102,7 @@ impl Envoy {
         Ok(SocketAddr::from(([127, 0, 0, 1], port)))
     }
 
-    /// Where the admin interface listens.
+    /// The address of the admin interface.
     pub fn admin_address(&self) -> SocketAddr {
         self.admin
     }
@@ -112,12 +112,12 @@ impl Envoy {
         Ok(client::get(self.admin, path)?.text())
     }
 
-    /// What Envoy wrote to standard output, its access log for one.
+    /// Envoy's standard output, which includes its access log.
     pub fn output(&self) -> String {
         tail(&self.folder.join("stdout"), usize::MAX)
     }
 
-    /// The end of Envoy's log.
+    /// The last lines of Envoy's log.
     pub fn log(&self) -> String {
         tail(&self.folder.join("envoy.log"), 40)
     }
@@ -127,10 +127,16 @@ impl Envoy {
         tail(&self.folder.join("envoy.log"), usize::MAX)
     }
 
-    /// Waits until the log holds a text; the error shows the log.
+    /// Waits until the log contains a string; the error shows the end of the log.
     pub fn wait_for_log(&self, text: &str) -> Result<(), String> {
-        let found = until(PATIENCE, || self.whole_log().contains(text).then_some(()));
-        found.ok_or_else(|| format!("the log never said {text:?}\n{}", self.log()))
+        let found = poll(|| self.whole_log().contains(text).then_some(()));
+        found.ok_or_else(|| format!("the log does not contain {text:?}\n{}", self.log()))
+    }
+
+    /// Waits until a condition holds; the error names it and shows the end of the log.
+    pub fn wait_until(&self, what: &str, mut holds: impl FnMut() -> bool) -> Result<(), String> {
+        let found = poll(|| holds().then_some(()));
+        found.ok_or_else(|| format!("timed out: {what}\n{}", self.log()))
     }
 }
 
@@ -142,40 +148,47 @@ impl Drop for Envoy {
     }
 }
 
-/// Runs Envoy on a bootstrap it ought to refuse, and gives what it said.
-pub fn refused(name: &str, bootstrap: &Value) -> Result<String, String> {
-    let folder = folder(name)?;
+/// Starts Envoy with a bootstrap that it must refuse; returns its log.
+pub fn expect_refusal(name: &str, bootstrap: &Value) -> Result<String, String> {
+    let folder = create_folder(name)?;
     let file = folder.join("envoy.json");
-    write(&file, &bootstrap.to_string())?;
+    write_file(&file, &bootstrap.to_string())?;
     let log = folder.join("envoy.log");
     let mut child = command(&file)?
         .arg("--log-path")
         .arg(&log)
         .spawn()
         .map_err(|error| format!("Envoy did not start: {error}"))?;
-    let status = until(PATIENCE, || child.try_wait().ok().flatten());
+    let status = poll(|| child.try_wait().ok().flatten());
     let _ = child.kill();
     let _ = child.wait();
-    let said = tail(&log, usize::MAX);
+    let log = tail(&log, usize::MAX);
     let _ = std::fs::remove_dir_all(&folder);
     match status {
-        Some(status) if !status.success() => Ok(said),
-        Some(_) => Err(format!("Envoy ended well\n{said}")),
-        None => Err(format!("Envoy went on running\n{said}")),
+        Some(status) if !status.success() => Ok(log),
+        Some(_) => Err(format!("Envoy accepted the bootstrap and ended\n{log}")),
+        None => Err(format!("Envoy accepted the bootstrap and runs\n{log}")),
     }
 }
 
 /// Writes a file; the error names it.
-pub fn write(path: &Path, text: &str) -> Result<(), String> {
+pub fn write_file(path: &Path, text: &str) -> Result<(), String> {
     std::fs::write(path, text).map_err(|error| format!("{}: {error}", path.display()))
 }
 
-/// Asks again and again until there is an answer or the time is up.
-pub fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Option<T> {
-    let end = Instant::now() + patience;
+/// Replaces a file by a rename, so that a watching Envoy never reads half of it.
+pub fn replace_file(path: &Path, text: &str) -> Result<(), String> {
+    let new = path.with_added_extension("new");
+    write_file(&new, text)?;
+    std::fs::rename(&new, path).map_err(|error| format!("{}: {error}", path.display()))
+}
+
+/// Calls `attempt` every 20 ms until it returns a value; `None` after 60 s.
+pub fn poll<T>(mut attempt: impl FnMut() -> Option<T>) -> Option<T> {
+    let end = Instant::now() + TIMEOUT;
     loop {
-        if let Some(answer) = ask() {
-            return Some(answer);
+        if let Some(value) = attempt() {
+            return Some(value);
         }
         if Instant::now() > end {
             return None;
@@ -185,14 +198,15 @@ pub fn until<T>(patience: Duration, mut ask: impl FnMut() -> Option<T>) -> Optio
 }
 
 fn command(file: &Path) -> Result<Command, String> {
-    let mut command = Command::new(path_from("SERIN_ENVOY")?);
+    let mut command = Command::new(path_from_env("SERIN_ENVOY")?);
     command.arg("-c").arg(file).arg("--disable-hot-restart");
     command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
     Ok(command)
 }
 
-fn ready(child: &mut Child, admin: &Path) -> Result<SocketAddr, String> {
-    let answer = until(PATIENCE, || {
+/// Waits until Envoy is live; returns the address of its admin interface, which it writes to `admin`.
+fn wait_until_ready(child: &mut Child, admin: &Path) -> Result<SocketAddr, String> {
+    let found = poll(|| {
         if let Ok(Some(status)) = child.try_wait() {
             return Some(Err(format!("Envoy ended with {status}")));
         }
@@ -200,9 +214,10 @@ fn ready(child: &mut Child, admin: &Path) -> Result<SocketAddr, String> {
         let live = client::get(address, "/ready").ok()?.text();
         live.starts_with("LIVE").then_some(Ok(address))
     });
-    answer.unwrap_or_else(|| Err("Envoy was not ready in time".into()))
+    found.unwrap_or_else(|| Err("Envoy was not ready in time".into()))
 }
 
+/// The last lines of a file.
 fn tail(log: &Path, lines: usize) -> String {
     let text = std::fs::read(log).unwrap_or_default();
     let text = String::from_utf8_lossy(&text);

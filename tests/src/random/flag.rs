@@ -1,11 +1,11 @@
-//! Flags by chance, and what they share with rollouts: progress, weights, paths.
+//! Random flags, and the parts that rollouts have too: progress, splits and paths.
 
 use super::condition::condition;
 use super::spec::Scope;
 use super::{Random, percent, pool};
 use serde_json::{Map, Value, json};
 
-/// A flag that is there already, so that a later one may require it.
+/// A flag that is defined already, so that another one may require it.
 struct Known {
     name: String,
     variants: Vec<String>,
@@ -15,7 +15,7 @@ pub(super) fn flags(random: &mut Random, scope: &Scope) -> Map<String, Value> {
     let count = random.below(7);
     let mut flags = Map::new();
     let mut known: Vec<Known> = Vec::new();
-    for name in random.some(&pool::FLAGS, count) {
+    for name in random.sample(&pool::FLAGS, count) {
         let (flag, variants) = flag(random, scope, &known);
         known.push(Known { name: name.into(), variants });
         flags.insert(name.into(), flag);
@@ -32,16 +32,16 @@ fn flag(random: &mut Random, scope: &Scope, known: &[Known]) -> (Value, Vec<Stri
         0 => {}
         1 => drop(flag.insert("kind".into(), "ops".into())),
         2 => drop(flag.insert("kind".into(), "permission".into())),
-        at => {
-            flag.insert("kind".into(), ["release", "experiment"][at % 2].into());
+        choice => {
+            flag.insert("kind".into(), ["release", "experiment"][choice % 2].into());
             flag.insert("owner".into(), "web@example.com".into());
             flag.insert("expires".into(), "2026-12-31".into());
         }
     }
-    if random.percent(8) {
+    if random.chance(8) {
         flag.insert("state".into(), "disabled".into());
     }
-    if !known.is_empty() && random.percent(30) {
+    if !known.is_empty() && random.chance(30) {
         let count = random.between(1, 2);
         let required = (0..count).map(|_| {
             let other = random.pick(known);
@@ -50,22 +50,23 @@ fn flag(random: &mut Random, scope: &Scope, known: &[Known]) -> (Value, Vec<Stri
         flag.insert("requires".into(), required.collect());
     }
     let count = random.below(4);
-    let rules: Vec<Value> = (0..count).map(|at| rule(random, scope, &names, at)).collect();
-    if count > 0 || random.percent(50) {
+    let rules: Vec<Value> = (0..count).map(|index| rule(random, scope, &names, index)).collect();
+    if count > 0 || random.chance(50) {
         flag.insert("rules".into(), rules.into());
     }
-    if random.percent(50) {
+    if random.chance(50) {
         let count = random.between(1, 3);
-        let paths = random.some(&pool::PATTERNS, count);
+        let paths = random.sample(&pool::PATTERNS, count);
         let paths: Vec<Value> = paths.iter().map(|path| path_match(random, path)).collect();
         flag.insert("deliver".into(), json!({ "paths": paths }));
     }
     (flag.into(), names)
 }
 
-/// Values of one type; texts and numbers among them that no field of Structured Fields carries.
+/// Variants with values of one type, and their names. Some strings and numbers have no encoding in
+/// HTTP Structured Fields.
 fn variants(random: &mut Random) -> (Value, Vec<String>) {
-    let (many, values): (usize, Vec<Value>) = match random.below(5) {
+    let (max_count, values): (usize, Vec<Value>) = match random.below(5) {
         0 => (2, vec![json!(true), json!(false)]),
         1 => (
             8,
@@ -77,22 +78,22 @@ fn variants(random: &mut Random) -> (Value, Vec<String>) {
         3 => (3, vec![json!({"a": 1}), json!({}), json!({"b": [true, null]})]),
         _ => (3, vec![json!([]), json!([1, "x"]), json!([[]])]),
     };
-    let count = random.between(1, many);
+    let count = random.between(1, max_count);
     let names: Vec<String> =
-        random.some(&pool::VARIANTS, count).into_iter().map(String::from).collect();
+        random.sample(&pool::VARIANTS, count).into_iter().map(String::from).collect();
     let entries = names.iter().map(|name| (name.clone(), random.pick(&values).clone()));
     (Value::Object(entries.collect()), names)
 }
 
-fn rule(random: &mut Random, scope: &Scope, variants: &[String], at: usize) -> Value {
+fn rule(random: &mut Random, scope: &Scope, variants: &[String], index: usize) -> Value {
     let mut rule = Map::new();
-    if random.percent(70) {
-        rule.insert("name".into(), format!("rule-{at}").into());
+    if random.chance(70) {
+        rule.insert("name".into(), format!("rule-{index}").into());
     }
-    if random.percent(50) {
+    if random.chance(50) {
         rule.insert("when".into(), condition(random, &scope.names, 3));
     }
-    if !scope.layers.is_empty() && random.percent(35) {
+    if !scope.layers.is_empty() && random.chance(35) {
         let (low, high) = range(random);
         let name = random.pick(&scope.layers);
         let layer = json!({"name": name, "range": [percent(low), percent(high)]});
@@ -116,6 +117,7 @@ fn rule(random: &mut Random, scope: &Scope, variants: &[String], at: usize) -> V
     rule.into()
 }
 
+/// The range of a layer, not empty.
 fn range(random: &mut Random) -> (u32, u32) {
     loop {
         let (one, two) = (random.share(), random.share());
@@ -127,17 +129,17 @@ fn range(random: &mut Random) -> (u32, u32) {
 
 /// A share, or steps around [`super::START`].
 pub(super) fn progress(random: &mut Random, to: &mut Map<String, Value>) {
-    if random.percent(50) {
+    if random.chance(50) {
         to.insert("share".into(), percent(random.share()));
         return;
     }
     let count = random.between(1, 4);
     let mut timed = false;
     let mut steps = Vec::new();
-    for at in 0..count {
+    for index in 0..count {
         let mut step = Map::new();
         step.insert("share".into(), percent(random.share()));
-        if at + 1 < count || random.percent(20) {
+        if index + 1 < count || random.chance(20) {
             let hold = *random.pick(&["10m", "30m", "1h", "1h30m", "500ms", "manual"]);
             timed |= hold != "manual";
             step.insert("hold".into(), hold.into());
@@ -145,27 +147,27 @@ pub(super) fn progress(random: &mut Random, to: &mut Map<String, Value>) {
         steps.push(Value::Object(step));
     }
     to.insert("steps".into(), steps.into());
-    if timed || random.percent(50) {
+    if timed || random.chance(50) {
         let starts = ["2026-11-21T09:00:00Z", "2026-11-21T08:30:00Z", "2026-11-21"];
         to.insert("start".into(), (*random.pick(&starts)).into());
     }
 }
 
-/// Weights of any of the names, with or without a past in which there may have been others.
+/// A split over any of the names, with or without a past, which may hold other names.
 pub(super) fn split(random: &mut Random, names: &[String], to: &mut Map<String, Value>) {
     to.insert("split".into(), weights(random, names));
-    if random.percent(40) {
-        let mut once: Vec<String> = names.to_vec();
-        once.extend(["gone".into(), "Away".into()]);
+    if random.chance(40) {
+        let mut past_names: Vec<String> = names.to_vec();
+        past_names.extend(["gone".into(), "Away".into()]);
         let count = random.between(1, 3);
-        let past: Vec<Value> = (0..count).map(|_| weights(random, &once)).collect();
+        let past: Vec<Value> = (0..count).map(|_| weights(random, &past_names)).collect();
         to.insert("past".into(), past.into());
     }
 }
 
 fn weights(random: &mut Random, names: &[String]) -> Value {
     let count = random.between(1, names.len());
-    let names = random.some(names, count);
+    let names = random.sample(names, count);
     let shares = random.shares(count);
     let entries = names.into_iter().zip(shares.into_iter().map(percent));
     Value::Object(entries.collect())

@@ -1,45 +1,45 @@
-//! The names and values that specs and requests are made of.
+//! The names and values that random specs and requests use.
 
-/// What a value looks like, and so what operators are meant for it.
+/// The kind of an attribute's values, which decides the operators that suit it.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    Text,
+    String,
     Number,
     Version,
-    Moment,
+    Timestamp,
     Address,
     Path,
     Host,
 }
 
-/// Attributes that a request carries in its fields, with their kinds.
-pub(super) const FIELDS: [(&str, Kind); 14] = [
-    ("header.x-plan", Kind::Text),
-    ("header.X-Country", Kind::Text),
+/// Attributes from the fields of a request, with their kinds.
+pub(super) const FIELD_ATTRIBUTES: [(&str, Kind); 14] = [
+    ("header.x-plan", Kind::String),
+    ("header.X-Country", Kind::String),
     ("header.x-age", Kind::Number),
     ("header.x-app", Kind::Version),
-    ("header.x-since", Kind::Moment),
+    ("header.x-since", Kind::Timestamp),
     ("header.x-client", Kind::Address),
-    ("header.x-user-id", Kind::Text),
-    ("cookie.theme", Kind::Text),
-    ("cookie.uid", Kind::Text),
-    ("query.ref", Kind::Text),
+    ("header.x-user-id", Kind::String),
+    ("cookie.theme", Kind::String),
+    ("cookie.uid", Kind::String),
+    ("query.ref", Kind::String),
     ("query.page", Kind::Number),
-    ("jwt.sub", Kind::Text),
+    ("jwt.sub", Kind::String),
     ("jwt.age", Kind::Number),
-    ("jwt.staff", Kind::Text),
+    ("jwt.staff", Kind::String),
 ];
 
-/// Attributes of every request. `country` is known to no host of the differential run.
-pub(super) const PLAIN: [(&str, Kind); 5] = [
+/// Attributes of every request, with their kinds. No host of the differential run knows `country`.
+pub(super) const REQUEST_ATTRIBUTES: [(&str, Kind); 5] = [
     ("path", Kind::Path),
     ("host", Kind::Host),
-    ("method", Kind::Text),
+    ("method", Kind::String),
     ("ip", Kind::Address),
-    ("country", Kind::Text),
+    ("country", Kind::String),
 ];
 
-pub(super) const TEXTS: [&str; 14] = [
+pub(super) const STRINGS: [&str; 14] = [
     "gold",
     "silver",
     "GOLD",
@@ -71,7 +71,7 @@ pub(super) const VERSIONS: [&str; 10] = [
 ];
 pub(super) const RANGES: [&str; 8] =
     [">=1.2.0 <2.0.0", "^1.2", "~1.2.3", "1.2", ">=2.0.0-rc.1", "^0.3.0", "<1.2.4", "=2.0.0"];
-pub(super) const MOMENTS: [&str; 7] = [
+pub(super) const TIMESTAMPS: [&str; 7] = [
     "2026-11-21T09:00:00Z",
     "2026-11-21T10:00:00+01:00",
     "2026-11-21",
@@ -96,7 +96,7 @@ pub(super) const NETWORKS: [&str; 7] =
 pub(super) const GLOBS: [&str; 8] =
     ["*", "g*", "*o?d", "?", "/feed*", "*.example.com", "*a*b*", r"a\,b"];
 
-/// Paths as specs name them; no two are the same after normalising.
+/// Paths of specs; no two are equal after normalisation.
 pub(super) const PATTERNS: [&str; 9] = [
     "/",
     "/feed",
@@ -108,7 +108,7 @@ pub(super) const PATTERNS: [&str; 9] = [
     "/checkout",
     "/deep/er/and/er",
 ];
-/// Paths as requests have them.
+/// Paths of requests.
 pub(super) const PATHS: [&str; 22] = [
     "/",
     "/feed",
@@ -133,7 +133,7 @@ pub(super) const PATHS: [&str; 22] = [
     "/deep%2Fer",
     "/none/of/these",
 ];
-/// Hosts as specs name them; `None` is a match without hosts.
+/// Hosts of specs; `None` is a match without hosts.
 pub(super) const HOSTS: [Option<&str>; 6] = [
     None,
     Some("shop.example.com"),
@@ -179,13 +179,13 @@ pub(super) const SALTS: [&str; 5] = [
     "a salt that is rather long, for a hash of more than one hundred and twenty-eight bytes when the unit stands beside it",
 ];
 
-/// Of this kind: what requests carry, and what operands look like.
+/// Values of a kind, for requests and for operands.
 pub(super) fn values(kind: Kind) -> &'static [&'static str] {
     match kind {
-        Kind::Text => &TEXTS,
+        Kind::String => &STRINGS,
         Kind::Number => &NUMBERS,
         Kind::Version => &VERSIONS,
-        Kind::Moment => &MOMENTS,
+        Kind::Timestamp => &TIMESTAMPS,
         Kind::Address => &ADDRESSES,
         Kind::Path => &PATHS,
         Kind::Host => &AUTHORITIES,

@@ -1,4 +1,4 @@
-//! Requests by chance.
+//! Random requests.
 
 use super::pool;
 use super::{Random, START};
@@ -8,10 +8,10 @@ use base64::engine::general_purpose::STANDARD;
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
 
-/// A request for any spec of [`super::spec()`]. Its clock is one of the moments at which steps, pins
-/// and conditions change, or a millisecond beside it. It expects nothing yet.
+/// A request for any spec of [`super::spec()`], without an expectation. Its clock is mostly at a time at
+/// which a step, a pin or a condition changes, or a millisecond before or after it.
 pub fn request(random: &mut Random) -> Case {
-    let now = moment(random);
+    let now = timestamp(random);
     let request = Request {
         method: (*random.pick(&["GET", "GET", "HEAD", "POST"])).into(),
         scheme: (*random.pick(&["http", "https"])).into(),
@@ -25,7 +25,7 @@ pub fn request(random: &mut Random) -> Case {
         override_keys: None,
         name: "by chance".into(),
         request,
-        ip: random.percent(80).then(|| (*random.pick(&pool::ADDRESSES[..8])).into()),
+        ip: random.chance(80).then(|| (*random.pick(&pool::ADDRESSES[..8])).into()),
         jwt: claims(random),
         cf: BTreeMap::new(),
         now: Some(now),
@@ -36,7 +36,7 @@ pub fn request(random: &mut Random) -> Case {
     }
 }
 
-fn moment(random: &mut Random) -> u64 {
+fn timestamp(random: &mut Random) -> u64 {
     const MINUTE: u64 = 60_000;
     let minutes = *random.pick(&[0, 10, 30, 40, 60, 70, 90, 100, 120, 150]);
     let before = *random.pick(&[0, 0, 30 * MINUTE, 9 * 60 * MINUTE]);
@@ -50,12 +50,12 @@ fn moment(random: &mut Random) -> u64 {
     }
 }
 
-/// Path and query as on the wire.
+/// A path and a query as on the wire.
 fn target(random: &mut Random) -> String {
     let mut target = (*random.pick(&pool::PATHS)).to_string();
     let count = random.below(3);
-    for at in 0..count {
-        target.push(if at == 0 { '?' } else { '&' });
+    for index in 0..count {
+        target.push(if index == 0 { '?' } else { '&' });
         let name = *random.pick(&["ref", "page", "re%66", "x", "ref"]);
         let value = match random.below(5) {
             0 => "",
@@ -71,34 +71,34 @@ fn target(random: &mut Random) -> String {
 
 fn headers(random: &mut Random, now: u64) -> Vec<Header> {
     let mut headers = Vec::new();
-    if random.percent(85) {
-        headers.push(text("x-user-id", &user(random)));
+    if random.chance(85) {
+        headers.push(field("x-user-id", &user(random)));
     }
-    if random.percent(60) {
+    if random.chance(60) {
         let number = random.below(1000);
-        headers.push(text("x-tenant-id", &format!("tenant-{number}")));
+        headers.push(field("x-tenant-id", &format!("tenant-{number}")));
     }
-    for (attribute, kind) in pool::FIELDS {
+    for (attribute, kind) in pool::FIELD_ATTRIBUTES {
         let Some(name) = attribute.strip_prefix("header.").filter(|name| *name != "x-user-id")
         else {
             continue;
         };
-        // A field in two lines is joined.
+        // Some fields have two lines, which hosts join.
         for _ in 0..*random.pick(&[0, 0, 1, 1, 1, 1, 2]) {
             let value = random.pick(pool::values(kind));
-            headers.push(text(&name.to_lowercase(), value));
+            headers.push(field(&name.to_lowercase(), value));
         }
     }
-    if random.percent(60) {
-        headers.push(text("cookie", &cookies(random, now)));
+    if random.chance(60) {
+        headers.push(field("cookie", &cookies(random, now)));
     }
-    if random.percent(15) {
+    if random.chance(15) {
         let value = *random.pick(&["canary", "theme=\"dark\"", ""]);
         let forged = ["x-serin-arm", "x-serin-rollout", "x-serin-shadow", "serin-flags", "serin-x"];
         let name = *random.pick(&forged);
-        headers.push(text(name, value));
+        headers.push(field(name, value));
     }
-    if random.percent(10) {
+    if random.chance(10) {
         let mut bytes = random.bytes(12);
         bytes.retain(|byte| !byte.is_ascii_control() && *byte != b' ');
         let name = (*random.pick(&["x-user-id", "x-plan", "cookie", "x-other"])).into();
@@ -116,7 +116,7 @@ fn user(random: &mut Random) -> String {
     }
 }
 
-/// A Cookie field with ids, pins that hold, pins that do not, and things that are no cookies.
+/// A Cookie field with ids, valid pins, expired and malformed pins, and strings that are not cookies.
 fn cookies(random: &mut Random, now: u64) -> String {
     let count = random.between(1, 4);
     let one = |random: &mut Random| match random.below(9) {
@@ -126,35 +126,35 @@ fn cookies(random: &mut Random, now: u64) -> String {
         3 => "junk".into(),
         _ => {
             let age = *random.pick(&[0, 1, 1799, 1800, 1801, 86_399, 90_000]);
-            let began = match random.below(6) {
+            let started = match random.below(6) {
                 0 => "soon".to_string(),
                 1 => (now / 1000 + 5).to_string(),
                 _ => (now / 1000).saturating_sub(age).to_string(),
             };
             let (rollout, arm) = (random.pick(&pool::ROLLOUTS), random.pick(&pool::ARMS));
-            format!("serin_pin_{rollout}={arm}.{began}")
+            format!("serin_pin_{rollout}={arm}.{started}")
         }
     };
     let cookies: Vec<String> = (0..count).map(|_| one(random)).collect();
     cookies.join("; ")
 }
 
-/// Claims of a token: texts, whole numbers and booleans, which every host reads alike.
+/// The claims of a token: strings, integers and booleans, which every host reads alike.
 fn claims(random: &mut Random) -> BTreeMap<String, Value> {
     let mut claims = BTreeMap::new();
-    if random.percent(60) {
+    if random.chance(60) {
         return claims;
     }
     claims.insert("sub".into(), json!(user(random)));
-    if random.percent(50) {
+    if random.chance(50) {
         claims.insert("age".into(), json!(random.between(0, 100)));
     }
-    if random.percent(50) {
-        claims.insert("staff".into(), json!(random.percent(50)));
+    if random.chance(50) {
+        claims.insert("staff".into(), json!(random.chance(50)));
     }
     claims
 }
 
-fn text(name: &str, value: &str) -> Header {
+fn field(name: &str, value: &str) -> Header {
     Header::Text(name.into(), value.into())
 }

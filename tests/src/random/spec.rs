@@ -1,10 +1,10 @@
-//! Whole specs by chance.
+//! Random specs.
 
 use super::condition::{Names, condition};
 use super::{Random, flag, percent, pool, rollout};
 use serde_json::{Map, Value, json};
 
-/// What flags and rollouts can refer to.
+/// The names that flags and rollouts can refer to.
 pub(super) struct Scope {
     pub(super) names: Names,
     pub(super) layers: Vec<String>,
@@ -12,26 +12,26 @@ pub(super) struct Scope {
 }
 
 impl Scope {
-    /// Adds `unit`, which only a spec with one unit may leave out, and at times a salt.
+    /// Adds a unit, which only a spec with one unit may omit, and sometimes a salt.
     pub(super) fn bucketing(&self, random: &mut Random, to: &mut Map<String, Value>) {
         let units = &self.names.units;
-        if units.len() > 1 || random.percent(50) {
+        if units.len() > 1 || random.chance(50) {
             to.insert("unit".into(), random.pick(units).as_str().into());
         }
-        if random.percent(25) {
+        if random.chance(25) {
             to.insert("salt".into(), (*random.pick(&pool::SALTS)).into());
         }
     }
 }
 
-/// A good spec with every part of the language in it, none of them always.
+/// A valid spec. Every part of the spec language is optional in it.
 pub fn spec(random: &mut Random) -> Value {
     let mut spec = Map::new();
     spec.insert("formatVersion".into(), 1.into());
-    if random.percent(80) {
+    if random.chance(80) {
         spec.insert("revision".into(), random.below(1_000_000).into());
     }
-    if random.percent(20) {
+    if random.chance(20) {
         spec.insert("deploy".into(), json!({"id": "2026-11-20.3", "gitSha": "1f3c9ab"}));
     }
     let units = units(random);
@@ -39,41 +39,43 @@ pub fn spec(random: &mut Random) -> Value {
     spec.insert("units".into(), units.into());
     let mut scope = Scope { names, layers: Vec::new(), flags: Vec::new() };
     let cohorts = cohorts(random, &mut scope.names);
-    add(&mut spec, "cohorts", cohorts);
-    let holdouts = named(random, &["q4", "all", "H_1"], |random, holdout| {
+    add_section(&mut spec, "cohorts", cohorts);
+    let holdouts = named_entries(random, &["q4", "all", "H_1"], |random, holdout| {
         scope.bucketing(random, holdout);
         let share =
-            if random.percent(70) { random.between(0, 30_000) as u32 } else { random.share() };
+            if random.chance(70) { random.between(0, 30_000) as u32 } else { random.share() };
         holdout.insert("percent".into(), percent(share));
     });
-    add(&mut spec, "holdouts", holdouts);
-    let layers =
-        named(random, &["ranking", "L2", "x"], |random, layer| scope.bucketing(random, layer));
+    add_section(&mut spec, "holdouts", holdouts);
+    let layers = named_entries(random, &["ranking", "L2", "x"], |random, layer| {
+        scope.bucketing(random, layer)
+    });
     scope.layers = layers.keys().cloned().collect();
-    add(&mut spec, "layers", layers);
+    add_section(&mut spec, "layers", layers);
     let flags = flag::flags(random, &scope);
     scope.flags = flags.keys().cloned().collect();
-    add(&mut spec, "flags", flags);
+    add_section(&mut spec, "flags", flags);
     let rollouts = rollout::rollouts(random, &scope);
-    add(&mut spec, "rollouts", rollouts);
+    add_section(&mut spec, "rollouts", rollouts);
     spec.into()
 }
 
-/// An empty section is at times there and at times left out.
-fn add(spec: &mut Map<String, Value>, section: &str, entries: Map<String, Value>) {
+/// Adds a section; an empty one is sometimes omitted.
+fn add_section(spec: &mut Map<String, Value>, section: &str, entries: Map<String, Value>) {
     if !entries.is_empty() || spec.len().is_multiple_of(2) {
         spec.insert(section.into(), entries.into());
     }
 }
 
-fn named(
+/// An object with entries for some of the names.
+fn named_entries(
     random: &mut Random,
     names: &[&str],
     mut fill: impl FnMut(&mut Random, &mut Map<String, Value>),
 ) -> Map<String, Value> {
     let count = random.below(names.len() + 1);
     let mut all = Map::new();
-    for name in random.some(names, count) {
+    for name in random.sample(names, count) {
         let mut one = Map::new();
         fill(random, &mut one);
         all.insert(name.into(), one.into());
@@ -91,10 +93,10 @@ fn units(random: &mut Random) -> Map<String, Value> {
     ];
     let count = random.between(1, 3);
     let mut units = Map::new();
-    for name in random.some(&["user", "tenant", "Device"], count) {
+    for name in random.sample(&["user", "tenant", "Device"], count) {
         let count = random.between(1, 3);
-        let mut list = random.some(&sources, count);
-        if random.percent(25) {
+        let mut list = random.sample(&sources, count);
+        if random.chance(25) {
             list.push(json!({"anonymous": format!("serin_{}", name.to_lowercase())}));
         }
         units.insert(name.into(), list.into());
@@ -105,7 +107,7 @@ fn units(random: &mut Random) -> Map<String, Value> {
 fn cohorts(random: &mut Random, names: &mut Names) -> Map<String, Value> {
     let count = random.below(5);
     let mut cohorts = Map::new();
-    for name in random.some(&pool::COHORTS, count) {
+    for name in random.sample(&pool::COHORTS, count) {
         cohorts.insert(name.into(), condition(random, names, 2));
         names.cohorts.push(name.into());
     }

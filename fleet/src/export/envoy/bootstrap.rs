@@ -1,7 +1,8 @@
-//! A whole configuration of Envoy: a listener, the filter, the routes, a cluster for each target.
+//! A complete configuration of Envoy: a listener, the filter, the routes, and a cluster for each target.
 
-use super::{Bootstrap, Options, Upstream, filter, routes, stats};
-use crate::export::Source;
+use super::options::{Bootstrap, Options, Upstream};
+use super::{filter, routes, stats};
+use crate::export::source::Source;
 use serde_json::{Value, json};
 use std::net::{IpAddr, SocketAddr};
 

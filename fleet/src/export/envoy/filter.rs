@@ -1,16 +1,17 @@
-//! The filter, with the spec or with the place where Envoy finds it.
+//! The filter, with the spec or with the file that delivers it.
 
-use super::Options;
+use super::options::Options;
+use crate::export::document;
 use crate::export::environment::VARIABLES;
-use crate::export::{Source, document};
+use crate::export::source::Source;
 use serde_json::{Value, json};
 
 const TYPE: &str = "type.googleapis.com/envoy.extensions.filters.http.wasm.v3.Wasm";
 
-/// The filter's name: of the extension, of the VM, and of its discovery.
+/// The name of the extension, of the VM and of the discovered resource.
 const NAME: &str = "serin";
 
-/// The filter in the chain: discovered if the spec is delivered by a file.
+/// The entry of the filter chain. Envoy discovers the filter if a file delivers the spec.
 pub(super) fn filter(source: &Source<'_>, options: &Options) -> Value {
     let Some(path) = &options.ecds else {
         return json!({"name": NAME, "typed_config": config(source, options)});
@@ -31,7 +32,7 @@ pub(super) fn filter(source: &Source<'_>, options: &Options) -> Value {
     })
 }
 
-/// What the file holds that delivers the filter's configuration.
+/// The content of the file that delivers the filter.
 pub(super) fn discovery(source: &Source<'_>, options: &Options) -> Value {
     let plan = source.plan;
     json!({
@@ -49,16 +50,16 @@ fn config(source: &Source<'_>, options: &Options) -> Value {
         "@type": TYPE,
         "config": {
             "name": NAME,
-            // A filter that traps is started anew; until then its requests get 503, not a wrong arm.
+            // Envoy restarts a filter that traps. Until then, requests get 503 instead of a wrong arm.
             "failure_policy": "FAIL_RELOAD",
             "vm_config": {
                 "vm_id": NAME,
                 "runtime": "envoy.wasm.runtime.v8",
-                // By name, so that no secret stands in a file.
+                // By name only, so that the file contains no secret.
                 "environment_variables": {"host_env_keys": VARIABLES},
                 "code": {"local": {"filename": options.filter}},
             },
-            // A text: Envoy would hand a Struct over as protobuf, with YAML's fractions as texts.
+            // A string, because Envoy passes a Struct as protobuf, with the fractions of YAML as strings.
             "configuration": {
                 "@type": "type.googleapis.com/google.protobuf.StringValue",
                 "value": document::pretty(source),

@@ -1,56 +1,23 @@
-//! For Envoy: the filter, the routes behind it and the labels of its metrics, to be taken into a
-//! configuration; or a whole configuration, to start with.
+//! The export to Envoy: the filter, the routes after it and the labels of its metrics, for an existing
+//! configuration; or a complete configuration to start with.
 
 mod bootstrap;
 mod filter;
+mod options;
 mod routes;
 mod stats;
 
+use super::artifact::{Artifact, Problem};
+use super::mark;
 use super::routing::{self, default_target, no_default, targets};
-use super::{Artifact, Problem, Source, mark};
+use super::source::Source;
 use crate::yaml;
 use serde_json::{Value, json};
-use std::net::SocketAddr;
 
+pub use options::{Bootstrap, Options, Upstream};
 pub use stats::tags;
 
-/// What Envoy's files need to know beside the spec.
-#[derive(Clone, Debug)]
-pub struct Options {
-    /// Where Envoy finds the filter's wasm.
-    pub filter: String,
-    /// Where Envoy finds the file that delivers the spec. Without it the spec stands in the
-    /// filter's own configuration, and a change of it needs a restart.
-    pub ecds: Option<String>,
-    /// The cluster of requests that belong to no rollout.
-    pub default: Option<String>,
-    /// What a whole configuration needs; none is written without it.
-    pub bootstrap: Option<Bootstrap>,
-}
-
-/// What a whole configuration needs to know.
-#[derive(Clone, Debug)]
-pub struct Bootstrap {
-    /// Where Envoy listens for requests.
-    pub listen: SocketAddr,
-    /// Where Envoy listens for its operators.
-    pub admin: SocketAddr,
-    /// Each target's address.
-    pub upstreams: Vec<Upstream>,
-}
-
-/// Where a target is.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Upstream {
-    /// The target.
-    pub target: String,
-    /// A name or an address; an IPv6 address without brackets.
-    pub host: String,
-    /// The port.
-    pub port: u16,
-}
-
-/// The files for Envoy.
+/// The files for Envoy, or the problems of the spec and the options.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
     let default = default_target(source.spec, options.default.as_deref());
     let mut files = vec![
@@ -116,21 +83,27 @@ fn problems(source: &Source<'_>, default: Option<&str>, given: &Bootstrap) -> Ve
     let has = |target: &str| given.upstreams.iter().any(|upstream| upstream.target == target);
     let missing = wanted.iter().filter(|target| !has(target)).map(|target| {
         let place = routing::place_of(source.spec, target);
-        Problem(format!(
-            "{place}: {target} has no upstream, give one with --upstream {target}=HOST:PORT"
-        ))
+        Problem::new(
+            place,
+            format!("{target} has no upstream, give one with --upstream {target}=HOST:PORT"),
+        )
     });
     let known: Vec<&str> = wanted.iter().copied().collect();
     let unknown =
         given.upstreams.iter().filter(|upstream| !wanted.contains(upstream.target.as_str()));
     let unknown = unknown.map(|upstream| {
         let target = &upstream.target;
-        Problem(format!("--upstream: there is no target {target}, use {}", known.join(", ")))
+        Problem::in_options(
+            "--upstream",
+            format!("there is no target {target}, use {}", known.join(", ")),
+        )
     });
     let twice = given.upstreams.iter().enumerate().filter_map(|(index, upstream)| {
         let before = given.upstreams.get(..index)?;
         let same = before.iter().any(|other| other.target == upstream.target);
-        same.then(|| Problem(format!("--upstream: {} is given twice", upstream.target)))
+        same.then(|| {
+            Problem::in_options("--upstream", format!("{} is given twice", upstream.target))
+        })
     });
     missing.chain(unknown).chain(twice).collect()
 }

@@ -1,4 +1,4 @@
-//! Routes: by what Serin said, then, where it said nothing, to the baselines.
+//! Routes: by decision, then, for requests without a decision, to the baselines.
 
 use crate::export::routing::{self, ArmRoute, Fallback};
 use serde_json::{Map, Value, json};
@@ -6,7 +6,7 @@ use serin_core::Spec;
 use serin_core::headers::{ARM, ROLLOUT, SHADOW};
 use serin_core::spec::{HostMatch, PathMatch};
 
-/// All routes, the most specific first; the last takes everything if there is a default.
+/// All routes, the most specific first. With a default target, the last one matches everything.
 pub(super) fn routes(spec: &Spec, default: Option<&str>) -> Vec<Value> {
     let arms = spec.rollouts.iter().flat_map(|(name, rollout)| routing::arms(name, rollout));
     let mut routes: Vec<Value> = arms.map(|route| decided(&route)).collect();
@@ -30,7 +30,7 @@ fn decided(route: &ArmRoute<'_>) -> Value {
     let mut action = Map::new();
     action.insert("cluster".into(), route.target.into());
     if route.shadow.is_some() {
-        // A copy of exactly the requests that the filter has marked.
+        // Envoy copies exactly the requests that the filter has marked.
         action.insert("request_mirror_policies".into(), json!([{"cluster_header": SHADOW}]));
     }
     json!({
@@ -68,7 +68,7 @@ fn undecided(fallback: &Fallback<'_>) -> Value {
     })
 }
 
-/// A host as requests name it: in any case, with a port or a closing dot or without.
+/// A regular expression for the host in `:authority`: in any case, with or without port and final dot.
 fn authority(host: &HostMatch) -> String {
     let (before, name) = match host {
         HostMatch::Exact(name) => ("", name),

@@ -1,9 +1,9 @@
-//! Labels: Envoy's tag regexes for the names under which the filter counts.
+//! Labels: Envoy's tag regexes for the names of the filter's counters.
 
 use serde_json::{Value, json};
 
-/// Each label with the regex that finds it in Envoy's name of a counter: what the first group takes is
-/// left out of the name, what the second takes is the label's value.
+/// Each label with the regex that extracts it from the name of a counter in Envoy. Envoy removes the first group
+/// from the name; the second group is the value of the label.
 ///
 /// | counter of the filter | as Prometheus shows it |
 /// |---|---|
@@ -25,7 +25,7 @@ pub fn tags() -> [(&'static str, &'static str); 5] {
     ]
 }
 
-/// `stats_config` with all of them.
+/// `stats_config` with all labels.
 pub(super) fn config() -> Value {
     let tag = |(name, regex): (&str, &str)| json!({"tag_name": name, "regex": regex});
     json!({"stats_tags": tags().map(tag)})

@@ -1,29 +1,24 @@
-//! What a target is in Kubernetes: a host, perhaps a subset of its pods, perhaps a port.
+//! Destinations: the host, subset and port of a target in Kubernetes.
 
-use super::names::Names;
-use super::{Context, Options};
-use crate::export::routing;
-use crate::export::{Problem, Source};
 use serde_json::{Map, Value, json};
-use std::collections::{BTreeMap, BTreeSet};
 
-/// Where a target's requests go.
+/// The destination of a target's requests.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Destination {
-    /// The service's host: `reco`, or with its namespace.
+    /// The host of the service: `reco`, or `reco.shop` with its namespace.
     pub host: String,
-    /// Its pods with the label `version` of this value.
+    /// The subset: pods whose label `version` has this value.
     pub subset: Option<String>,
-    /// The service's port.
+    /// The port of the service.
     pub port: Option<u16>,
 }
 
-/// A target that is not called as Kubernetes calls it.
+/// The destination of a target that is not named after a service.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mapping {
-    /// The target, as the spec has it.
+    /// The target, as in the spec.
     pub target: String,
-    /// What it is.
+    /// Its destination.
     pub destination: Destination,
 }
 
@@ -42,11 +37,11 @@ impl Destination {
         good.then(|| Destination { host: host.to_owned(), subset: subset.map(str::to_owned), port })
     }
 
-    /// As a VirtualService names it.
-    pub(in crate::export) fn value(&self, otherwise: Option<u16>) -> Value {
+    /// The destination in the notation of a VirtualService. `default_port` is the port if it has none.
+    pub(in crate::export) fn value(&self, default_port: Option<u16>) -> Value {
         let mut value = Map::new();
         value.insert("host".into(), self.host.as_str().into());
-        if let Some(port) = self.port.or(otherwise) {
+        if let Some(port) = self.port.or(default_port) {
             value.insert("port".into(), json!({ "number": port }));
         }
         if let Some(subset) = &self.subset {
@@ -56,12 +51,12 @@ impl Destination {
     }
 }
 
-/// A DNS name in lower case.
+/// Whether the text is a DNS name in lower case.
 pub(super) fn is_host(text: &str) -> bool {
     text.len() <= 253 && text.split('.').all(is_label)
 }
 
-/// A DNS label in lower case.
+/// Whether the text is a DNS label in lower case.
 fn is_label(text: &str) -> bool {
     let plain = |byte: u8| byte.is_ascii_lowercase() || byte.is_ascii_digit();
     let (Some(first), Some(last)) = (text.bytes().next(), text.bytes().last()) else {
@@ -73,65 +68,12 @@ fn is_label(text: &str) -> bool {
         && text.bytes().all(|byte| plain(byte) || byte == b'-')
 }
 
-/// Every target with what it is.
-pub(super) fn all<'a>(
-    source: &'a Source<'_>,
-    options: &'a Options,
-    problems: &mut Vec<Problem>,
-) -> BTreeMap<&'a str, Destination> {
-    let default = options.default.as_deref();
-    let targets = routing::targets(source.spec, default);
-    for Mapping { target, .. } in &options.destinations {
-        if !targets.contains(target.as_str()) {
-            let known: Vec<&str> = targets.iter().copied().collect();
-            let known = known.join(", ");
-            problems
-                .push(Problem(format!("--destination: there is no target {target}, use {known}")));
-        }
-    }
-    let mut all = BTreeMap::new();
-    for target in targets {
-        let given = options.destinations.iter().find(|mapping| mapping.target == target);
-        let found = given.map(|mapping| mapping.destination.clone());
-        match found.or_else(|| Destination::parse(target)) {
-            Some(destination) => drop(all.insert(target, destination)),
-            None => problems.push(Problem(format!(
-                "{}: {target} is no host in Kubernetes, write reco or reco/v2, or say what it is with \
-                 --destination {target}=HOST[:PORT][/SUBSET]",
-                routing::place_of(source.spec, target)
-            ))),
-        }
-    }
-    all
-}
-
-/// A rule for each host that has subsets.
-pub(super) fn rules(context: &Context<'_>, all: &BTreeMap<&str, Destination>) -> Vec<Value> {
-    let mut subsets: BTreeMap<&str, BTreeSet<&str>> = BTreeMap::new();
-    for destination in all.values() {
-        if let Some(subset) = &destination.subset {
-            subsets.entry(&destination.host).or_default().insert(subset);
-        }
-    }
-    let mut names = Names::default();
-    let rule = |(host, subsets): (&str, BTreeSet<&str>)| {
-        let subsets: Vec<Value> = subsets
-            .into_iter()
-            .map(|subset| json!({"name": subset, "labels": {"version": subset}}))
-            .collect();
-        let name = names.of_host(&context.options.name, host);
-        let spec = json!({"host": host, "subsets": subsets});
-        context.resource("networking.istio.io/v1", "DestinationRule", &name, spec)
-    };
-    subsets.into_iter().map(rule).collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     #[test]
-    fn targets_are_hosts_with_subset_and_port() {
+    fn destination_has_host_subset_and_port() {
         let read = |text: &str| {
             Destination::parse(text).map(|found| (found.host, found.subset, found.port))
         };

@@ -1,20 +1,21 @@
-//! The filter as Istio installs it.
+//! The resource that installs the filter.
 
-use super::{Context, Extension};
+use super::context::Context;
+use super::options::Extension;
 use crate::export::document;
 use crate::export::environment::VARIABLES;
 use serde_json::{Map, Value, json};
 
-/// The file's name and the resource.
+/// The name of the file and the resource.
 pub(super) fn extension(context: &Context<'_>) -> (&'static str, Value) {
     let api = "extensions.istio.io/v1alpha1";
     let name = &context.options.name;
     let mut spec = Map::new();
     context.select(&mut spec);
-    // Behind authentication, so that claims are there; before authorisation, so that no policy sees a
-    // header that a client forged.
+    // After authentication, which provides the claims, and before authorisation, so that no policy sees a header
+    // that a client forged.
     spec.insert("phase".into(), "AUTHZ".into());
-    // A gateway is a client too; in a sidecar, calls that go out.
+    // In a gateway, all requests; in a sidecar, outgoing calls.
     spec.insert("match".into(), json!([{"mode": "CLIENT"}]));
     match context.options.extension {
         Extension::WasmPlugin => {
@@ -39,10 +40,10 @@ fn wasm(context: &Context<'_>) -> Map<String, Value> {
     if let Some(secret) = &options.pull_secret {
         wasm.insert("imagePullSecret".into(), secret.as_str().into());
     }
-    // A filter that traps is started anew; until then its requests get 503, not a wrong arm.
+    // Envoy restarts a filter that traps. Until then, requests get 503 instead of a wrong arm.
     wasm.insert("failStrategy".into(), "FAIL_RELOAD".into());
     wasm.insert("pluginConfig".into(), document::value(context.source));
-    // By name, so that no secret stands in a manifest.
+    // By name only, so that the manifest contains no secret.
     let variables = VARIABLES.map(|name| json!({"name": name, "valueFrom": "HOST"}));
     wasm.insert("vmConfig".into(), json!({ "env": variables }));
     wasm

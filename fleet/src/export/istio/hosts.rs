@@ -1,21 +1,21 @@
-//! Which rollouts' requests a host can have: a router looks up the host first.
+//! Routing tables: the rollouts that the requests of a host can belong to. A router selects by host first.
 
 use super::destination::is_host;
-use super::{Options, Variant};
-use crate::export::Problem;
+use super::options::{Options, Variant};
+use crate::export::artifact::Problem;
 use crate::export::routing::{self, Fallback};
 use serin_core::Spec;
 use serin_core::spec::{HostMatch, Rollout};
 use std::collections::BTreeSet;
 
-/// The hosts that share their routes.
+/// Hosts that share their routes.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Table<'a> {
-    /// As a router names them; empty is every host.
+    /// The hosts in the notation of a router; empty is every host.
     pub(super) hosts: Vec<String>,
     /// The rollouts, by name.
     pub(super) rollouts: Vec<&'a str>,
-    /// Where requests without a decision go, the most specific first.
+    /// The routes of requests without a decision, the most specific first.
     pub(super) fallbacks: Vec<Fallback<'a>>,
 }
 
@@ -34,10 +34,10 @@ pub(super) fn tables<'a>(
         .map(|fallback| (fallback.host.map(|host| known_as(host, options)), fallback))
         .collect();
     let mut tables: Vec<Table<'a>> = Vec::new();
-    let mut seen = BTreeSet::new();
-    for host in all.iter().map(|(host, _)| host).filter(|host| seen.insert(*host)) {
+    let mut known = BTreeSet::new();
+    for host in all.iter().map(|(host, _)| host).filter(|host| known.insert(*host)) {
         let fallbacks = reachable(&all, host.as_ref());
-        // In a mesh what belongs to no rollout goes to the very service that was called.
+        // In a mesh, requests that belong to no rollout go to the service that was called, so tables differ.
         let shares = options.variant == Variant::Gateway && host.is_some();
         let same = tables
             .iter_mut()
@@ -56,39 +56,41 @@ pub(super) fn tables<'a>(
     tables
 }
 
-/// What requests for a host can belong to. A path below one that a narrower host pattern has is that
-/// pattern's, whatever a wider one says of it.
+/// The routes that requests for a host can reach. A path within a path of a narrower host pattern belongs to that
+/// pattern, whatever a wider pattern has for it.
 fn reachable<'a>(
     all: &[(Option<HostMatch>, Fallback<'a>)],
     host: Option<&HostMatch>,
 ) -> Vec<Fallback<'a>> {
-    let mut kept: Vec<&(Option<HostMatch>, Fallback<'a>)> = Vec::new();
+    let mut reachable: Vec<&(Option<HostMatch>, Fallback<'a>)> = Vec::new();
     for one in all.iter().filter(|(wider, _)| covers(wider.as_ref(), host)) {
-        let taken = kept.iter().any(|(narrower, earlier)| {
-            (*narrower != one.0 && routing::contains(earlier.path, one.1.path))
-                || (*narrower == one.0 && earlier.path == one.1.path)
+        let taken = reachable.iter().any(|(narrower, previous)| {
+            (*narrower != one.0 && routing::contains(previous.path, one.1.path))
+                || (*narrower == one.0 && previous.path == one.1.path)
         });
         if !taken {
-            kept.push(one);
+            reachable.push(one);
         }
     }
-    kept.into_iter().map(|(_, fallback)| *fallback).collect()
+    reachable.into_iter().map(|(_, fallback)| *fallback).collect()
 }
 
 fn check(name: &str, rollout: &Rollout, options: &Options, problems: &mut Vec<Problem>) {
     let hosts = &rollout.matches.hosts;
     if hosts.is_empty() && options.variant == Variant::Sidecar {
-        problems.push(Problem(format!(
-            "rollouts.{name}.match.hosts: is missing, and a sidecar sees calls to every service: name \
-             the host that callers use"
-        )));
+        problems.push(Problem::in_spec(
+            format!("rollouts.{name}.match.hosts"),
+            "is missing, and a sidecar sees calls to every service: name \
+             the host that callers use",
+        ));
     }
     for (index, host) in hosts.iter().enumerate() {
         let (HostMatch::Exact(text) | HostMatch::Below(text)) = host;
         if !is_host(text) {
-            problems.push(Problem(format!(
-                "rollouts.{name}.match.hosts[{index}]: {text} is no DNS name, and Istio routes by no other"
-            )));
+            problems.push(Problem::in_spec(
+                format!("rollouts.{name}.match.hosts[{index}]"),
+                format!("{text} is no DNS name, and Istio routes by no other"),
+            ));
         }
     }
 }
@@ -181,8 +183,8 @@ mod tests {
             .map(|fallback| (fallback.host.cloned(), fallback))
             .collect();
         let of = |host: Option<&HostMatch>| {
-            let kept = reachable(&all, host);
-            kept.iter().map(|one| format!("{} {:?}", one.rollout, one.path)).collect::<Vec<_>>()
+            let routes = reachable(&all, host);
+            routes.iter().map(|one| format!("{} {:?}", one.rollout, one.path)).collect::<Vec<_>>()
         };
         assert_eq!(
             of(Some(&HostMatch::Exact("a.test".into()))),
@@ -192,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn a_service_has_many_names_in_a_mesh() {
+    fn service_has_several_host_names_in_a_mesh() {
         for name in ["reco", "reco.shop", "reco.shop.svc", "reco.shop.svc.cluster.local"] {
             assert_eq!(in_mesh(name, Some("shop")), "reco.shop.svc.cluster.local");
         }

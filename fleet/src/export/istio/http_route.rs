@@ -1,11 +1,12 @@
-//! Routes as the Gateway API's HTTPRoutes: no order counts there, but the longest path and then the
-//! number of headers, so every route of a rollout names its paths.
+//! Routes as HTTPRoutes of the Gateway API. The API ignores the order of rules: the longest path wins, then the
+//! most headers. So every rule of a rollout names its paths.
 
+use super::context::{Context, split_gateway};
 use super::destination::Destination;
 use super::hosts::Table;
 use super::names::Names;
-use super::{Context, Options, Variant, split_gateway};
-use crate::export::Problem;
+use super::options::{Options, Variant};
+use crate::export::artifact::Problem;
 use crate::export::routing::{self, ArmRoute};
 use serde_json::{Map, Value, json};
 use serin_core::Spec;
@@ -13,12 +14,12 @@ use serin_core::headers::{ARM, ROLLOUT, SHADOW};
 use serin_core::spec::{HostMatch, PathMatch};
 use std::collections::BTreeMap;
 
-/// The most that the Gateway API allows of each.
+/// The maximum numbers that the Gateway API allows.
 const MAX_RULES: usize = 16;
 const MAX_MATCHES: usize = 8;
 const MAX_HOSTS: usize = 16;
 
-/// What HTTPRoutes can't say.
+/// The parts of the spec and the options that HTTPRoutes cannot express.
 pub(super) fn problems(
     spec: &Spec,
     options: &Options,
@@ -27,20 +28,24 @@ pub(super) fn problems(
     let mut problems = Vec::new();
     for (target, destination) in destinations {
         if destination.subset.is_some() {
-            problems.push(Problem(format!(
-                "{}: the Gateway API has no subsets, so give {target} a service of its own with \
-                 --destination {target}=SERVICE",
-                routing::place_of(spec, target)
-            )));
+            problems.push(Problem::new(
+                routing::place_of(spec, target),
+                format!(
+                    "the Gateway API has no subsets, so give {target} a service of its own with \
+                 --destination {target}=SERVICE"
+                ),
+            ));
         }
     }
     for (target, destination) in destinations {
         if service(&destination.host).is_none() {
-            problems.push(Problem(format!(
-                "{}: {} is no service of Kubernetes, and an HTTPRoute goes to no other",
+            problems.push(Problem::new(
                 routing::place_of(spec, target),
-                destination.host
-            )));
+                format!(
+                    "{} is no service of Kubernetes, and an HTTPRoute goes to no other",
+                    destination.host
+                ),
+            ));
         }
     }
     for (name, rollout) in &spec.rollouts {
@@ -51,37 +56,43 @@ pub(super) fn problems(
                 HostMatch::Exact(host) => host.clone(),
                 HostMatch::Below(host) => format!("*.{host}"),
             };
-            problems.push(Problem(format!(
-                "rollouts.{name}.match.hosts[{index}]: {text} is no service of Kubernetes, and a sidecar's \
+            problems.push(Problem::in_spec(
+                format!("rollouts.{name}.match.hosts[{index}]"),
+                format!(
+                    "{text} is no service of Kubernetes, and a sidecar's \
                  HTTPRoute belongs to one"
-            )));
+                ),
+            ));
         }
         let paths = rollout.matches.paths.iter().enumerate();
         for (index, PathMatch::Exact(path) | PathMatch::Prefix(path)) in paths {
-            if !can_match(path) {
-                problems.push(Problem(format!(
-                    "rollouts.{name}.match.paths[{index}]: the Gateway API can't match {path}: it takes letters, \
+            if !is_accepted(path) {
+                problems.push(Problem::in_spec(
+                    format!("rollouts.{name}.match.paths[{index}]"),
+                    format!(
+                        "the Gateway API can't match {path}: it takes letters, \
                      digits, -._~!$&'()*+,;=:@ and escapes, but no // and no %2F or %23"
-                )));
+                    ),
+                ));
             }
         }
     }
     if options.variant == Variant::Sidecar && options.namespace.is_none() {
-        problems.push(Problem(
-            "--namespace: a sidecar's HTTPRoute belongs to a service, so say in which namespace"
-                .to_owned(),
+        problems.push(Problem::in_options(
+            "--namespace",
+            "a sidecar's HTTPRoute belongs to a service, so say in which namespace",
         ));
     }
     problems
 }
 
-/// Whether the API server takes a path: the characters of RFC 3986, escapes with both digits.
-fn can_match(path: &str) -> bool {
-    let folded = path.to_ascii_lowercase();
+/// Whether the API server accepts a path: the characters of RFC 3986, and escapes with two digits.
+fn is_accepted(path: &str) -> bool {
+    let lower = path.to_ascii_lowercase();
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~!$&'()*+,;=:@/".contains(&byte);
     let mut pieces = path.split('%');
     let escaped = |piece: &str| piece.bytes().take(2).filter(u8::is_ascii_hexdigit).count() == 2;
-    !["//", "%2f", "%23"].iter().any(|part| folded.contains(part))
+    !["//", "%2f", "%23"].iter().any(|part| lower.contains(part))
         && path.bytes().all(|byte| plain(byte) || byte == b'%')
         && pieces.next().is_some()
         && pieces.all(escaped)
@@ -118,7 +129,7 @@ pub(super) fn all(
     routes
 }
 
-/// A gateway; or inside the mesh the services that callers call.
+/// The parents of a route: the gateway, or inside a mesh the services that are called.
 fn parents(options: &Options, hosts: &[String]) -> Value {
     if options.variant == Variant::Gateway {
         let (namespace, name) = split_gateway(options.gateway.as_deref().unwrap_or_default());
@@ -140,7 +151,7 @@ fn parents(options: &Options, hosts: &[String]) -> Value {
     hosts.iter().filter_map(parent).collect()
 }
 
-/// A service's name, and its namespace if the host names one; nothing for a host outside of Kubernetes.
+/// The name and the namespace of the service of a host. `None` for a host outside of Kubernetes.
 fn service(host: &str) -> Option<Map<String, Value>> {
     let inside = host.strip_suffix(".cluster.local").unwrap_or(host);
     let inside = inside.strip_suffix(".svc").unwrap_or(inside);
@@ -197,27 +208,27 @@ fn rules(
     }
     let everything = table.fallbacks.iter().any(|one| routing::is_everything(one.path));
     let default = routing::default_target(spec, context.options.default.as_deref());
-    let no_rollout = default.map(backend).or_else(|| called(context.options, table, port));
+    let no_rollout = default.map(backend).or_else(|| called_service(context.options, table, port));
     if let Some(backend) = no_rollout.filter(|_| !everything) {
         rules.push(json!({"matches": [{"path": path(None)}], "backendRefs": [backend]}));
     }
     rules
 }
 
-/// In a mesh, the service that was called.
-fn called(options: &Options, table: &Table<'_>, port: u16) -> Option<Value> {
+/// The backend of the service that was called, in a mesh.
+fn called_service(options: &Options, table: &Table<'_>, port: u16) -> Option<Value> {
     let [host] = table.hosts.as_slice() else { return None };
     let mut backend = service(host).filter(|_| options.variant == Variant::Sidecar)?;
     backend.insert("port".into(), port.into());
     Some(backend.into())
 }
 
-/// The paths on which the hosts of a table have requests of a rollout.
+/// The paths of a rollout on the hosts of a table.
 fn paths(table: &Table<'_>, rollout: &str) -> Vec<Value> {
     let mut paths: Vec<Value> = Vec::new();
     for fallback in table.fallbacks.iter().filter(|fallback| fallback.rollout == rollout) {
         let path = path(fallback.path);
-        // A wider pattern of the same rollout may have the same path.
+        // A wider host pattern of the same rollout may have the same path.
         if !paths.contains(&path) {
             paths.push(path);
         }
@@ -247,7 +258,7 @@ fn headers(arm: &ArmRoute<'_>, shadow: Option<&str>) -> Vec<Value> {
     headers
 }
 
-/// Matches of every path with these headers, as many as one rule may have in each.
+/// Matches of every path with these headers, in chunks of the size that one rule allows.
 fn matches(paths: &[Value], headers: &[Value]) -> Vec<Vec<Value>> {
     let one = |path: &Value| match headers {
         [] => json!({"path": path}),

@@ -1,6 +1,6 @@
-//! Rollout and arm as labels of the metrics that Istio has anyway.
+//! The Telemetry resource: rollout and arm as labels of Istio's own metrics.
 
-use super::Context;
+use super::context::Context;
 use serde_json::{Map, Value, json};
 use serin_core::headers::{ARM, ROLLOUT};
 

@@ -1,9 +1,10 @@
-//! Routes as Istio's VirtualServices: in order, the first that matches counts.
+//! Routes as VirtualServices of Istio. The first route that matches wins.
 
+use super::context::Context;
 use super::destination::Destination;
 use super::hosts::Table;
 use super::names::Names;
-use super::{Context, Variant};
+use super::options::Variant;
 use crate::export::routing::{self, ArmRoute, Fallback};
 use serde_json::{Map, Value, json};
 use serin_core::headers::{ARM, ROLLOUT, SHADOW};
@@ -51,7 +52,7 @@ impl Writer<'_> {
         self.context.resource("networking.istio.io/v1", "VirtualService", &name, body.into())
     }
 
-    /// The arm's requests; those that are marked for the shadow first, with a copy for it.
+    /// The routes of an arm. The first copies requests that are marked for the shadow.
     fn decided(&self, arm: &ArmRoute<'_>) -> Vec<Value> {
         let name = format!("{}.{}", arm.rollout, arm.arm);
         let headers = json!({ROLLOUT: {"exact": arm.rollout}, ARM: {"exact": arm.arm}});
@@ -79,7 +80,8 @@ impl Writer<'_> {
         route.into()
     }
 
-    /// What belongs to no rollout goes to the default; in a mesh, if there is none, to the service called.
+    /// The route of requests that belong to no rollout: to the default target, or in a mesh without one, to the
+    /// service that was called.
     fn no_rollout(&self, table: &Table<'_>) -> Option<Value> {
         let options = self.context.options;
         let default = routing::default_target(self.context.source.spec, options.default.as_deref());

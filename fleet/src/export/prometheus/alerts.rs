@@ -1,24 +1,24 @@
-//! What follows: on the evidence, on aborts, and on hosts that run something else.
+//! Alerts: on the evidence, on aborts, and on hosts that run another spec.
 
 use super::recording::{
     BASELINE_ERRORS, BASELINE_REQUESTS, CANARY_ERRORS, CANARY_REQUESTS, record, recorded,
 };
-use crate::export::Source;
 use crate::export::evidence::{
     ABORTED, COMPARED, CROSSED, DIVERGED, LEVEL, REVISION, Trial, decimal, number,
 };
+use crate::export::source::Source;
 use serde_json::{Value, json};
 
-/// How long hosts may differ while a change is on its way.
-const SETTLE: &str = "15m";
+/// The time that a change may take to reach all hosts.
+const PROPAGATION: &str = "15m";
 
 pub(super) fn rollout(trial: &Trial<'_>) -> Vec<Value> {
     let mut rules = vec![crossed(trial), worse(trial), aborted(trial), split(trial)];
-    rules.extend(trial.max_divergence.map(|most| diverging(trial, most)));
+    rules.extend(trial.max_divergence.map(|max| diverging(trial, max)));
     rules
 }
 
-/// The gate's own condition on the sums of all hosts, its guards included.
+/// The condition of the gate for the sums of all hosts, with its guards.
 fn crossed(trial: &Trial<'_>) -> Value {
     let settings = trial.settings;
     let [canary, failed] = [CANARY_REQUESTS, CANARY_ERRORS].map(|name| recorded(name, trial));
@@ -32,24 +32,24 @@ fn crossed(trial: &Trial<'_>) -> Value {
         samples = settings.min_samples,
     );
     if settings.min_difference > 0 {
-        let least = decimal(settings.min_difference.into(), 5);
+        let min = decimal(settings.min_difference.into(), 5);
         expr.push_str(&format!(
-            "\nand {failed} / {canary} - {baseline_failed} / {baseline} >= {least}"
+            "\nand {failed} / {canary} - {baseline_failed} / {baseline} >= {min}"
         ));
     }
     if settings.min_ratio.thousandths() > 1000 {
-        let least = number(settings.min_ratio.thousandths());
+        let min = number(settings.min_ratio.thousandths());
         expr.push_str(&format!(
-            "\nand {failed} * {baseline} >= {least} * {baseline_failed} * {canary}"
+            "\nand {failed} * {baseline} >= {min} * {baseline_failed} * {canary}"
         ));
     }
     record(CROSSED, &expr)
 }
 
-/// The test may be looked at as often as one likes, so nothing has to hold `for` a while.
+/// The alert on the evidence. The test stays valid however often it is evaluated, so the alert needs no `for`.
 fn worse(trial: &Trial<'_>) -> Value {
-    // Users whose requests fail together are too much evidence when requests are counted; the hosts
-    // count buckets then, and this is a reason to look.
+    // Requests of one user fail together, so counting them overstates the evidence. The hosts count buckets then, and
+    // this alert only warns.
     let (severity, how) = if trial.counts_requests() {
         (
             "critical",
@@ -85,7 +85,7 @@ fn aborted(trial: &Trial<'_>) -> Value {
     )
 }
 
-/// An abort is local until the state reaches the other hosts.
+/// The alert on an abort that has not reached all hosts.
 fn split(trial: &Trial<'_>) -> Value {
     let latch = of(ABORTED, trial);
     alert(
@@ -93,21 +93,21 @@ fn split(trial: &Trial<'_>) -> Value {
         &format!(
             "max by (serin_rollout) ({latch}) == 1\nand min by (serin_rollout) ({latch}) == 0"
         ),
-        Some(SETTLE),
+        Some(PROPAGATION),
         "warning",
         &format!("Some hosts have aborted rollout {}, others have not", trial.rollout),
         "Raise the epoch, or take the canary out of the spec for all of them.",
     )
 }
 
-fn diverging(trial: &Trial<'_>, most: u32) -> Value {
+fn diverging(trial: &Trial<'_>, max: u32) -> Value {
     let [compared, diverged] =
         [COMPARED, DIVERGED].map(|name| format!("sum by (serin_rollout) ({})", of(name, trial)));
     alert(
         "SerinShadowDiverges",
         &format!(
             "{diverged} / {compared} > {}\nand {compared} >= {}",
-            decimal(most.into(), 5),
+            decimal(max.into(), 5),
             trial.settings.min_samples
         ),
         None,
@@ -117,13 +117,13 @@ fn diverging(trial: &Trial<'_>, most: u32) -> Value {
     )
 }
 
-/// Hosts that run another spec than this one.
+/// The alert on hosts that run an older spec.
 pub(super) fn hosts(source: &Source<'_>) -> Vec<Value> {
     let revision = source.plan.revision();
     vec![alert(
         "SerinRevisionBehind",
         &format!("{REVISION} < {revision}"),
-        Some(SETTLE),
+        Some(PROPAGATION),
         "warning",
         "{{ $labels.instance }} runs an old spec",
         &format!(
@@ -140,7 +140,7 @@ fn of(metric: &str, trial: &Trial<'_>) -> String {
 fn alert(
     name: &str,
     expr: &str,
-    lasting: Option<&str>,
+    duration: Option<&str>,
     severity: &str,
     summary: &str,
     description: &str,
@@ -151,8 +151,8 @@ fn alert(
         "labels": {"severity": severity},
         "annotations": {"summary": summary, "description": description},
     });
-    if let Some(lasting) = lasting {
-        rule["for"] = lasting.into();
+    if let Some(duration) = duration {
+        rule["for"] = duration.into();
     }
     rule
 }

@@ -1,17 +1,19 @@
-//! For Prometheus: rules that record the fleet's evidence and alert on it.
+//! The export to Prometheus: rules that record the fleet's evidence and alert on it.
 
 mod alerts;
 mod recording;
 
+use super::artifact::{Artifact, Problem};
 use super::evidence::{self, Trial};
-use super::{Artifact, Problem, Source, mark};
+use super::mark;
+use super::source::Source;
 use crate::yaml;
 use serde_json::{Value, json};
 
-/// What the rules need to know beside the spec.
+/// The options of the export to Prometheus.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// How often Prometheus looks, in its own notation; its global interval when absent.
+    /// The evaluation interval, in the notation of Prometheus. Without it, the global interval applies.
     pub interval: Option<String>,
 }
 
@@ -34,9 +36,8 @@ fn group(name: &str, rules: Vec<Value>, options: &Options) -> Value {
     group
 }
 
-/// The rules of a rollout; each may use what those before it recorded at the same moment. All of them have the
-/// rollout as a label: what they give has it anyway, and without it rules of several rollouts count as
-/// duplicates.
+/// The rules of a rollout, in order: a rule may use what the previous ones record in the same evaluation. All have
+/// the rollout as a label, because Prometheus would treat rules of several rollouts as duplicates without it.
 fn rules(trial: &Trial<'_>) -> Vec<Value> {
     let mut rules = recording::rules(trial);
     rules.extend(alerts::rollout(trial));

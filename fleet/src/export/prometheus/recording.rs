@@ -1,6 +1,6 @@
-//! Recording rules: the counters of all hosts together, and the e-process on them.
+//! Recording rules: the sums of all hosts' counters, and the e-process on them.
 //!
-//! For each step and each alternative θ, with θ0 the ratio that is tolerated:
+//! For each step and each alternative θ, with θ0 the tolerated ratio:
 //!
 //! ```text
 //! level = ln(θ/θ0)·e_c − ln((1 + r(θ−1)) / (1 + r(θ0−1)))·(e_c + e_b)      r = n_c / (n_c + n_b)
@@ -9,7 +9,7 @@
 use crate::export::evidence::{ALTERNATIVES, ERRORS, LEVEL, REQUESTS, THRESHOLD, Trial, number};
 use serde_json::{Value, json};
 
-/// Requests and errors of one arm, as they are recorded by rollout, epoch and step.
+/// The recorded requests and errors of each arm, by rollout, epoch and step.
 pub(super) const CANARY_REQUESTS: &str = "serin:gate_canary_requests:sum";
 pub(super) const CANARY_ERRORS: &str = "serin:gate_canary_errors:sum";
 pub(super) const BASELINE_REQUESTS: &str = "serin:gate_baseline_requests:sum";
@@ -30,7 +30,7 @@ pub(super) fn rules(trial: &Trial<'_>) -> Vec<Value> {
             )
         };
         rules.push(record(requests, &of(REQUESTS)));
-        // An arm that has never failed has no counter of errors yet.
+        // An arm without a failure has no counter of errors.
         let none = format!("0 * {requests}{{{}}}", trial.labels());
         rules.push(record(errors, &format!("{}\nor {none}", of(ERRORS))));
     }
@@ -45,7 +45,7 @@ pub(super) fn rules(trial: &Trial<'_>) -> Vec<Value> {
 
 fn level(trial: &Trial<'_>, times: u32) -> Value {
     let tolerated = trial.settings.tolerated.thousandths();
-    // Thousandths of thousandths fit: both are below 100,000.
+    // The product of two numbers below 100,000 fits.
     let alternative = u64::from(tolerated) * u64::from(times) / 1000;
     let alternative = number(u32::try_from(alternative).unwrap_or(u32::MAX));
     let [canary, baseline] = [CANARY_ERRORS, BASELINE_ERRORS].map(|name| recorded(name, trial));
@@ -62,14 +62,14 @@ fn level(trial: &Trial<'_>, times: u32) -> Value {
     rule
 }
 
-/// What an error of the canary adds: ln(θ/θ0), rounded down. PromQL takes logarithms of series only.
+/// The contribution of an error of the canary: ln(θ/θ0), rounded down. PromQL has logarithms of series only.
 fn gain(times: u32) -> String {
     const DECIMALS: f64 = 1e9;
     let nats = (f64::from(times) / 1000.0).ln();
     format!("{:.9}", (nats * DECIMALS).floor() / DECIMALS)
 }
 
-/// What a rule has recorded, of this rollout.
+/// The selector of a recorded metric of this trial.
 pub(super) fn recorded(name: &str, trial: &Trial<'_>) -> String {
     format!("{name}{{{}}}", trial.labels())
 }
