@@ -22,7 +22,8 @@ use std::path::PathBuf;
 pub(crate) struct ExplainArgs {
     /// The spec, in YAML or JSON; - is standard input
     spec: PathBuf,
-    /// The request, such as 'POST https://shop.example.com/feed'; the default method is GET
+    #[doc = "The request, such as 'POST https://shop.example.com/feed'; the default method is GET"]
+    #[allow(rustdoc::bare_urls, reason = "clap prints this text as it is")]
     #[arg(long, value_name = "'METHOD URL'", value_parser = parse_request)]
     request: RequestLine,
     /// A header of the request; may be repeated

@@ -22,7 +22,56 @@
 //!
 //! /// A store with one owner needs no versions.
 //! #[derive(Default)]
-//! struct Memory(RefCell<BTreeMap<String, Vec<u8
+//! struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
+//!
+//! impl Store for Memory {
+//!     type Version = ();
+//!
+//!     fn get(&self, key: &str) -> (Option<Vec<u8>>, ()) {
+//!         (self.0.borrow().get(key).cloned(), ())
+//!     }
+//!
+//!     fn set(&self, key: &str, value: &[u8], (): &()) -> Result<(), Conflict> {
+//!         self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
+//!         Ok(())
+//!     }
+//!
+//!     fn remove(&self, key: &str) {
+//!         self.0.borrow_mut().remove(key);
+//!     }
+//! }
+//!
+//! let spec = br#"{ "formatVersion": 1,
+//!   "units": { "user": [ { "header": "x-user" } ] },
+//!   "rollouts": { "shop": {
+//!     "arms": { "stable": { "target": "v1" }, "canary": { "target": "v2" } },
+//!     "baseline": "stable", "canary": { "share": 50 }, "gates": {} } } }"#;
+//! let plan = Plan::from_json(spec).expect("a good spec");
+//!
+//! // A worker: every request of the canary fails.
+//! let mut buffer = TallyBuffer::default();
+//! for user in 0..300 {
+//!     let user = format!("user-{user}");
+//!     let headers: [(&[u8], &[u8]); 2] = [(b":path", b"/"), (b"x-user", user.as_bytes())];
+//!     let facts = Facts::gather(&plan, headers);
+//!     let mut decision = Decision::new(&plan);
+//!     decide(&plan, &facts, &mut decision);
+//!     let exposure = decision.exposure(&plan, &facts).expect("a trial");
+//!     let trial = plan.rollouts()[0].trial().expect("gates");
+//!     let status = if exposure.canary { 500 } else { 200 };
+//!     let outcome = Outcome { status, ..Outcome::default() };
+//!     assert!(buffer.record(trial, &exposure, &outcome).is_none());
+//! }
+//! let tallies = vec![("shop".to_owned(), buffer.take().expect("outcomes"))];
+//! let batch = OutcomeBatch { digest: plan.digest().to_owned(), tallies };
+//!
+//! // The judge aborts the rollout.
+//! let judge = Judge::new(Memory::default());
+//! let audits = judge.take_batch(&plan, &batch, &Latches::default(), 1_795_250_000_000)?;
+//! assert_eq!(audits.len(), 1);
+//! assert!(judge.document().latches.get("shop").is_some_and(|latch| latch.abort.is_some()));
+//! # Ok::<(), Conflict>(())
+//! ```
 #![no_std]
 #![forbid(unsafe_code)]
 #![cfg_attr(

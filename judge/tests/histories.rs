@@ -4,6 +4,12 @@
 //!
 //! A history follows from its seed. `SERIN_HISTORIES` sets how many are run, `SERIN_HISTORY_SEED` runs one and prints it.
 
+#![expect(
+    clippy::disallowed_methods,
+    clippy::disallowed_macros,
+    reason = "the test reads how many histories to run, and prints the one that is asked for"
+)]
+
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::Write;

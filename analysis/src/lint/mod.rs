@@ -15,7 +15,7 @@ use finding::Findings;
 pub use finding::{Finding, Lint};
 
 /// The findings in a spec at `now`. `plan` is the compiled spec. The lint of gates needs the expected
-/// traffic: see [`decorative`].
+/// traffic: see [`decorative()`].
 pub fn lint(spec: &Spec, plan: &Plan, now: Timestamp) -> Vec<Finding> {
     let mut findings = Findings::default();
     reach::rules(spec, now, &mut findings);
