@@ -251,7 +251,7 @@ impl Fleet {
         let output = serin_cli::run(&mut command)?;
         let text = String::from_utf8_lossy(&output.stdout);
         let cleared =
-            "- rollout `shop`: the abort of epoch 0 falls (since 2026-11-21T08:33:20Z, `errors`)";
+            "- rollout `shop`: the abort of epoch 0 is cleared (since 2026-11-21T08:33:20Z, `errors`)";
         if text.contains(cleared) && text.contains("| rollout `shop` | everybody |") {
             return Ok(());
         }
@@ -304,7 +304,7 @@ impl Fleet {
             (["--worker", &status], "wrong", "/.serin/status: the response is 401 Unauthorized"),
             (["--worker", &status], "", "set SERIN_STATUS_TOKEN"),
             (["--worker", &status], "token\n", "SERIN_STATUS_TOKEN contains a control character"),
-            (["--worker", "http://192.0.2.1/s"], TOKEN, "by https only"),
+            (["--worker", "http://192.0.2.1/s"], TOKEN, "only by https"),
             (["--worker", &fixed], TOKEN, "the response is not JSON"),
             (["--envoy", &status], TOKEN, "/.serin/status/config_dump"),
         ] {
