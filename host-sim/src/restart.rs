@@ -18,7 +18,7 @@ impl Worker {
         if self.vm.failed.is_none() {
             return;
         }
-        let now = self.env.clock.now_nanos();
+        let now = self.env.clock.uptime_nanos();
         let retry = match self.retry_nanos {
             Some(retry) => retry,
             None => {
