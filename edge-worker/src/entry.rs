@@ -110,7 +110,8 @@ async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
         endpoints::push_field(&mut fields, "set-cookie", &cookie);
     }
     if isolate.settings.expose_decision || facts.wants_decision() {
-        endpoints::push_field(&mut fields, headers::DECISION, &decision.record(&active.plan));
+        let record = decision.response_record(&active.plan, decision.record(&active.plan));
+        endpoints::push_field(&mut fields, headers::DECISION, &record);
     }
     let has_cache = isolate.settings.caches_responses;
     let key = has_cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();

@@ -132,9 +132,12 @@ impl Plugin {
 
     /// Whether the guest looks at requests' bodies. If not, they need not be sent in.
     pub fn sees_request_body(&self) -> bool {
-        let worker = lock(self.inner.worker(0));
-        let exports = &worker.vm.exports;
-        exports.request_body.is_some() || exports.request_trailers.is_some()
+        lock(self.inner.worker(0)).vm.exports.request_body.is_some()
+    }
+
+    /// Whether the guest looks at requests' trailers. If not, they need not be sent in.
+    pub fn sees_request_trailers(&self) -> bool {
+        lock(self.inner.worker(0)).vm.exports.request_trailers.is_some()
     }
 
     /// Whether the guest looks at responses' bodies. If not, they need not be sent in.

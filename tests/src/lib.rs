@@ -16,6 +16,7 @@ pub mod clock;
 pub mod envoy;
 pub mod example_requests;
 pub mod host_entropy;
+pub mod http2;
 #[cfg(feature = "hosts")]
 pub mod jwt;
 #[cfg(feature = "hosts")]
