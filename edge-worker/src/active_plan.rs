@@ -7,9 +7,9 @@ use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::{Decision, Plan, RolloutDecision};
 use serin_judge::TallyBuffer;
 
-use crate::config::SpecSource;
-use crate::counters::Counter;
+use crate::counter::Counter;
 use crate::shadow::InFlight;
+use crate::spec_source::SpecSource;
 
 /// A plan in force, with everything that its requests need. The requests that began under it share it, so it
 /// outlives the next config.

@@ -1,22 +1,7 @@
 //! The counters of an isolate since it started.
 
-use std::cell::Cell;
-
+use crate::counter::Counter;
 use crate::override_counters::OverrideCounters;
-
-/// A counter.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(Cell<u64>);
-
-impl Counter {
-    pub(crate) fn increment(&self) {
-        self.0.set(self.0.get().saturating_add(1));
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.get()
-    }
-}
 
 /// Counters that outlive a plan.
 #[derive(Debug, Default)]

@@ -7,11 +7,12 @@ use serin_core::MonotonicClock;
 use worker::{Context, Env};
 
 use crate::active_plan::ActivePlan;
-use crate::config::{Config, OfferResult, SpecSource};
+use crate::config::{Config, OfferResult};
 use crate::counters::Counters;
 use crate::host;
 use crate::latch_cache::{LatchCache, Merged};
 use crate::settings::WorkerSettings;
+use crate::spec_source::SpecSource;
 
 /// The binding of the KV namespace with the spec and the latches.
 pub(crate) const KV_BINDING: &str = "SERIN_KV";

@@ -9,6 +9,7 @@
 //! | `entry` | the fetch event: the handling of one request |
 //! | `settings` | variables and secrets: targets, paths, limits |
 //! | `config` | the plan in force; the last good plan stays |
+//! | `spec_source` | the sources of specs |
 //! | `active_plan` | a plan in force, with its counters |
 //! | `isolate` | the state that outlives a request; reads the spec and the latches |
 //! | `request_head` | method, URL and header fields of a request |
@@ -25,7 +26,7 @@
 //! | `latch_cache` | the latches that this isolate knows |
 //! | `endpoints` | the Worker's own endpoints: status page, flag evaluation |
 //! | `status` | the status page |
-//! | `counters`, `override_counters` | the counters of an isolate |
+//! | `counter`, `counters`, `override_counters` | the counters of an isolate |
 //! | `host` | the only file that calls the host, with `host.js` and `jwt.js` |
 //!
 //! Everything but `claims`, `durable_object`, `endpoints`, `entry`, `host`, `isolate`, `judge_client` and `proxy` is
@@ -40,6 +41,7 @@ mod actions;
 mod active_plan;
 mod cache;
 mod config;
+mod counter;
 mod counters;
 mod facts;
 mod jwt;
@@ -49,6 +51,7 @@ mod override_counters;
 mod request_head;
 mod settings;
 mod shadow;
+mod spec_source;
 mod status;
 
 #[cfg(target_family = "wasm")]

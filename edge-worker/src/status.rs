@@ -173,7 +173,7 @@ fn write_shadow(shadow: &ShadowCounters, now: u64, object: &mut ObjectWriter<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SpecSource;
+    use crate::spec_source::SpecSource;
 
     #[test]
     fn the_page_is_json() {
