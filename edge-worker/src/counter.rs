@@ -11,6 +11,10 @@ impl Counter {
         self.0.set(self.0.get().saturating_add(1));
     }
 
+    pub(crate) fn add(&self, count: u64) {
+        self.0.set(self.0.get().saturating_add(count));
+    }
+
     pub(crate) fn get(&self) -> u64 {
         self.0.get()
     }
