@@ -247,7 +247,7 @@ impl History {
         let plan = &self.specs[self.judged].1;
         let audits =
             Judge::new(&self.store).take_batch(plan, &batch, &Latches::default(), self.now);
-        let audits = audits.expect("one owner has no conflicts");
+        let audits = audits.expect("one owner has no conflicts").audits;
         for audit in &audits {
             if audit.evaluation.judgement.verdict == Verdict::Abort {
                 assert!(self.fails, "a healthy canary was aborted: {}", audit.evaluation.reason());
