@@ -174,6 +174,16 @@ impl Plugin {
         result
     }
 
+    /// Lets a VM fail as a trap does: its streams fail, and what its guest had in memory is lost. `vm` is a
+    /// worker's number, or [`Plugin::workers`] for the VM of the main thread. False if there is no such VM.
+    pub fn fail_vm(&self, vm: usize) -> bool {
+        let cell = self.inner.cells().find(|cell| lock(cell).index == vm);
+        if let Some(cell) = cell {
+            lock(cell).fail_vm("the embedder let the VM fail");
+        }
+        cell.is_some()
+    }
+
     /// Starts new VMs in place of those that failed, whatever the policy. Returns how many.
     pub fn restart_failed(&self) -> Result<usize, Error> {
         let mut restarted = 0;
