@@ -34,6 +34,33 @@ fn document_that_is_not_a_spec_is_refused() {
 }
 
 #[test]
+fn document_beyond_4_mib_is_refused() {
+    let of_size = |size: usize| format!("{{\"formatVersion\":1}}{}", " ".repeat(size - 19));
+    assert!(Plan::from_json(of_size(4 << 20).as_bytes()).is_ok());
+    assert_eq!(
+        errors(&of_size((4 << 20) + 1)),
+        "the document is 4194305 bytes long, at most 4194304 are allowed"
+    );
+}
+
+#[test]
+fn target_that_cannot_be_a_header_field_is_refused() {
+    let with_target = |target: &str| {
+        format!(
+            r#""rollouts": {{ "web": {{ "arms": {{ "stable": {{ "target": "{target}" }} }}, "baseline": "stable" }} }}"#
+        )
+    };
+    assert!(Plan::from_json(with(&with_target(&"x".repeat(1024))).as_bytes()).is_ok());
+    for (target, wrong) in [
+        (String::new(), "is empty, name an upstream"),
+        ("x".repeat(1025), "is 1025 bytes long, at most 1024 are allowed"),
+        ("a\\nb".into(), "has a control character, name an upstream without one"),
+    ] {
+        refused(&with_target(&target), &[&format!("rollouts.web.arms.stable.target: {wrong}")]);
+    }
+}
+
+#[test]
 fn all_mistakes_of_a_flag_are_reported() {
     refused(
         r#""flags": { "New": {
@@ -91,7 +118,7 @@ fn all_mistakes_of_gates_are_reported() {
             "canary": { "start": "2026-11-21T09:00:00Z", "steps": [ { "share": 5, "hold": "1h" }, { "share": 100, "mode": "gate" } ] },
             "gates": {
                 "alpha": 0, "minSample": 5,
-                "errors": { "unit": "user", "status": [], "tolerate": 0.5, "minRatio": 0 },
+                "errors": { "unit": "user", "status": [], "timeout": "11m", "tolerate": 0.5, "minRatio": 0 },
                 "latency": { "tolerate": 301 },
                 "kpi": { "methods": [ "post" ], "paths": [ "shop/*" ], "header": "x order", "tolerate": 2 },
                 "promotion": { "exclude": 1 }, "shadow": { "maxDivergence": 0 },
@@ -101,6 +128,7 @@ fn all_mistakes_of_gates_are_reported() {
             "rollouts.shop.canary.steps[1].mode: gate needs a hold that is a duration, such as hold: 10m",
             "rollouts.shop.gates.minSample: unknown field, did you mean minSamples?",
             "rollouts.shop.gates.alpha: is 0 %, allowed are 0.001 to 50 per cent",
+            "rollouts.shop.gates.errors.timeout: is \"11m\", allowed are 1s to 10m",
             "rollouts.shop.gates.errors.unit: \"user\" is not allowed, use bucket or request",
             "rollouts.shop.gates.errors.tolerate: is 0.5, allowed are 1 to 100 in steps of 0.001",
             "rollouts.shop.gates.errors.minRatio: is 0, allowed are 1 to 100 in steps of 0.001",

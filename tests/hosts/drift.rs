@@ -250,8 +250,7 @@ impl Fleet {
         command.arg("--latches").arg(file("status.json", &page)?);
         let output = serin_cli::run(&mut command)?;
         let text = String::from_utf8_lossy(&output.stdout);
-        let cleared =
-            "- rollout `shop`: the abort of epoch 0 is cleared (since 2026-11-21T08:33:20Z, `errors`)";
+        let cleared = "- rollout `shop`: the abort of epoch 0 is cleared (since 2026-11-21T08:33:20Z, `errors`)";
         if text.contains(cleared) && text.contains("| rollout `shop` | everybody |") {
             return Ok(());
         }
