@@ -10,6 +10,15 @@ use crate::active_plan::ActivePlan;
 pub(crate) const FLUSH_MS: u64 = 1_000;
 
 impl ActivePlan {
+    /// Whether the outcome of an exposure counts. One that does not is counted as dropped.
+    pub(crate) fn admits(&self, exposure: &Exposure) -> bool {
+        let counters = self.rollouts.get(exposure.rollout.index());
+        if let Some(counters) = counters.filter(|_| !exposure.counts) {
+            counters.unverified.increment();
+        }
+        exposure.counts
+    }
+
     /// Counts the outcome of a request.
     pub(crate) fn record(&self, exposure: &Exposure, outcome: &Outcome) {
         self.with_buffer(exposure.rollout, |buffer, trial| buffer.record(trial, exposure, outcome));

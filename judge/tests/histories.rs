@@ -197,6 +197,7 @@ impl History {
                 bucket,
                 cohorts: 0,
                 kpi: false,
+                counts: true,
             };
             if self.random.u32(0..10) == 0 {
                 self.workers[worker].in_flight.push(exposure);
