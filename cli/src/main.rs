@@ -95,8 +95,8 @@ enum Command {
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     ///
     /// Environment: SERIN_OVERRIDE_KEYS are the keys of override tokens, see `serin override`. SERIN_ID_KEY
-    /// has the keys that sign anonymous ids, see docs/gates.md. The variables of gates (latch source, webhook) are listed in docs/gates.md; the clusters that they name
-    /// are given with --cluster.
+    /// has the keys that sign anonymous ids. The variables of gates (latch source, webhook) are listed in
+    /// docs/gates.md; the clusters that they name are given with --cluster.
     Serve(serve::ServeArgs),
     /// Export a spec as other tools' configuration: Envoy, Istio, Cloudflare, Argo, Prometheus, …
     #[command(subcommand, after_help = export::HELP)]
