@@ -55,6 +55,8 @@ pub struct Exposure {
     pub cohorts: u32,
     /// Whether the request's method and path allow a KPI event.
     pub kpi: bool,
+    /// Whether the outcome counts: not if the trial counts verified units only, and this one is not.
+    pub counts: bool,
 }
 
 impl Decision {
@@ -77,6 +79,7 @@ impl Decision {
             bucket: assignment.bucket,
             cohorts: decided.cohorts,
             kpi: trial.may_be_kpi(facts.method(), facts.path()),
+            counts: !trial.counts_verified_only || facts.is_verified(plan, assignment.unit),
         })
     }
 }

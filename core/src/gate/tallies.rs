@@ -51,8 +51,12 @@ impl Tallies {
             && self.groups.iter().all(|group| group.requests.exposures() == 0)
     }
 
-    /// Counts the outcome of an exposure in each of its groups.
+    /// Counts the outcome of an exposure in each of its groups, unless it does not count
+    /// ([`Exposure::counts`]).
     pub fn record(&mut self, trial: &Trial, exposure: &Exposure, outcome: &Outcome) {
+        if !exposure.counts {
+            return;
+        }
         let (error, kpi) = (trial.is_error(outcome), trial.is_kpi(exposure, outcome));
         for (index, group) in self.groups.iter_mut().enumerate() {
             let cohort = index.checked_sub(1).and_then(|bit| u32::try_from(bit).ok());
