@@ -333,6 +333,8 @@ pub struct Gates {
     pub kpi: Option<KpiEvent>,
     /// The share of the shadow's compared responses that may differ.
     pub max_divergence: Option<Share>,
+    /// The time without a response header after which a request counts as failed, in ms.
+    pub timeout_ms: u64,
     /// The cohorts that are judged separately, besides all requests.
     pub cohorts: Vec<String>,
 }

@@ -141,7 +141,7 @@ fn all_mistakes_of_gates_are_reported() {
             "canary": { "start": "2026-11-21T09:00:00Z", "steps": [ { "share": 5, "hold": "1h" }, { "share": 100, "mode": "gate" } ] },
             "gates": {
                 "alpha": 0, "minSample": 5,
-                "errors": { "unit": "user", "status": [], "tolerate": 0.5, "minRatio": 0 },
+                "errors": { "unit": "user", "status": [], "timeout": "11m", "tolerate": 0.5, "minRatio": 0 },
                 "latency": { "tolerate": 301 },
                 "kpi": { "methods": [ "post" ], "paths": [ "shop/*" ], "header": "x order", "tolerate": 2 },
                 "promotion": { "exclude": 1 }, "shadow": { "maxDivergence": 0 },
@@ -151,6 +151,7 @@ fn all_mistakes_of_gates_are_reported() {
             "rollouts.shop.canary.steps[1].mode: gate needs a hold that is a duration, such as hold: 10m",
             "rollouts.shop.gates.minSample: unknown field, did you mean minSamples?",
             "rollouts.shop.gates.alpha: is 0 %, allowed are 0.001 to 50 per cent",
+            "rollouts.shop.gates.errors.timeout: is \"11m\", allowed are 1s to 10m",
             "rollouts.shop.gates.errors.unit: \"user\" is not allowed, use bucket or request",
             "rollouts.shop.gates.errors.tolerate: is 0.5, allowed are 1 to 100 in steps of 0.001",
             "rollouts.shop.gates.errors.minRatio: is 0, allowed are 1 to 100 in steps of 0.001",

@@ -116,7 +116,8 @@ async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
     let has_cache = isolate.settings.caches_responses;
     let key = has_cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
     let exposure = decision.exposure(plan, &facts);
-    let decided = PlanDecision { active: &active, decision: &decision, exposure };
+    let is_cached = key.is_some();
+    let decided = PlanDecision { active: &active, decision: &decision, exposure, is_cached };
     let response = match key {
         Some(key) => proxy::respond_cached(&exchange, request, decided, key).await,
         None => proxy::respond(&exchange, request, decided).await,

@@ -4,10 +4,10 @@ use core::cell::RefCell;
 
 use std::rc::Rc;
 
-use serin_core::{Decision, MonotonicClock, Plan, RolloutDecision};
+use serin_core::{Decision, Plan, RolloutDecision};
 
 use crate::gates::Gates;
-use crate::host::{self, Metric};
+use crate::host::Metric;
 use crate::overrides::Overrides;
 use crate::shadow::ComparedShadows;
 
@@ -22,18 +22,16 @@ pub(crate) struct ActivePlan {
     pub(crate) shadows: ComparedShadows,
     /// The decision of the current request. It is reused, so that `decide` allocates nothing.
     pub(crate) decision: RefCell<Decision>,
-    clock: MonotonicClock,
     /// The request counter of each arm, by the indices of rollout and arm.
     requests: Vec<Vec<Option<Metric>>>,
 }
 
 impl ActivePlan {
-    /// Puts a plan in force. The clock goes on from that of the `previous` plan.
+    /// Puts a plan in force.
     pub(crate) fn new(
         plan: Plan,
         overrides: Option<Rc<Overrides>>,
         gates: Option<Gates>,
-        previous: Option<&ActivePlan>,
     ) -> ActivePlan {
         let counter = |rollout: &str, arm: &str| {
             Metric::counter(&format!("serin.rollout.{rollout}.arm.{arm}.requests"))
@@ -47,14 +45,8 @@ impl ActivePlan {
             gates,
             shadows: ComparedShadows::new(&plan),
             decision: RefCell::new(Decision::new(&plan)),
-            clock: previous.map(|previous| previous.clock.clone()).unwrap_or_default(),
             plan,
         }
-    }
-
-    /// The time of decisions and gates, in ms since 1970. It never goes back.
-    pub(crate) fn now(&self) -> Option<u64> {
-        self.clock.advance(host::now_ms())
     }
 
     /// Counts a request for its arm.

@@ -9,6 +9,7 @@ use serin_core::{OverrideKeys, RequestHost};
 use crate::active_plan::ActivePlan;
 use crate::host;
 use crate::overrides::Overrides;
+use crate::vm;
 
 /// The property in which Envoy's `jwt_authn` filter stores the claims of a verified token, if it is
 /// configured with `payload_in_metadata: payload`.
@@ -23,7 +24,7 @@ pub(crate) struct EnvoyHost<'a> {
 
 impl<'a> RequestHost<'a> for EnvoyHost<'a> {
     fn now(&self) -> Option<u64> {
-        self.active.now()
+        vm::now()
     }
 
     fn input(&self, input: &Input) -> Option<Cow<'a, str>> {

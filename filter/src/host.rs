@@ -4,7 +4,10 @@
 //! header twice. These functions return an `Option` and lend out one buffer.
 #![allow(unsafe_code)]
 
+use core::cell::RefCell;
 use core::ptr::null_mut;
+
+use std::collections::BTreeMap;
 
 /// proxy-wasm ABI 0.2.1, `proxy_map_type_t`.
 const REQUEST_HEADERS: u32 = 0;
@@ -27,6 +30,16 @@ pub(crate) enum Level {
     Info = 2,
     Warn = 3,
     Error = 4,
+}
+
+/// WASI's clock that cannot be set.
+const MONOTONIC_CLOCK: u32 = 1;
+/// WASI's errno of success.
+const SUCCESS: u32 = 0;
+
+#[link(wasm_import_module = "wasi_snapshot_preview1")]
+unsafe extern "C" {
+    fn clock_time_get(clock: u32, precision: u64, time: *mut u64) -> u32;
 }
 
 #[link(wasm_import_module = "env")]
@@ -72,6 +85,7 @@ unsafe extern "C" {
     fn proxy_increment_metric(id: u32, offset: i64) -> u32;
     fn proxy_record_metric(id: u32, value: u64) -> u32;
     fn proxy_set_tick_period_milliseconds(period: u32) -> u32;
+    fn proxy_set_effective_context(context: u32) -> u32;
     fn proxy_get_shared_data(
         key: *const u8,
         key_length: usize,
@@ -135,6 +149,14 @@ pub(crate) fn now_ms() -> Option<u64> {
     // SAFETY: the host writes one u64.
     let status = unsafe { proxy_get_current_time_nanoseconds(&raw mut nanoseconds) };
     (status == OK).then_some(nanoseconds / 1_000_000)
+}
+
+/// The host's clock that cannot be set, in ms since any time in the past.
+pub(crate) fn uptime_ms() -> Option<u64> {
+    let mut nanoseconds = 0_u64;
+    // SAFETY: the host writes one u64.
+    let errno = unsafe { clock_time_get(MONOTONIC_CLOCK, 1_000_000, &raw mut nanoseconds) };
+    (errno == SUCCESS).then_some(nanoseconds / 1_000_000)
 }
 
 /// The plugin's configuration.
@@ -271,6 +293,12 @@ pub(crate) fn property(path: &[&str]) -> Option<Vec<u8>> {
     }
 }
 
+/// Makes a context the one that further host calls of this callback are about. Returns whether the host knows it.
+pub(crate) fn set_effective_context(context: u32) -> bool {
+    // SAFETY: a plain number.
+    unsafe { proxy_set_effective_context(context) == OK }
+}
+
 /// Stores a value with the stream: filter state in Envoy.
 pub(crate) fn set_property(name: &str, value: &str) {
     // SAFETY: pointers and lengths are of live strings.
@@ -284,12 +312,12 @@ pub(crate) struct Metric(u32);
 impl Metric {
     /// A counter.
     pub(crate) fn counter(name: &str) -> Option<Metric> {
-        define(COUNTER, name)
+        metric(COUNTER, name)
     }
 
     /// A gauge.
     pub(crate) fn gauge(name: &str) -> Option<Metric> {
-        define(GAUGE, name)
+        metric(GAUGE, name)
     }
 
     /// Adds one.
@@ -308,6 +336,28 @@ impl Metric {
         // SAFETY: plain numbers.
         unsafe { proxy_record_metric(self.0, value) };
     }
+}
+
+/// The largest number of metrics whose ids are stored.
+const MAX_METRICS: usize = 10_000;
+
+thread_local! {
+    /// The metrics of this VM. Envoy allocates a new id at each definition, even of a name that it knows.
+    static METRICS: RefCell<BTreeMap<String, Metric>> = const { RefCell::new(BTreeMap::new()) };
+}
+
+fn metric(kind: u32, name: &str) -> Option<Metric> {
+    METRICS.with(|metrics| {
+        let Ok(mut metrics) = metrics.try_borrow_mut() else { return define(kind, name) };
+        if let Some(metric) = metrics.get(name) {
+            return Some(*metric);
+        }
+        let metric = define(kind, name)?;
+        if metrics.len() < MAX_METRICS {
+            metrics.insert(name.to_owned(), metric);
+        }
+        Some(metric)
+    })
 }
 
 fn define(kind: u32, name: &str) -> Option<Metric> {

@@ -2,7 +2,7 @@
 
 use core::cell::RefCell;
 
-use crate::host;
+use crate::{host, vm};
 
 /// The maximum number of requests in flight in a VM.
 const MAX_IN_FLIGHT: usize = 256;
@@ -12,11 +12,24 @@ pub(crate) struct Response {
     pub(crate) status: u16,
 }
 
+/// How long after its time limit a request counts as failed, in ms. The host drops the responses to a config that is
+/// gone.
+const LOST_MS: u64 = 5000;
+
 type Callback = Box<dyn FnOnce(Option<Response>)>;
 
+/// A request in flight.
+struct Pending {
+    /// The host's token for it.
+    token: u32,
+    /// The uptime at which it is given up, in ms.
+    expires: u64,
+    done: Callback,
+}
+
 thread_local! {
-    /// The callback of each request in flight, with the host's token for it. A VM has one thread.
-    static IN_FLIGHT: RefCell<Vec<(u32, Callback)>> = const { RefCell::new(Vec::new()) };
+    /// The requests in flight. A VM has one thread.
+    static IN_FLIGHT: RefCell<Vec<Pending>> = const { RefCell::new(Vec::new()) };
 }
 
 /// Sends a request. `done` is called with the response, or with `None` if there is none. Returns whether the
@@ -34,13 +47,25 @@ pub(crate) fn send(
             return false;
         }
         let Some(token) = host::http_call(cluster, headers, body, timeout_ms) else { return false };
-        in_flight.push((token, Box::new(done)));
+        let expires = vm::uptime().saturating_add(timeout_ms.into()).saturating_add(LOST_MS);
+        in_flight.push(Pending { token, expires, done: Box::new(done) });
         true
     })
 }
 
-/// Handles a response. Zero headers mean that there is none: the request has failed or timed out. The build exports this function as
-/// `proxy_on_http_call_response`, in place of the SDK's.
+/// Gives up the requests whose response is lost.
+pub(crate) fn expire(uptime: u64) {
+    let expired: Vec<Pending> = IN_FLIGHT.with(|in_flight| {
+        let Ok(mut in_flight) = in_flight.try_borrow_mut() else { return Vec::new() };
+        in_flight.extract_if(.., |pending| uptime >= pending.expires).collect()
+    });
+    for pending in expired {
+        (pending.done)(None);
+    }
+}
+
+/// Handles a response. Zero headers mean that there is none: the request has failed or timed out. The build
+/// exports this function as `proxy_on_http_call_response`, in place of the SDK's.
 #[unsafe(no_mangle)]
 #[allow(unsafe_code)]
 pub(crate) extern "C" fn serin_on_http_call_response(
@@ -52,8 +77,8 @@ pub(crate) extern "C" fn serin_on_http_call_response(
 ) {
     let done = IN_FLIGHT.with(|in_flight| {
         let mut in_flight = in_flight.try_borrow_mut().ok()?;
-        let index = in_flight.iter().position(|(sent, _)| *sent == token)?;
-        Some(in_flight.swap_remove(index).1)
+        let index = in_flight.iter().position(|pending| pending.token == token)?;
+        Some(in_flight.swap_remove(index).done)
     });
     if let Some(done) = done {
         done(if headers == 0 { None } else { response() });

@@ -19,10 +19,10 @@ const MAX_BYTES: usize = 256 << 10;
 /// The time between a failed read and the next one, in ms.
 const RETRY_MS: u64 = 1000;
 
-/// The schedule of reading the latch source.
+/// The schedule of reading the latch source. A VM has one, across its configs.
 #[derive(Default)]
 pub(crate) struct LatchSource {
-    /// The time of the next read, in ms since 1970.
+    /// The uptime of the next read, in ms.
     next: Rc<Cell<u64>>,
     /// Whether the last read failed: of several failures in a row the first is logged.
     failing: Rc<Cell<bool>>,
@@ -35,18 +35,18 @@ impl LatchSource {
         settings: &FilterSettings,
         plan: &Plan,
         latches: &Rc<SharedLatches>,
-        now: u64,
+        uptime: u64,
     ) {
-        let Some(endpoint) = settings.latch_source.as_ref().filter(|_| now >= self.next.get())
+        let Some(endpoint) = settings.latch_source.as_ref().filter(|_| uptime >= self.next.get())
         else {
             return;
         };
-        self.next.set(now.saturating_add(settings.latch_source_ms));
+        self.next.set(uptime.saturating_add(settings.latch_source_ms));
         let (next, failing, latches) =
             (Rc::clone(&self.next), Rc::clone(&self.failing), Rc::clone(latches));
         let names: Vec<String> =
             plan.rollouts().iter().map(|rollout| rollout.name().to_owned()).collect();
-        let retry = now.saturating_add(settings.latch_source_ms.min(RETRY_MS));
+        let retry = uptime.saturating_add(settings.latch_source_ms.min(RETRY_MS));
         let failed = move |next: &Cell<u64>, failing: &Cell<bool>, why: &str| {
             next.set(retry);
             if !failing.replace(true) {

@@ -13,6 +13,7 @@
 //! | `overrides` | the keys of override tokens, and the counters of the tokens' outcomes |
 //! | `actions` | the changes that a decision makes: header fields, filter state, counters |
 //! | `gates` | the rollouts that can be aborted: latches, counts, and the judging at each tick |
+//! | `in_flight` | the requests of trials whose outcome is to come |
 //! | `outcome` | the outcome of a request |
 //! | `trial_counts` | the outcomes of a trial that this VM has counted |
 //! | `election` | the lease of the VM that judges |
@@ -22,6 +23,7 @@
 //! | `webhook` | the URL that audit records are sent to |
 //! | `http_client` | the filter's own HTTP requests |
 //! | `shadow` | copies of requests whose responses are compared with the arm's |
+//! | `vm` | the state of the VM that outlives its configs: clock, tick, settings |
 //! | `settings` | the settings, from the VM's environment |
 //! | `host` | the only file that calls the host |
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)]
@@ -34,6 +36,7 @@ mod facts;
 mod gates;
 mod host;
 mod http_client;
+mod in_flight;
 mod latch_source;
 mod outcome;
 mod overrides;
@@ -44,6 +47,7 @@ mod shadow;
 mod shared_data;
 mod shared_latches;
 mod trial_counts;
+mod vm;
 mod webhook;
 
 use root::Root;
@@ -54,5 +58,5 @@ use root::Root;
 pub extern "C" fn _initialize() {
     #[cfg(target_os = "wasi")]
     host::run_constructors();
-    proxy_wasm::set_root_context(|_| Box::new(Root::default()));
+    proxy_wasm::set_root_context(|context| Box::new(Root::new(context)));
 }

@@ -49,6 +49,6 @@ pub(crate) fn client_status() -> Option<u16> {
 }
 
 /// A property that is a number: eight bytes, little-endian.
-fn number(path: &[&str]) -> Option<u64> {
+pub(crate) fn number(path: &[&str]) -> Option<u64> {
     Some(u64::from_le_bytes(host::property(path)?.try_into().ok()?))
 }

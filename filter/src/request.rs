@@ -9,11 +9,16 @@ use serin_core::{Facts, decide, headers};
 
 use crate::active_plan::ActivePlan;
 use crate::facts::EnvoyHost;
+use crate::gates::Gates;
+use crate::host::HeaderBlock;
+use crate::in_flight::{Upload, WatchId};
 use crate::shadow::{Comparison, CopyHandling};
 use crate::{actions, host};
 
 /// The proxy-wasm context of one request.
 pub(crate) struct RequestContext {
+    /// The host's id of this context.
+    context: u32,
     active: Option<Rc<ActivePlan>>,
     /// The cookies of ids minted on this request. They are made at once: the facts are gone when the
     /// response arrives.
@@ -28,13 +33,21 @@ pub(crate) struct RequestContext {
 struct PendingOutcome {
     /// The outcome is counted in a trial.
     exposure: Option<Exposure>,
+    /// The watch for a missing response.
+    watch: Option<WatchId>,
     /// The response is compared with the shadow's.
     comparison: Option<Rc<Comparison>>,
 }
 
 impl RequestContext {
-    pub(crate) fn new(active: Option<Rc<ActivePlan>>) -> RequestContext {
-        RequestContext { active, set_cookies: Vec::new(), debug_record: None, pending: None }
+    pub(crate) fn new(context: u32, active: Option<Rc<ActivePlan>>) -> RequestContext {
+        RequestContext {
+            context,
+            active,
+            set_cookies: Vec::new(),
+            debug_record: None,
+            pending: None,
+        }
     }
 }
 
@@ -72,7 +85,10 @@ impl HttpContext for RequestContext {
         let comparison =
             if let CopyHandling::Filter(comparison) = copy { comparison } else { None };
         if exposure.is_some() || comparison.is_some() {
-            self.pending = Some(Box::new(PendingOutcome { exposure, comparison }));
+            let watch = active.gates.as_ref().zip(exposure).and_then(|(gates, exposure)| {
+                gates.watch(exposure, upload(self.context, &block, end_of_stream))
+            });
+            self.pending = Some(Box::new(PendingOutcome { exposure, watch, comparison }));
         }
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
         let debug_requested = facts.wants_decision();
@@ -93,6 +109,10 @@ impl HttpContext for RequestContext {
     }
 
     fn on_http_response_headers(&mut self, _count: usize, _end_of_stream: bool) -> Action {
+        let watch = self.pending.as_ref().and_then(|pending| pending.watch);
+        if let Some((watch, gates)) = watch.zip(self.gates()) {
+            gates.respond(watch);
+        }
         for cookie in self.set_cookies.drain(..) {
             host::add_response_header("set-cookie", &cookie);
         }
@@ -109,7 +129,38 @@ impl HttpContext for RequestContext {
         }
         let Some(active) = &self.active else { return };
         if let (Some(gates), Some(exposure)) = (&active.gates, pending.exposure) {
-            gates.record(&active.plan, &exposure);
+            let has_timed_out = pending.watch.is_some_and(|watch| gates.end_watch(watch));
+            if !has_timed_out {
+                gates.record(&active.plan, &exposure);
+            }
         }
     }
+}
+
+impl RequestContext {
+    fn gates(&self) -> Option<&Gates> {
+        self.active.as_ref()?.gates.as_ref()
+    }
+}
+
+impl Drop for RequestContext {
+    /// Ends the watch of a request whose log the host has not written.
+    fn drop(&mut self) {
+        let watch = self.pending.take().and_then(|pending| pending.watch);
+        if let Some((watch, gates)) = watch.zip(self.gates()) {
+            gates.end_watch(watch);
+        }
+    }
+}
+
+/// The upload of a request with a body.
+fn upload(context: u32, block: &HeaderBlock, end_of_stream: bool) -> Option<Upload> {
+    if end_of_stream {
+        return None;
+    }
+    let length = block.pairs().find(|(name, _)| *name == b"content-length").map(|(_, value)| value);
+    let content_length = length
+        .and_then(|value| core::str::from_utf8(value).ok())
+        .and_then(|text| text.parse().ok());
+    Some(Upload { context, content_length })
 }

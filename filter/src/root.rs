@@ -11,16 +11,16 @@ use crate::gates::Gates;
 use crate::host::{self, Level, Metric};
 use crate::overrides::Overrides;
 use crate::request::RequestContext;
-use crate::settings::FilterSettings;
+use crate::vm;
 
-/// The state of the plugin in one VM.
-#[derive(Default)]
+/// A config of the plugin. Envoy makes a new one for each push, in the same VM.
 pub(crate) struct Root {
+    /// The host's id of this context.
+    context: u32,
     active: Option<Rc<ActivePlan>>,
     /// Previous plans with gates, until the last request that began under them has ended.
     draining: Vec<Rc<ActivePlan>>,
     overrides: Option<Rc<Overrides>>,
-    settings: Option<Rc<FilterSettings>>,
 }
 
 impl Context for Root {}
@@ -34,14 +34,6 @@ impl RootContext for Root {
     /// `false` makes the host refuse the config; a plan that is already in force stays.
     fn on_configure(&mut self, _size: usize) -> bool {
         let json = host::configuration().unwrap_or_default();
-        if json.trim_ascii().is_empty() {
-            let effect = match &self.active {
-                Some(active) => format!("revision {} stays in force", active.plan.revision()),
-                None => "all requests go to the baseline".to_owned(),
-            };
-            host::log(Level::Warn, &format!("the configuration has no spec; {effect}"));
-            return true;
-        }
         match Plan::from_json(&json) {
             Ok(plan) => {
                 self.activate(plan);
@@ -65,15 +57,15 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         for active in self.draining.iter().chain(&self.active) {
-            if let (Some(gates), Some(now)) = (&active.gates, active.now()) {
-                gates.tick(active, now);
+            if let (Some(gates), Some(now)) = (&active.gates, vm::now()) {
+                gates.tick(active, self.context, now);
             }
         }
         self.draining.retain(|active| Rc::strong_count(active) > 1);
     }
 
-    fn create_http_context(&self, _id: u32) -> Option<Box<dyn HttpContext>> {
-        Some(Box::new(RequestContext::new(self.active.clone())))
+    fn create_http_context(&self, id: u32) -> Option<Box<dyn HttpContext>> {
+        Some(Box::new(RequestContext::new(id, self.active.clone())))
     }
 
     fn get_type(&self) -> Option<ContextType> {
@@ -82,6 +74,10 @@ impl RootContext for Root {
 }
 
 impl Root {
+    pub(crate) fn new(context: u32) -> Root {
+        Root { context, active: None, draining: Vec::new(), overrides: None }
+    }
+
     /// Puts a plan in force, unless it is in force already.
     fn activate(&mut self, plan: Plan) {
         if self.active.as_ref().is_some_and(|active| active.plan.digest() == plan.digest()) {
@@ -98,11 +94,13 @@ impl Root {
         if let Some(gauge) = Metric::gauge("serin.revision") {
             gauge.record(revision);
         }
-        let settings =
-            self.settings.get_or_insert_with(|| Rc::new(FilterSettings::from_environment()));
-        let gates = Gates::new(&plan, settings);
-        let active = ActivePlan::new(plan, self.overrides.clone(), gates, self.active.as_deref());
+        let gates = Gates::new(&plan, &vm::settings());
+        let tick_ms = gates.as_ref().map(Gates::tick_ms);
+        let active = ActivePlan::new(plan, self.overrides.clone(), gates);
         let previous = self.active.replace(Rc::new(active));
         self.draining.extend(previous.filter(|previous| previous.gates.is_some()));
+        if tick_ms.is_some_and(vm::is_tick_due) {
+            self.on_tick();
+        }
     }
 }

@@ -28,6 +28,11 @@ struct Cached {
 }
 
 impl SharedLatches {
+    /// Whether a config of this process has had latches.
+    pub(crate) fn exist(shared: &SharedData) -> bool {
+        host::shared_data(&KnownLatches::key(shared.prefix())).is_some()
+    }
+
     /// Opens the shared latches. The first VM creates them. If `is_waiting`, they are incomplete until the
     /// latch source has been read.
     pub(crate) fn new(shared: &SharedData, is_waiting: bool) -> SharedLatches {

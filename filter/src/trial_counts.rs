@@ -6,7 +6,7 @@ use serin_core::gate::{Counters, Exposure, Outcome, StageId, Tallies, Tally};
 use serin_core::plan::{Rollout, Trial};
 use serin_judge::{Judge, TallyBuffer};
 
-use crate::host::Metric;
+use crate::host::{self, Level, Metric};
 use crate::shared_data::SharedData;
 
 /// The counts of one trial in this VM.
@@ -16,6 +16,11 @@ pub(crate) struct TrialCounts {
     baseline: String,
     buffer: RefCell<TallyBuffer>,
     metrics: Cell<Option<StageMetrics>>,
+    /// The stage that the shared tallies have been opened for.
+    opened: Cell<Option<StageId>>,
+    /// The outcomes that are no evidence, because their stage is not in force.
+    dropped: Option<Metric>,
+    is_drop_logged: Cell<bool>,
 }
 
 /// The metrics of a stage, each for the canary and for the baseline.
@@ -35,12 +40,10 @@ impl TrialCounts {
             baseline: arm(rollout.baseline()),
             buffer: RefCell::default(),
             metrics: Cell::default(),
+            opened: Cell::default(),
+            dropped: Metric::counter(&format!("serin.gate.{}.dropped.stage", rollout.name())),
+            is_drop_logged: Cell::default(),
         }
-    }
-
-    /// The rollout's name.
-    pub(crate) fn rollout(&self) -> &str {
-        &self.rollout
     }
 
     /// Counts an outcome.
@@ -50,6 +53,7 @@ impl TrialCounts {
         // them.
         if let Some(displaced) = buffer.record(trial, exposure, outcome) {
             self.count(&displaced);
+            self.drop_tallies(&displaced);
         }
     }
 
@@ -58,31 +62,88 @@ impl TrialCounts {
     pub(crate) fn flush(
         &self,
         judge: &Judge<SharedData>,
-        current: Option<StageId>,
-        trial: Option<&Trial>,
+        current: StageId,
+        trial: &Trial,
         compared: Tally,
     ) {
+        // A stage's metrics exist from its beginning.
+        self.metrics_of(current);
         let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
-        if let Some(stage) = current {
-            // A stage's metrics exist from its beginning.
-            self.metrics_of(stage);
-            if let Some(trial) = trial.filter(|_| compared.exposures > 0) {
-                let shadow = Tallies { shadow: compared, ..Tallies::new(stage, trial) };
-                if buffer.stage() == Some(stage) {
-                    let _ = buffer.add(shadow);
-                } else {
-                    let _ = judge.add(&self.rollout, &shadow, stage);
-                }
+        self.open_stage(judge, current, trial);
+        if compared.exposures > 0 {
+            let shadow = Tallies { shadow: compared, ..Tallies::new(current, trial) };
+            if buffer.stage() == Some(current) {
+                let _ = buffer.add(shadow);
+            } else {
+                let _ = judge.add(&self.rollout, &shadow, current);
             }
         }
-        let Some(tallies) = buffer.take() else { return };
-        let written =
-            current.is_none_or(|current| judge.add(&self.rollout, &tallies, current).is_ok());
-        if written {
+        self.flush_buffer(&mut buffer, judge, current);
+    }
+
+    /// Adds the last counts of a draining config. The judging config determines the stage in force: that of the
+    /// shared tallies, or a later step of the same trial.
+    pub(crate) fn flush_draining(&self, judge: &Judge<SharedData>) {
+        let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
+        let Some(own) = buffer.stage() else { return };
+        let stored = judge.tallies(&self.rollout).map(|tallies| tallies.stage);
+        let current = stored.filter(|stored| !own.is_later_step_than(*stored)).unwrap_or(own);
+        self.flush_buffer(&mut buffer, judge, current);
+    }
+
+    /// Counts all outcomes as no evidence: no stage is in force.
+    pub(crate) fn drop_all(&self) {
+        let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
+        if let Some(tallies) = buffer.take() {
             self.count(&tallies);
-        } else {
+            self.drop_tallies(&tallies);
+        }
+    }
+
+    /// Makes a stage the one of the shared tallies when it begins, so that draining configs know it.
+    fn open_stage(&self, judge: &Judge<SharedData>, current: StageId, trial: &Trial) {
+        if self.opened.replace(Some(current)) == Some(current) {
+            return;
+        }
+        let stored = judge.tallies(&self.rollout).map(|tallies| tallies.stage);
+        if stored != Some(current)
+            && judge.add(&self.rollout, &Tallies::new(current, trial), current).is_err()
+        {
+            self.opened.set(None);
+        }
+    }
+
+    fn flush_buffer(&self, buffer: &mut TallyBuffer, judge: &Judge<SharedData>, current: StageId) {
+        let Some(tallies) = buffer.take() else { return };
+        if tallies.stage != current {
+            self.drop_tallies(&tallies);
+        } else if judge.add(&self.rollout, &tallies, current).is_err() {
             // The next tick tries again.
             let _ = buffer.add(tallies);
+            return;
+        }
+        self.count(&tallies);
+    }
+
+    /// Counts tallies that are no evidence, and logs the first ones.
+    fn drop_tallies(&self, tallies: &Tallies) {
+        let outcomes = tallies.groups.first().map_or(0, |group| group.requests.exposures());
+        if outcomes == 0 {
+            return;
+        }
+        if let Some(metric) = self.dropped {
+            metric.add(outcomes);
+        }
+        if !self.is_drop_logged.replace(true) {
+            let StageId { epoch, step, .. } = tallies.stage;
+            let rollout = &self.rollout;
+            host::log(
+                Level::Info,
+                &format!(
+                    "gates: {outcomes} outcomes of {rollout} are no evidence: epoch {epoch}, step {step} is not in \
+                     force, or the rollout was edited"
+                ),
+            );
         }
     }
 

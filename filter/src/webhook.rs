@@ -27,7 +27,7 @@ thread_local! {
 struct Message {
     body: Rc<str>,
     tries: u32,
-    /// The time of the next try, in ms since 1970.
+    /// The uptime of the next try, in ms.
     next_try: u64,
 }
 
@@ -41,21 +41,21 @@ pub(crate) fn enqueue(audit: &Audit, latches: &Latches) {
 }
 
 /// Sends the messages that are due.
-pub(crate) fn tick(endpoint: Option<&Endpoint>, now: u64) {
+pub(crate) fn tick(endpoint: Option<&Endpoint>, uptime: u64) {
     let Some(endpoint) = endpoint else { return };
     let all = WAITING.with(RefCell::take);
     let (due, rest): (Vec<_>, Vec<_>) =
-        all.into_iter().partition(|message| message.next_try <= now);
+        all.into_iter().partition(|message| message.next_try <= uptime);
     rest.into_iter().for_each(push);
     for message in due {
-        send(endpoint, message, now);
+        send(endpoint, message, uptime);
     }
 }
 
-fn send(endpoint: &Endpoint, message: Message, now: u64) {
+fn send(endpoint: &Endpoint, message: Message, uptime: u64) {
     let tries = message.tries.saturating_add(1);
     // The next tries follow after 1 s, 2 s, 4 s and so on.
-    let next_try = now.saturating_add(500_u64.checked_shl(tries).unwrap_or(u64::MAX));
+    let next_try = uptime.saturating_add(500_u64.checked_shl(tries).unwrap_or(u64::MAX));
     let retry = Message { body: Rc::clone(&message.body), tries, next_try };
     let Endpoint { cluster, scheme, authority, path } = endpoint;
     let headers: [(&[u8], &[u8]); 5] = [

@@ -174,6 +174,16 @@ impl Plugin {
         result
     }
 
+    /// Lets a VM fail as a trap does: its streams fail, and what its guest had in memory is lost. `vm` is a
+    /// worker's number, or [`Plugin::workers`] for the VM of the main thread. False if there is no such VM.
+    pub fn fail_vm(&self, vm: usize) -> bool {
+        let cell = self.inner.cells().find(|cell| lock(cell).index == vm);
+        if let Some(cell) = cell {
+            lock(cell).fail_vm("the embedder let the VM fail");
+        }
+        cell.is_some()
+    }
+
     /// Starts new VMs in place of those that failed, whatever the policy. Returns how many.
     pub fn restart_failed(&self) -> Result<usize, Error> {
         let mut restarted = 0;
@@ -200,7 +210,7 @@ impl Plugin {
         ran
     }
 
-    /// When [`Plugin::tick`] has something to do next, in nanoseconds since 1970.
+    /// When [`Plugin::tick`] has something to do next, in nanoseconds of [`Clock::uptime_nanos`](crate::Clock::uptime_nanos).
     pub fn next_due_nanos(&self) -> Option<u64> {
         self.inner.cells().filter_map(|cell| lock(cell).next_due()).min()
     }
@@ -210,17 +220,17 @@ impl Plugin {
     pub fn advance(&self, by: Duration) -> usize {
         let clock = &self.inner.env.clock;
         let nanos = u64::try_from(by.as_nanos()).unwrap_or(u64::MAX);
-        let end = clock.now_nanos().saturating_add(nanos);
+        let end = clock.uptime_nanos().saturating_add(nanos);
         let mut ran = 0;
         // A guest cannot keep this going for ever: a period is at least a millisecond.
         while let Some(due) = self.next_due_nanos().filter(|due| *due <= end) {
-            let wait = due.saturating_sub(clock.now_nanos());
+            let wait = due.saturating_sub(clock.uptime_nanos());
             if !clock.advance(Duration::from_nanos(wait)) {
                 break;
             }
             ran += self.tick();
         }
-        let rest = end.saturating_sub(clock.now_nanos());
+        let rest = end.saturating_sub(clock.uptime_nanos());
         clock.advance(Duration::from_nanos(rest));
         ran + self.tick()
     }

@@ -231,7 +231,7 @@ impl Worker {
 
     /// Runs the ticks that are due and times out HTTP calls. Returns how many ticks ran.
     pub(crate) fn run_due(&mut self) -> usize {
-        let now = self.env.clock.now_nanos();
+        let now = self.env.clock.uptime_nanos();
         let mut ran = 0;
         for call in self.timed_out_calls(now) {
             self.answer_call(call, Some(crate::http_call::HttpResponse::timed_out()));

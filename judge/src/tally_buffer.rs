@@ -36,7 +36,7 @@ impl TallyBuffer {
                 buffered.add(&added);
                 None
             }
-            Some(buffered) if is_later_step(buffered.stage, added.stage) => Some(added),
+            Some(buffered) if buffered.stage.is_later_step_than(added.stage) => Some(added),
             buffer => buffer.replace(added),
         }
     }
@@ -50,11 +50,6 @@ impl TallyBuffer {
     pub fn stage(&self) -> Option<StageId> {
         Some(self.0.as_ref()?.stage)
     }
-}
-
-/// Whether `stage` is a later step of the trial of `than`.
-fn is_later_step(stage: StageId, than: StageId) -> bool {
-    (stage.epoch, stage.fingerprint) == (than.epoch, than.fingerprint) && stage.step > than.step
 }
 
 #[cfg(test)]

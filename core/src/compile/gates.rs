@@ -72,6 +72,7 @@ impl GatesCompiler<'_> {
             canary: *arm,
             gate,
             errors: gates.errors.clone(),
+            timeout_ms: gates.timeout_ms,
             kpi: gates.kpi.as_ref().map(kpi),
             divergence,
             cohorts,

@@ -30,6 +30,13 @@ pub struct StageId {
     pub fingerprint: u64,
 }
 
+impl StageId {
+    /// Whether this is a later step of the same trial.
+    pub fn is_later_step_than(self, other: StageId) -> bool {
+        (self.epoch, self.fingerprint) == (other.epoch, other.fingerprint) && self.step > other.step
+    }
+}
+
 /// One request's exposure to an arm of a trial: what a host stores until the outcome is known.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Exposure {

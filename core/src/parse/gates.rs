@@ -61,7 +61,7 @@ fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
     reader.count("minSamples", &mut settings.min_samples, errors);
     reader.count("minRate", &mut settings.min_per_minute, errors);
     reader.share("maxBaselineErrorRate", &mut settings.max_baseline_errors, errors);
-    let statuses = error_gate(&object, path, &mut settings, errors);
+    let (statuses, timeout_ms) = error_gate(&object, path, &mut settings, errors);
     if let Some(node) = object.get("latency") {
         settings.latency = latency(node, &path.key("latency"), errors);
     }
@@ -89,25 +89,34 @@ fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
         errors: statuses,
         kpi,
         max_divergence,
+        timeout_ms,
         cohorts: cohorts.unwrap_or_default(),
     })
 }
 
-/// Reads `errors`: which responses are errors, and how their rates are compared.
+/// The default of `errors.timeout`, in ms. A proxy's own time limit is mostly shorter (Envoy's: 15 s), so that it
+/// matters where that limit is off.
+const DEFAULT_TIMEOUT_MS: u64 = 30_000;
+/// The allowed values of `errors.timeout`, in ms.
+const TIMEOUT_MS: core::ops::RangeInclusive<u64> = 1_000..=600_000;
+
+/// Reads `errors`: which responses are errors, after which time a missing one is, in ms, and how their rates are
+/// compared.
 fn error_gate(
     gates: &Object<'_>,
     path: &Path<'_>,
     settings: &mut GateSettings,
     errors: &mut Errors,
-) -> Statuses {
-    const FIELDS: [&str; 6] =
-        ["unit", "status", "tolerate", "minDifference", "minRatio", "lateFaultErrors"];
+) -> (Statuses, u64) {
+    const FIELDS: [&str; 7] =
+        ["unit", "status", "timeout", "tolerate", "minDifference", "minRatio", "lateFaultErrors"];
     const UNITS: [(&str, InferenceUnit); 2] =
         [("bucket", InferenceUnit::Bucket), ("request", InferenceUnit::Request)];
-    let default = Statuses::SERVER_ERRORS;
+    let default = (Statuses::SERVER_ERRORS, DEFAULT_TIMEOUT_MS);
     let Some(node) = gates.get("errors") else { return default };
     let here = path.key("errors");
     let Some(object) = Object::open(node, &here, &FIELDS, errors) else { return default };
+    let timeout_ms = timeout(&object, &here, errors).unwrap_or(DEFAULT_TIMEOUT_MS);
     let reader = Reader { object: &object, path: &here };
     if let Some(node) = object.get("unit") {
         settings.unit = keyword(node, &UNITS, &here.key("unit"), errors).unwrap_or(settings.unit);
@@ -125,7 +134,20 @@ fn error_gate(
     }
     // Promotion excludes a rate above the tolerated one.
     settings.excluded = settings.excluded.max(settings.tolerated.times(2000));
-    statuses(&object, &here, default, errors)
+    (statuses(&object, &here, Statuses::SERVER_ERRORS, errors), timeout_ms)
+}
+
+/// Reads `timeout`, in ms.
+fn timeout(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+    let given = object.string("timeout", errors)?;
+    let here = path.key("timeout");
+    let ms = duration_ms(&given, &here, errors)?;
+    if TIMEOUT_MS.contains(&ms) {
+        return Some(ms);
+    }
+    let message = format_args!("is {}, allowed are 1s to 10m", quoted(&given));
+    errors.add(&here, ErrorKind::Value, &message);
+    None
 }
 
 fn promotion(node: &Node, path: &Path<'_>, settings: &mut GateSettings, errors: &mut Errors) {

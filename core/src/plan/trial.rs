@@ -22,6 +22,7 @@ pub struct Trial {
     pub(crate) canary: ArmId,
     pub(crate) gate: Gate,
     pub(crate) errors: Statuses,
+    pub(crate) timeout_ms: u64,
     pub(crate) kpi: Option<Kpi>,
     pub(crate) divergence: Option<Divergence>,
     pub(crate) cohorts: Box<[(Box<str>, CohortId)]>,
@@ -62,6 +63,12 @@ impl Trial {
     /// The cohort of a group; `None` for group 0, which is everybody.
     pub fn group(&self, index: usize) -> Option<&str> {
         self.cohorts.get(index.checked_sub(1)?).map(|(name, _)| &**name)
+    }
+
+    /// The time without a response header after which a request counts as failed, in ms. The request itself
+    /// goes on.
+    pub fn timeout_ms(&self) -> u64 {
+        self.timeout_ms
     }
 
     /// The response header field that a KPI event requires, if it requires one.

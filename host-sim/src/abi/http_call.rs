@@ -50,7 +50,7 @@ fn dispatch(cx: &mut Cx<'_>, parts: [(u32, u32); 4], timeout: u32, token_ptr: u3
     state.next_call = state.next_call.wrapping_add(TOKEN_STEP);
     let token = state.next_call;
     let timeout = (timeout > 0).then(|| Duration::from_millis(timeout.into()));
-    let now = state.env.clock.now_nanos();
+    let now = state.env.clock.uptime_nanos();
     let due_nanos = timeout
         .map(|timeout| now.saturating_add(u64::try_from(timeout.as_nanos()).unwrap_or(u64::MAX)));
     let id = HttpCallId { worker: state.worker, token };

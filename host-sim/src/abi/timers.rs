@@ -21,7 +21,7 @@ pub(crate) fn link(linker: &mut Linker<HostState>) -> wasmtime::Result<()> {
 
 /// A timer that runs keeps its next time; only the ones after it come at the new period.
 fn set_period(state: &mut HostState, millis: u32) {
-    let now = state.env.clock.now_nanos();
+    let now = state.env.clock.uptime_nanos();
     let id = state.root_id();
     let Some(root) = state.root_of_mut(id) else {
         return;

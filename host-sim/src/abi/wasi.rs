@@ -42,10 +42,13 @@ pub(crate) fn link(linker: &mut Linker<HostState>, module: &str) -> wasmtime::Re
         fd_write(cx, fd: u32, iovs: u32, count: u32, written: u32)
             fd_write(cx, fd, iovs, count, written);
         clock_time_get(cx, clock: u32, _precision: u64, time: u32) match clock {
-            // The monotonic clock is the same one: it is what the simulator moves.
-            0 | 1 => {
+            0 => {
                 let now = cx.data().env.clock.now_nanos();
                 ok(memory::write_u64(cx, time, now))
+            }
+            1 => {
+                let uptime = cx.data().env.clock.uptime_nanos();
+                ok(memory::write_u64(cx, time, uptime))
             }
             _ => Err(NOTSUP),
         };
