@@ -1,6 +1,6 @@
 // The Worker's entry point around its WebAssembly, deployed by wrangler. `spec.json` is the last source of the spec,
 // after KV and the variable SERIN_SPEC. Unless it is replaced, it contains `null`: no spec.
-import { pendingCalls, takeTrap } from "./host.js";
+import { WriteBuffer, pendingCalls, takeTrap } from "./host.js";
 import spec from "./spec.json";
 import {
   __wbg_reset_state as restartInstance,
@@ -43,14 +43,15 @@ export default {
 export class SerinGates {
   constructor(state, env) {
     this.storage = state.storage;
+    this.buffer = new WriteBuffer(state.storage);
     this.env = env;
   }
 
   async fetch(request) {
     try {
       const text = request.method === "POST"
-        ? await callInstance(judge_batch, this.storage, this.env, new Uint8Array(await request.arrayBuffer()))
-        : await callInstance(judge_status, this.storage, this.env);
+        ? await this.judge(request)
+        : await callInstance(judge_status, this.buffer, this.env);
       return new Response(text);
     } catch (fault) {
       console.error("serin: the judge failed:", fault);
@@ -58,7 +59,13 @@ export class SerinGates {
     }
   }
 
+  async judge(request) {
+    const batch = new Uint8Array(await request.arrayBuffer());
+    const sentAt = Number(request.headers.get("serin-time") ?? Number.NaN);
+    return callInstance(judge_batch, this.buffer, this.env, batch, sentAt);
+  }
+
   alarm() {
-    return callInstance(judge_alarm, this.storage, this.env);
+    return callInstance(judge_alarm, this.buffer, this.env);
   }
 }

@@ -51,6 +51,24 @@ fn a_rule_after_one_for_everybody_is_unreachable() {
 }
 
 #[test]
+fn flags_that_make_large_requests_are_found() {
+    let of_length = |length: usize, path: &str| {
+        let flag = |name: &str, path: &str| {
+            let text = "x".repeat(length);
+            format!(
+                r#""{name}": {{ "variants": {{ "v": "{text}" }}, "defaultVariant": "v",
+                     "deliver": {{ "paths": [ "{path}" ] }} }}"#
+            )
+        };
+        found(&format!(r#""flags": {{ {}, {} }}"#, flag("a", "/a"), flag("b", path)))
+    };
+    // `a="…", b="…"`
+    assert_eq!(of_length(2043, "/a/b"), [""; 0]);
+    assert_eq!(of_length(2044, "/a/b"), ["large-flags-field flags"]);
+    assert_eq!(of_length(2044, "/b"), [""; 0], "no request gets both");
+}
+
+#[test]
 fn steps_that_do_not_grow_are_found() {
     let steps = |steps: &str| {
         of_rules(

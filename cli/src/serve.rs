@@ -61,7 +61,7 @@ pub(crate) struct ServeArgs {
 }
 
 pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
-    let text = input::read(&args.spec)?;
+    let text = input::read_spec(&args.spec)?;
     let spec = spec_file::parse(&args.spec, &text).map_err(|failure| Failure {
         message: format!("{}:\n{}", args.spec.display(), indented(&failure.message)),
         ..failure
@@ -136,7 +136,7 @@ async fn watch(proxy: Arc<Proxy>, args: &ServeArgs, mut text: Vec<u8>) {
     loop {
         tokio::time::sleep(POLL_INTERVAL).await;
         // Read by name each time, because some editors replace the file.
-        let now = match input::read(&args.spec) {
+        let now = match input::reread_spec(&args.spec) {
             Ok(now) => now,
             Err(failure) => {
                 if !std::mem::replace(&mut missing, true) {

@@ -19,7 +19,7 @@ pub(crate) struct SpecFile {
 
 /// Reads and compiles a spec; `-` is standard input. The failure's message names the file.
 pub(crate) fn load(path: &Path) -> Result<SpecFile, Failure> {
-    let text = input::read(path)?;
+    let text = input::read_spec(path)?;
     parse(path, &text).map_err(|failure| has_errors(path, &failure.message))
 }
 

@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use crate::decision::Decision;
-use crate::plan::Plan;
+use crate::plan::{Flag, Plan, Rollout};
 
 /// The request field with the arm's name, for the host's router.
 pub const ARM: &str = "x-serin-arm";
@@ -15,14 +15,47 @@ pub const FLAGS: &str = "serin-flags";
 pub const SHADOW: &str = "x-serin-shadow";
 /// The response field with the decision record, for a tester whose override requests it.
 pub const DECISION: &str = "serin-decision";
+/// The maximum size of [`DECISION`], in bytes. Clients and proxies limit a response's header fields more
+/// than logs limit a line.
+pub const MAX_DECISION_BYTES: usize = 16 << 10;
 
-/// Whether a header field is reserved for Serin: every `x-serin-…` and `serin-…`. A host removes these from
-/// a client's request.
+/// The separator of the members of [`FLAGS`].
+pub(crate) const SEPARATOR: &str = ", ";
+
+/// Whether a header or trailer field is reserved for Serin: every `x-serin-…` and `serin-…`. A host
+/// removes these from a client's request.
+///
+/// Any character other than a letter or digit counts as `-`: servers that pass fields on as
+/// variables (CGI, WSGI, PHP) read `serin_flags` or `serin.flags` as `serin-flags`.
 pub fn is_reserved(name: &[u8]) -> bool {
-    let begins = |prefix: &[u8]| {
-        name.get(..prefix.len()).is_some_and(|start| start.eq_ignore_ascii_case(prefix))
-    };
-    begins(b"x-serin-") || begins(b"serin-")
+    // Nearly all names are told apart by their first letter.
+    match name.first() {
+        Some(b's' | b'S') => begins(name, b"serin-"),
+        Some(b'x' | b'X') => begins(name, b"x-serin-"),
+        _ => false,
+    }
+}
+
+fn begins(name: &[u8], prefix: &[u8]) -> bool {
+    let Some(start) = name.get(..prefix.len()) else { return false };
+    start.iter().zip(prefix).all(|(given, wanted)| match wanted {
+        b'-' => !given.is_ascii_alphanumeric(),
+        letter => given.eq_ignore_ascii_case(letter),
+    })
+}
+
+/// The maximum size of a flag's member of [`FLAGS`], with its separator, in bytes.
+pub(crate) fn max_member_bytes(flag: &Flag) -> usize {
+    let longest = flag.variants().iter().map(|variant| variant.member.len()).max();
+    longest.map_or(0, |longest| longest.saturating_add(SEPARATOR.len()))
+}
+
+/// The maximum size of the values of [`ROLLOUT`], [`ARM`] and [`SHADOW`] together, in bytes.
+pub(crate) fn max_rollout_bytes(rollout: &Rollout) -> usize {
+    let arm = rollout.arms().iter().map(|arm| arm.name().len()).max().unwrap_or(0);
+    let shadow = rollout.shadow().and_then(|shadow| rollout.arm(shadow.arm));
+    let shadow = shadow.map_or(0, |arm| arm.target().len());
+    rollout.name().len().saturating_add(arm).saturating_add(shadow)
 }
 
 impl Decision {
@@ -49,7 +82,7 @@ impl Decision {
                 continue;
             };
             if !field.is_empty() {
-                field.push_str(", ");
+                field.push_str(SEPARATOR);
             }
             field.push_str(&variant.member);
         }
@@ -66,7 +99,10 @@ mod tests {
         for name in ["x-serin-arm", "X-Serin-Anything", "serin-flags", "Serin-Decision"] {
             assert!(is_reserved(name.as_bytes()), "{name}");
         }
-        for name in ["x-serinus", "serin", "x-request-id", ""] {
+        for name in ["serin_flags", "x_serin_arm", "X-SERIN_ARM", "x_Serin-arm", "serin.flags"] {
+            assert!(is_reserved(name.as_bytes()), "{name}");
+        }
+        for name in ["x-serinus", "serin", "x-request-id", "", "xserin-arm", "serina", "x-serin"] {
             assert!(!is_reserved(name.as_bytes()), "{name}");
         }
     }

@@ -55,6 +55,11 @@ impl ObjectWriter<'_> {
         self.out.push(':');
     }
 
+    /// The size of the document so far, in bytes.
+    pub(crate) fn written(&self) -> usize {
+        self.out.len()
+    }
+
     /// Adds a string.
     pub fn string(&mut self, key: &str, value: &str) {
         self.key(key);

@@ -15,6 +15,10 @@ use crate::name_map::NameMap;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
+/// The maximum size of a document, in bytes. Compiling one takes up to 20 times its size in memory,
+/// and hosts have as little as 128 MB.
+pub const MAX_BYTES: usize = 4 << 20;
+
 /// A whole document. Maps are sorted by name, so the order of a document does not matter.
 #[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]

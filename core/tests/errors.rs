@@ -34,6 +34,33 @@ fn document_that_is_not_a_spec_is_refused() {
 }
 
 #[test]
+fn document_beyond_4_mib_is_refused() {
+    let of_size = |size: usize| format!("{{\"formatVersion\":1}}{}", " ".repeat(size - 19));
+    assert!(Plan::from_json(of_size(4 << 20).as_bytes()).is_ok());
+    assert_eq!(
+        errors(&of_size((4 << 20) + 1)),
+        "the document is 4194305 bytes long, at most 4194304 are allowed"
+    );
+}
+
+#[test]
+fn target_that_cannot_be_a_header_field_is_refused() {
+    let with_target = |target: &str| {
+        format!(
+            r#""rollouts": {{ "web": {{ "arms": {{ "stable": {{ "target": "{target}" }} }}, "baseline": "stable" }} }}"#
+        )
+    };
+    assert!(Plan::from_json(with(&with_target(&"x".repeat(1024))).as_bytes()).is_ok());
+    for (target, wrong) in [
+        (String::new(), "is empty, name an upstream"),
+        ("x".repeat(1025), "is 1025 bytes long, at most 1024 are allowed"),
+        ("a\\nb".into(), "has a control character, name an upstream without one"),
+    ] {
+        refused(&with_target(&target), &[&format!("rollouts.web.arms.stable.target: {wrong}")]);
+    }
+}
+
+#[test]
 fn all_mistakes_of_a_flag_are_reported() {
     refused(
         r#""flags": { "New": {

@@ -5,6 +5,9 @@ use serin_core::{Decision, Plan, headers, is_reserved_header};
 use crate::request_head::RequestHead;
 use crate::settings::Target;
 
+/// The field that keeps requests on one version of a service. A client's would choose the version.
+const VERSION_KEY: &str = "cloudflare-workers-version-key";
+
 /// Changes of header fields in the format of `host.js`: a line for each name and each value. An empty value
 /// removes the field.
 #[derive(Default)]
@@ -47,7 +50,7 @@ pub(crate) fn outgoing(
     target: Option<&Target>,
 ) -> OutgoingRequest {
     let mut changes = HeaderChanges::default();
-    for (name, _) in head.fields().filter(|(name, _)| is_reserved_header(name)) {
+    for (name, _) in head.fields().filter(|(name, _)| is_removed(name)) {
         if let Ok(name) = std::str::from_utf8(name) {
             changes.remove(name);
         }
@@ -66,13 +69,18 @@ pub(crate) fn outgoing(
         }
         Some(Target::Service(_)) => {
             if let Some(key) = decided.and_then(|(plan, decision)| version_key(plan, decision)) {
-                changes.set("cloudflare-workers-version-key", &key);
+                changes.set(VERSION_KEY, &key);
             }
             None
         }
         None => None,
     };
     OutgoingRequest { url, changes }
+}
+
+/// Whether a client's header field never reaches a target.
+fn is_removed(name: &[u8]) -> bool {
+    is_reserved_header(name) || name == VERSION_KEY.as_bytes()
 }
 
 /// The version key of a unit: Cloudflare sends equal keys to one version of a Worker that is itself deployed
@@ -103,6 +111,18 @@ mod tests {
         let outgoing = outgoing(&head(), None, None, None);
         assert_eq!(outgoing.url, None);
         assert_eq!(outgoing.changes.as_str(), "serin-flags\n\nx-serin-arm\n");
+    }
+
+    #[test]
+    fn a_client_never_chooses_the_version_of_a_target() {
+        let text = "GET\nhttps://shop.example/\ncloudflare-workers-version-key\nmine";
+        let head = RequestHead::new(text.into());
+        let origin = Target::Origin("https://v1.internal".into());
+        for target in [None, Some(&origin), Some(&Target::Service("A".into()))] {
+            let changes = outgoing(&head, None, None, target).changes.0;
+            assert!(changes.starts_with("cloudflare-workers-version-key\n"), "{changes}");
+            assert!(!changes.contains("mine"), "{changes}");
+        }
     }
 
     #[test]

@@ -1,15 +1,17 @@
 //! The plan in force, with its counters.
 
 use std::cell::{Cell, RefCell};
+use std::collections::BTreeSet;
 use std::rc::Rc;
 
 use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::{Decision, Plan, RolloutDecision};
-use serin_judge::TallyBuffer;
+use serin_judge::{DropReason, TallyBuffer};
 
-use crate::config::SpecSource;
-use crate::counters::Counter;
+use crate::counter::Counter;
+use crate::interval::Interval;
 use crate::shadow::InFlight;
+use crate::spec_source::SpecSource;
 
 /// A plan in force, with everything that its requests need. The requests that began under it share it, so it
 /// outlives the next config.
@@ -31,8 +33,12 @@ pub(crate) struct ActivePlan {
     active_latches: RefCell<Option<Rc<ActiveLatches>>>,
     /// Whether any rollout has gates.
     pub(crate) has_trials: bool,
-    /// The time of the next batch of outcomes, in ms since 1970.
-    pub(crate) flush_due: Cell<u64>,
+    /// The time between two batches of outcomes.
+    pub(crate) flush: Interval,
+    /// Since when outcomes are sent again that the judge could not count yet, in ms since 1970.
+    pub(crate) kept_since: Cell<Option<u64>>,
+    /// The kinds of dropped outcomes that are logged, by rollout.
+    pub(crate) logged_drops: RefCell<BTreeSet<(String, DropReason)>>,
 }
 
 /// The counters of a rollout.
@@ -75,7 +81,9 @@ impl ActivePlan {
             rollouts: rollouts.collect(),
             active_latches: RefCell::default(),
             has_trials: plan.rollouts().iter().any(|rollout| rollout.trial().is_some()),
-            flush_due: Cell::new(0),
+            flush: Interval::default(),
+            kept_since: Cell::new(None),
+            logged_drops: RefCell::default(),
             decision: RefCell::new(Decision::new(&plan)),
             source,
             since: now,

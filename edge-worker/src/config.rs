@@ -7,25 +7,8 @@ use std::rc::Rc;
 use serin_core::Plan;
 
 use crate::active_plan::ActivePlan;
-
-/// A source of specs.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum SpecSource {
-    Kv,
-    Variable,
-    /// The file that was bundled with the Worker at build.
-    Bundled,
-}
-
-impl SpecSource {
-    pub(crate) const fn as_str(self) -> &'static str {
-        match self {
-            SpecSource::Kv => "kv",
-            SpecSource::Variable => "variable",
-            SpecSource::Bundled => "bundled",
-        }
-    }
-}
+use crate::interval::Interval;
+use crate::spec_source::SpecSource;
 
 /// The result of [`Config::offer`].
 #[derive(Debug, PartialEq, Eq)]
@@ -43,12 +26,13 @@ pub(crate) enum OfferResult {
 pub(crate) struct Config {
     active: RefCell<Option<Rc<ActivePlan>>>,
     /// The spec that was offered last, valid or not. An equal one is not parsed again.
-    last_offered: RefCell<String>,
-    /// The problem with the source; empty if its spec is in force.
+    last_offered: RefCell<Option<String>>,
+    /// The problem with the spec of the source; empty if it is in force.
     problem: RefCell<String>,
+    /// Why the source could not be read the last time; empty if it could.
+    read_problem: RefCell<String>,
     is_loaded: Cell<bool>,
-    /// The time of the next refresh, in ms since 1970.
-    refresh_due: Cell<u64>,
+    refresh: Interval,
     /// Whether a spec may have a lower revision than the one in force.
     allow_lower_revision: bool,
 }
@@ -68,43 +52,51 @@ impl Config {
         self.is_loaded.get()
     }
 
-    /// Records that the sources have been read, with or without success. The next refresh is due `refresh_ms`
-    /// from now.
-    pub(crate) fn set_loaded(&self, now: u64, refresh_ms: u64) {
+    /// Records that the sources have been read, with or without success. The interval until the next refresh
+    /// begins.
+    pub(crate) fn set_loaded(&self, now: u64) {
         self.is_loaded.set(true);
-        self.refresh_due.set(now.saturating_add(refresh_ms));
+        self.refresh.begin(now);
     }
 
     /// Whether the caller has to refresh the spec. Returns `true` once per interval and does not wait for the
     /// refresh to end, so a request that the runtime cuts off cannot block later ones.
     pub(crate) fn claim_refresh(&self, now: u64, refresh_ms: u64) -> bool {
-        if now < self.refresh_due.get() {
-            return false;
-        }
-        self.refresh_due.set(now.saturating_add(refresh_ms));
-        true
+        self.refresh.claim(now, refresh_ms)
     }
 
-    /// The problem with the source, as a sentence; empty if there is none.
+    /// The problems with the source and its spec; empty if there are none.
     pub(crate) fn problem(&self) -> String {
+        let (read, spec) = (self.read_problem.borrow(), self.problem.borrow());
+        let both = if read.is_empty() || spec.is_empty() { "" } else { "; " };
+        format!("{read}{both}{spec}")
+    }
+
+    /// The problem with the spec of the source; empty if it is in force.
+    pub(crate) fn spec_problem(&self) -> String {
         self.problem.borrow().clone()
     }
 
-    /// Records why the source could not be read.
-    pub(crate) fn set_problem(&self, problem: &str) {
+    /// Records the problem with the spec of a source, if a spec of the next one is in force.
+    pub(crate) fn set_spec_problem(&self, problem: &str) {
         self.problem.replace(problem.to_owned());
+    }
+
+    /// Records why the source could not be read; empty if it could. Returns whether that is new.
+    pub(crate) fn set_read_problem(&self, problem: &str) -> bool {
+        self.read_problem.replace(problem.to_owned()) != problem
     }
 
     /// Puts a spec in force, unless it has an error. A revision below the one in force is refused unless the
     /// settings allow it.
     pub(crate) fn offer(&self, source: SpecSource, json: &str, now: u64) -> OfferResult {
-        if *self.last_offered.borrow() == json {
+        if self.last_offered.borrow().as_deref() == Some(json) {
             if self.problem.borrow().is_empty() {
                 self.confirm(now);
             }
             return OfferResult::Unchanged;
         }
-        self.last_offered.replace(json.to_owned());
+        self.last_offered.replace(Some(json.to_owned()));
         match Plan::from_json(json.as_bytes()) {
             Ok(plan) => {
                 self.problem.take();
@@ -114,7 +106,7 @@ impl Config {
                     return OfferResult::Unchanged;
                 }
                 let revision = plan.revision();
-                let higher = self.higher_revision(revision);
+                let higher = self.higher_revision(source, revision);
                 if let Some(higher) = higher.filter(|_| !self.allow_lower_revision) {
                     let problem = format!(
                         "spec from {} refused: its revision {revision} is below {higher}, which is in force",
@@ -133,11 +125,13 @@ impl Config {
         }
     }
 
-    /// The revision in force, if it is higher than `revision`. An eventually consistent store may return an
-    /// old spec after a newer one.
-    fn higher_revision(&self, revision: u64) -> Option<u64> {
+    /// The revision in force, if it is higher than `revision` and from the same source. An eventually
+    /// consistent store may return an old spec after a newer one. A source that comes first replaces the
+    /// spec of a later one, which is in force only while the first could not be read.
+    fn higher_revision(&self, source: SpecSource, revision: u64) -> Option<u64> {
         let active = self.active.borrow();
-        active.as_ref().map(|active| active.plan.revision()).filter(|active| *active > revision)
+        let active = active.as_ref().filter(|active| active.source == source);
+        active.map(|active| active.plan.revision()).filter(|active| *active > revision)
     }
 
     /// Records that the source has the spec in force.
@@ -211,9 +205,41 @@ mod tests {
     }
 
     #[test]
+    fn a_blank_spec_is_refused_like_any_other_mistake() {
+        for blank in ["", " ", "\n\t"] {
+            let config = Config::default();
+            assert_eq!(config.offer(SpecSource::Kv, blank, 10), OfferResult::Refused);
+            assert!(config.problem().starts_with("spec from kv refused: "), "{}", config.problem());
+            assert_eq!(config.offer(SpecSource::Variable, &spec(1), 10), OfferResult::Activated);
+            assert_eq!(config.offer(SpecSource::Kv, blank, 20), OfferResult::Refused);
+            assert_eq!(config.active().unwrap().plan.revision(), 1);
+        }
+    }
+
+    #[test]
+    fn a_failed_read_is_no_problem_after_the_next_good_one() {
+        let config = Config::default();
+        config.offer(SpecSource::Kv, &spec(1), 10);
+        assert!(config.set_read_problem("KV is down") && !config.set_read_problem("KV is down"));
+        assert_eq!(config.problem(), "KV is down");
+        config.set_read_problem("");
+        assert_eq!(config.offer(SpecSource::Kv, &spec(1), 30), OfferResult::Unchanged);
+        assert_eq!(config.problem(), "");
+        assert_eq!(config.active().unwrap().last_confirmed.get(), 30);
+    }
+
+    #[test]
+    fn a_spec_in_kv_replaces_one_of_a_later_source_with_a_higher_revision() {
+        let config = Config::default();
+        config.offer(SpecSource::Variable, &spec(9), 10);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(3), 20), OfferResult::Activated);
+        assert_eq!(config.offer(SpecSource::Kv, &spec(2), 30), OfferResult::Refused);
+    }
+
+    #[test]
     fn refresh_is_claimed_once_per_interval() {
         let config = Config::default();
-        config.set_loaded(1_000, 500);
+        config.set_loaded(1_000);
         assert!(!config.claim_refresh(1_499, 500));
         assert!(config.claim_refresh(1_500, 500));
         assert!(!config.claim_refresh(1_500, 500));

@@ -1,22 +1,8 @@
 //! The counters of an isolate since it started.
 
-use std::cell::Cell;
-
+use crate::counter::Counter;
+use crate::dropped_counters::DroppedCounters;
 use crate::override_counters::OverrideCounters;
-
-/// A counter.
-#[derive(Debug, Default)]
-pub(crate) struct Counter(Cell<u64>);
-
-impl Counter {
-    pub(crate) fn increment(&self) {
-        self.0.set(self.0.get().saturating_add(1));
-    }
-
-    pub(crate) fn get(&self) -> u64 {
-        self.0.get()
-    }
-}
 
 /// Counters that outlive a plan.
 #[derive(Debug, Default)]
@@ -27,6 +13,12 @@ pub(crate) struct Counters {
     pub(crate) without_plan: Counter,
     /// Requests whose target could not be reached, including those that fell back.
     pub(crate) unreachable: Counter,
+    /// Uploads to an arm of a trial that their client broke off.
+    pub(crate) uploads_broken: Counter,
+    /// Requests to an arm of a trial that have waited too long for a response header.
+    pub(crate) timeouts: Counter,
+    /// Responses of an arm of a trial whose body broke.
+    pub(crate) bodies_broken: Counter,
     /// Requests whose arm has no target in the settings.
     pub(crate) unmapped: Counter,
     /// Requests that went to the baseline in place of their arm.
@@ -47,6 +39,10 @@ pub(crate) struct Counters {
     pub(crate) flushed: Counter,
     /// Batches that it has not accepted. Their outcomes are lost.
     pub(crate) flushes_failed: Counter,
+    /// Outcomes that were not counted.
+    pub(crate) dropped: DroppedCounters,
+    /// Batches with outcomes that the judge could not count yet. They are sent again.
+    pub(crate) kept: Counter,
     /// Specs refused.
     pub(crate) refused: Counter,
     /// Specs put in force.

@@ -7,7 +7,7 @@ use std::rc::Rc;
 
 use serin_core::gate::Audit;
 use serin_core::json;
-use serin_judge::{Judge, OutcomeBatch, Store};
+use serin_judge::{Judge, OutcomeBatch, Store, TakenBatch};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsValue, handler};
 use worker::Env;
@@ -33,68 +33,93 @@ fn begin(env: &Env) -> (Rc<Isolate>, u64) {
     (isolate(env, now), now)
 }
 
-/// Handles an isolate's batch. Returns the latch document, as JSON.
+/// Handles an isolate's batch, which it has sent at `sent_at` by its own clock (ms since 1970; `NaN` if unknown).
+/// Returns the latch document with what was not counted, as JSON.
 ///
 /// # Errors
 ///
-/// If the body is not a batch, if there is no plan, or if the storage fails.
+/// If the body is not a batch, or if the storage cannot be read.
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
-pub async fn judge_batch(storage: JsValue, env: Env, bytes: Vec<u8>) -> Result<String, JsValue> {
+pub async fn judge_batch(
+    storage: JsValue,
+    env: Env,
+    bytes: Vec<u8>,
+    sent_at: f64,
+) -> Result<String, JsValue> {
     let (isolate, now) = begin(&env);
     let Some(batch) = OutcomeBatch::from_bytes(&bytes) else {
         return Err("the body is not a batch of outcomes".into());
     };
-    let Some(active) = isolate.plan_for_judge(&env, Some(&batch.digest), now).await else {
-        return Err("there is no plan".into());
-    };
+    let active = isolate.plan_for_judge(&env, Some(&batch.digest), now).await;
     // Nothing is awaited from here until everything is stored, so no other event runs in between.
     let judge = Judge::new(Storage::new(storage));
-    let audits = judge.take_batch(&active.plan, &batch, &isolate.latches.latches(), now);
+    let own = host::now_ms();
+    let now = isolate.judge_clock.try_borrow_mut().map_or(own, |mut clock| {
+        // An isolate of an older version sends no time.
+        let sent_at = host::timestamp(sent_at).unwrap_or_else(|| clock.time(own));
+        clock.follow(own, sent_at)
+    });
     if !batch.tallies.is_empty() {
-        wake_at(judge.store(), now, now.saturating_add(Judge::<Storage>::RECHECK_MS));
+        wake_at(judge.store(), own, own.saturating_add(Judge::<Storage>::RECHECK_MS));
     }
-    finish(judge, isolate, env, audits.unwrap_or_default(), now)
+    // A storage with one owner has no conflicts.
+    let Some(active) = active else {
+        let dropped = judge.drop_batch(&batch).unwrap_or_default();
+        let answer = judge.answer(None, &dropped);
+        judge.store().flush();
+        return judge.store().failure().map_or(Ok(answer), Err);
+    };
+    let taken = judge.take_batch(&active.plan, &batch, &isolate.latches.latches(), now);
+    let TakenBatch { audits, dropped, .. } = taken.unwrap_or_default();
+    let answer = judge.answer(Some(&active.plan), &dropped);
+    finish(judge, isolate, env, audits, own)?;
+    Ok(answer)
 }
 
 /// Handles the alarm: evaluates trials although no batch has arrived.
 ///
 /// # Errors
 ///
-/// If there is no plan, or if the storage fails.
+/// If the storage cannot be read.
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn judge_alarm(storage: JsValue, env: Env) -> Result<(), JsValue> {
-    let (isolate, now) = begin(&env);
-    let Some(active) = isolate.plan_for_judge(&env, None, now).await else {
-        return Err("there is no plan".into());
-    };
+    let (isolate, own) = begin(&env);
+    let active = isolate.plan_for_judge(&env, None, own).await;
     let judge = Judge::new(Storage::new(storage));
     judge.store().put(ALARM, b"0");
+    let Some(active) = active else {
+        wake_at(judge.store(), own, own.saturating_add(Judge::<Storage>::RECHECK_MS));
+        judge.store().flush();
+        return judge.store().failure().map_or(Ok(()), Err);
+    };
+    let now = isolate.judge_clock.try_borrow().map_or(own, |clock| clock.time(own));
     let audits = judge.wake(&active.plan, &isolate.latches.latches(), now);
     if judge.needs_recheck(&active.plan, now) {
-        wake_at(judge.store(), now, now.saturating_add(Judge::<Storage>::RECHECK_MS));
+        wake_at(judge.store(), own, own.saturating_add(Judge::<Storage>::RECHECK_MS));
     }
-    finish(judge, isolate, env, audits.unwrap_or_default(), now).map(drop)
+    finish(judge, isolate, env, audits.unwrap_or_default(), own)
 }
 
 /// The judge's state, as JSON.
 ///
 /// # Errors
 ///
-/// If there is no plan, or if the storage fails.
+/// If the storage cannot be read.
 #[wasm_bindgen(wasm_bindgen_futures = worker::wasm_bindgen_futures, js_sys = worker::js_sys)]
 #[allow(unreachable_pub)]
 pub async fn judge_status(storage: JsValue, env: Env) -> Result<String, JsValue> {
     let (isolate, now) = begin(&env);
-    let Some(active) = isolate.plan_for_judge(&env, None, now).await else {
-        return Err("there is no plan".into());
-    };
+    let active = isolate.plan_for_judge(&env, None, now).await;
     let judge = Judge::new(Storage::new(storage));
-    // A storage with one owner has no conflicts.
-    let _ = judge.remove_expired(&active.plan, now);
-    wake_for_expiry(&judge, now);
-    let status = judge.status(&active.plan);
+    if let Some(active) = &active {
+        // A storage with one owner has no conflicts.
+        let _ = judge.remove_expired(&active.plan, now);
+        wake_for_expiry(&judge, now);
+    }
+    let status = judge.status(active.as_ref().map(|active| &active.plan));
+    judge.store().flush();
     judge.store().failure().map_or(Ok(status), Err)
 }
 
@@ -115,19 +140,22 @@ fn wake_for_expiry(judge: &Judge<Storage>, now: u64) {
     }
 }
 
-/// Ends an event: it fails unless everything is stored. KV and the webhook follow after the response, so that
-/// the isolate that sent a batch does not wait for them.
+/// Ends an event: it stores everything. What the storage refuses is answered all the same, and stored later. KV and
+/// the webhook follow after the response, so that the isolate that sent a batch does not wait for them.
 fn finish(
     judge: Judge<Storage>,
     isolate: Rc<Isolate>,
     env: Env,
     audits: Vec<Audit>,
     now: u64,
-) -> Result<String, JsValue> {
+) -> Result<(), JsValue> {
     wake_for_expiry(&judge, now);
     let document = judge.document().to_json();
     if let Some(thrown) = judge.store().failure() {
         return Err(thrown);
+    }
+    if !judge.store().flush() {
+        wake_at(judge.store(), now, now.saturating_add(RETRY_MS));
     }
     isolate.merge_latches(&document);
     for audit in &audits {
@@ -152,7 +180,7 @@ fn finish(
             post(url, &body).await;
         }
     });
-    Ok(document)
+    Ok(())
 }
 
 /// Sends an audit record to the webhook until it is confirmed.
@@ -175,6 +203,7 @@ async fn publish(judge: &Judge<Storage>, isolate: &Isolate, namespace: &JsValue)
             Ok(()) => {
                 // A storage with one owner has no conflicts.
                 let _ = judge.set_published(&document);
+                judge.store().flush();
             }
             Err(thrown) => {
                 let why = host::thrown_message(&thrown);

@@ -111,12 +111,14 @@ async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
         endpoints::push_field(&mut fields, "set-cookie", &cookie);
     }
     if isolate.settings.expose_decision || facts.wants_decision() {
-        endpoints::push_field(&mut fields, headers::DECISION, &decision.record(&active.plan));
+        let record = decision.response_record(&active.plan, decision.record(&active.plan));
+        endpoints::push_field(&mut fields, headers::DECISION, &record);
     }
     let has_cache = isolate.settings.caches_responses;
     let key = has_cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
     let exposure = decision.exposure(plan, &facts).filter(|exposure| active.admits(exposure));
-    let decided = PlanDecision { active: &active, decision: &decision, exposure };
+    let is_cached = key.is_some();
+    let decided = PlanDecision { active: &active, decision: &decision, exposure, is_cached };
     let response = match key {
         Some(key) => proxy::respond_cached(&exchange, request, decided, key).await,
         None => proxy::respond(&exchange, request, decided).await,

@@ -23,7 +23,8 @@ export function clientField(request, name) {
 export function bundledSpec() {
   const spec = globalThis.serinSpec;
   if (spec === undefined || spec === null) return undefined;
-  return typeof spec === "string" ? spec : JSON.stringify(spec);
+  if (typeof spec === "string") return spec.trim() === "" ? undefined : spec;
+  return JSON.stringify(spec);
 }
 
 /** A variable or secret as a string. One that is written as JSON in wrangler.jsonc arrives as an object. */
@@ -48,9 +49,18 @@ export function writeKv(namespace, key, text) {
   return namespace.put(key, text);
 }
 
-/** Sends a batch to the one object that judges for all isolates. Without a batch it returns its status. */
-export async function askJudge(namespace, batch) {
-  const options = batch === undefined ? {} : { method: "POST", body: batch.slice() };
+/** The value of a promise; undefined if there is none after a time. */
+export function within(promise, milliseconds) {
+  let timer;
+  const late = new Promise((resolve) => { timer = setTimeout(resolve, milliseconds); });
+  return Promise.race([promise, late]).finally(() => clearTimeout(timer));
+}
+
+/** Sends a batch to the one object that judges for all isolates, with the isolate's time. Without a batch it returns
+ * its status. */
+export async function askJudge(namespace, batch, now) {
+  const headers = { "serin-time": String(now) };
+  const options = batch === undefined ? {} : { method: "POST", body: batch.slice(), headers };
   const init = { ...options, signal: AbortSignal.timeout(5_000) };
   const response = await namespace.get(namespace.idFromName("serin")).fetch("https://gates/", init);
   const text = await response.text();
@@ -70,21 +80,41 @@ export function sleep(milliseconds) {
   return new Promise((wake) => { setTimeout(wake, milliseconds); });
 }
 
-/** The value of a key in a Durable Object's storage. */
-export function storageGet(storage, key) {
-  return storage.kv.get(key);
+/** A Durable Object's storage with the writes that it does not have yet. */
+export class WriteBuffer {
+  constructor(storage) {
+    this.storage = storage;
+    this.writes = new Map();
+  }
 }
 
-export function storagePut(storage, key, value) {
-  storage.kv.put(key, value.slice());
+/** The value of a key. */
+export function storageGet(buffer, key) {
+  return buffer.writes.has(key) ? buffer.writes.get(key) : buffer.storage.kv.get(key);
 }
 
-export function storageDelete(storage, key) {
-  storage.kv.delete(key);
+export function storagePut(buffer, key, value) {
+  buffer.writes.set(key, value.slice());
 }
 
-export function setAlarm(storage, time) {
-  storage.setAlarm(time);
+export function storageDelete(buffer, key) {
+  buffer.writes.set(key, undefined);
+}
+
+/** Stores all writes, or none. */
+export function storageFlush({ storage, writes }) {
+  if (writes.size === 0) return;
+  storage.transactionSync(() => {
+    for (const [key, value] of writes) {
+      if (value === undefined) storage.kv.delete(key);
+      else storage.kv.put(key, value);
+    }
+  });
+  writes.clear();
+}
+
+export function setAlarm(buffer, time) {
+  buffer.storage.setAlarm(time);
 }
 
 /** Sends a request to a service or to another URL, with header fields changed: a line for each name and each
@@ -94,6 +124,104 @@ export function forward(service, request, url, changes) {
   const copy = new Request(url ?? request.url, request);
   change(copy.headers, changes);
   return send(service, copy);
+}
+
+/** Whether the platform says when a client leaves: by `request.signal`, with the flag of this name. */
+const saysWhenClientLeaves = globalThis.Cloudflare?.compatibilityFlags?.enable_request_signal === true;
+
+/**
+ * Sends a request as `forward` does, and observes it. The body goes through a pipe, so that a client that breaks off
+ * its upload can be told from a target that does not answer, and the time of the upload from the target's.
+ */
+export function attempt(service, request, url, changes, milliseconds, keepsEncoding) {
+  sentRequests.add(request);
+  const attempt = { startedAt: Date.now(), headerAt: undefined, isUploadBroken: false, hasUpload: request.body !== null };
+  const { body, signal, uploaded } = attempt.hasUpload ? upload(request, attempt) : {};
+  const { method, headers, redirect, cf } = request;
+  const init = attempt.hasUpload ? { method, headers, redirect, cf, body, signal } : request;
+  const copy = new Request(url ?? request.url, init);
+  change(copy.headers, changes);
+  // A response in parts is compressed as its target has done it, so that it can be passed on unchanged.
+  const options = keepsEncoding ? { encodeResponseBody: "manual" } : undefined;
+  attempt.response = service === undefined ? fetch(copy, options) : service.fetch(copy, options);
+  attempt.header = headerWithin(attempt, uploaded, milliseconds);
+  return attempt;
+}
+
+/** The body of a request through a pipe. `uploaded` is resolved at its end. */
+function upload(request, attempt) {
+  const length = request.headers.get("content-length");
+  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  const controller = new AbortController();
+  // A pipe that is aborted would look like the end of the body to the target, so the request is aborted instead.
+  const uploaded = request.body.pipeTo(writable, { preventAbort: true }).then(() => {
+    attempt.uploadedAt = Date.now();
+    return true;
+  }, (reason) => {
+    // A target that has answered or failed breaks the pipe, too.
+    if (attempt.headerAt === undefined) {
+      attempt.isUploadBroken = true;
+      controller.abort(reason);
+    }
+    return false;
+  });
+  return { body: readable, signal: controller.signal, uploaded };
+}
+
+/** The response; undefined if its header does not come within a time after the upload. */
+function headerWithin(attempt, uploaded, milliseconds) {
+  return new Promise((resolve, reject) => {
+    let timer;
+    const start = () => { timer = setTimeout(resolve, milliseconds); };
+    const end = (settle) => (value) => {
+      attempt.headerAt = Date.now();
+      clearTimeout(timer);
+      settle(value);
+    };
+    if (uploaded === undefined) start();
+    else uploaded.then((isWhole) => { if (isWhole && attempt.headerAt === undefined) start(); });
+    attempt.response.then(end(resolve), end(reject));
+  });
+}
+
+export function attemptHeader(attempt) {
+  return attempt.header;
+}
+
+export function attemptResponse(attempt) {
+  return attempt.response;
+}
+
+/** The time from the end of the upload to the response's header; undefined if the header came first. */
+export function attemptMs({ hasUpload, startedAt, uploadedAt, headerAt }) {
+  const sentAt = hasUpload ? uploadedAt : startedAt;
+  return sentAt === undefined || headerAt === undefined ? undefined : Math.max(0, headerAt - sentAt);
+}
+
+export function isUploadBroken(attempt) {
+  return attempt.isUploadBroken;
+}
+
+/**
+ * Passes a response on with its body through a pipe, so that a target that breaks it off is seen. A client that leaves
+ * breaks the pipe with the same error, so this needs the platform to say when it leaves; otherwise undefined.
+ */
+export function watchBody(response, request, milliseconds) {
+  const { body, status, statusText, headers, cf } = response;
+  if (!saysWhenClientLeaves || body === null || status === 101) return undefined;
+  const length = headers.get("content-length");
+  const { readable, writable } = length === null ? new IdentityTransformStream() : new FixedLengthStream(Number(length));
+  const isBroken = body.pipeTo(writable).then(() => false, () => !request.signal.aborted);
+  const init = { status, statusText, headers, cf, encodeBody: "manual" };
+  return { response: new Response(readable, init), end: within(isBroken, milliseconds) };
+}
+
+export function watchedResponse(watch) {
+  return watch.response;
+}
+
+export function watchedEnd(watch) {
+  return watch.end;
 }
 
 /** Requests that have been sent to a target: it may have handled them. */

@@ -1,14 +1,15 @@
 //! The only file that calls the host: the functions of `host.js` and `jwt.js`, with types.
 
 use std::cell::RefCell;
+use std::pin::Pin;
 
 use serin_judge::{Conflict, Store};
 use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsCast, JsValue};
-use worker::Env;
 use worker::js_sys::Promise;
-use worker::wasm_bindgen_futures::JsFuture;
+use worker::wasm_bindgen_futures::{JsFuture, future_to_promise};
 pub(crate) use worker::web_sys::{Request, Response};
+use worker::{Context, Env};
 
 use crate::facts::Platform;
 
@@ -42,17 +43,21 @@ extern "C" {
     #[wasm_bindgen(catch, js_name = writeKv)]
     fn write_kv_promise(namespace: &JsValue, key: &str, text: &str) -> Result<Promise, Thrown>;
     #[wasm_bindgen(js_name = askJudge)]
-    fn ask_judge_promise(namespace: &JsValue, batch: Option<&[u8]>) -> Promise;
+    fn ask_judge_promise(namespace: &JsValue, batch: Option<&[u8]>, now: f64) -> Promise;
+    #[wasm_bindgen(js_name = within)]
+    fn within_promise(promise: &Promise, milliseconds: u32) -> Promise;
     #[wasm_bindgen(js_name = post)]
     fn post_promise(url: &str, text: &str, milliseconds: u32) -> Promise;
     #[wasm_bindgen(js_name = sleep)]
     fn sleep_promise(milliseconds: u32) -> Promise;
     #[wasm_bindgen(catch, js_name = storageGet)]
     fn storage_get(storage: &JsValue, key: &str) -> Result<Option<Vec<u8>>, Thrown>;
-    #[wasm_bindgen(catch, js_name = storagePut)]
-    fn storage_put(storage: &JsValue, key: &str, value: &[u8]) -> Result<(), Thrown>;
-    #[wasm_bindgen(catch, js_name = storageDelete)]
-    fn storage_delete(storage: &JsValue, key: &str) -> Result<(), Thrown>;
+    #[wasm_bindgen(js_name = storagePut)]
+    fn storage_put(storage: &JsValue, key: &str, value: &[u8]);
+    #[wasm_bindgen(js_name = storageDelete)]
+    fn storage_delete(storage: &JsValue, key: &str);
+    #[wasm_bindgen(catch, js_name = storageFlush)]
+    fn storage_flush(storage: &JsValue) -> Result<(), Thrown>;
     #[wasm_bindgen(catch, js_name = setAlarm)]
     fn set_alarm(storage: &JsValue, time: f64) -> Result<(), Thrown>;
     #[wasm_bindgen(catch, js_name = forward)]
@@ -62,6 +67,29 @@ extern "C" {
         url: Option<&str>,
         changes: &str,
     ) -> Result<Promise, Thrown>;
+    #[wasm_bindgen(catch, js_name = attempt)]
+    fn start_attempt(
+        service: &JsValue,
+        request: &Request,
+        url: Option<&str>,
+        changes: &str,
+        milliseconds: u32,
+        keeps_encoding: bool,
+    ) -> Result<JsValue, Thrown>;
+    #[wasm_bindgen(js_name = attemptHeader)]
+    fn attempt_header(attempt: &JsValue) -> Promise;
+    #[wasm_bindgen(js_name = attemptResponse)]
+    fn attempt_response(attempt: &JsValue) -> Promise;
+    #[wasm_bindgen(js_name = attemptMs)]
+    fn attempt_ms(attempt: &JsValue) -> Option<f64>;
+    #[wasm_bindgen(js_name = isUploadBroken)]
+    fn is_upload_broken(attempt: &JsValue) -> bool;
+    #[wasm_bindgen(js_name = watchBody)]
+    fn watch_body(response: &Response, request: &Request, milliseconds: u32) -> JsValue;
+    #[wasm_bindgen(js_name = watchedResponse)]
+    fn watched_response(watch: &JsValue) -> Response;
+    #[wasm_bindgen(js_name = watchedEnd)]
+    fn watched_end(watch: &JsValue) -> Promise;
     #[wasm_bindgen(catch, js_name = mirror)]
     fn mirror_promise(
         service: &JsValue,
@@ -108,9 +136,37 @@ pub(crate) fn thrown_message(thrown: &Thrown) -> String {
 
 /// The platform's time, in ms since 1970. It does not advance while a request computes.
 pub(crate) fn now_ms() -> u64 {
-    let now = now();
+    timestamp(now()).unwrap_or_default()
+}
+
+/// A number of JavaScript as ms; `None` if it is negative or not finite.
+pub(crate) fn timestamp(number: f64) -> Option<u64> {
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    if now.is_finite() && now >= 0.0 { now as u64 } else { 0 }
+    (number.is_finite() && number >= 0.0).then_some(number as u64)
+}
+
+/// A computation that runs whether or not anybody waits for it.
+pub(crate) struct Task(Promise);
+
+/// The rest of a [`Task`].
+pub(crate) type TaskEnd = Pin<Box<dyn Future<Output = ()>>>;
+
+impl Task {
+    pub(crate) fn start(future: impl Future<Output = bool> + 'static) -> Task {
+        Task(future_to_promise(async move { Ok(JsValue::from_bool(future.await)) }))
+    }
+
+    /// The result; `None` if there is none after some ms.
+    pub(crate) async fn result_within(&self, milliseconds: u32) -> Option<bool> {
+        JsFuture::from(within_promise(&self.0, milliseconds)).await.ok()?.as_bool()
+    }
+
+    /// Waits for the end.
+    pub(crate) fn finish(self) -> TaskEnd {
+        Box::pin(async move {
+            let _ = JsFuture::from(self.0).await;
+        })
+    }
 }
 
 /// A read of a KV key. It starts when it is created, not when it is awaited.
@@ -133,9 +189,15 @@ pub(crate) async fn write_kv(namespace: &JsValue, key: &str, text: &str) -> Resu
 }
 
 /// Asks the Durable Object that judges: with a batch for its latch document, without one for its status. Both
-/// are JSON.
-pub(crate) async fn ask_judge(namespace: &JsValue, batch: Option<&[u8]>) -> Result<String, Thrown> {
-    Ok(JsFuture::from(ask_judge_promise(namespace, batch)).await?.as_string().unwrap_or_default())
+/// are JSON. `now` is the isolate's time, in ms since 1970.
+pub(crate) async fn ask_judge(
+    namespace: &JsValue,
+    batch: Option<&[u8]>,
+    now: u64,
+) -> Result<String, Thrown> {
+    #[allow(clippy::cast_precision_loss)]
+    let answer = ask_judge_promise(namespace, batch, now as f64);
+    Ok(JsFuture::from(answer).await?.as_string().unwrap_or_default())
 }
 
 /// Sends JSON to a URL by `POST`. A status other than 2xx is an error.
@@ -148,8 +210,8 @@ pub(crate) async fn sleep(milliseconds: u32) {
     let _ = JsFuture::from(sleep_promise(milliseconds)).await;
 }
 
-/// A Durable Object's storage. After the first failure nothing more is written, because later values may depend
-/// on one that could not be read.
+/// A Durable Object's storage. Writes are gathered until [`Storage::flush`]; those that the storage refuses are
+/// kept for the next event. After a failed read nothing more is written, because later values may depend on it.
 pub(crate) struct Storage {
     storage: JsValue,
     failure: RefCell<Option<Thrown>>,
@@ -169,8 +231,18 @@ impl Storage {
     /// Sets a key.
     pub(crate) fn put(&self, key: &str, value: &[u8]) {
         if self.failure.borrow().is_none() {
-            self.record_failure(storage_put(&self.storage, key, value));
+            storage_put(&self.storage, key, value);
         }
+    }
+
+    /// Stores what was written, all of it or nothing. Returns whether it is stored.
+    pub(crate) fn flush(&self) -> bool {
+        let stored = storage_flush(&self.storage);
+        if let Err(thrown) = &stored {
+            let why = thrown_message(thrown);
+            log("error", &format!("serin: the object's state could not be stored yet: {why}"));
+        }
+        stored.is_ok()
     }
 
     /// The first failure.
@@ -202,7 +274,7 @@ impl Store for Storage {
 
     fn remove(&self, key: &str) {
         if self.failure.borrow().is_none() {
-            self.record_failure(storage_delete(&self.storage, key));
+            storage_delete(&self.storage, key);
         }
     }
 }
@@ -216,6 +288,72 @@ pub(crate) async fn forward(
 ) -> Result<Response, Thrown> {
     let sent = forward_promise(service, request, url, changes)?;
     JsFuture::from(sent).await.map(JsCast::unchecked_into)
+}
+
+/// A request to an arm of a trial. It is sent when it is created.
+pub(crate) struct Attempt(JsValue);
+
+impl Attempt {
+    /// Sends a request as [`forward`] does. Its outcome is awaited although the client may leave. With
+    /// `keeps_encoding` the response's body is not decompressed.
+    pub(crate) fn start(
+        service: &JsValue,
+        request: &Request,
+        (url, changes): (Option<&str>, &str),
+        milliseconds: u32,
+        keeps_encoding: bool,
+        context: &Context,
+    ) -> Result<Attempt, Thrown> {
+        let started = start_attempt(service, request, url, changes, milliseconds, keeps_encoding)?;
+        let response = attempt_response(&started);
+        context.wait_until(async move {
+            let _ = JsFuture::from(response).await;
+        });
+        Ok(Attempt(started))
+    }
+
+    /// The response; `None` if there is no header within the time limit after the upload. The request goes on.
+    pub(crate) async fn header(&self) -> Result<Option<Response>, Thrown> {
+        let header = JsFuture::from(attempt_header(&self.0)).await?;
+        Ok((!header.is_undefined()).then(|| header.unchecked_into()))
+    }
+
+    /// The response, without a time limit.
+    pub(crate) async fn response(&self) -> Result<Response, Thrown> {
+        JsFuture::from(attempt_response(&self.0)).await.map(JsCast::unchecked_into)
+    }
+
+    /// The time from the end of the upload to the response's header, in ms; `None` if the header came first.
+    pub(crate) fn ms(&self) -> Option<u64> {
+        attempt_ms(&self.0).and_then(timestamp)
+    }
+
+    /// Whether the client has broken off its upload.
+    pub(crate) fn is_upload_broken(&self) -> bool {
+        is_upload_broken(&self.0)
+    }
+}
+
+/// A response whose body is watched on its way to the client.
+pub(crate) struct WatchedBody(JsValue);
+
+impl WatchedBody {
+    /// `None` if there is no body, or if the platform does not say when a client leaves.
+    pub(crate) fn new(response: &Response, request: &Request, ms: u32) -> Option<WatchedBody> {
+        let watch = watch_body(response, request, ms);
+        (!watch.is_undefined()).then_some(WatchedBody(watch))
+    }
+
+    /// The response for the client.
+    pub(crate) fn response(&self) -> Response {
+        watched_response(&self.0)
+    }
+
+    /// Whether the target has broken the body off. The future ends after the time limit at the latest.
+    pub(crate) async fn is_broken(self) -> bool {
+        let end = JsFuture::from(watched_end(&self.0)).await;
+        end.ok().and_then(|end| end.as_bool()).unwrap_or(false)
+    }
 }
 
 /// A copy of a request in flight. It is sent when it is created, not when it is awaited.

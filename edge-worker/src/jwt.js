@@ -66,8 +66,8 @@ async function candidates(source, now, fits) {
 /** The key set of a source, which is JSON or a URL; not older than `age`, in ms, unless a download fails. */
 async function keySet(source, now, age) {
   const cached = keySets.get(source);
-  if (cached?.keys !== undefined && (source.startsWith("{") || now - cached.read < age)) return cached;
-  if (cached !== undefined && now - cached.requested < MIN_INTERVAL_MS) {
+  if (cached?.keys !== undefined && (source.startsWith("{") || Math.abs(now - cached.read) < age)) return cached;
+  if (cached !== undefined && Math.abs(now - cached.requested) < MIN_INTERVAL_MS) {
     if (cached.keys === undefined) throw new Error(cached.problem);
     return cached;
   }

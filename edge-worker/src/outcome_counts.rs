@@ -2,12 +2,15 @@
 
 use serin_core::gate::{Exposure, Outcome, StageId, Tallies, Tally};
 use serin_core::plan::{RolloutId, Trial};
-use serin_judge::{OutcomeBatch, TallyBuffer};
+use serin_judge::{DropReason, Dropped, OutcomeBatch, TallyBuffer};
 
 use crate::active_plan::ActivePlan;
 
 /// The time in which outcomes are gathered for a batch, in ms.
 pub(crate) const FLUSH_MS: u64 = 1_000;
+/// How long outcomes are sent again that the judge could not count yet, in ms: KV may take a minute to have the
+/// same spec everywhere.
+const KEEP_MS: u64 = 120_000;
 
 impl ActivePlan {
     /// Whether the outcome of an exposure counts. One that does not is counted as dropped.
@@ -19,19 +22,38 @@ impl ActivePlan {
         exposure.counts
     }
 
-    /// Counts the outcome of a request.
-    pub(crate) fn record(&self, exposure: &Exposure, outcome: &Outcome) {
-        self.with_buffer(exposure.rollout, |buffer, trial| buffer.record(trial, exposure, outcome));
+    /// Counts the outcome of a request. Returns what is dropped for it.
+    #[must_use]
+    pub(crate) fn record(&self, exposure: &Exposure, outcome: &Outcome) -> Option<Dropped> {
+        self.with_buffer(exposure.rollout, |buffer, trial| buffer.record(trial, exposure, outcome))
     }
 
-    /// Counts a comparison with the shadow. Returns whether a gate judges the shadow.
-    pub(crate) fn record_shadow(&self, rollout: RolloutId, differs: bool, now: u64) -> bool {
-        let Some(stage) = self.shadow_stage(rollout, now) else { return false };
-        self.with_buffer(rollout, |buffer, trial| {
+    /// Counts a comparison with the shadow, with what is dropped for it. `None` if no gate judges the shadow.
+    pub(crate) fn record_shadow(
+        &self,
+        rollout: RolloutId,
+        differs: bool,
+        now: u64,
+    ) -> Option<Option<Dropped>> {
+        let stage = self.shadow_stage(rollout, now)?;
+        Some(self.with_buffer(rollout, |buffer, trial| {
             let shadow = Tally { exposures: 1, events: differs.into() };
             buffer.add(Tallies { shadow, ..Tallies::new(stage, trial) })
-        });
-        true
+        }))
+    }
+
+    /// Puts tallies back that the judge could not count yet. Returns what is dropped for them.
+    pub(crate) fn keep(&self, rollout: &str, tallies: Tallies) -> Option<Dropped> {
+        let index = self.plan.rollouts().iter().position(|known| known.name() == rollout)?;
+        self.with_buffer(RolloutId::from_index(index), |buffer, _| buffer.add(tallies))
+    }
+
+    /// Whether outcomes that the judge could not count yet may be sent again: until [`KEEP_MS`] after the first
+    /// of them.
+    pub(crate) fn may_keep(&self, now: u64) -> bool {
+        let since = self.kept_since.get().unwrap_or(now);
+        self.kept_since.set(Some(since));
+        now.abs_diff(since) < KEEP_MS
     }
 
     /// The stage that a comparison belongs to; `None` if no gate judges the shadow.
@@ -46,11 +68,7 @@ impl ActivePlan {
     /// Whether the caller has to send the next batch, [`FLUSH_MS`] from now. If the runtime cuts off its request,
     /// a later one sends the batch.
     pub(crate) fn claim_flush(&self, now: u64) -> bool {
-        if now < self.flush_due.get() {
-            return false;
-        }
-        self.flush_due.set(now.saturating_add(FLUSH_MS));
-        true
+        self.flush.claim(now, FLUSH_MS)
     }
 
     /// Takes the outcomes since the last call.
@@ -64,17 +82,56 @@ impl ActivePlan {
         batch
     }
 
-    /// Changes a rollout's buffer. Displaced tallies are dropped: they belong to a stage that is not in force, so
-    /// the judge would drop them, too.
+    /// Changes a rollout's buffer. Returns displaced tallies as dropped: they belong to a stage that is not in
+    /// force, so the judge would drop them, too.
     fn with_buffer(
         &self,
         rollout: RolloutId,
         change: impl FnOnce(&mut TallyBuffer, &Trial) -> Option<Tallies>,
-    ) {
-        let trial = self.plan.rollout(rollout).and_then(|rollout| rollout.trial());
-        let buffer = self.rollouts.get(rollout.index()).map(|of| of.tallies.try_borrow_mut());
-        if let (Some(trial), Some(Ok(mut buffer))) = (trial, buffer) {
-            change(&mut buffer, trial);
-        }
+    ) -> Option<Dropped> {
+        let known = self.plan.rollout(rollout)?;
+        let trial = known.trial()?;
+        let mut buffer = self.rollouts.get(rollout.index())?.tallies.try_borrow_mut().ok()?;
+        let displaced = change(&mut buffer, trial)?;
+        Some(Dropped::new(known.name(), DropReason::Stage, &displaced))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::spec_source::SpecSource;
+    use serin_core::Plan;
+
+    #[test]
+    fn kept_outcomes_are_in_the_next_batch_and_displaced_ones_are_dropped() {
+        let spec =
+            br#"{"formatVersion":1,"units":{"user":[{"header":"x-user"}]},"rollouts":{"web":{
+            "unit":"user","arms":{"a":{"target":"a"},"b":{"target":"b"}},"baseline":"a",
+            "canary":{"share":50},"gates":{}}}}"#;
+        let active = ActivePlan::new(Plan::from_json(spec).unwrap(), SpecSource::Kv, 0);
+        let rollout = &active.plan.rollouts()[0];
+        let stage = rollout.current_stage(None, 0).unwrap().stage;
+        let tallies = |stage: StageId, exposures: u64| {
+            let shadow = Tally { exposures, events: 0 };
+            Tallies { shadow, ..Tallies::new(stage, rollout.trial().unwrap()) }
+        };
+        assert_eq!(active.keep("web", tallies(stage, 5)), None);
+        assert_eq!(active.keep("other", tallies(stage, 5)), None);
+        assert_eq!(active.keep("web", tallies(stage, 2)), None);
+        assert_eq!(active.take_batch().get("web").unwrap().shadow.exposures, 7);
+        assert_eq!(active.keep("web", tallies(stage, 3)), None);
+        let dropped = active.keep("web", tallies(StageId { epoch: 9, ..stage }, 1)).unwrap();
+        assert_eq!((dropped.reason, dropped.outcomes), (DropReason::Stage, 3));
+    }
+
+    #[test]
+    fn outcomes_are_kept_for_a_bounded_time() {
+        let plan = Plan::from_json(br#"{"formatVersion":1}"#).unwrap();
+        let active = ActivePlan::new(plan, SpecSource::Kv, 0);
+        assert!(active.may_keep(1_000) && active.may_keep(1_000 + KEEP_MS - 1));
+        assert!(!active.may_keep(1_000 + KEEP_MS));
+        active.kept_since.set(None);
+        assert!(active.may_keep(1_000 + KEEP_MS));
     }
 }

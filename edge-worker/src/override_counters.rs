@@ -2,7 +2,7 @@
 
 use serin_core::OverrideError;
 
-use crate::counters::Counter;
+use crate::counter::Counter;
 
 /// The number of override tokens, by outcome.
 #[derive(Debug, Default)]

@@ -2,8 +2,8 @@
 
 use std::rc::Rc;
 
-use serin_core::gate::Exposure;
-use serin_core::plan::{Rollout, RolloutId};
+use serin_core::gate::{Exposure, Outcome};
+use serin_core::plan::{Rollout, RolloutId, Trial};
 use serin_core::spec::Compare;
 use serin_core::{Decision, RolloutDecision};
 use wasm_bindgen::JsValue;
@@ -13,7 +13,7 @@ use crate::actions::{self, OutgoingRequest};
 use crate::active_plan::ActivePlan;
 use crate::cache;
 use crate::endpoints;
-use crate::host::{self, PendingMirror, Request, Response};
+use crate::host::{self, Attempt, PendingMirror, Request, Response, WatchedBody};
 use crate::isolate::Isolate;
 use crate::request_head::RequestHead;
 use crate::settings::Target;
@@ -36,6 +36,8 @@ pub(crate) struct PlanDecision<'d> {
     pub(crate) decision: &'d Decision,
     /// `Some` if the outcome is counted in a trial.
     pub(crate) exposure: Option<Exposure>,
+    /// Whether the response may be stored.
+    pub(crate) is_cached: bool,
 }
 
 /// Why there is no response from a target.
@@ -44,6 +46,8 @@ enum TargetError {
     Unmapped(String),
     /// The target could not be reached, with a reason for people.
     Unreachable(String),
+    /// The client has broken off its upload.
+    ClientLeft,
 }
 
 /// Sends a request that belongs to no rollout: to the baseline of the settings.
@@ -68,19 +72,16 @@ pub(crate) async fn respond(
     request: &Request,
     decided: PlanDecision<'_>,
 ) -> Response {
-    let PlanDecision { active, decision, exposure } = decided;
+    let PlanDecision { active, decision, .. } = decided;
     let rollout = decision.rollout().and_then(|of| Some((of, active.plan.rollout(of.rollout)?)));
     let Some((chosen, rollout)) = rollout else {
         return pass_through(exchange, request, Some(decided)).await;
     };
     let shadow = send_copy(exchange, request, decided, rollout, chosen);
-    let sent_at = exposure.map(|_| host::now_ms());
-    let result = send_to_arm(exchange, request, decided, rollout, chosen).await;
-    // A target without an address is an error of the settings, not an outcome of the arm.
-    let is_outcome = !matches!(result, Err(TargetError::Unmapped(_)));
-    if let Some((exposure, sent_at)) = exposure.zip(sent_at).filter(|_| is_outcome) {
-        exchange.record(active, &exposure, result.as_ref().ok(), sent_at);
-    }
+    // A body that is compared or stored is read as it is, not in its compressed form.
+    let is_read = shadow.as_ref().is_some_and(|shadow| shadow.compare == Compare::Body);
+    let watches_body = !is_read && !decided.is_cached;
+    let result = send_to_arm(exchange, request, decided, rollout, chosen, watches_body).await;
     let result = match result {
         Ok(response) => Ok(response),
         Err(error) => fall_back(exchange, request, decided, rollout, chosen, error).await,
@@ -123,9 +124,10 @@ pub(crate) async fn respond_cached(
 async fn send_to_arm(
     exchange: &Exchange<'_>,
     request: &Request,
-    PlanDecision { active, decision, .. }: PlanDecision<'_>,
+    PlanDecision { active, decision, exposure, .. }: PlanDecision<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
+    watches_body: bool,
 ) -> Result<Response, TargetError> {
     let name = rollout.arm(chosen.arm).map_or("", |arm| arm.target());
     let Some(target) = exchange.isolate.settings.target(name) else {
@@ -133,7 +135,110 @@ async fn send_to_arm(
     };
     let plan = Some((&active.plan, decision));
     let outgoing = actions::outgoing(exchange.head, plan, None, Some(target));
-    send(exchange, request, Some(target), &outgoing).await
+    match exposure.zip(rollout.trial()).filter(|_| exchange.isolate.has_judge) {
+        Some((exposure, trial)) => {
+            let observed = ObservedRequest { exchange, request, active, exposure, trial };
+            observed.send(target, &outgoing, watches_body).await
+        }
+        None => send(exchange, request, Some(target), &outgoing).await,
+    }
+}
+
+/// A request whose outcome is counted in a trial.
+struct ObservedRequest<'r> {
+    exchange: &'r Exchange<'r>,
+    request: &'r Request,
+    active: &'r Rc<ActivePlan>,
+    exposure: Exposure,
+    trial: &'r Trial,
+}
+
+impl ObservedRequest<'_> {
+    /// Sends the request and counts its outcome once: at the time limit, at an error, or at the end of the response.
+    /// A client that breaks off its upload is no outcome of the arm.
+    async fn send(
+        &self,
+        target: &Target,
+        outgoing: &OutgoingRequest,
+        watches_body: bool,
+    ) -> Result<Response, TargetError> {
+        let Exchange { isolate, env, context, .. } = *self.exchange;
+        let counters = &isolate.counters;
+        let service = service(env, Some(target))?;
+        let wire = (outgoing.url.as_deref(), outgoing.changes.as_str());
+        let limit = u32::try_from(self.trial.timeout_ms()).unwrap_or(u32::MAX);
+        let started = Attempt::start(&service, self.request, wire, limit, watches_body, context);
+        let attempt = started.map_err(|thrown| unreachable(&thrown))?;
+        let mut header = attempt.header().await;
+        let is_late = matches!(header, Ok(None));
+        if is_late {
+            counters.timeouts.increment();
+            self.record(Outcome { failed: true, ..Outcome::default() });
+            header = attempt.response().await.map(Some);
+        }
+        let response = match header {
+            Ok(response) => response,
+            Err(_) if attempt.is_upload_broken() => {
+                counters.uploads_broken.increment();
+                return Err(TargetError::ClientLeft);
+            }
+            Err(thrown) => {
+                if !is_late {
+                    self.record(Outcome { failed: true, ..Outcome::default() });
+                }
+                return Err(unreachable(&thrown));
+            }
+        };
+        let Some(response) = response else {
+            return Err(TargetError::Unreachable("there is no response".to_owned()));
+        };
+        let checked = reachable(response);
+        if is_late {
+            return checked;
+        }
+        let response = match checked {
+            Ok(response) => response,
+            Err(error) => {
+                self.record(Outcome { failed: true, ..Outcome::default() });
+                return Err(error);
+            }
+        };
+        let kpi = self.trial.kpi_header();
+        let outcome = Outcome {
+            status: response.status(),
+            failed: false,
+            micros: attempt.ms().map(|ms| ms.saturating_mul(1000)),
+            kpi_header: kpi.is_some_and(|name| host::response_field(&response, name).is_some()),
+        };
+        let watch =
+            if watches_body { WatchedBody::new(&response, self.request, limit) } else { None };
+        let Some(watch) = watch else {
+            self.record(outcome);
+            return Ok(response);
+        };
+        let response = watch.response();
+        let (isolate, env, active) = (Rc::clone(isolate), env.clone(), Rc::clone(self.active));
+        let exposure = self.exposure;
+        context.wait_until(async move {
+            let failed = watch.is_broken().await;
+            if failed {
+                isolate.counters.bodies_broken.increment();
+            }
+            let outcome = Outcome { failed, ..outcome };
+            if let Some(flush) = isolate.record(&env, &active, &exposure, &outcome) {
+                flush.send_later().await;
+            }
+        });
+        Ok(response)
+    }
+
+    /// Counts the outcome. The batch is sent after the response.
+    fn record(&self, outcome: Outcome) {
+        let Exchange { isolate, env, context, .. } = *self.exchange;
+        if let Some(flush) = isolate.record(env, self.active, &self.exposure, &outcome) {
+            context.wait_until(flush.send_later());
+        }
+    }
 }
 
 /// Sends a request to the baseline after an error of its arm: if the arm has no address, or if the spec says so and
@@ -160,6 +265,7 @@ async fn fall_back(
             host::log("warn", &text);
             rollout.falls_back() && exchange.head.is_repeatable() && !host::has_body(request)
         }
+        TargetError::ClientLeft => false,
     };
     let Some(baseline) = rollout.arm(rollout.baseline()) else { return Err(error) };
     if !may_fall_back || chosen.arm == rollout.baseline() {
@@ -180,12 +286,18 @@ async fn send(
     target: Option<&Target>,
     outgoing: &OutgoingRequest,
 ) -> Result<Response, TargetError> {
-    let unreachable =
-        |thrown: host::Thrown| TargetError::Unreachable(host::thrown_message(&thrown));
     let service = service(exchange.env, target)?;
     let (url, changes) = (outgoing.url.as_deref(), outgoing.changes.as_str());
-    let response = host::forward(&service, request, url, changes).await.map_err(unreachable)?;
-    // Cloudflare's own responses for an origin that it cannot connect to.
+    let response = host::forward(&service, request, url, changes).await;
+    reachable(response.map_err(|thrown| unreachable(&thrown))?)
+}
+
+fn unreachable(thrown: &host::Thrown) -> TargetError {
+    TargetError::Unreachable(host::thrown_message(thrown))
+}
+
+/// The response, unless it is Cloudflare's own for an origin that it cannot connect to.
+fn reachable(response: Response) -> Result<Response, TargetError> {
     match response.status() {
         status @ (521..=523) => Err(TargetError::Unreachable(format!("status {status}"))),
         _ => Ok(response),
@@ -204,6 +316,7 @@ fn bad_gateway(error: &TargetError, arm: &str) -> Response {
     let reason = match error {
         TargetError::Unmapped(_) => "target-unmapped",
         TargetError::Unreachable(_) => "target-unreachable",
+        TargetError::ClientLeft => "client-left",
     };
     error_response(&format!("{reason}; arm={arm}"))
 }

@@ -41,7 +41,8 @@ pub(crate) struct InFlightSlot(u64);
 impl InFlight {
     /// Acquires a slot until `deadline`, if fewer than `max` are in use.
     pub(crate) fn acquire(&mut self, now: u64, deadline: u64, max: u32) -> Option<InFlightSlot> {
-        self.0.retain(|deadline| *deadline > now);
+        // A deadline after the new one is from before the clock was set back.
+        self.0.retain(|known| *known > now && *known <= deadline);
         let count = u32::try_from(self.0.len()).unwrap_or(u32::MAX);
         if count >= max {
             return None;
@@ -100,5 +101,8 @@ mod tests {
         // The second slot was never released, but its deadline has passed.
         assert!(in_flight.acquire(101, 201, 2).is_some());
         assert!(in_flight.acquire(0, 9, 0).is_none());
+        let mut in_flight = InFlight::default();
+        assert!(in_flight.acquire(86_400_000, 86_400_100, 1).is_some());
+        assert!(in_flight.acquire(5, 105, 1).is_some());
     }
 }

@@ -29,6 +29,8 @@ pub(crate) enum JudgeState {
     NotBound,
     /// The object does not respond, with a reason for people.
     Unreachable(String),
+    /// The object has no valid spec; its status, as JSON.
+    WithoutPlan(String),
     /// The object responds with its status, as JSON.
     Judging(String),
 }
@@ -36,7 +38,12 @@ pub(crate) enum JudgeState {
 impl JudgeState {
     /// From the object's status, or from why there is none.
     pub(crate) fn new(status: Result<String, String>) -> JudgeState {
-        status.map_or_else(JudgeState::Unreachable, JudgeState::Judging)
+        match status {
+            // A quote inside a string is escaped.
+            Ok(status) if status.contains("\"plan\":null") => JudgeState::WithoutPlan(status),
+            Ok(status) => JudgeState::Judging(status),
+            Err(why) => JudgeState::Unreachable(why),
+        }
     }
 
     /// The page's string for it. Tools read it.
@@ -45,6 +52,7 @@ impl JudgeState {
             JudgeState::NotNeeded => "no rollout has gates",
             JudgeState::NotBound => "nobody judges: SERIN_GATES is not bound",
             JudgeState::Unreachable(_) => "the object does not answer",
+            JudgeState::WithoutPlan(_) => "nobody judges: the object has no valid spec",
             JudgeState::Judging(_) => "judging",
         }
     }
@@ -92,11 +100,19 @@ fn write_gates(view: &StatusView<'_>, object: &mut ObjectWriter<'_>) {
     object.string("state", view.judge.as_str());
     match view.judge {
         JudgeState::Unreachable(reason) => object.string("why", reason),
-        JudgeState::Judging(status) => object.raw("object", status),
+        JudgeState::WithoutPlan(status) | JudgeState::Judging(status) => {
+            object.raw("object", status);
+        }
         JudgeState::NotNeeded | JudgeState::NotBound => {}
     }
     object.number("flushed", view.counters.flushed.get());
     object.number("flushesFailed", view.counters.flushes_failed.get());
+    object.number("kept", view.counters.kept.get());
+    object.object("dropped", |object| {
+        for (reason, counter) in view.counters.dropped.iter() {
+            object.number(reason.as_str(), counter.get());
+        }
+    });
 }
 
 fn write_spec(active: &ActivePlan, now: u64, object: &mut ObjectWriter<'_>) {
@@ -124,6 +140,9 @@ fn write_counters(counters: &Counters, object: &mut ObjectWriter<'_>) {
         ("requests", &counters.requests),
         ("withoutPlan", &counters.without_plan),
         ("unreachable", &counters.unreachable),
+        ("uploadsBroken", &counters.uploads_broken),
+        ("timeouts", &counters.timeouts),
+        ("bodiesBroken", &counters.bodies_broken),
         ("unmapped", &counters.unmapped),
         ("fallbacks", &counters.fallbacks),
         ("cacheHits", &counters.cache_hits),
@@ -179,7 +198,7 @@ fn write_shadow(shadow: &ShadowCounters, now: u64, object: &mut ObjectWriter<'_>
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::config::SpecSource;
+    use crate::spec_source::SpecSource;
 
     #[test]
     fn the_page_is_json() {
@@ -191,6 +210,11 @@ mod tests {
         config.offer(SpecSource::Kv, "{", 2_000);
         let counters = Counters::default();
         counters.requests.increment();
+        let tallies = serin_core::gate::Tallies::default();
+        let mut dropped =
+            serin_judge::Dropped::new("web", serin_judge::DropReason::Stage, &tallies);
+        dropped.outcomes = 7;
+        counters.dropped.count(&dropped);
         let view = StatusView {
             settings: &settings,
             config: &config,
@@ -208,6 +232,9 @@ mod tests {
         assert_eq!(page["counters"]["requests"], 1);
         assert_eq!(page["rollouts"]["web"]["requests"]["a"], 0);
         assert_eq!(page["gates"]["state"], "nobody judges: SERIN_GATES is not bound");
+        let expected = serde_json::json!({"noPlan": 0, "unknown": 0, "stage": 7, "clock": 0, "conflict": 0,
+            "unanswered": 0});
+        assert_eq!(page["gates"]["dropped"], expected);
         assert_eq!(page["latches"], serde_json::json!([]));
         assert!(page["problem"].as_str().unwrap().contains("refused"));
     }

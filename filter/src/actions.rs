@@ -20,6 +20,17 @@ pub(crate) fn strip(headers: &HeaderBlock, is_replaced: impl Fn(&[u8]) -> bool) 
     }
 }
 
+/// Removes the trailer fields that a client sent under Serin's names.
+pub(crate) fn strip_trailers(trailers: &HeaderBlock) {
+    let mut removed: Option<&[u8]> = None;
+    for (name, _) in trailers.pairs().filter(|(name, _)| is_reserved_header(name)) {
+        if removed != Some(name) {
+            host::remove_request_trailer(name);
+            removed = Some(name);
+        }
+    }
+}
+
 /// Sets the header fields for the router and the upstream, and the filter state for the log, and counts the
 /// request. The router gets the field of the shadow only if `router_mirrors`.
 ///

@@ -11,6 +11,7 @@ use std::collections::BTreeMap;
 
 /// proxy-wasm ABI 0.2.1, `proxy_map_type_t`.
 const REQUEST_HEADERS: u32 = 0;
+const REQUEST_TRAILERS: u32 = 1;
 const RESPONSE_HEADERS: u32 = 2;
 const CALL_RESPONSE_HEADERS: u32 = 6;
 /// `proxy_buffer_type_t`.
@@ -183,6 +184,11 @@ pub(crate) fn request_headers() -> Option<HeaderBlock> {
     headers(REQUEST_HEADERS)
 }
 
+/// The request's trailers. Only for their callback.
+pub(crate) fn request_trailers() -> Option<HeaderBlock> {
+    headers(REQUEST_TRAILERS)
+}
+
 /// The header block of the response to [`http_call`]. Only for the callback of that response.
 pub(crate) fn response_headers() -> Option<HeaderBlock> {
     headers(CALL_RESPONSE_HEADERS)
@@ -249,8 +255,17 @@ fn set_header(map: u32, name: &str, value: &str) {
 
 /// Removes all request headers of a name.
 pub(crate) fn remove_request_header(name: &[u8]) {
+    remove(REQUEST_HEADERS, name);
+}
+
+/// Removes all request trailers of a name.
+pub(crate) fn remove_request_trailer(name: &[u8]) {
+    remove(REQUEST_TRAILERS, name);
+}
+
+fn remove(map: u32, name: &[u8]) {
     // SAFETY: pointer and length are of a live slice.
-    unsafe { proxy_remove_header_map_value(REQUEST_HEADERS, name.as_ptr(), name.len()) };
+    unsafe { proxy_remove_header_map_value(map, name.as_ptr(), name.len()) };
 }
 
 /// Adds a response header. Keeps other headers of that name.

@@ -96,7 +96,17 @@ impl HttpContext for RequestContext {
         let debug_requested = facts.wants_decision();
         self.debug_record =
             actions::apply(active, &decision, &block, debug_requested, router_mirrors)
-                .filter(|_| debug_requested);
+                .filter(|_| debug_requested)
+                .map(|record| decision.response_record(&active.plan, record));
+        Action::Continue
+    }
+
+    /// A router or an upstream that merges trailers into the header fields must not take a client's for
+    /// Serin's.
+    fn on_http_request_trailers(&mut self, _count: usize) -> Action {
+        if let Some(block) = host::request_trailers() {
+            actions::strip_trailers(&block);
+        }
         Action::Continue
     }
 

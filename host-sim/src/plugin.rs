@@ -132,9 +132,12 @@ impl Plugin {
 
     /// Whether the guest looks at requests' bodies. If not, they need not be sent in.
     pub fn sees_request_body(&self) -> bool {
-        let worker = lock(self.inner.worker(0));
-        let exports = &worker.vm.exports;
-        exports.request_body.is_some() || exports.request_trailers.is_some()
+        lock(self.inner.worker(0)).vm.exports.request_body.is_some()
+    }
+
+    /// Whether the guest looks at requests' trailers. If not, they need not be sent in.
+    pub fn sees_request_trailers(&self) -> bool {
+        lock(self.inner.worker(0)).vm.exports.request_trailers.is_some()
     }
 
     /// Whether the guest looks at responses' bodies. If not, they need not be sent in.
@@ -169,6 +172,16 @@ impl Plugin {
         }
         self.inner.settle();
         result
+    }
+
+    /// Lets a VM fail as a trap does: its streams fail, and what its guest had in memory is lost. `vm` is a
+    /// worker's number, or [`Plugin::workers`] for the VM of the main thread. False if there is no such VM.
+    pub fn fail_vm(&self, vm: usize) -> bool {
+        let cell = self.inner.cells().find(|cell| lock(cell).index == vm);
+        if let Some(cell) = cell {
+            lock(cell).fail_vm("the embedder let the VM fail");
+        }
+        cell.is_some()
     }
 
     /// Starts new VMs in place of those that failed, whatever the policy. Returns how many.

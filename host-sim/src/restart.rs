@@ -2,7 +2,7 @@
 
 use crate::context::Context;
 use crate::environment::FailPolicy;
-use crate::error::Error;
+use crate::error::{Error, ErrorKind};
 use crate::state::HostState;
 use crate::status::LogLevel;
 use crate::vm::Vm;
@@ -36,6 +36,14 @@ impl Worker {
         if let Err(error) = self.restart() {
             self.state().say(LogLevel::Error, format!("the VM could not be restarted: {error}"));
         }
+    }
+
+    /// Lets the VM fail, as if its guest had trapped outside of any callback.
+    pub(crate) fn fail_vm(&mut self, message: &str) {
+        let kind = ErrorKind::Trap { callback: "no callback", message: message.to_owned() };
+        let error = Error::new(kind);
+        self.state().say(LogLevel::Critical, error.to_string());
+        self.vm.failed.get_or_insert(error);
     }
 
     /// Replaces a VM. Streams of the old one have failed.

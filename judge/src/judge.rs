@@ -2,16 +2,21 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::cell::RefCell;
+use core::cmp::Ordering;
 
 use serin_core::Plan;
 use serin_core::gate::{Audit, Latch, Latches, Monitor, StageId, Tallies};
+use serin_core::json;
 use serin_core::plan::{Rollout, RolloutId};
 
 use crate::audit_log;
+use crate::dropped::{self, DropReason, Dropped};
 use crate::keys;
 use crate::latch_document::LatchDocument;
 use crate::outcome_batch::OutcomeBatch;
 use crate::retention;
+use crate::status::write_plan;
 use crate::store::{self, Conflict, Store};
 
 /// The owner of the evidence in a store. Several judges may share a store: each change is a
@@ -19,6 +24,16 @@ use crate::store::{self, Conflict, Store};
 #[derive(Debug)]
 pub struct Judge<S> {
     store: S,
+}
+
+/// The result of [`Judge::take_batch`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct TakenBatch {
+    /// The records of the automatic decisions that followed.
+    pub audits: Vec<Audit>,
+    /// What was not counted, and why.
+    pub dropped: Vec<Dropped>,
 }
 
 impl<S: Store> Judge<S> {
@@ -92,26 +107,72 @@ impl<S: Store> Judge<S> {
     }
 
     /// Adds a worker's batch at `now` (ms since 1970) and evaluates its trials. `others` are latches from
-    /// other sources, which are merged. Returns the audit records.
+    /// other sources, which are merged.
     ///
     /// # Errors
-    /// [`Conflict`] if other writers were first in every try: the batch is not counted in full.
+    /// [`Conflict`] if other writers were first in every try to store the latches or the records.
     pub fn take_batch(
         &self,
         plan: &Plan,
         batch: &OutcomeBatch,
         others: &Latches,
         now: u64,
-    ) -> Result<Vec<Audit>, Conflict> {
+    ) -> Result<TakenBatch, Conflict> {
+        let dropped = RefCell::new(Vec::new());
+        let drop = |rollout: &str, reason, tallies: &Tallies| {
+            dropped.borrow_mut().push(Dropped::new(rollout, reason, tallies));
+        };
+        for (rollout, tallies) in &batch.tallies {
+            if !has_trial(plan, rollout) {
+                drop(rollout, DropReason::Unknown, tallies);
+            }
+        }
         let concerns = |rollout: &Rollout| batch.get(rollout.name()).is_some();
-        self.evaluate_all(plan, others, now, concerns, |rollout, latches| {
-            let (Some(current), Some(added)) = (
-                rollout.current_stage(latches.get(rollout.name()), now),
-                batch.get(rollout.name()),
-            ) else {
-                return Ok(None);
+        let audits = self.evaluate_all(plan, others, now, concerns, |rollout, latches| {
+            let name = rollout.name();
+            let Some(added) = batch.get(name) else { return None };
+            let Some(current) = rollout.current_stage(latches.get(name), now) else {
+                drop(name, DropReason::Clock, added);
+                return None;
             };
-            self.add(rollout.name(), added, current.stage)
+            if let Some(reason) = mismatch(added.stage, current.stage) {
+                drop(name, reason, added);
+            }
+            let sum = self.add(name, added, current.stage);
+            if sum.is_err() && added.stage == current.stage {
+                drop(name, DropReason::Conflict, added);
+            }
+            sum.ok().flatten()
+        })?;
+        let dropped = dropped.into_inner();
+        dropped::count(&self.store, &dropped)?;
+        Ok(TakenBatch { audits, dropped })
+    }
+
+    /// Drops a batch because there is no plan. Returns what was dropped.
+    ///
+    /// # Errors
+    /// [`Conflict`] if other writers were first in every try: the counters lack the batch.
+    pub fn drop_batch(&self, batch: &OutcomeBatch) -> Result<Vec<Dropped>, Conflict> {
+        let dropped = |(rollout, tallies): &(String, Tallies)| {
+            Dropped::new(rollout, DropReason::NoPlan, tallies)
+        };
+        let dropped: Vec<Dropped> = batch.tallies.iter().map(dropped).collect();
+        dropped::count(&self.store, &dropped)?;
+        Ok(dropped)
+    }
+
+    /// The answer to a batch, as JSON: the latch document. If something was dropped, the members `plan` (as
+    /// in [`Judge::status`]) and `dropped` (a list of [`Dropped`]) follow.
+    pub fn answer(&self, plan: Option<&Plan>, dropped: &[Dropped]) -> String {
+        json::object(|object| {
+            self.document().write(object);
+            if !dropped.is_empty() {
+                write_plan(plan, object);
+                object.list("dropped", |list| {
+                    dropped.iter().for_each(|dropped| list.object(|object| dropped.write(object)));
+                });
+            }
         })
     }
 
@@ -120,13 +181,7 @@ impl<S: Store> Judge<S> {
     /// # Errors
     /// [`Conflict`] as for [`Judge::take_batch`].
     pub fn wake(&self, plan: &Plan, others: &Latches, now: u64) -> Result<Vec<Audit>, Conflict> {
-        self.evaluate_all(
-            plan,
-            others,
-            now,
-            |_| true,
-            |rollout, _| Ok(self.tallies(rollout.name())),
-        )
+        self.evaluate_all(plan, others, now, |_| true, |rollout, _| self.tallies(rollout.name()))
     }
 
     /// Whether a later [`Judge::wake`] may have an effect: a trial runs and its step is not held.
@@ -149,7 +204,7 @@ impl<S: Store> Judge<S> {
         others: &Latches,
         now: u64,
         concerns: impl Fn(&Rollout) -> bool,
-        tallies: impl Fn(&Rollout, &Latches) -> Result<Option<Tallies>, Conflict>,
+        tallies: impl Fn(&Rollout, &Latches) -> Option<Tallies>,
     ) -> Result<Vec<Audit>, Conflict> {
         let mut latches = self.document().latches;
         latches.merge(others);
@@ -159,7 +214,7 @@ impl<S: Store> Judge<S> {
             if rollout.trial().is_none() || !concerns(rollout) {
                 continue;
             }
-            let tallies = tallies(rollout, &latches)?;
+            let tallies = tallies(rollout, &latches);
             let mut latch =
                 latches.get(rollout.name()).cloned().unwrap_or_else(|| Latch::new(rollout.name()));
             let id = RolloutId::from_index(index);
@@ -229,6 +284,22 @@ impl<S: Store> Judge<S> {
     fn text(&self, key: &str) -> Option<String> {
         String::from_utf8(self.store.get(key).0?).ok()
     }
+}
+
+/// Why outcomes of the stage `added` are not evidence of the stage `current`; `None` if they are.
+fn mismatch(added: StageId, current: StageId) -> Option<DropReason> {
+    let trial = |stage: StageId| (stage.epoch, stage.fingerprint);
+    match added.step.cmp(&current.step) {
+        _ if trial(added) != trial(current) => Some(DropReason::Stage),
+        Ordering::Less => Some(DropReason::Stage),
+        Ordering::Greater => Some(DropReason::Clock),
+        Ordering::Equal => None,
+    }
+}
+
+fn has_trial(plan: &Plan, name: &str) -> bool {
+    let mut rollouts = plan.rollouts().iter();
+    rollouts.any(|rollout| rollout.name() == name && rollout.trial().is_some())
 }
 
 fn document(value: Option<Vec<u8>>) -> LatchDocument {

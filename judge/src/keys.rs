@@ -7,6 +7,8 @@ use alloc::string::String;
 pub(crate) const LATCHES: &str = "latches";
 /// The log of audit records.
 pub(crate) const AUDITS: &str = "audits";
+/// The numbers of outcomes that were not counted, by reason.
+pub(crate) const DROPPED: &str = "dropped";
 /// The latch document that was published last.
 pub(crate) const PUBLISHED: &str = "published";
 /// The rollouts whose evidence is stored.

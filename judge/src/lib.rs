@@ -67,8 +67,8 @@
 //!
 //! // The judge aborts the rollout.
 //! let judge = Judge::new(Memory::default());
-//! let audits = judge.take_batch(&plan, &batch, &Latches::default(), 1_795_250_000_000)?;
-//! assert_eq!(audits.len(), 1);
+//! let taken = judge.take_batch(&plan, &batch, &Latches::default(), 1_795_250_000_000)?;
+//! assert_eq!((taken.audits.len(), taken.dropped.len()), (1, 0));
 //! assert!(judge.document().latches.get("shop").is_some_and(|latch| latch.abort.is_some()));
 //! # Ok::<(), Conflict>(())
 //! ```
@@ -81,7 +81,9 @@
 extern crate alloc;
 
 mod audit_log;
+mod dropped;
 mod judge;
+mod judge_clock;
 mod keys;
 mod known_latches;
 mod latch_document;
@@ -91,7 +93,9 @@ mod status;
 mod store;
 mod tally_buffer;
 
-pub use judge::Judge;
+pub use dropped::{DropReason, Dropped};
+pub use judge::{Judge, TakenBatch};
+pub use judge_clock::JudgeClock;
 pub use keys::shared_monitor_key;
 pub use known_latches::KnownLatches;
 pub use latch_document::LatchDocument;

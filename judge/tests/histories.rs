@@ -4,26 +4,23 @@
 //!
 //! A history follows from its seed. `SERIN_HISTORIES` sets how many are run, `SERIN_HISTORY_SEED` runs one and prints it.
 
-#![expect(
-    clippy::disallowed_methods,
-    clippy::disallowed_macros,
-    reason = "the test reads how many histories to run, and prints the one that is asked for"
-)]
+#![expect(clippy::disallowed_macros, reason = "the test prints the history that is asked for")]
 
 use std::cell::RefCell;
 use std::collections::BTreeMap;
-use std::fmt::Write;
+use std::fmt::{Display, Write};
 
 use fastrand::Rng;
+use serin_conformance::history::{self, Broken, Model, Selection};
 use serin_core::gate::{Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::{Bucket, Plan};
 use serin_judge::{Conflict, Judge, LatchDocument, OutcomeBatch, Store, TallyBuffer};
 
-/// How many histories `cargo test` runs.
+/// How many histories `cargo test` runs; `cargo xtask test` runs more.
 const DEFAULT_HISTORIES: u64 = 200;
-/// How many steps a history has before the fleet calms down.
-const STEPS: u64 = 40;
+/// How many actions a history has before the fleet calms down.
+const ACTIONS: usize = 40;
 const WORKERS: usize = 3;
 /// Requests in a burst of one worker.
 const BURST: u32 = 120;
@@ -93,25 +90,128 @@ impl Spec {
     }
 }
 
+/// A change of the spec by people.
+#[derive(Clone, Copy, Debug)]
+enum Edit {
+    Unrelated,
+    EpochUp,
+    EpochDown,
+    GatesInOrOut,
+    RolloutInOrOut,
+    StepsInOrOut,
+    Nothing,
+}
+
+impl Edit {
+    fn apply(self, spec: &mut Spec) {
+        match self {
+            Edit::Unrelated => spec.unrelated += 1,
+            Edit::EpochUp => spec.epoch += 1,
+            Edit::EpochDown => spec.epoch = spec.epoch.saturating_sub(1),
+            Edit::GatesInOrOut => spec.has_gates ^= true,
+            Edit::RolloutInOrOut => spec.has_rollout ^= true,
+            Edit::StepsInOrOut => spec.has_steps ^= true,
+            Edit::Nothing => {}
+        }
+    }
+}
+
+#[derive(Clone, Copy, Debug)]
+struct Setup {
+    spec: Spec,
+    /// Whether the canary fails half of its requests.
+    fails: bool,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Action {
+    /// Requests of random users through one worker. Some outcomes come later.
+    Burst {
+        worker: usize,
+        seed: u64,
+    },
+    /// A worker's batch goes to the judge. The batch or the answer may be lost.
+    Flush {
+        worker: usize,
+        batch_lost: bool,
+        answer_lost: bool,
+    },
+    Push(Edit),
+    /// The newest spec reaches a worker.
+    Deliver {
+        worker: usize,
+    },
+    /// The newest spec reaches the judge.
+    DeliverToJudge,
+    /// The judge's alarm. Another host may have let a step end.
+    Wake {
+        other_ends_step: bool,
+    },
+    /// The outcomes come that were still to come.
+    Late {
+        worker: usize,
+        seed: u64,
+    },
+    /// A worker starts again and knows nothing but what the judge says.
+    Restart {
+        worker: usize,
+    },
+    Jump {
+        hours: i64,
+    },
+    Advance {
+        ms: u64,
+    },
+}
+
+impl Action {
+    fn random(random: &mut Rng) -> Action {
+        let worker = random.usize(0..WORKERS);
+        match random.u32(0..100) {
+            0..35 => Action::Burst { worker, seed: random.u64(..) },
+            35..60 => {
+                let (batch_lost, answer_lost) = (random.u32(0..10) == 0, random.u32(0..10) == 0);
+                Action::Flush { worker, batch_lost, answer_lost }
+            }
+            60..66 => Action::Push(match random.u32(0..10) {
+                0..4 => Edit::Unrelated,
+                4 => Edit::EpochUp,
+                5 => Edit::EpochDown,
+                6 => Edit::GatesInOrOut,
+                7 => Edit::RolloutInOrOut,
+                8 => Edit::StepsInOrOut,
+                _ => Edit::Nothing,
+            }),
+            66..75 => Action::Deliver { worker },
+            75..78 => Action::DeliverToJudge,
+            78..82 => Action::Wake { other_ends_step: random.bool() },
+            82..88 => Action::Late { worker, seed: random.u64(..) },
+            88..91 => Action::Restart { worker },
+            91..94 => {
+                Action::Jump { hours: *random.choice(&[1, 24, -1, -24]).expect("one of four") }
+            }
+            _ => Action::Advance { ms: random.u64(1_000..2 * MINUTE) },
+        }
+    }
+}
+
 /// One isolate or VM.
 struct Worker {
     plan: usize,
     buffer: TallyBuffer,
     latches: LatchDocument,
-    /// Requests whose outcome is still to come.
-    in_flight: Vec<Exposure>,
+    /// Requests whose outcome is still to come, with the plan of their decision.
+    in_flight: Vec<(usize, Exposure)>,
 }
 
-struct History {
-    random: Rng,
-    log: String,
+struct Fleet<'l> {
+    log: &'l mut String,
     specs: Vec<(Spec, Plan)>,
     /// The spec that the judge has, an index.
     judged: usize,
     workers: Vec<Worker>,
     store: Memory,
     now: u64,
-    /// Whether the canary fails half of its requests.
     fails: bool,
     /// The highest epoch that was aborted.
     aborted: Option<u64>,
@@ -119,76 +219,104 @@ struct History {
     delivered: BTreeMap<(u64, u32, u64), u64>,
 }
 
-impl History {
-    fn new(seed: u64) -> History {
-        let mut random = Rng::with_seed(seed);
-        let spec = Spec {
-            epoch: random.u64(0..3),
-            has_rollout: true,
-            has_gates: true,
-            has_steps: random.bool(),
-            unrelated: 0,
-        };
+type Checked<T = ()> = Result<T, Broken>;
+
+fn check(invariant: &'static str, holds: bool, seen: impl Display) -> Checked {
+    if holds { Ok(()) } else { Err(Broken::new(invariant, seen.to_string())) }
+}
+
+impl<'l> Fleet<'l> {
+    fn new(setup: &Setup, log: &'l mut String) -> Fleet<'l> {
         let worker = || Worker {
             plan: 0,
             buffer: TallyBuffer::default(),
             latches: LatchDocument::default(),
             in_flight: Vec::new(),
         };
-        History {
-            fails: random.bool(),
-            random,
-            log: format!("start {spec:?}\n"),
-            specs: vec![(spec, spec.plan())],
+        Fleet {
+            log,
+            specs: vec![(setup.spec, setup.spec.plan())],
             judged: 0,
             workers: std::iter::repeat_with(worker).take(WORKERS).collect(),
             store: Memory::default(),
             now: START,
+            fails: setup.fails,
             aborted: None,
             delivered: BTreeMap::new(),
         }
     }
 
-    fn note(&mut self, what: impl std::fmt::Display) {
-        writeln!(self.log, "{:>10} {what}", self.now - START.min(self.now)).expect("a string");
+    fn note(&mut self, what: impl Display) {
+        writeln!(self.log, "{:>10} {what}", self.now.cast_signed() - START.cast_signed())
+            .expect("a string");
     }
 
-    fn step(&mut self) {
-        let worker = self.random.usize(0..WORKERS);
-        match self.random.u32(0..100) {
-            0..35 => self.burst(worker),
-            35..60 => self.flush(worker),
-            60..66 => self.push(),
-            66..78 => self.deliver_push(),
-            78..82 => self.wake(),
-            82..88 => self.finish_in_flight(worker),
-            88..91 => self.restart(worker),
-            91..94 => self.jump(),
-            _ => self.advance(),
+    fn act(&mut self, action: Action) -> Checked {
+        match action {
+            Action::Burst { worker, seed } => self.burst(worker, &mut Rng::with_seed(seed)),
+            Action::Flush { worker, batch_lost, answer_lost } => {
+                self.flush(worker, batch_lost, answer_lost)
+            }
+            Action::Push(edit) => {
+                let mut spec = self.specs.last().expect("a first spec").0;
+                edit.apply(&mut spec);
+                self.note(format_args!("push {spec:?}"));
+                self.specs.push((spec, spec.plan()));
+                Ok(())
+            }
+            Action::Deliver { worker } => {
+                self.workers[worker].plan = self.specs.len() - 1;
+                Ok(())
+            }
+            Action::DeliverToJudge => {
+                self.judged = self.specs.len() - 1;
+                Ok(())
+            }
+            Action::Wake { other_ends_step } => self.wake(other_ends_step),
+            Action::Late { worker, seed } => {
+                let mut random = Rng::with_seed(seed);
+                for (plan, exposure) in std::mem::take(&mut self.workers[worker].in_flight) {
+                    self.record(worker, plan, exposure, &mut random);
+                }
+                self.note(format_args!("worker {worker}: late outcomes"));
+                Ok(())
+            }
+            Action::Restart { worker } => {
+                self.restart(worker);
+                Ok(())
+            }
+            Action::Jump { hours } => {
+                self.now = self.now.saturating_add_signed(hours * HOUR.cast_signed());
+                self.note("the clock jumps");
+                Ok(())
+            }
+            Action::Advance { ms } => {
+                self.now += ms;
+                Ok(())
+            }
         }
     }
 
-    /// Requests of random users through one worker. Some outcomes come later.
-    fn burst(&mut self, worker: usize) {
+    fn burst(&mut self, worker: usize, random: &mut Rng) -> Checked {
         let Worker { plan, latches, .. } = &self.workers[worker];
-        let Some((_, rollout)) = rollout(&self.specs[*plan].1) else { return };
+        let Some((_, rollout)) = rollout(&self.specs[*plan].1) else { return Ok(()) };
         // As decisions see the latches.
         let active = latches.latches.for_plan(&self.specs[*plan].1);
         let latch = active.as_ref().and_then(|active| active.get(RolloutId::from_index(0)));
         let is_aborted = rollout.abort_in_force(latch, Some(self.now)).is_some();
         let known = latch.and_then(|latch| latch.abort.as_ref()).map(|abort| abort.epoch);
-        // An abort that the worker knows stops its epoch and every earlier one.
-        assert_eq!(
+        let is_stopped = known.is_some_and(|epoch| epoch >= rollout.epoch());
+        check(
+            "a known abort stops its epoch and every earlier one",
+            is_aborted == is_stopped,
             is_aborted,
-            known.is_some_and(|epoch| epoch >= rollout.epoch()),
-            "aborts are obeyed"
-        );
+        )?;
         let Some(current) = rollout.current_stage(latch, self.now).filter(|_| !is_aborted) else {
-            return;
+            return Ok(());
         };
         let plan = *plan;
         for _ in 0..BURST {
-            let bucket = Bucket::from_number(self.random.u32(0..100_000)).expect("a bucket");
+            let bucket = Bucket::from_number(random.u32(0..100_000)).expect("a bucket");
             let canary = bucket.is_in(current.share);
             let exposure = Exposure {
                 rollout: RolloutId::from_index(0),
@@ -199,46 +327,41 @@ impl History {
                 kpi: false,
                 counts: true,
             };
-            if self.random.u32(0..10) == 0 {
-                self.workers[worker].in_flight.push(exposure);
+            if random.u32(0..10) == 0 {
+                self.workers[worker].in_flight.push((plan, exposure));
             } else {
-                self.record(worker, plan, exposure);
+                self.record(worker, plan, exposure, random);
             }
         }
         self.note(format_args!("worker {worker}: {BURST} requests in {:?}", current.stage));
+        Ok(())
     }
 
-    fn record(&mut self, worker: usize, plan: usize, exposure: Exposure) {
+    fn record(&mut self, worker: usize, plan: usize, exposure: Exposure, random: &mut Rng) {
         let Some((_, rollout)) = rollout(&self.specs[plan].1) else { return };
         let Some(trial) = rollout.trial() else { return };
-        let fails = self.fails && exposure.canary && self.random.bool();
+        let fails = self.fails && exposure.canary && random.bool();
         let outcome = Outcome { status: if fails { 503 } else { 200 }, ..Outcome::default() };
         // What has no room is dropped: it is of a stage that is over.
         let _ = self.workers[worker].buffer.record(trial, &exposure, &outcome);
     }
 
-    fn finish_in_flight(&mut self, worker: usize) {
-        let plan = self.workers[worker].plan;
-        for exposure in std::mem::take(&mut self.workers[worker].in_flight) {
-            self.record(worker, plan, exposure);
+    fn flush(&mut self, worker: usize, batch_lost: bool, answer_lost: bool) -> Checked {
+        let Some(tallies) = self.workers[worker].buffer.take() else { return Ok(()) };
+        if batch_lost {
+            self.note(format_args!("worker {worker}: batch lost"));
+            return Ok(());
         }
-        self.note(format_args!("worker {worker}: late outcomes"));
+        let document = self.judge_batch(worker, tallies)?;
+        if answer_lost {
+            self.note(format_args!("worker {worker}: answer lost"));
+        } else {
+            self.workers[worker].latches.merge(&document);
+        }
+        Ok(())
     }
 
-    /// Sends a worker's batch; the batch or the answer may be lost.
-    fn flush(&mut self, worker: usize) {
-        let Some(tallies) = self.workers[worker].buffer.take() else { return };
-        if self.random.u32(0..10) == 0 {
-            return self.note(format_args!("worker {worker}: batch lost"));
-        }
-        let document = self.judge_batch(worker, tallies);
-        if self.random.u32(0..10) == 0 {
-            return self.note(format_args!("worker {worker}: answer lost"));
-        }
-        self.workers[worker].latches.merge(&document);
-    }
-
-    fn judge_batch(&mut self, worker: usize, tallies: Tallies) -> LatchDocument {
+    fn judge_batch(&mut self, worker: usize, tallies: Tallies) -> Checked<LatchDocument> {
         let before = self.document();
         let StageId { epoch, step, fingerprint } = tallies.stage;
         let requests = tallies.groups[0].requests.exposures();
@@ -248,10 +371,11 @@ impl History {
         let plan = &self.specs[self.judged].1;
         let audits =
             Judge::new(&self.store).take_batch(plan, &batch, &Latches::default(), self.now);
-        let audits = audits.expect("one owner has no conflicts");
+        let audits = audits.expect("one owner has no conflicts").audits;
         for audit in &audits {
             if audit.evaluation.judgement.verdict == Verdict::Abort {
-                assert!(self.fails, "a healthy canary was aborted: {}", audit.evaluation.reason());
+                let reason = audit.evaluation.reason();
+                check("a healthy canary is not aborted", self.fails, reason)?;
                 self.aborted = self.aborted.max(Some(audit.epoch));
             }
         }
@@ -260,16 +384,15 @@ impl History {
         self.note(format_args!(
             "worker {worker}: {requests} outcomes of epoch {epoch} step {step}: {verdicts:?}"
         ));
-        self.check(&before);
-        self.document()
+        self.check(&before)?;
+        Ok(self.document())
     }
 
-    /// The judge's alarm. Another host may have let a step end.
-    fn wake(&mut self) {
+    fn wake(&mut self, other_ends_step: bool) -> Checked {
         let before = self.document();
         let (spec, plan) = &self.specs[self.judged];
         let mut others = Latches::default();
-        if self.random.bool() && spec.has_rollout {
+        if other_ends_step && spec.has_rollout {
             others.update("web", |latch| {
                 latch.raise_epoch(spec.epoch);
                 latch.end_step(0, self.now);
@@ -278,7 +401,7 @@ impl History {
         let audits = Judge::new(&self.store).wake(plan, &others, self.now);
         audits.expect("one owner has no conflicts");
         self.note(format_args!("the judge wakes, learns {}", others.to_json()));
-        self.check(&before);
+        self.check(&before)
     }
 
     fn document(&self) -> LatchDocument {
@@ -286,57 +409,30 @@ impl History {
     }
 
     /// What no step may break.
-    fn check(&self, before: &LatchDocument) {
+    fn check(&self, before: &LatchDocument) -> Checked {
         let after = self.document();
-        assert!(after.version >= before.version, "versions grow");
+        check("versions grow", after.version >= before.version, after.version)?;
         let latch = |document: &LatchDocument| {
             document.latches.get("web").cloned().unwrap_or_else(|| Latch::new("web"))
         };
         let (old, new) = (latch(before), latch(&after));
         let epoch = |latch: &Latch| latch.abort.as_ref().map(|abort| abort.epoch);
-        assert!(epoch(&new) >= epoch(&old), "an abort is never lost");
-        assert_eq!(epoch(&new), self.aborted, "what was aborted is known");
+        check("an abort is never lost", epoch(&new) >= epoch(&old), after.to_json())?;
+        check("what was aborted is known", epoch(&new) == self.aborted, after.to_json())?;
         if new.epoch == old.epoch {
             for (step, at) in &old.ended_steps {
-                let kept = new.ended_steps.iter().any(|(known, time)| known == step && time <= at);
-                assert!(kept, "ended steps stay, and the earliest time counts");
+                let is_kept = |(known, time): &(u32, u64)| known == step && time <= at;
+                let is_kept = new.ended_steps.iter().any(is_kept);
+                check("an ended step stays at its earliest time", is_kept, after.to_json())?;
             }
         }
-        let tallies = Judge::new(&self.store).tallies("web");
-        if let Some(tallies) = tallies {
-            let StageId { epoch, step, fingerprint } = tallies.stage;
-            let delivered =
-                self.delivered.get(&(epoch, step, fingerprint)).copied().unwrap_or_default();
-            assert!(tallies.groups[0].requests.exposures() <= delivered, "no outcome counts twice");
-        }
+        let Some(tallies) = Judge::new(&self.store).tallies("web") else { return Ok(()) };
+        let StageId { epoch, step, fingerprint } = tallies.stage;
+        let delivered = self.delivered.get(&(epoch, step, fingerprint)).copied();
+        let counted = tallies.groups[0].requests.exposures();
+        check("no outcome counts twice", counted <= delivered.unwrap_or_default(), counted)
     }
 
-    /// People push a spec.
-    fn push(&mut self) {
-        let mut spec = self.specs.last().expect("a first spec").0;
-        match self.random.u32(0..10) {
-            0..4 => spec.unrelated += 1,
-            4 => spec.epoch += 1,
-            5 => spec.epoch = spec.epoch.saturating_sub(1),
-            6 => spec.has_gates ^= true,
-            7 => spec.has_rollout ^= true,
-            8 => spec.has_steps ^= true,
-            _ => {}
-        }
-        self.note(format_args!("push {spec:?}"));
-        self.specs.push((spec, spec.plan()));
-    }
-
-    /// The newest spec reaches the judge or a worker.
-    fn deliver_push(&mut self) {
-        let newest = self.specs.len() - 1;
-        match self.random.usize(0..=WORKERS) {
-            WORKERS => self.judged = newest,
-            worker => self.workers[worker].plan = newest,
-        }
-    }
-
-    /// A worker starts again and knows nothing but what the judge says.
     fn restart(&mut self, worker: usize) {
         let document = self.document();
         let plan = self.workers[worker].plan;
@@ -349,18 +445,8 @@ impl History {
         self.note(format_args!("worker {worker}: restart"));
     }
 
-    fn jump(&mut self) {
-        let by = *self.random.choice(&[HOUR, 24 * HOUR]).expect("one of two");
-        self.now = if self.random.bool() { self.now + by } else { self.now - by };
-        self.note("the clock jumps");
-    }
-
-    fn advance(&mut self) {
-        self.now += self.random.u64(1_000..2 * MINUTE);
-    }
-
     /// One spec everywhere, no faults: a failing canary is aborted before its users are many.
-    fn calm_down(&mut self) {
+    fn calm_down(&mut self) -> Checked {
         let mut spec = self.specs.last().expect("a first spec").0;
         (spec.has_rollout, spec.has_gates) = (true, true);
         // The epoch may be lower than others that were: only aborts of it and later ones hold it.
@@ -370,26 +456,22 @@ impl History {
         self.specs.push((spec, spec.plan()));
         self.judged = self.specs.len() - 1;
         self.note(format_args!("calm {spec:?}"));
-        let document = self.document();
-        for worker in &mut self.workers {
-            *worker = Worker {
-                plan: self.judged,
-                buffer: TallyBuffer::default(),
-                latches: document.clone(),
-                in_flight: Vec::new(),
-            };
+        for worker in 0..WORKERS {
+            self.workers[worker].plan = self.judged;
+            self.restart(worker);
         }
+        let mut random = Rng::with_seed(self.now);
         for round in 0..60 {
             self.now += 1_000;
             let worker = round % WORKERS;
-            self.burst(worker);
+            self.burst(worker, &mut random)?;
             if let Some(tallies) = self.workers[worker].buffer.take() {
-                let document = self.judge_batch(worker, tallies);
+                let document = self.judge_batch(worker, tallies)?;
                 self.workers.iter_mut().for_each(|worker| worker.latches.merge(&document));
             }
         }
         let is_aborted = self.aborted.is_some_and(|epoch| epoch >= spec.epoch);
-        assert_eq!(is_aborted, self.fails, "a failing canary is aborted, and only that");
+        check("a failing canary is aborted", is_aborted == self.fails, is_aborted)
     }
 }
 
@@ -397,49 +479,38 @@ fn rollout(plan: &Plan) -> Option<(RolloutId, &Rollout)> {
     plan.rollouts().first().map(|rollout| (RolloutId::from_index(0), rollout))
 }
 
-fn run(seed: u64) -> Result<(), String> {
-    let mut history = History::new(seed);
-    let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        for _ in 0..STEPS {
-            history.step();
-        }
-        history.calm_down();
-    }));
-    match outcome {
-        Ok(()) => Ok(()),
-        Err(panic) => {
-            let why = panic
-                .downcast_ref::<String>()
-                .cloned()
-                .or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
-            Err(format!("seed {seed}: {}\n{}", why.unwrap_or_default(), history.log))
-        }
-    }
-}
+struct JudgeModel;
 
-fn number(name: &str) -> Option<u64> {
-    std::env::var(name).ok()?.parse().ok()
+impl Model for JudgeModel {
+    type Start = Setup;
+    type Action = Action;
+
+    fn generate(&self, random: &mut Rng) -> history::History<Setup, Action> {
+        let spec = Spec {
+            epoch: random.u64(0..3),
+            has_rollout: true,
+            has_gates: true,
+            has_steps: random.bool(),
+            unrelated: 0,
+        };
+        let start = Setup { spec, fails: random.bool() };
+        let actions = (0..ACTIONS).map(|_| Action::random(random)).collect();
+        history::History { start, actions }
+    }
+
+    fn run(&self, history: &history::History<Setup, Action>, log: &mut String) -> Checked {
+        let mut fleet = Fleet::new(&history.start, log);
+        for action in &history.actions {
+            fleet.act(*action)?;
+        }
+        fleet.calm_down()
+    }
 }
 
 #[test]
 fn every_history_keeps_the_invariants() {
-    if let Some(seed) = number("SERIN_HISTORY_SEED") {
-        let mut history = History::new(seed);
-        (0..STEPS).for_each(|_| history.step());
-        history.calm_down();
-        print!("{}", history.log);
-        return;
+    match history::check(&JudgeModel, Selection::from_environment(DEFAULT_HISTORIES)) {
+        Ok(log) => print!("{}", log.unwrap_or_default()),
+        Err(report) => panic!("{report}"),
     }
-    let count = number("SERIN_HISTORIES").unwrap_or(DEFAULT_HISTORIES);
-    let hook = std::panic::take_hook();
-    std::panic::set_hook(Box::new(|_| {}));
-    let failures: Vec<String> = (0..count).filter_map(|seed| run(seed).err()).collect();
-    std::panic::set_hook(hook);
-    let shortest = failures.iter().min_by_key(|failure| failure.len());
-    assert!(
-        failures.is_empty(),
-        "{} of {count} histories failed; {}",
-        failures.len(),
-        shortest.expect("one")
-    );
 }

@@ -3,9 +3,11 @@
 use std::cell::{Cell, RefCell};
 use std::collections::BTreeMap;
 
-use serin_core::gate::{Latches, Outcome};
+use serin_core::gate::{Latches, Outcome, Tallies};
 use serin_core::{Decision, Facts, Plan, decide};
-use serin_judge::{Conflict, Judge, LatchDocument, OutcomeBatch, Store, TallyBuffer};
+use serin_judge::{
+    Conflict, DropReason, Dropped, Judge, LatchDocument, OutcomeBatch, Store, TallyBuffer,
+};
 
 const NOW: u64 = 1_795_250_000_000;
 const DAY: u64 = 86_400_000;
@@ -97,7 +99,10 @@ fn none() -> Latches {
 fn an_abort_is_stored_and_unpublished_until_it_is_published() {
     let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let batch = counted(&plan, 300, 500);
-    assert_eq!(Judge::new(&memory).take_batch(&plan, &batch, &none(), NOW).unwrap().len(), 1);
+    assert_eq!(
+        Judge::new(&memory).take_batch(&plan, &batch, &none(), NOW).unwrap().audits.len(),
+        1
+    );
     let judge = Judge::new(&memory);
     let document = judge.document();
     let abort = document.latches.get("web").unwrap().abort.clone().unwrap();
@@ -106,7 +111,7 @@ fn an_abort_is_stored_and_unpublished_until_it_is_published() {
     judge.set_published(&document.to_json()).unwrap();
     assert_eq!(judge.unpublished(), None);
     assert!(!judge.needs_recheck(&plan, NOW));
-    assert_eq!(judge.take_batch(&plan, &batch, &none(), NOW + 1).unwrap(), []);
+    assert_eq!(judge.take_batch(&plan, &batch, &none(), NOW + 1).unwrap().audits, []);
     assert_eq!(judge.unpublished(), None);
     assert!(judge.needs_recheck(&self::plan(&["web"], 4), NOW));
 }
@@ -116,7 +121,7 @@ fn the_status_has_the_tallies_and_the_records() {
     let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let judge = Judge::new(&memory);
     judge.take_batch(&plan, &counted(&plan, 300, 500), &none(), NOW).unwrap();
-    let status: serde_json::Value = serde_json::from_str(&judge.status(&plan)).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&judge.status(Some(&plan))).unwrap();
     assert_eq!(status["latches"][0]["abort"]["epoch"], 3);
     assert_eq!(status["audits"][0]["verdict"], "abort");
     let web = &status["watched"]["web"];
@@ -130,9 +135,77 @@ fn the_status_has_the_tallies_and_the_records() {
 fn tallies_of_another_stage_add_nothing() {
     let memory = Memory::default();
     let (old, new) = (plan(&["web"], 3), plan(&["web"], 4));
-    let audits = Judge::new(&memory).take_batch(&new, &counted(&old, 300, 500), &none(), NOW);
-    assert_eq!(audits, Ok(vec![]));
+    let judge = Judge::new(&memory);
+    let taken = judge.take_batch(&new, &counted(&old, 300, 500), &none(), NOW).unwrap();
+    assert_eq!(taken.audits, []);
+    assert_eq!(reasons(&taken.dropped), [("web", DropReason::Stage, 300)]);
     assert!(!memory.keys().contains(&"tallies/web".to_owned()));
+}
+
+fn reasons(dropped: &[Dropped]) -> Vec<(&str, DropReason, u64)> {
+    dropped.iter().map(|of| (of.rollout.as_str(), of.reason, of.outcomes)).collect()
+}
+
+#[test]
+fn what_is_dropped_is_returned_counted_and_answered() {
+    let memory = Memory::default();
+    let judge = Judge::new(&memory);
+    let (old, new, other) = (plan(&["web"], 3), plan(&["web"], 4), plan(&["cart"], 1));
+    let batch = counted(&old, 300, 500);
+    let unknown = judge.take_batch(&other, &batch, &none(), NOW).unwrap().dropped;
+    assert_eq!(reasons(&unknown), [("web", DropReason::Unknown, 300)]);
+    let stage = judge.take_batch(&new, &batch, &none(), NOW).unwrap().dropped;
+    assert_eq!(reasons(&stage), [("web", DropReason::Stage, 300)]);
+    let without = judge.drop_batch(&batch).unwrap();
+    assert_eq!(reasons(&without), [("web", DropReason::NoPlan, 300)]);
+    memory.conflicts.set(16);
+    let conflict = judge.take_batch(&old, &batch, &none(), NOW).unwrap().dropped;
+    assert_eq!(reasons(&conflict), [("web", DropReason::Conflict, 300)]);
+    let taken = judge.take_batch(&old, &batch, &none(), NOW).unwrap();
+    assert_eq!((taken.audits.len(), taken.dropped), (1, vec![]));
+
+    let json = |text: &str| serde_json::from_str::<serde_json::Value>(text).unwrap();
+    let expected =
+        serde_json::json!({"noPlan": 300, "unknown": 300, "stage": 300, "conflict": 300});
+    assert_eq!(json(&judge.status(Some(&old)))["dropped"], expected);
+    let bare = json(&judge.status(None));
+    assert_eq!(
+        (&bare["plan"], &bare["watched"]),
+        (&serde_json::json!(null), &serde_json::json!({}))
+    );
+    assert_eq!(bare["latches"][0]["abort"]["epoch"], 3);
+    let answer = json(&judge.answer(Some(&new), &stage));
+    assert_eq!(answer["plan"]["digest"], new.digest());
+    let expected = serde_json::json!([{"rollout": "web", "reason": "stage", "outcomes": 300}]);
+    assert_eq!(answer["dropped"], expected);
+    assert_eq!(judge.answer(Some(&new), &[]), judge.document().to_json());
+}
+
+#[test]
+fn a_step_ahead_of_the_judge_is_dropped_for_its_clock_and_an_ended_one_for_its_stage() {
+    let spec = r#"{"formatVersion":1,"units":{"user":[{"header":"x-user"}]},"rollouts":{"web":{
+        "match":{"hosts":["web.example"]},"unit":"user","arms":{"a":{"target":"a"},"b":{"target":"b"}},
+        "baseline":"a","gates":{},"canary":{"start":"2026-11-21T09:00:00Z",
+        "steps":[{"share":20,"hold":"1h"},{"share":50}]}}}}"#;
+    let plan = Plan::from_json(spec.as_bytes()).unwrap();
+    let start = 1_795_251_600_000;
+    let second = start + 3_600_000;
+    let rollout = &plan.rollouts()[0];
+    let batch = |at: u64| {
+        let stage = rollout.current_stage(None, at).unwrap().stage;
+        let mut tallies = Tallies::new(stage, rollout.trial().unwrap());
+        tallies.shadow.exposures = 7;
+        OutcomeBatch { tallies: vec![("web".to_owned(), tallies)], ..OutcomeBatch::default() }
+    };
+    let dropped = |at: u64, judged_at: u64| {
+        let memory = Memory::default();
+        let taken = Judge::new(&memory).take_batch(&plan, &batch(at), &none(), judged_at).unwrap();
+        taken.dropped.first().map(|of| (of.reason, of.outcomes))
+    };
+    assert_eq!(dropped(second, second), None);
+    assert_eq!(dropped(second, second - 1), Some((DropReason::Clock, 7)));
+    assert_eq!(dropped(start, start - 1), Some((DropReason::Clock, 7)));
+    assert_eq!(dropped(start, second), Some((DropReason::Stage, 7)));
 }
 
 #[test]
@@ -140,14 +213,14 @@ fn an_old_plan_brings_no_evidence_back_and_no_abort_is_lost() {
     let (old, memory) = (plan(&["web"], 3), Memory::default());
     let batch = counted(&old, 300, 500);
     let judge = Judge::new(&memory);
-    assert_eq!(judge.take_batch(&old, &batch, &none(), NOW).unwrap().len(), 1);
+    assert_eq!(judge.take_batch(&old, &batch, &none(), NOW).unwrap().audits.len(), 1);
     let without = plan(&[], 0);
     let late = NOW + 100 * DAY;
     for now in [NOW + 1, late, late + 1] {
-        assert_eq!(judge.take_batch(&without, &batch, &none(), now).unwrap(), []);
+        assert_eq!(judge.take_batch(&without, &batch, &none(), now).unwrap().audits, []);
     }
     assert!(!memory.keys().iter().any(|key| key.contains('/')), "{:?}", memory.keys());
-    assert_eq!(judge.take_batch(&old, &batch, &none(), late + 2).unwrap(), []);
+    assert_eq!(judge.take_batch(&old, &batch, &none(), late + 2).unwrap().audits, []);
     let latches = judge.document().latches;
     let rollout = &old.rollouts()[0];
     assert!(rollout.abort_in_force(latches.get("web"), Some(late + 2)).is_some());
@@ -169,7 +242,10 @@ fn a_lack_of_traffic_is_recorded_once_and_the_log_is_bounded() {
     let (plan, memory) = (plan(&["web"], 3), Memory::default());
     let judge = Judge::new(&memory);
     let silent = NOW + Judge::<&Memory>::RECHECK_MS;
-    assert_eq!(judge.take_batch(&plan, &counted(&plan, 300, 200), &none(), NOW).unwrap(), []);
+    assert_eq!(
+        judge.take_batch(&plan, &counted(&plan, 300, 200), &none(), NOW).unwrap().audits,
+        []
+    );
     assert!(judge.needs_recheck(&plan, NOW));
     assert_eq!(judge.wake(&plan, &none(), NOW + 30_000).unwrap(), []);
     assert_eq!(judge.wake(&plan, &none(), silent).unwrap().len(), 1);
@@ -181,9 +257,19 @@ fn a_lack_of_traffic_is_recorded_once_and_the_log_is_bounded() {
         judge.wake(&plan, &none(), silent + epoch * 1_000_000).unwrap();
         judge.wake(&plan, &none(), silent + epoch * 1_000_000 + 70_000).unwrap();
     }
-    let status: serde_json::Value = serde_json::from_str(&judge.status(&plan)).unwrap();
+    let status: serde_json::Value = serde_json::from_str(&judge.status(Some(&plan))).unwrap();
     assert_eq!(status["audits"].as_array().unwrap().len(), 20);
     assert_eq!(status["audits"][19]["epoch"], 39);
+}
+
+#[test]
+fn a_lack_of_traffic_is_seen_after_a_clock_that_was_set_back() {
+    let (plan, memory) = (plan(&["web"], 3), Memory::default());
+    let judge = Judge::new(&memory);
+    judge.take_batch(&plan, &counted(&plan, 300, 200), &none(), NOW).unwrap();
+    let back = NOW - DAY / 24;
+    assert_eq!(judge.wake(&plan, &none(), back).unwrap(), []);
+    assert_eq!(judge.wake(&plan, &none(), back + Judge::<&Memory>::RECHECK_MS).unwrap().len(), 1);
 }
 
 #[test]
@@ -194,7 +280,7 @@ fn a_conflict_is_retried_and_reported_if_it_lasts() {
     assert_eq!(judge.take_batch(&plan, &batch, &none(), NOW), Err(Conflict));
     assert_eq!(memory.keys(), [""; 0]);
     memory.conflicts.set(5);
-    assert_eq!(judge.take_batch(&plan, &batch, &none(), NOW).unwrap().len(), 1);
+    assert_eq!(judge.take_batch(&plan, &batch, &none(), NOW).unwrap().audits.len(), 1);
 }
 
 #[test]

@@ -4,6 +4,7 @@
 use serde_json::{Value, json};
 use serin_conformance::client::{self, Message};
 use serin_conformance::envoy::{self, Envoy, bootstrap};
+use serin_conformance::http2;
 use serin_conformance::outcome;
 use serin_conformance::report::Report;
 use serin_conformance::serin_cli;
@@ -23,6 +24,7 @@ pub(crate) fn run(report: &mut Report) {
     report.check("without a spec requests pass, without Serin's fields", no_spec);
     report.check("override keys of Envoy's environment work and never appear", override_keys);
     report.check("bad override keys are logged, and requests pass", bad_override_keys);
+    report.check("trailers of HTTP/2 reach the upstream without Serin's fields", trailers);
     report.check("concurrent requests on two workers agree with native", concurrent_requests);
 }
 
@@ -179,6 +181,37 @@ fn bad_override_keys() -> Result<(), String> {
     }
     let log = envoy.whole_log();
     if log.contains(&secret) { Err("the secret is in the log".into()) } else { Ok(()) }
+}
+
+/// A request over HTTP/2 with trailers, some of them under Serin's names, to an upstream that gets trailers.
+fn trailers() -> Result<(), String> {
+    let upstream = Upstream::start("upstream")?;
+    let filter = bootstrap::wasm_filter(&filter()?, &spec(1, 0.0).to_string());
+    let listener = bootstrap::listener("web", &filter, "upstream");
+    let mut config = bootstrap::bootstrap(vec![listener], &[("upstream", upstream.address)]);
+    bootstrap::enable_trailers(&mut config["static_resources"]["clusters"][0]);
+    let envoy = Envoy::start(envoy::create_folder("trailers")?, &config)?;
+    let to = envoy.listener("web")?;
+    let fields = [("x-user-id", "ana"), (CASE_FIELD, CASE), ("x-serin-arm", "canary")];
+    let trailers = [
+        ("serin-flags", "f=?1"),
+        ("x-checksum", "abc"),
+        ("x-serin-arm", "canary"),
+        ("x-serin_rollout", "web"),
+        ("x-serin-override", "token"),
+        ("x-last", "1"),
+    ];
+    let _connection = http2::post(to, &fields, b"body", &trailers).map_err(|e| e.to_string())?;
+    let request = envoy::poll(|| upstream.take_request(CASE));
+    let request = request.ok_or_else(|| format!("no request arrived\n{}", envoy.log()))?;
+    let names: Vec<&str> = request.trailers.iter().map(|(name, _)| name.as_str()).collect();
+    if request.body != b"body" || names != ["x-checksum", "x-last"] {
+        return Err(format!("the upstream got {:?} and the trailers {names:?}", request.text()));
+    }
+    match request.field("x-serin-arm").as_deref() {
+        Some("stable") => Ok(()),
+        other => Err(format!("the upstream got the arm {other:?}")),
+    }
 }
 
 fn concurrent_requests() -> Result<(), String> {

@@ -41,6 +41,9 @@ fn run_all(report: &mut Report) -> Result<(), String> {
     report.check("the cost of a request does not grow with flags that it does not use", || {
         cost_is_independent_of_unused_flags()
     });
+    report.check("trailers lose Serin's fields, and cost nothing where there are none", || {
+        trailers_are_stripped()
+    });
     report.check("a ramp keeps its step when the clock goes back", || {
         step_is_kept_when_the_clock_goes_back(&module)
     });
@@ -56,6 +59,57 @@ fn start(
     let (spec, entropy) = (suite.spec.to_string(), Entropy::Seeded(0));
     sim::start_with_latches(module, spec, at, entropy, &suite.key_variables(), latches)
         .map_err(|why| format!("{}: {why}", suite.name))
+}
+
+/// Sends requests with trailers. A request without trailers makes no further call, and none after its headers.
+fn trailers_are_stripped() -> Result<(), String> {
+    const OTHERS: [(&str, &str); 2] = [("x-checksum", "abc"), ("grpc-status", "0")];
+    const RESERVED: [(&str, &str); 4] = [
+        ("serin-flags", "f=?1"),
+        ("x-serin-arm", "canary"),
+        ("X_Serin_Arm", "canary"),
+        ("x-serin-override", "token"),
+    ];
+    let spec = serde_json::json!({
+        "formatVersion": 1,
+        "rollouts": { "shop": { "arms": { "stable": { "target": "v1" } }, "baseline": "stable" } },
+    });
+    let module = sim::filter_counting_fuel()?;
+    let (_, with_rollout) = sim::start(&module, spec.to_string(), 0, Entropy::Seeded(0), &[])?;
+    let empty = r#"{"formatVersion":1}"#.to_owned();
+    let (_, without_rollout) = sim::start(&module, empty, 0, Entropy::Seeded(0), &[])?;
+    for plugin in [&with_rollout, &without_rollout] {
+        let begin = || {
+            let mut stream = plugin.stream(StreamInfo::new());
+            stream.send_request_headers([(":method", "POST"), (":path", "/")], false);
+            stream
+        };
+        let mut plain = begin();
+        let (calls, fuel) = (plain.stats().host_call_count(), plain.stats().fuel());
+        plain.send_request_body("body", true);
+        let after = (plain.stats().host_call_count(), plain.stats().fuel());
+        if fuel == 0 || after != (calls, fuel) {
+            return Err(format!(
+                "without trailers {after:?} host calls and fuel, not {calls}, {fuel}"
+            ));
+        }
+        for (trailers, removed) in [([&OTHERS[..], &RESERVED].concat(), 4), (OTHERS.to_vec(), 0)] {
+            let mut stream = begin();
+            stream.send_request_body("body", false);
+            if !stream.send_request_trailers(trailers).is_continue() {
+                return Err("the filter stopped the trailers".into());
+            }
+            let kept = stream.request_trailers().unwrap_or_default();
+            let names: Vec<_> =
+                kept.iter().map(|(name, _)| String::from_utf8_lossy(name)).collect();
+            // One call reads the trailers, and one removes each name.
+            let made = stream.stats().host_call_count() - calls;
+            if names != ["x-checksum", "grpc-status"] || made != 1 + removed {
+                return Err(format!("{names:?} are left after {made} host calls"));
+            }
+        }
+    }
+    Ok(())
 }
 
 /// A ramp to 100 % at a start time: requests go to the baseline before it, to the canary after it,

@@ -17,6 +17,8 @@ pub struct Message {
     pub start: String,
     /// The header fields.
     pub fields: Fields,
+    /// The trailer fields after a chunked body.
+    pub trailers: Fields,
     /// The body.
     pub body: Vec<u8>,
 }
@@ -99,23 +101,29 @@ pub(crate) fn read_message(
     answers_head: bool,
 ) -> std::io::Result<Message> {
     let start = String::from_utf8_lossy(&read_line(reader)?).into_owned();
-    let mut message = Message { start, fields: Vec::new(), body: Vec::new() };
-    loop {
-        let line = read_line(reader)?;
-        if line.is_empty() {
-            break;
-        }
-        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
-        let (name, value) = line.split_at(colon);
-        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
-        let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
-        message.fields.push((name, value));
-    }
+    let mut message = Message { start, fields: Vec::new(), trailers: Vec::new(), body: Vec::new() };
+    message.fields = read_fields(reader)?;
     if answers_head && message.start.starts_with("HTTP/") {
         return Ok(message);
     }
     read_body(reader, &mut message)?;
     Ok(message)
+}
+
+/// Reads fields up to an empty line.
+fn read_fields(reader: &mut impl BufRead) -> std::io::Result<Fields> {
+    let mut fields = Fields::new();
+    loop {
+        let line = read_line(reader)?;
+        if line.is_empty() {
+            return Ok(fields);
+        }
+        let colon = line.iter().position(|byte| *byte == b':').unwrap_or(line.len());
+        let (name, value) = line.split_at(colon);
+        let name = String::from_utf8_lossy(name).to_ascii_lowercase();
+        let value = value.get(1..).unwrap_or_default().trim_ascii().to_vec();
+        fields.push((name, value));
+    }
 }
 
 fn read_body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Result<()> {
@@ -126,10 +134,11 @@ fn read_body(reader: &mut impl BufRead, message: &mut Message) -> std::io::Resul
             let mut chunk = vec![0; size];
             reader.read_exact(&mut chunk)?;
             message.body.extend_from_slice(&chunk);
-            read_line(reader)?;
             if size == 0 {
+                message.trailers = read_fields(reader)?;
                 return Ok(());
             }
+            read_line(reader)?;
         }
     }
     let length = message.field("content-length").and_then(|length| length.parse().ok());

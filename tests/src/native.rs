@@ -57,7 +57,9 @@ pub fn decide_minting(
     });
     let record = decision.record(plan);
     RawOutcome {
-        response_decision: facts.wants_decision().then(|| record.clone()),
+        response_decision: facts
+            .wants_decision()
+            .then(|| decision.response_record(plan, record.clone())),
         record,
         overrides: overrides.map(str::to_owned),
         upstream,

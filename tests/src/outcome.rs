@@ -128,7 +128,9 @@ pub fn incremented(
 /// Whether only Serin may set the field. A second implementation on purpose: the runners must not
 /// rely on the core's.
 pub fn is_reserved_field(name: &str) -> bool {
-    name.starts_with("x-serin-") || name.starts_with("serin-")
+    // Names like `serin_flags` and `serin.flags` are read as `serin-flags` by some upstreams.
+    let dashed = name.replace(|c: char| !c.is_ascii_alphanumeric(), "-").to_ascii_lowercase();
+    dashed.starts_with("x-serin-") || dashed.starts_with("serin-")
 }
 
 /// Fields as a map: lines of one name are joined, bytes that are not UTF-8 replaced.

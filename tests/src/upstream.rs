@@ -1,6 +1,6 @@
 //! An upstream that responds to every request with its own name and records the request's fields.
 
-use crate::client::{Fields, read_message};
+use crate::client::{Fields, Message, read_message};
 use std::collections::HashMap;
 use std::io::{BufReader, Write};
 use std::net::{SocketAddr, TcpListener, TcpStream};
@@ -10,8 +10,8 @@ use std::sync::{Arc, Mutex, PoisonError};
 /// The field that names the case of a request to the upstream.
 pub const CASE_FIELD: &str = "x-conformance-case";
 
-/// The fields of the last request of each case.
-type Requests = Arc<Mutex<HashMap<String, Fields>>>;
+/// The last request of each case.
+type Requests = Arc<Mutex<HashMap<String, Message>>>;
 
 /// A running upstream. Its threads end with the process.
 pub struct Upstream {
@@ -46,6 +46,11 @@ impl Upstream {
 
     /// Removes and returns the fields of the case's request.
     pub fn take(&self, case: &str) -> Option<Fields> {
+        self.take_request(case).map(|request| request.fields)
+    }
+
+    /// Removes and returns the case's request.
+    pub fn take_request(&self, case: &str) -> Option<Message> {
         self.requests.lock().unwrap_or_else(PoisonError::into_inner).remove(case)
     }
 }
@@ -53,12 +58,10 @@ impl Upstream {
 fn serve(stream: &TcpStream, name: &str, requests: &Requests) {
     let mut reader = BufReader::new(stream);
     while let Ok(request) = read_message(&mut reader, false) {
-        let case = request.fields.iter().find(|(name, _)| name == CASE_FIELD);
-        if let Some((_, case)) = case {
-            let case = String::from_utf8_lossy(case).into_owned();
-            requests.lock().unwrap_or_else(PoisonError::into_inner).insert(case, request.fields);
-        }
         let is_head = request.start.starts_with("HEAD ");
+        if let Some(case) = request.field(CASE_FIELD) {
+            requests.lock().unwrap_or_else(PoisonError::into_inner).insert(case, request);
+        }
         let body = if is_head { "" } else { name };
         let length = name.len();
         let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");

@@ -14,7 +14,7 @@ use wasmparser::{
 };
 
 /// The exports that a host needs from the filter.
-const FILTER_EXPORTS: [&str; 13] = [
+const FILTER_EXPORTS: [&str; 14] = [
     "memory",
     "_initialize",
     "proxy_abi_version_0_2_1",
@@ -25,6 +25,7 @@ const FILTER_EXPORTS: [&str; 13] = [
     "serin_on_http_call_response",
     "proxy_on_context_create",
     "proxy_on_request_headers",
+    "proxy_on_request_trailers",
     "proxy_on_response_headers",
     "proxy_on_log",
     "proxy_on_delete",

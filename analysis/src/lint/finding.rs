@@ -57,6 +57,8 @@ lints! {
     SteerableGate => "steerable-gate",
     /// A flag that no upstream ever gets.
     UndeliveredFlag => "undelivered-flag",
+    /// Flags of one path that take so many bytes of `serin-flags` that a server may refuse the request.
+    LargeFlagsField => "large-flags-field",
     /// A flag that expires within 14 days.
     ExpiresSoon => "expires-soon",
     /// A flag past its expiry. The check reports an error; hosts still serve the flag.

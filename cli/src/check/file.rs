@@ -13,7 +13,7 @@ use std::path::Path;
 
 /// Reads a file and collects its diagnostics.
 pub(super) fn load(path: &Path, at: Timestamp, allow: &[&str]) -> Result<Report, Failure> {
-    let mut report = Report::new(path, input::name(path), input::read(path)?);
+    let mut report = Report::new(path, input::name(path), input::read_spec(path)?);
     lints::add(&mut report, at, allow);
     Ok(report)
 }

@@ -58,7 +58,7 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
         ExportCommand::Grafana(args) => args.split(),
     };
     let name = common.spec.display().to_string();
-    let text = input::read(&common.spec)?;
+    let text = input::read_spec(&common.spec)?;
     let file = spec_file::parse(&common.spec, &text)?;
     // A host would isolate these flags. In an export they are errors.
     let refused = || match diagnostics::errors(&common.spec, &text) {

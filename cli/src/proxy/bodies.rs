@@ -80,7 +80,11 @@ async fn pump(
         if end {
             let trailers = stream.trailers_sent(way);
             if let Some(trailers) = trailers.filter(|trailers| !trailers.is_empty()) {
-                let _ = sender.send_trailers(fields::to_http(&trailers)).await;
+                let mut trailers = fields::to_http(&trailers);
+                if matches!(way, Way::Up) && stream.with(|stream| stream.failed()) {
+                    fields::remove_reserved(&mut trailers);
+                }
+                let _ = sender.send_trailers(trailers).await;
             }
             return Ok(());
         }

@@ -55,7 +55,10 @@ pub(crate) async fn run(
     });
     let (upgrade, client) = upgrading.unzip();
     let exchange = Exchange { proxy, stream, upstream };
-    let (body, reply) = exchange.request_body(body);
+    // A body of a known length has no trailers in HTTP/1.
+    let may_have_trailers =
+        parts.version >= Version::HTTP_2 || !parts.headers.contains_key(CONTENT_LENGTH);
+    let (body, reply) = exchange.request_body(body, may_have_trailers);
     let outgoing = match exchange.outgoing(&headers, upgrade, body) {
         Ok(outgoing) => outgoing,
         Err(why) => return Ok(replies::text(StatusCode::BAD_REQUEST, format!("serin: {why}"))),
@@ -95,9 +98,13 @@ struct Exchange {
 type Reply = oneshot::Receiver<Stopped>;
 
 impl Exchange {
-    /// The body for the upstream, through the filter if the filter reads bodies.
-    fn request_body(&self, body: Incoming) -> (Body, Option<Reply>) {
-        if body.is_end_stream() || !self.proxy.plugin.sees_request_body() {
+    /// The body for the upstream, through the filter if the filter reads bodies, or trailers that this one
+    /// may have.
+    fn request_body(&self, body: Incoming, may_have_trailers: bool) -> (Body, Option<Reply>) {
+        let plugin = &self.proxy.plugin;
+        let is_seen =
+            plugin.sees_request_body() || (may_have_trailers && plugin.sees_request_trailers());
+        if body.is_end_stream() || !is_seen {
             return (body.map_err(BoxError::from).boxed(), None);
         }
         let (reason, reply) = oneshot::channel();

@@ -74,6 +74,15 @@ pub(crate) fn trailers(fields: &Fields) -> Pairs {
     fields.iter().map(pair).collect()
 }
 
+/// Removes Serin's own fields, for when the filter has failed and could not remove them.
+pub(crate) fn remove_reserved(fields: &mut Fields) {
+    let names =
+        fields.keys().filter(|name| serin_core::is_reserved_header(name.as_str().as_bytes()));
+    for name in names.cloned().collect::<Vec<_>>() {
+        fields.remove(name);
+    }
+}
+
 fn pair(name: &str, value: &str) -> (Vec<u8>, Vec<u8>) {
     (name.as_bytes().to_vec(), value.as_bytes().to_vec())
 }

@@ -173,6 +173,56 @@ fn a_changed_spec_is_applied_unless_it_has_errors() {
     assert!(server.wait_for(" applied: ").contains("revision 4"));
 }
 
+/// A spec's file that becomes a pipe, a device or a folder neither blocks the proxy nor takes the plan away.
+#[cfg(unix)]
+#[test]
+fn a_spec_that_is_no_regular_file_any_more_is_not_read() {
+    let server = Server::named("pipe", FILTER);
+    let replace = |make: &dyn Fn(&std::path::Path)| {
+        let fresh = server.spec.with_extension("new");
+        make(&fresh);
+        std::fs::rename(&fresh, &server.spec).unwrap();
+    };
+    let pipe = |path: &std::path::Path| {
+        assert!(Command::new("mkfifo").arg(path).status().unwrap().success());
+    };
+    let device = |path: &std::path::Path| std::os::unix::fs::symlink("/dev/zero", path).unwrap();
+    let folder = |path: &std::path::Path| std::fs::create_dir(path).unwrap();
+    let spec = |revision: &str| {
+        let text = SPEC.replace("revision: 1", revision);
+        move |path: &std::path::Path| std::fs::write(path, &text).unwrap()
+    };
+    replace(&pipe);
+    server.wait_for("is a named pipe, a spec is read again from a regular file only");
+    server.wait_for("revision 1");
+    assert!(get(server.address, "/shop", &[]).contains("v1 saw"), "the proxy responds");
+    replace(&spec("revision: 2"));
+    assert!(server.wait_for(" applied: ").contains("revision 2"));
+    replace(&device);
+    server.wait_for("is a device, a spec is read again");
+    server.wait_for("revision 2");
+    std::fs::remove_file(&server.spec).unwrap();
+    replace(&folder);
+    // The removed file was reported before, so a change of the reason is not.
+    assert!(get(server.address, "/shop", &[]).contains("v1 saw"), "the proxy responds");
+    std::fs::remove_dir(&server.spec).unwrap();
+    replace(&spec("revision: 3"));
+    assert!(server.wait_for(" applied: ").contains("revision 3"));
+}
+
+/// A spec beyond the limit of hosts is refused by its size, at start and later.
+#[test]
+fn a_spec_beyond_the_limit_is_refused() {
+    let long = format!("{SPEC}#{}\n", "x".repeat(4 << 20));
+    let wanted = format!("is {} bytes long, at most 4194304 are allowed", long.len());
+    let server = Server::named("long", FILTER);
+    std::fs::write(&server.spec, &long).unwrap();
+    server.wait_for(&wanted);
+    server.wait_for("revision 1");
+    let check = serin().arg("check").arg(&server.spec).output().unwrap();
+    assert!(String::from_utf8_lossy(&check.stderr).contains(&wanted), "{check:?}");
+}
+
 /// An upstream that sends each chunk of the request back at once.
 fn echo() -> SocketAddr {
     upstream(|mut socket| {

@@ -8,6 +8,7 @@ mod flags;
 mod gates;
 mod lookup;
 mod names;
+mod request_size;
 mod rollouts;
 mod scope;
 mod topological_order;
@@ -19,7 +20,7 @@ use alloc::vec::Vec;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::Purpose;
 use crate::parse::document::document;
-use crate::plan::{Bucketing, Flag, Holdout, Inputs, Plan, Rollout, Source, Unit};
+use crate::plan::{Bucketing, Flag, Holdout, Inputs, Plan, RequestSize, Rollout, Source, Unit};
 use crate::spec::{self, FlagState, Isolation, Spec, UnitSource};
 use cost::Uses;
 use names::Names;
@@ -103,7 +104,7 @@ fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
         || flags.iter().any(Flag::needs_time)
         || rollouts.iter().any(Rollout::needs_time);
     let max_delivered = deliveries.max_len();
-    Plan {
+    let mut plan = Plan {
         revision: spec.revision,
         digest: format!("{:016x}", spec.digest),
         deploy: spec.deploy.clone(),
@@ -116,8 +117,11 @@ fn compile(spec: &Spec, errors: &mut Errors) -> Plan {
         routes,
         deliveries,
         max_delivered,
+        request_size: RequestSize::default(),
         isolated: Errors::new(),
-    }
+    };
+    plan.request_size = request_size::request_size(&plan, errors);
+    plan
 }
 
 /// The bucketing of each layer, by index; `None` if its unit is unknown, which is reported.

@@ -134,6 +134,8 @@ impl Monitor {
         tallies: Option<&Tallies>,
         now_ms: u64,
     ) -> Option<Evaluation> {
+        // After a clock that was set back, time goes on from there: else no lack of traffic would be seen.
+        self.evaluated_at = self.evaluated_at.min(now_ms);
         let elapsed_ms = now_ms.saturating_sub(self.evaluated_at);
         let tallies = tallies.filter(|tallies| tallies.stage == self.stage);
         let requests = |tallies: &Tallies| {

@@ -15,12 +15,10 @@ use super::split::bucketing;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::hash::digest;
 use crate::name_map::NameMap;
-use crate::spec::{Bucketing, Deploy, Holdout, Isolation, Spec, UnitSource};
+use crate::spec::{Bucketing, Deploy, Holdout, Isolation, MAX_BYTES, Spec, UnitSource};
 
 /// The format version that this reader knows.
 const FORMAT_VERSION: u64 = 1;
-/// The maximum size of a document, in bytes.
-pub(crate) const MAX_BYTES: usize = 16 << 20;
 /// The maximum number of units.
 const MAX_UNITS: usize = 64;
 /// The maximum number of a unit's sources.

@@ -125,13 +125,31 @@ fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
         let mut epoch =
             |field| object.get(field).and_then(|node| whole(node, &here.key(field), errors));
         let (schema_epoch, needs_schema_epoch) = (epoch("schemaEpoch"), epoch("needsSchemaEpoch"));
-        if target.as_deref() == Some("") {
-            errors.add(&here.key("target"), ErrorKind::Value, &"is empty, name an upstream");
+        if let Some(target) = &target {
+            check_target(target, &here.key("target"), errors);
         }
         let target = target.unwrap_or_default();
         arms.insert(arm_name.clone(), Arm { target, schema_epoch, needs_schema_epoch });
     }
     arms
+}
+
+/// Checks the name of an upstream, which is the value of a header field where the arm is a shadow.
+fn check_target(target: &str, path: &Path<'_>, errors: &mut Errors) {
+    const MAX_BYTES: usize = 1024;
+    if target.is_empty() {
+        errors.add(path, ErrorKind::Value, &"is empty, name an upstream");
+    } else if target.len() > MAX_BYTES {
+        let given = target.len();
+        let message = format_args!("is {given} bytes long, at most {MAX_BYTES} are allowed");
+        errors.add(path, ErrorKind::Limit, &message);
+    } else if target.chars().any(char::is_control) {
+        errors.add(
+            path,
+            ErrorKind::Value,
+            &"has a control character, name an upstream without one",
+        );
+    }
 }
 
 fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {

@@ -6,6 +6,7 @@ mod flag;
 mod id_set;
 mod input;
 mod path_index;
+mod request_size;
 mod rollout;
 mod route_index;
 mod trial;
@@ -21,6 +22,7 @@ pub(crate) use input::HostInput;
 pub(crate) use input::Inputs;
 pub use input::{Input, InputId};
 pub(crate) use path_index::{PathIndex, PathIndexBuilder};
+pub use request_size::{MAX_FLAGS_BYTES, MAX_RECORD_BYTES, RequestSize};
 pub use rollout::{Arm, Rollout, Shadow};
 pub(crate) use rollout::{Mode, Pin};
 pub(crate) use route_index::{RouteIndex, RouteIndexBuilder};
@@ -51,6 +53,7 @@ pub struct Plan {
     pub(crate) deliveries: PathIndex,
     /// The maximum number of flags that one path delivers.
     pub(crate) max_delivered: usize,
+    pub(crate) request_size: RequestSize,
     pub(crate) isolated: Errors,
 }
 
@@ -190,6 +193,11 @@ impl Plan {
         let variants = self.flag(id)?.variants();
         let variant = variants.iter().position(|known| known.name() == variant)?;
         Some((id, VariantId::new(variant)))
+    }
+
+    /// Upper bounds of what one request can carry.
+    pub fn request_size(&self) -> &RequestSize {
+        &self.request_size
     }
 
     pub(crate) fn cohort(&self, id: CohortId) -> Option<&Cohort> {

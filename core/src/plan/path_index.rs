@@ -3,6 +3,7 @@
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use crate::spec::PathMatch;
@@ -66,6 +67,124 @@ impl PathIndex {
             pending.extend(node.children.iter().map(|(_, child)| (*child, here)));
         }
         longest
+    }
+}
+
+/// The numbers that a path matches, and their total weight.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(crate) struct PathWeight {
+    /// The total, counting each number once.
+    pub(crate) total: usize,
+    /// A path that matches them.
+    pub(crate) path: String,
+    /// The numbers, each once.
+    pub(crate) numbers: Vec<u32>,
+}
+
+impl PathIndex {
+    /// The path whose numbers weigh most. `weights` has the weight of each number. The cost is linear
+    /// in the patterns.
+    pub(crate) fn heaviest(&self, weights: &[usize]) -> PathWeight {
+        let mut walk = Walk { weights, times_seen: weights.iter().map(|_| 0).collect(), total: 0 };
+        // The heaviest node so far, and whether it is a path of its own or only the start of others.
+        let (mut heaviest, mut most, mut ends_here) = (0_usize, 0_usize, false);
+        let mut parents: Vec<usize> = self.nodes.iter().map(|_| 0).collect();
+        let mut pending = alloc::vec![(0_usize, false)];
+        while let Some((index, is_done)) = pending.pop() {
+            let Some(node) = self.nodes.get(index) else { continue };
+            if is_done {
+                walk.leave(&node.below);
+                continue;
+            }
+            walk.enter(&node.below);
+            if walk.total > most {
+                (heaviest, most, ends_here) = (index, walk.total, false);
+            }
+            if !node.exact.is_empty() {
+                walk.enter(&node.exact);
+                if walk.total > most {
+                    (heaviest, most, ends_here) = (index, walk.total, true);
+                }
+                walk.leave(&node.exact);
+            }
+            pending.push((index, true));
+            for (_, child) in &node.children {
+                if let Some(parent) = parents.get_mut(*child) {
+                    *parent = index;
+                }
+                pending.push((*child, false));
+            }
+        }
+        self.path_weight(most, heaviest, ends_here, &parents)
+    }
+
+    fn path_weight(
+        &self,
+        total: usize,
+        node: usize,
+        ends_here: bool,
+        parents: &[usize],
+    ) -> PathWeight {
+        let mut numbers: Vec<u32> = Vec::new();
+        if let Some(exact) = self.nodes.get(node).filter(|_| ends_here).map(|node| &node.exact) {
+            numbers.extend(exact);
+        }
+        let (mut segments, mut at) = (Vec::new(), node);
+        numbers.extend(self.nodes.get(at).map(|node| &*node.below).unwrap_or_default());
+        while let Some(parent) = parents.get(at).copied().filter(|_| at != 0) {
+            let Some(above) = self.nodes.get(parent) else { break };
+            segments.extend(above.children.iter().find(|(_, child)| *child == at).map(|(s, _)| s));
+            numbers.extend(&above.below);
+            at = parent;
+        }
+        let mut path = String::new();
+        for segment in segments.iter().rev() {
+            path.push('/');
+            path.push_str(segment);
+        }
+        if path.is_empty() {
+            path.push('/');
+        }
+        numbers.sort_unstable();
+        numbers.dedup();
+        PathWeight { total, path, numbers }
+    }
+}
+
+/// The weight of the numbers on the way from the root to a node.
+struct Walk<'w> {
+    weights: &'w [usize],
+    /// For each number: how many lists on the way have it.
+    times_seen: Vec<u32>,
+    total: usize,
+}
+
+impl Walk<'_> {
+    fn enter(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            let Some((seen, weight)) = self.seen_and_weight(*number) else { continue };
+            let is_new = *seen == 0;
+            *seen = seen.saturating_add(1);
+            if is_new {
+                self.total = self.total.saturating_add(weight);
+            }
+        }
+    }
+
+    fn leave(&mut self, numbers: &[u32]) {
+        for number in numbers {
+            let Some((seen, weight)) = self.seen_and_weight(*number) else { continue };
+            *seen = seen.saturating_sub(1);
+            if *seen == 0 {
+                self.total = self.total.saturating_sub(weight);
+            }
+        }
+    }
+
+    fn seen_and_weight(&mut self, number: u32) -> Option<(&mut u32, usize)> {
+        let index = usize::try_from(number).ok()?;
+        let weight = self.weights.get(index).copied()?;
+        Some((self.times_seen.get_mut(index)?, weight))
     }
 }
 
@@ -158,5 +277,49 @@ mod tests {
         assert_eq!(matches(&index, "*"), [0]);
         assert_eq!(matches(&index, ""), [0]);
         assert_eq!(index.max_len(), 3);
+    }
+
+    /// The weights of every path of the index, the slow way.
+    fn heaviest_by_walking(index: &PathIndex, paths: &[&str], weights: &[usize]) -> usize {
+        let total = |path: &&str| {
+            let mut found = matches(index, path);
+            found.sort_unstable();
+            found.dedup();
+            found.iter().map(|number| weights[*number as usize]).sum()
+        };
+        paths.iter().map(total).max().unwrap_or(0)
+    }
+
+    #[test]
+    fn heaviest_path_counts_each_number_once_and_disjoint_paths_apart() {
+        let mut builder = PathIndexBuilder::default();
+        let prefix = |text: &str| PathMatch::Prefix(text.into());
+        let exact = |text: &str| PathMatch::Exact(text.into());
+        // In the order of numbers: the builder expects the patterns of one number in a row.
+        for (path, number) in [
+            (prefix("/"), 0),
+            (prefix("/a"), 0),
+            (exact("/a/b"), 0),
+            (prefix("/a/b"), 1),
+            (exact("/a/b"), 2),
+            (prefix("/c"), 3),
+            (exact("/c/d/"), 4),
+        ] {
+            builder.add(&path, number);
+        }
+        let index = builder.finish();
+        let paths = ["/", "/a", "/a/b", "/a/b/c", "/c", "/c/d/", "/c/d"];
+        for (weights, path, numbers) in [
+            ([10, 5, 1, 7, 1], "/c/d/", &[0, 3, 4][..]),
+            ([10, 5, 4, 7, 1], "/a/b", &[0, 1, 2]),
+            ([10, 5, 0, 4, 0], "/a/b", &[0, 1]),
+            ([10, 0, 0, 0, 0], "/", &[0]),
+            ([0, 0, 0, 0, 0], "/", &[0]),
+        ] {
+            let found = index.heaviest(&weights);
+            assert_eq!((found.path.as_str(), &*found.numbers), (path, numbers), "{weights:?}");
+            assert_eq!(found.total, heaviest_by_walking(&index, &paths, &weights));
+        }
+        assert_eq!(PathIndexBuilder::default().finish().heaviest(&[]).total, 0);
     }
 }

@@ -5,7 +5,7 @@
 
 use serde_json::Value;
 use serin_conformance::native::decide_minting;
-use serin_conformance::outcome::RawOutcome;
+use serin_conformance::outcome::{RawOutcome, is_reserved_field};
 use serin_conformance::random::{self, Random};
 use serin_conformance::vector::Case;
 use serin_core::Plan;
@@ -23,7 +23,28 @@ pub(crate) fn holds(bytes: &[u8]) {
         assert_eq!(decide(&plan, &case), outcome, "{spec}");
         assert_eq!(decide(&same, &case), outcome, "{spec}");
         check_record(&spec, &outcome.record);
+        check_size(&plan, &outcome);
     }
+}
+
+/// Asserts that the outcome is not larger than the plan's bounds.
+fn check_size(plan: &Plan, outcome: &RawOutcome) {
+    let bounds = plan.request_size();
+    let (mut flags, mut other_fields) = (0, 0);
+    for (name, value) in outcome.upstream.iter().filter(|(name, _)| is_reserved_field(name)) {
+        if name == "serin-flags" {
+            flags += value.len();
+        } else {
+            other_fields += value.len();
+        }
+    }
+    let record = outcome.record.len();
+    assert!(flags <= bounds.flags, "{flags} bytes of serin-flags, bound {bounds:?}");
+    assert!(
+        other_fields <= bounds.other_fields,
+        "{other_fields} bytes of fields, bound {bounds:?}"
+    );
+    assert!(record <= bounds.record, "a record of {record} bytes, bound {bounds:?}");
 }
 
 fn decide(plan: &Plan, case: &Case) -> RawOutcome {

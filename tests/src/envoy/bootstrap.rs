@@ -152,6 +152,17 @@ fn cluster(name: &str, to: SocketAddr) -> Value {
     })
 }
 
+/// Makes a cluster send trailers to its HTTP/1 upstream, which Envoy leaves out otherwise.
+pub fn enable_trailers(cluster: &mut Value) {
+    let options = format!("{EXTENSIONS}.upstreams.http.v3.HttpProtocolOptions");
+    cluster["typed_extension_protocol_options"] = json!({
+        "envoy.extensions.upstreams.http.v3.HttpProtocolOptions": {
+            "@type": options,
+            "explicit_http_config": {"http_protocol_options": {"enable_trailers": true}},
+        },
+    });
+}
+
 fn address(port: u16) -> Value {
     json!({"socket_address": {"address": "127.0.0.1", "port_value": port}})
 }
