@@ -3,10 +3,13 @@
 import { createHash, randomBytes } from "node:crypto";
 import net from "node:net";
 import zlib from "node:zlib";
-import { assert, check, pause, until } from "./check.mjs";
+import { assert, atEnd, check, pause, until } from "./check.mjs";
 import { crowd } from "./fleet.mjs";
 import { gated, isAborted, world } from "./gates.mjs";
+import { require } from "./setup.mjs";
 import { upstream } from "./world.mjs";
+
+const { WebSocket, WebSocketServer } = require("ws");
 
 /** Ids of users on the canary. */
 async function canaryUsers(isolate, count) {
@@ -177,6 +180,22 @@ export async function outcomes() {
       const chunked = await one.ask("/echo", { method: "POST", body: "abc", headers: { ...headers, "transfer-encoding": "chunked" } });
       assert.equal(chunked.text, `${sha("abc")} undefined`);
     }
+    // A target that answers before the upload has ended.
+    for (const length of ["content-length: 40", "transfer-encoding: chunked"]) {
+      const early = net.connect(one.port, "127.0.0.1");
+      let bytes = 0;
+      early.on("data", (chunk) => { bytes += chunk.length; });
+      early.write(`POST /early HTTP/1.1\r\nhost: a\r\nx-user-id: ada\r\n${length}\r\n\r\n${length.endsWith("chunked") ? "5\r\n" : ""}abcde`);
+      await until("the whole response", () => bytes > 5_000_000);
+      early.destroy();
+    }
+    const messages = [];
+    const chat = new WebSocket(`ws://127.0.0.1:${one.port}/chat`, { headers: { "x-user-id": "ada" } });
+    chat.on("message", (data) => messages.push(String(data)));
+    await new Promise((open, fail) => { chat.on("open", open); chat.on("error", fail); });
+    chat.send("hello");
+    await until("the echo", () => messages.includes("echo hello"));
+    chat.close();
     const socket = net.connect(one.port, "127.0.0.1");
     let received = "";
     socket.on("data", (bytes) => { received += bytes; });
@@ -199,9 +218,14 @@ async function observed() {
   const sha = (bytes) => createHash("sha256").update(bytes).digest("hex");
   const plain = Buffer.from("serin ".repeat(10_000));
   const bodies = { plain, gzip: zlib.gzipSync(plain, { level: 1 }), br: zlib.brotliCompressSync(plain) };
-  const { origin } = await upstream((request, response) => {
+  const { origin, server } = await upstream((request, response) => {
     const [, first, second] = request.url.split("/");
     const chunks = [];
+    request.on("error", () => {});
+    if (first === "early") {
+      response.writeHead(200, { "content-length": 5_000_000 });
+      return void response.end(Buffer.alloc(5_000_000, "x"));
+    }
     if (first === "both") {
       response.writeHead(200);
       request.on("data", (chunk) => response.write(`echo ${chunk};`));
@@ -223,6 +247,9 @@ async function observed() {
       return response.end(bytes.subarray(10));
     });
   });
+  const sockets = new WebSocketServer({ server });
+  atEnd(() => sockets.close());
+  sockets.on("connection", (socket) => socket.on("message", (data) => socket.send(`echo ${data}`)));
   const made = await world({ names: ["one"], targets: { stable: origin, canary: origin, dark: origin } }, gated());
   return { ...made, targets: { bodies, sha } };
 }
