@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use serin_core::Plan;
+use serin_core::{IdKeys, Plan};
 
 use crate::active_plan::ActivePlan;
 use crate::gates::Gates;
 use crate::host::{self, Level, Metric};
 use crate::overrides::Overrides;
 use crate::request::RequestContext;
-use crate::vm;
+use crate::{id_keys, vm};
 
 /// A config of the plugin. Envoy makes a new one for each push, in the same VM.
 pub(crate) struct Root {
@@ -21,6 +21,7 @@ pub(crate) struct Root {
     /// Previous plans with gates, until the last request that began under them has ended.
     draining: Vec<Rc<ActivePlan>>,
     overrides: Option<Rc<Overrides>>,
+    id_keys: Option<Rc<IdKeys>>,
 }
 
 impl Context for Root {}
@@ -28,6 +29,7 @@ impl Context for Root {}
 impl RootContext for Root {
     fn on_vm_start(&mut self, _size: usize) -> bool {
         self.overrides = Overrides::from_environment().map(Rc::new);
+        self.id_keys = id_keys::from_environment().map(Rc::new);
         true
     }
 
@@ -75,7 +77,7 @@ impl RootContext for Root {
 
 impl Root {
     pub(crate) fn new(context: u32) -> Root {
-        Root { context, active: None, draining: Vec::new(), overrides: None }
+        Root { context, active: None, draining: Vec::new(), overrides: None, id_keys: None }
     }
 
     /// Puts a plan in force, unless it is in force already.
@@ -96,7 +98,7 @@ impl Root {
         }
         let gates = Gates::new(&plan, &vm::settings());
         let tick_ms = gates.as_ref().map(Gates::tick_ms);
-        let active = ActivePlan::new(plan, self.overrides.clone(), gates);
+        let active = ActivePlan::new(plan, self.overrides.clone(), self.id_keys.clone(), gates);
         let previous = self.active.replace(Rc::new(active));
         self.draining.extend(previous.filter(|previous| previous.gates.is_some()));
         if tick_ms.is_some_and(vm::is_tick_due) {

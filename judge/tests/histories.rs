@@ -325,6 +325,7 @@ impl<'l> Fleet<'l> {
                 bucket,
                 cohorts: 0,
                 kpi: false,
+                counts: true,
             };
             if random.u32(0..10) == 0 {
                 self.workers[worker].in_flight.push((plan, exposure));

@@ -38,8 +38,13 @@ pub enum Place {
 }
 
 /// The variables that are secrets, which no file may contain. The URL of a webhook may contain a token.
-pub const SECRETS: [&str; 4] =
-    ["SERIN_OFREP_TOKEN", "SERIN_OVERRIDE_KEYS", "SERIN_STATUS_TOKEN", "SERIN_WEBHOOK_URL"];
+pub const SECRETS: [&str; 5] = [
+    "SERIN_ID_KEY",
+    "SERIN_OFREP_TOKEN",
+    "SERIN_OVERRIDE_KEYS",
+    "SERIN_STATUS_TOKEN",
+    "SERIN_WEBHOOK_URL",
+];
 
 /// The variables that the export sets itself.
 const OWN: [&str; 3] = ["SERIN_BASELINE", "SERIN_SPEC", "SERIN_TARGETS"];
