@@ -37,7 +37,7 @@ pub(crate) fn table(_: &Bench) -> Vec<Figure> {
         for ((what, ids), wanted) in ids.into_iter().zip(wanted) {
             let ids = ids.map_or(f64::INFINITY, |ids| ids as f64);
             let figure = Figure::exact(format!("w = {percent} %: {what}"), ids);
-            figures.push(figure.within(wanted - 1.0, wanted + 1.0, Source::Formula));
+            figures.push(figure.within(wanted, wanted, Source::Formula));
         }
         // A host that signs ids gives one in `share` to the canary, and an attacker cannot choose which.
         let minted = 100.0 / f64::from(percent) * wanted[0];
