@@ -138,6 +138,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
     fn is_aborted(&mut self, id: RolloutId, rollout: &Rollout) -> bool {
         let Some(latches) = self.facts.latches() else { return false };
         if !latches.is_complete() && rollout.trial().is_some() {
+            self.observer.event(Event::UnknownState { rollout: rollout.name() });
             return true;
         }
         let now = self.facts.now().map(Timestamp::unix_ms);
@@ -264,6 +265,7 @@ impl<'e, O: Observer> Evaluation<'e, O> {
             return FlagDecision { variant, reason: Reason::TargetingMatch, ..default };
         }
         if flag.state == FlagState::Disabled {
+            self.observer.event(Event::StateDisabled);
             return FlagDecision { reason: Reason::Disabled, ..default };
         }
         if flag.state == FlagState::Broken {

@@ -45,6 +45,10 @@ pub enum Event<'e> {
     Ring { index: usize },
     /// A rollout is aborted: all units get the baseline, and the flags that it disables their default.
     Aborted { rollout: &'e str, epoch: u64, reason: &'e str },
+    /// The host does not know yet whether a rollout is aborted: all units get the baseline.
+    UnknownState { rollout: &'e str },
+    /// The spec disables a flag.
+    StateDisabled,
     /// An override forces the arm or variant that follows.
     Override { key: &'e str },
     /// The arm that was chosen.
@@ -328,6 +332,13 @@ impl Recorder {
                     ("reason", text(reason)),
                 ];
                 self.push(1, "aborted", line, &fields);
+            }
+            Event::UnknownState { rollout } => {
+                let line = format!("rollout {rollout}: the host does not know its aborts yet");
+                self.push(1, "unknownState", line, &[("rollout", text(rollout))]);
+            }
+            Event::StateDisabled => {
+                self.push(1, "stateDisabled", "the spec says state: disabled".to_owned(), &[]);
             }
             Event::Holdout { name } => {
                 self.push(1, "holdout", format!("holdout {name}"), &[("name", text(name))]);

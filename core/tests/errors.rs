@@ -61,6 +61,29 @@ fn target_that_cannot_be_a_header_field_is_refused() {
 }
 
 #[test]
+fn gates_without_buckets_are_refused_with_the_reason() {
+    let rollout = |canary: &str, unit: &str| {
+        format!(
+            r#""rollouts": {{ "web": {{ "arms": {{ "stable": {{ "target": "a" }}, "canary": {{ "target": "b" }} }},
+                 "baseline": "stable", {unit} "canary": {canary}, "gates": {{}} }} }}"#
+        )
+    };
+    for canary in
+        [r#"{ "share": 0 }"#, r#"{ "rings": [ { "attribute": "path", "exists": true } ] }"#]
+    {
+        refused(
+            &rollout(canary, ""),
+            &[
+                "rollouts.web.gates: gates compare a canary with its baseline: they need canary with \
+               steps or a share, and at a share of 0 a unit",
+            ],
+        );
+    }
+    let with_unit = with(&rollout(r#"{ "share": 0 }"#, r#""unit": "user","#));
+    assert!(Plan::from_json(with_unit.as_bytes()).is_ok());
+}
+
+#[test]
 fn all_mistakes_of_a_flag_are_reported() {
     refused(
         r#""flags": { "New": {

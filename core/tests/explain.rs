@@ -1,5 +1,6 @@
 //! The text and JSON of a recorded decision.
 
+use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::{Decision, Facts, FixedHost, OverrideKeys, Plan, Recorder, decide, decide_with};
 
 const SPEC: &[u8] = br#"{
@@ -148,4 +149,47 @@ fn an_override_is_recorded_where_it_decides() {
          \"rollout\":{{\"name\":\"shop\",\"arm\":\"canary\",\"reason\":\"TARGETING_MATCH\"}},"
     );
     assert!(decision.record(&plan).starts_with(&start));
+}
+
+/// `DISABLED` has three causes: the spec, an abort, and a host that does not know its aborts yet.
+#[test]
+fn the_cause_of_disabled_is_told() {
+    const SPEC: &[u8] = br#"{
+      "formatVersion": 1,
+      "units": { "user": [ { "header": "x-user-id" } ] },
+      "flags": {
+        "aborted": { "variants": { "on": true, "off": false }, "defaultVariant": "off",
+                     "rules": [ { "serve": "on" } ] },
+        "off": { "variants": { "on": true, "off": false }, "defaultVariant": "off",
+                 "state": "disabled" }
+      },
+      "rollouts": { "shop": {
+        "arms": { "stable": { "target": "v1" }, "canary": { "target": "v2" } },
+        "baseline": "stable", "canary": { "share": 5 }, "gates": {},
+        "onAbort": { "disable": [ "aborted" ] } } }
+    }"#;
+    let plan = Plan::from_json(SPEC).expect("the spec above is good");
+    let latches = |json: &str| Latches::from_json(json.as_bytes()).expect("latches");
+    let told = |active: &ActiveLatches| {
+        let mut host = FixedHost { latches: Some(active), ..FixedHost::at(NOW) };
+        let facts = Facts::of_request(&plan, REQUEST, &mut host);
+        let (mut decision, mut recorder) = (Decision::new(&plan), Recorder::new());
+        decide_with(&plan, &facts, &mut decision, &mut recorder);
+        let text = recorder.to_text();
+        assert_eq!(text.matches("(DISABLED)").count(), 3, "{text}");
+        text
+    };
+    let aborted = latches(
+        r#"{"latches":[{"rollout":"shop","epoch":0,"abort":{"epoch":0,"at":1,"digest":"0","reason":"errors"}}]}"#,
+    );
+    let unknown = told(&latches(r#"{"latches":[]}"#).for_plan_incomplete(&plan));
+    let waits = "  rollout shop: the host does not know its aborts yet";
+    assert_eq!(unknown.matches(waits).count(), 2, "{unknown}");
+    let aborted = told(&aborted.for_plan(&plan).expect("a latch counts"));
+    assert_eq!(
+        aborted.matches("  rollout shop is aborted in epoch 0: errors").count(),
+        2,
+        "{aborted}"
+    );
+    assert!(aborted.contains("flag off\n  the spec says state: disabled\n"), "{aborted}");
 }

@@ -80,6 +80,8 @@ extern "C" {
     fn attempt_header(attempt: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = attemptResponse)]
     fn attempt_response(attempt: &JsValue) -> Promise;
+    #[wasm_bindgen(js_name = attemptSettled)]
+    fn attempt_settled(attempt: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = attemptMs)]
     fn attempt_ms(attempt: &JsValue) -> Option<f64>;
     #[wasm_bindgen(js_name = isUploadBroken)]
@@ -305,9 +307,9 @@ impl Attempt {
         context: &Context,
     ) -> Result<Attempt, Thrown> {
         let started = start_attempt(service, request, url, changes, milliseconds, keeps_encoding)?;
-        let response = attempt_response(&started);
+        let settled = attempt_settled(&started);
         context.wait_until(async move {
-            let _ = JsFuture::from(response).await;
+            let _ = JsFuture::from(settled).await;
         });
         Ok(Attempt(started))
     }

@@ -58,7 +58,8 @@ impl GatesCompiler<'_> {
     ) -> Option<Trial> {
         let here = path.key("gates");
         let Mode::Canary { arm, schedule, bucketing: Some(bucketing), .. } = self.mode else {
-            let message = "gates compare a canary with its baseline, so they need canary with a share or steps";
+            let message = "gates compare a canary with its baseline: they need canary with steps or a share, \
+                           and at a share of 0 a unit";
             errors.add(&here, ErrorKind::Conflict, &message);
             return None;
         };

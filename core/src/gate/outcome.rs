@@ -1,5 +1,6 @@
 //! Outcomes: how a request ended, and to which stage of which trial it was exposed.
 
+use super::wire::wire;
 use crate::decision::{Decision, Reason};
 use crate::facts::Facts;
 use crate::hash::Bucket;
@@ -29,6 +30,8 @@ pub struct StageId {
     /// The fingerprint of the rollout's text, see [`Trial::fingerprint`].
     pub fingerprint: u64,
 }
+
+wire!(StageId { epoch, step, fingerprint });
 
 impl StageId {
     /// Whether this is a later step of the same trial.

@@ -6,7 +6,7 @@ use super::bucket_set::BucketSet;
 use super::counters::{Counters, Tally};
 use super::latency::LatencyCounts;
 use super::outcome::{Exposure, Outcome, StageId};
-use super::wire::Wire;
+use super::wire::{Wire, wire};
 use crate::plan::Trial;
 
 /// The tally of one group of units: all units, or a cohort.
@@ -22,6 +22,8 @@ pub struct GroupTally {
     pub errors: BucketSet,
 }
 
+wire!(GroupTally { requests, kpi, latency, errors });
+
 /// The tallies of one stage of a trial. Adding two is a union of the buckets and a sum of the rest, so each
 /// worker must add its outcomes exactly once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Tallies {
     /// The shadow's answers that were compared (exposures), and those that differ (events).
     pub shadow: Tally,
 }
+
+wire!(Tallies { stage, shadow, groups });
 
 impl Tallies {
     /// Tallies without outcomes.

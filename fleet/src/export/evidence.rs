@@ -11,6 +11,8 @@ pub const REQUESTS: &str = "serin_gate_epoch_step_arm_requests";
 pub const ERRORS: &str = "serin_gate_epoch_step_arm_errors";
 /// The counter of all decided requests, by arm.
 pub const DECIDED: &str = "serin_rollout_arm_requests";
+/// The counter of outcomes that are no evidence, by reason. Those of the reason `stage` are in [`REQUESTS`] too.
+pub const DROPPED: &str = "serin_gate_dropped";
 /// 1 while an abort is in force.
 pub const ABORTED: &str = "serin_latch_aborted";
 /// The revision in force on a host.
@@ -38,6 +40,8 @@ pub struct Trial<'a> {
     pub canary: &'a str,
     /// The arm that it is compared with.
     pub baseline: &'a str,
+    /// Whether rings send requests to the canary, which are no evidence.
+    pub has_rings: bool,
     /// The epoch whose counters count.
     pub epoch: u64,
     /// The settings of the gate.
@@ -62,6 +66,7 @@ fn trial<'a>(plan: &'a Plan, name: &'a str, rollout: &'a spec::Rollout) -> Optio
         rollout: name,
         canary: planned.arm(trial.canary())?.name(),
         baseline: &rollout.baseline,
+        has_rings: matches!(&rollout.mode, spec::Mode::Canary { rings, .. } if !rings.is_empty()),
         epoch: rollout.abort_policy.epoch,
         settings: &gates.settings,
         threshold: nats(trial.gate().thresholds().errors.raw()),

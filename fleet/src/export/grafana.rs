@@ -1,7 +1,7 @@
 //! The export to Grafana: a dashboard of one rollout at a time, from the metrics that [`super::prometheus`] records.
 
 use super::artifact::{Artifact, Problem};
-use super::evidence::{ABORTED, COMPARED, DECIDED, DIVERGED, LEVEL, REVISION, THRESHOLD};
+use super::evidence::{ABORTED, COMPARED, DECIDED, DIVERGED, DROPPED, LEVEL, REVISION, THRESHOLD};
 use super::mark;
 use super::source::Source;
 use serde_json::{Value, json};
@@ -145,6 +145,17 @@ fn panels() -> Vec<Value> {
             width: 12,
             height: 8,
             series: vec![(format!("sum({}) / sum({})", of(DIVERGED), of(COMPARED)), "diverged")],
+        },
+        Panel {
+            title: "Outcomes that are no evidence",
+            kind: "timeseries",
+            unit: "reqps",
+            width: 24,
+            height: 6,
+            series: vec![(
+                format!("sum by (serin_reason) (rate({}[5m]))", of(DROPPED)),
+                "{{serin_reason}}",
+            )],
         },
     ];
     let (mut x, mut y, mut row) = (0, 0, 0);

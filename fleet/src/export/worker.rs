@@ -107,6 +107,8 @@ fn config(options: &Options, default: Option<&str>) -> Value {
     config.insert("name".into(), options.name.as_str().into());
     config.insert("main".into(), options.main.as_str().into());
     config.insert("compatibility_date".into(), options.compatibility_date.as_str().into());
+    // Lets gates tell a target that breaks a body off from a client that leaves.
+    config.insert("compatibility_flags".into(), json!(["enable_request_signal"]));
     config.insert("vars".into(), vars.into());
     if !services.is_empty() {
         config.insert("services".into(), services.into());

@@ -17,6 +17,7 @@ fn main() -> ExitCode {
         report.check(scenario.name, || rules::alert_agrees_with_gate(scenario));
     }
     report.check("promtool fails on a wrong expectation", rules::promtool_can_fail);
+    report.check("a gate without evidence raises an alert", rules::blind_gate);
     report.check("aborts and old revisions raise alerts", rules::host_alerts);
     live::checks(&mut report);
     report.finish()

@@ -240,6 +240,47 @@ pub(super) fn promtool_can_fail() -> Result<(), String> {
     }
 }
 
+/// Requests reach the canary, and their outcomes are counted, are not, or are dropped.
+pub(super) fn blind_gate() -> Result<(), String> {
+    let folder = envoy::create_folder("rules-blind")?;
+    let rings = json!([{"attribute": "header.x-staff", "equals": "yes"}]);
+    let mut with_rings = spec("{}");
+    with_rings["rollouts"]["shop"]["canary"]["rings"] = rings;
+    const COUNTED: &str = "0+400x60";
+    const NONE: &str = "_x60";
+    // Outcomes, dropped outcomes, and whether the alert fires after half an hour and after an hour.
+    let cases = [
+        ("all outcomes are evidence", &spec("{}"), COUNTED, "0x60", [0, 0]),
+        ("the outcomes stop", &spec("{}"), "0+400x20 8000x40", "0x60", [0, 1]),
+        ("there never was an outcome", &spec("{}"), NONE, NONE, [1, 1]),
+        ("the outcomes are of another stage", &spec("{}"), COUNTED, COUNTED, [1, 1]),
+        ("a tenth is of another stage", &spec("{}"), COUNTED, "0+40x60", [0, 0]),
+        ("only rings have begun", &with_rings, NONE, NONE, [0, 0]),
+        ("the outcomes stop, with rings", &with_rings, "0+400x20 8000x40", NONE, [0, 1]),
+    ];
+    for (name, spec, outcomes, dropped, fires) in cases {
+        export("prometheus", spec, &folder, &[])?;
+        let step = "serin_rollout=\"shop\",serin_epoch=\"3\",serin_step=\"0\",serin_arm=\"stable\"";
+        let series = [
+            json!({"series": "serin_rollout_arm_requests{serin_rollout=\"shop\",serin_arm=\"canary\"}", "values": "0+20x60"}),
+            json!({"series": format!("serin_gate_epoch_step_arm_requests{{{step}}}"), "values": outcomes}),
+            json!({"series": "serin_gate_dropped{serin_rollout=\"shop\",serin_reason=\"stage\"}", "values": dropped}),
+        ];
+        let expected = [28, 59].into_iter().zip(fires).map(|(minute, count): (u32, u32)| {
+            let samples =
+                if count == 0 { json!([]) } else { json!([{"labels": "{}", "value": count}]) };
+            json!({
+                "expr": "count(ALERTS{alertname=\"SerinGateBlind\",alertstate=\"firing\"})",
+                "eval_time": format!("{minute}m"),
+                "exp_samples": samples,
+            })
+        });
+        promtool(&folder, &series, expected.collect()).map_err(|why| format!("{name}: {why}"))?;
+    }
+    let _ = std::fs::remove_dir_all(folder);
+    Ok(())
+}
+
 pub(super) fn host_alerts() -> Result<(), String> {
     let folder = envoy::create_folder("rules-hosts")?;
     export("prometheus", &spec("{}"), &folder, &[])?;

@@ -42,6 +42,8 @@ fn listener(source: &Source<'_>, options: &Options, at: SocketAddr, default: &st
         "normalize_path": true,
         "merge_slashes": true,
         "path_with_escaped_slashes_action": "UNESCAPE_AND_REDIRECT",
+        // Upstreams that make variables of fields (CGI, WSGI) read `serin_flags` as `serin-flags`.
+        "common_http_protocol_options": {"headers_with_underscores_action": "DROP_HEADER"},
         "access_log": [{"name": "stdout", "typed_config": {
             "@type": format!("{EXTENSIONS}.access_loggers.stream.v3.StdoutAccessLog"),
             "log_format": {"text_format_source": {"inline_string": LOG_LINE}},

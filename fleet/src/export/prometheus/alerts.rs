@@ -4,16 +4,19 @@ use super::recording::{
     BASELINE_ERRORS, BASELINE_REQUESTS, CANARY_ERRORS, CANARY_REQUESTS, record, recorded,
 };
 use crate::export::evidence::{
-    ABORTED, COMPARED, CROSSED, DIVERGED, LEVEL, REVISION, Trial, decimal, number,
+    ABORTED, COMPARED, CROSSED, DECIDED, DIVERGED, DROPPED, LEVEL, REQUESTS, REVISION, Trial,
+    decimal, number,
 };
 use crate::export::source::Source;
 use serde_json::{Value, json};
 
 /// The time that a change may take to reach all hosts.
 const PROPAGATION: &str = "15m";
+/// The time over which requests are compared with their outcomes.
+const WINDOW: &str = "10m";
 
 pub(super) fn rollout(trial: &Trial<'_>) -> Vec<Value> {
-    let mut rules = vec![crossed(trial), worse(trial), aborted(trial), split(trial)];
+    let mut rules = vec![crossed(trial), worse(trial), blind(trial), aborted(trial), split(trial)];
     rules.extend(trial.max_divergence.map(|max| diverging(trial, max)));
     rules
 }
@@ -70,6 +73,40 @@ fn worse(trial: &Trial<'_>) -> Value {
         &format!(
             "In step {{{{ $labels.serin_step }}}} of epoch {{{{ $labels.serin_epoch }}}} the evidence is {{{{ $value | humanize }}}} of {} nats. {how}",
             trial.threshold
+        ),
+    )
+}
+
+/// The alert on a gate that judges nothing: the canary gets requests, but their outcomes are not counted, or are
+/// counted and dropped because their stage is not in force.
+fn blind(trial: &Trial<'_>) -> Value {
+    /// As many requests as an evaluation of the gate needs.
+    const REQUESTS_NEEDED: u32 = 100;
+    let labels = format!("serin_rollout=\"{}\"", trial.rollout);
+    let increase = |metric: &str, more: &str| {
+        format!("sum by (serin_rollout) (increase({metric}{{{labels}{more}}}[{WINDOW}]))")
+    };
+    let canary = increase(DECIDED, &format!(",serin_arm=\"{}\"", trial.canary));
+    let counted = increase(REQUESTS, "");
+    let dropped = increase(DROPPED, ",serin_reason=\"stage\"");
+    let mut expr = format!(
+        "{canary} >= {REQUESTS_NEEDED}\n\
+         unless {counted} - ({dropped} or 0 * {counted}) > 0.01 * {canary}"
+    );
+    // Before the first step, requests of rings alone are on the canary, and no counter of outcomes exists.
+    if trial.has_rings {
+        expr.push_str(&format!("\nand sum by (serin_rollout) ({}) >= 0", of(REQUESTS, trial)));
+    }
+    alert(
+        "SerinGateBlind",
+        &expr,
+        Some("5m"),
+        "critical",
+        &format!("The gate of rollout {} gets no evidence", trial.rollout),
+        &format!(
+            "Arm {} got {{{{ $value | humanize }}}} requests in {WINDOW}, and no outcome of the rollout is evidence: a \
+             failing canary would stay. Look at serin_gate_dropped and at the hosts' logs.",
+            trial.canary
         ),
     )
 }
