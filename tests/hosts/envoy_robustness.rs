@@ -5,7 +5,6 @@ use serde_json::{Value, json};
 use serin_conformance::client::{self, Message};
 use serin_conformance::envoy::{self, Envoy, bootstrap};
 use serin_conformance::http2;
-use serin_conformance::outcome;
 use serin_conformance::report::Report;
 use serin_conformance::serin_cli;
 use serin_conformance::upstream::{CASE_FIELD, Upstream};
