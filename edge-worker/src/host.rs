@@ -351,8 +351,8 @@ impl WatchedBody {
         watched_response(&self.0)
     }
 
-    /// Whether the target has broken the body off. The future ends after the time limit at the latest.
-    pub(crate) async fn is_broken(self) -> bool {
+    /// Returns whether the target has broken the body off. The future ends after the time limit at the latest.
+    pub(crate) async fn breaks_off(self) -> bool {
         let end = JsFuture::from(watched_end(&self.0)).await;
         end.ok().and_then(|end| end.as_bool()).unwrap_or(false)
     }

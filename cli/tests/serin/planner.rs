@@ -51,12 +51,9 @@ fn json_has_the_same_forecasts() {
     let (_, out, _) = check(&["--rps", "200", "--format", "sarif", "shop.yaml"]);
     let log: Value = serde_json::from_str(&out).unwrap();
     let results = log["runs"][0]["results"].as_array().unwrap();
-    assert_eq!(results.len(), 4);
-    let (decorative, others): (Vec<&Value>, Vec<&Value>) =
-        results.iter().partition(|result| result["ruleId"] == "decorative-gate");
-    assert_eq!(decorative.len(), 3);
-    assert_eq!(others[0]["ruleId"], "steerable-gate");
-    assert_eq!(others[0]["level"], "note");
+    let rules: Vec<&str> = results.iter().filter_map(|result| result["ruleId"].as_str()).collect();
+    let decorative = "decorative-gate";
+    assert_eq!(rules, [decorative, decorative, decorative, "steerable-gate"]);
 }
 
 #[test]
