@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use fastrand::Rng;
-use serin_conformance::history::{self, Broken, Model, Selection};
 use serin_core::gate::{Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::{Bucket, Plan};
+use serin_history::{self as history, Broken, Model, Selection};
 use serin_judge::{Conflict, Judge, LatchDocument, OutcomeBatch, Store, TallyBuffer};
 
 /// How many histories `cargo test` runs; `cargo xtask test` runs more.

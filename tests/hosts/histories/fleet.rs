@@ -4,7 +4,7 @@ use crate::proxy::{Canary, Checked, Proxy, WORKERS};
 use crate::spec::{Edit, Mistake, Ramp, START, Spec};
 use crate::state_url::{Answer, StateUrl};
 use fastrand::Rng;
-use serin_conformance::history::{Broken, History, Model};
+use serin_history::{Broken, History, Model};
 use serin_host_sim::Module;
 use std::fmt::{Display, Write};
 

@@ -4,8 +4,8 @@ use crate::expected::{Accounts, Clocks, Evidence, Stage};
 use crate::spec::{Mistake, RolloutKey, START, Spec};
 use crate::state_url::{Received, StateUrl, document, lock};
 use serde_json::Value;
-use serin_conformance::history::Broken;
 use serin_conformance::sim;
+use serin_history::Broken;
 use serin_host_sim::{
     Clock, Entropy, HttpResponse, LogLevel, Module, Plugin, Stream, StreamInfo, Value as Property,
     VirtualClock,
