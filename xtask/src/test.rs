@@ -101,6 +101,7 @@ fn envoy_suites(run: &mut Run, built: &Built, envoy: &Path) {
         ("the example for Envoy, as people run it", "envoy_example"),
         ("serin export envoy, in Envoy", "export_envoy"),
         ("gates in Envoy, under load", "gates_envoy"),
+        ("what blinded gates in Envoy", "envoy_faults"),
         ("blue and green in Envoy, under load", "bluegreen_envoy"),
     ] {
         run.suite(name, test, built, &env);

@@ -248,7 +248,9 @@ impl<'m> Proxy<'m> {
     }
 
     fn add_evidence(&mut self, stage: Stage, has_failed: bool) {
-        if self.fingerprint == Some(stage.fingerprint) {
+        // Without a baseline there is nothing to compare the canary with.
+        let has_baseline = self.spec.ramp.share_of(stage.step) < 100_000;
+        if has_baseline && self.fingerprint == Some(stage.fingerprint) {
             let key = (self.spec.rollout_key(), stage.step);
             self.evidence.add(key, has_failed, self.clock.uptime_nanos() / 1_000_000);
         }

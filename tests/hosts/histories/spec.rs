@@ -53,6 +53,12 @@ impl Ramp {
         step.and_then(|step| u32::try_from(step).ok()).unwrap_or_default()
     }
 
+    /// The share of a step, in 0.001 %.
+    pub(crate) fn share_of(self, step: u32) -> u32 {
+        let step = usize::try_from(step).ok().and_then(|step| self.steps().get(step));
+        step.map_or(0, |(share, _)| *share)
+    }
+
     fn json(self, has_gates: bool) -> Value {
         let steps = self.steps();
         if let [(share, _)] = steps {

@@ -12,19 +12,43 @@ pub struct Edge {
     folder: PathBuf,
     /// The environment variables of the filter's VM.
     variables: Value,
+    /// The environment variables of Envoy itself.
+    process_variables: Vec<(String, String)>,
+    has_route_timeout: bool,
     version: u32,
 }
 
 impl Edge {
     /// An edge whose filter has these environment variables.
     pub fn new(name: &str, variables: Value) -> Result<Self, String> {
-        Ok(Self { folder: super::create_folder(name)?, variables, version: 0 })
+        Ok(Self {
+            folder: super::create_folder(name)?,
+            variables,
+            process_variables: Vec::new(),
+            has_route_timeout: true,
+            version: 0,
+        })
+    }
+
+    /// Starts Envoy with further environment variables.
+    pub fn set_process_variables(&mut self, variables: Vec<(String, String)>) {
+        self.process_variables = variables;
+    }
+
+    /// Lets requests wait for ever.
+    pub fn remove_route_timeout(&mut self) {
+        self.has_route_timeout = false;
     }
 
     /// Writes a spec to the file that Envoy watches.
     pub fn deliver(&mut self, spec: &Value) -> Result<(), String> {
+        self.deliver_text(&spec.to_string())
+    }
+
+    /// Writes a spec as it is.
+    pub fn deliver_text(&mut self, spec: &str) -> Result<(), String> {
         self.version += 1;
-        let mut config = wasm_config(&path_from_env("SERIN_FILTER_WASM")?, &spec.to_string());
+        let mut config = wasm_config(&path_from_env("SERIN_FILTER_WASM")?, spec);
         config["config"]["vm_config"]["environment_variables"] =
             json!({"key_values": self.variables});
         let response = discovery_response(&self.version.to_string(), &config);
@@ -51,12 +75,16 @@ impl Edge {
         let manager = &mut listener["filter_chains"][0]["filters"][0]["typed_config"];
         let routes = &mut manager["route_config"]["virtual_hosts"][0]["routes"];
         let route = |(name, _): &(&str, SocketAddr)| {
-            json!({
+            let mut route = json!({
                 "match": {"prefix": "/", "headers": [
                     {"name": "x-serin-arm", "string_match": {"exact": name}},
                 ]},
                 "route": {"cluster": name},
-            })
+            });
+            if !self.has_route_timeout {
+                route["route"]["timeout"] = json!("0s");
+            }
+            route
         };
         let mut all: Vec<Value> = clusters.iter().map(route).collect();
         all.push(routes[0].clone());
@@ -67,7 +95,10 @@ impl Edge {
         for (key, value) in bootstrap_fields.as_object().into_iter().flatten() {
             bootstrap[key] = value.clone();
         }
-        Envoy::start(envoy_folder, &bootstrap)
+        let variables = self.process_variables.iter();
+        let variables: Vec<(&str, &str)> =
+            variables.map(|(name, value)| (name.as_str(), value.as_str())).collect();
+        Envoy::start_with(envoy_folder, &bootstrap, &variables)
     }
 }
 

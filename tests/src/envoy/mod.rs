@@ -2,6 +2,7 @@
 
 pub mod bootstrap;
 pub mod edge;
+pub mod shifted_clock;
 
 use crate::client;
 use serde_json::Value;
