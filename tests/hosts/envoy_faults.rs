@@ -8,7 +8,7 @@ use serin_conformance::envoy::edge::Edge;
 use serin_conformance::envoy::shifted_clock::ShiftedClock;
 use serin_conformance::report::Report;
 use serin_conformance::service::Service;
-use serin_core::headers;
+use serin_core::plan::MAX_FLAGS_BYTES;
 use std::io::Write;
 use std::net::{SocketAddr, TcpStream};
 use std::process::ExitCode;
@@ -404,7 +404,7 @@ fn many_flags() -> Result<(), String> {
     }
     println!("       {lost} of 50 requests lost; the arm got up to {bytes} bytes of flags");
     // Arms that take more are rare: a server's limit for a whole header block is 8 to 64 KiB.
-    expect("whether the flags fit", bytes <= headers::MAX_DECISION_BYTES, true)?;
+    expect("whether the flags fit", bytes <= MAX_FLAGS_BYTES, true)?;
     expect("lost requests", lost, 0)
 }
 
