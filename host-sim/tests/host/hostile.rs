@@ -267,6 +267,21 @@ fn a_stream_of_a_vm_that_was_replaced_has_failed() {
 }
 
 #[test]
+fn a_vm_fails_when_its_embedder_says_so() {
+    let plugin = trapping(FailPolicy::FailClosed, &VirtualClock::default());
+    assert!(!plugin.fail_vm(1), "there is one VM");
+    assert!(plugin.fail_vm(0));
+    assert!(plugin.failure().unwrap().is_trap());
+    assert_eq!(
+        status(&plugin.stream(StreamInfo::new()).send_request_headers(GOOD, true)),
+        Some(503)
+    );
+    assert_eq!(plugin.restart_failed().unwrap(), 1);
+    let mut new = plugin.stream(StreamInfo::new());
+    assert_eq!(new.send_request_headers(GOOD, true), Action::Continue);
+}
+
+#[test]
 fn a_trap_while_configuring_is_an_error() {
     let error =
         evil(r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) unreachable)"#)
