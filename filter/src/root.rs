@@ -4,7 +4,7 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use serin_core::Plan;
+use serin_core::{Plan, Spec};
 
 use crate::active_plan::ActivePlan;
 use crate::gates::Gates;
@@ -32,9 +32,11 @@ impl RootContext for Root {
     }
 
     /// `false` makes the host refuse the config; a plan that is already in force stays.
-    fn on_configure(&mut self, _size: usize) -> bool {
-        let json = host::configuration().unwrap_or_default();
-        match Plan::from_json(&json) {
+    fn on_configure(&mut self, size: usize) -> bool {
+        // A document that is too long is not copied: a VM never gives memory back.
+        let compiled = Spec::check_size(size)
+            .and_then(|()| Plan::from_json(&host::configuration().unwrap_or_default()));
+        match compiled {
             Ok(plan) => {
                 self.activate(plan);
                 true

@@ -44,6 +44,9 @@ fn run_all(report: &mut Report) -> Result<(), String> {
     report.check("trailers lose Serin's fields, and cost nothing where there are none", || {
         trailers_are_stripped()
     });
+    report.check("a spec beyond the limit is refused before it is copied", || {
+        long_spec_is_not_copied(&module)
+    });
     report.check("a ramp keeps its step when the clock goes back", || {
         step_is_kept_when_the_clock_goes_back(&module)
     });
@@ -111,6 +114,34 @@ fn trailers_are_stripped() -> Result<(), String> {
         }
     }
     Ok(())
+}
+
+/// Reconfigures a VM with a document of 16 MiB. It is refused, the plan stays, and the VM's memory does not grow.
+fn long_spec_is_not_copied(module: &Module) -> Result<(), String> {
+    let spec = serde_json::json!({
+        "formatVersion": 1,
+        "rollouts": { "shop": { "arms": { "stable": { "target": "v1" } }, "baseline": "stable" } },
+    });
+    let (_, plugin) = sim::start(module, spec.to_string(), 0, Entropy::Seeded(0), None)?;
+    let before = plugin.memory_bytes(0);
+    let long = format!("{spec}{}", " ".repeat(16 << 20));
+    if plugin.reconfigure_in_place(&long).is_ok() {
+        return Err("the document was accepted".into());
+    }
+    let line = format!("the document is {} bytes long, at most 4194304 are allowed", long.len());
+    if !plugin.logs().iter().any(|logged| logged.to_string().contains(&line)) {
+        return Err(format!("nothing logged {line:?}"));
+    }
+    let mut stream = plugin.stream(StreamInfo::new());
+    stream.send_request_headers([(":path", "/")], true);
+    let (arm, after) = (
+        stream.request_headers().get_str("x-serin-arm").map(str::to_owned),
+        plugin.memory_bytes(0),
+    );
+    match arm.as_deref() == Some("stable") && after == before {
+        true => Ok(()),
+        false => Err(format!("the arm is {arm:?}; memory grew from {before} to {after} bytes")),
+    }
 }
 
 /// A ramp to 100 % at a start time: requests go to the baseline before it, to the canary after it,

@@ -52,13 +52,28 @@ impl Spec {
     }
 }
 
+impl Spec {
+    /// Checks the size of a document, in bytes, so that a host need not read one that is too long.
+    ///
+    /// # Errors
+    /// The document is longer than [`MAX_BYTES`].
+    pub fn check_size(size: usize) -> Result<(), Errors> {
+        let mut errors = Errors::new();
+        if size > MAX_BYTES {
+            let message =
+                format!("the document is {size} bytes long, at most {MAX_BYTES} are allowed");
+            errors.add(&Path::Root, ErrorKind::Limit, &message);
+        }
+        if errors.is_empty() { Ok(()) } else { Err(errors) }
+    }
+}
+
 /// Reads a document: JSON, or a protobuf `Struct`. A part that cannot be read is reported and
 /// replaced by a placeholder, so that `compile` can find further mistakes.
 pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
     let root = Path::Root;
-    if json.len() > MAX_BYTES {
-        let message = format!("is {} bytes long, at most {MAX_BYTES} are allowed", json.len());
-        errors.add(&root, ErrorKind::Limit, &format_args!("the document {message}"));
+    if let Err(too_long) = Spec::check_size(json.len()) {
+        errors.append(too_long);
         return Spec::default();
     }
     match serde_json::from_slice::<Node>(json) {
