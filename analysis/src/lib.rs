@@ -42,3 +42,4 @@ pub mod lint;
 pub mod moves;
 pub mod planner;
 pub mod replay;
+pub mod steering;

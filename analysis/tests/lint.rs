@@ -130,8 +130,35 @@ fn cohorts_that_gates_judge_are_used() {
                "unit": "user", "canary": {{ "share": 5 }}, "gates": {{ {gates} }} }} }}"#
         )
     };
-    assert_eq!(found(&fragment(r#""cohorts": [ "pro" ]"#)), [""; 0]);
-    assert_eq!(found(&fragment("")), ["unused-cohort cohorts.inner", "unused-cohort cohorts.pro"]);
+    let steerable = "steerable-gate rollouts.r.gates";
+    assert_eq!(found(&fragment(r#""cohorts": [ "pro" ]"#)), [steerable]);
+    assert_eq!(
+        found(&fragment("")),
+        ["unused-cohort cohorts.inner", "unused-cohort cohorts.pro", steerable]
+    );
+}
+
+#[test]
+fn gates_on_ids_that_clients_choose_are_steerable() {
+    let of = |sources: &str, gates: &str| {
+        let text = format!(
+            r#"{{ "formatVersion": 1, "units": {{ "u": [ {sources} ] }}, "rollouts": {{ "r": {{ "unit": "u",
+               "arms": {{ "a": {{ "target": "a" }}, "b": {{ "target": "b" }} }}, "baseline": "a",
+               "canary": {{ "share": 5 }}, "gates": {{ {gates} }} }} }} }}"#
+        );
+        let (spec, plan) = read(&text);
+        let messages = lint(&spec, &plan, NOW).into_iter();
+        messages.map(|finding| finding.message).collect::<Vec<_>>()
+    };
+    let found = of(r#"{ "header": "x-user" }"#, "");
+    let wanted = "a client can choose its id of unit u: 3 chosen ids with one error each abort a healthy canary";
+    assert_eq!(found, [wanted]);
+    assert_eq!(of(r#"{ "jwt": "sub" }, { "anonymous": "id" }"#, "").len(), 1);
+    assert_eq!(of(r#"{ "jwt": "sub" }"#, ""), [""; 0]);
+    assert_eq!(
+        of(r#"{ "header": "h" }, { "anonymous": "id" }"#, r#""count": "verified""#),
+        [""; 0]
+    );
 }
 
 #[test]

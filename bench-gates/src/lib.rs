@@ -5,6 +5,7 @@
 //! figures, on any number of threads.
 
 mod bench;
+mod chosen;
 mod errors;
 mod figure;
 mod fleet;
@@ -24,7 +25,7 @@ pub use figure::{Figure, Interval, Source};
 pub type Table = (&'static str, fn(&Bench) -> Vec<Figure>);
 
 /// Every table, in the order of `docs/gates-method.md`.
-pub const TABLES: [Table; 10] = [
+pub const TABLES: [Table; 11] = [
     ("healthy canaries, 200,000 errors, α = 1 %", errors::false_aborts),
     ("canary requests until abort, w = 5 %", errors::detection),
     ("promotion, w = 5 %, excluding 2×", errors::promotion),
@@ -35,6 +36,7 @@ pub const TABLES: [Table; 10] = [
     ("latency, lognormal, p50 50 ms, p99 200 ms, w = 5 %", latency::table),
     ("KPI events, 3 % conversion, w = 2 %", kpi::table),
     ("20 proxies, 1 % baseline errors, w = 5 %", fleet::table),
+    ("ids that clients choose, α = 1 %, one error each", chosen::table),
 ];
 
 /// The planner's figures, which are computed and not simulated.

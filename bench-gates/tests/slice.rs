@@ -47,6 +47,11 @@ fn users_that_fail_together_do_not_abort_by_bucket() {
 }
 
 #[test]
+fn clients_that_choose_their_ids_steer_a_gate() {
+    assert_expected(table("ids that clients choose"));
+}
+
+#[test]
 fn the_planner_agrees_with_its_formula() {
     assert_expected(planner());
 }

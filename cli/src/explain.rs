@@ -4,7 +4,7 @@ use crate::arguments::parse_timestamp;
 use crate::clock::now;
 use crate::failure::Failure;
 use crate::style::{self, Tone};
-use crate::{input, latches_file, override_keys, spec_file};
+use crate::{id_keys, input, latches_file, override_keys, spec_file};
 use clap::Args;
 use http::Uri;
 use serin_core::gate::ActiveLatches;
@@ -12,7 +12,7 @@ use serin_core::headers::DECISION;
 use serin_core::overrides::HEADER;
 use serin_core::plan::Input;
 use serin_core::{
-    Decision, Facts, OverrideError, OverrideKeys, Plan, Recorder, RequestHost, Timestamp,
+    Decision, Facts, IdKeys, OverrideError, OverrideKeys, Plan, Recorder, RequestHost, Timestamp,
     decide_with,
 };
 use std::borrow::Cow;
@@ -138,6 +138,7 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explanation, Failure> {
         Ok(keys) => (keys, None),
         Err(failure) => (None, Some(failure)),
     };
+    let id_keys = id_keys::load()?;
     // Without keys a token is verified too, so that the explanation says why it is ignored.
     let no_keys = OverrideKeys::default();
     let mut host = DescribedHost {
@@ -145,6 +146,7 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explanation, Failure> {
         facts: &args.facts,
         latches: active_latches.as_ref(),
         override_keys: keys.as_ref().unwrap_or(&no_keys),
+        id_keys: id_keys.as_ref(),
         entropy_error: None,
     };
     let facts = Facts::of_request(plan, pairs, &mut host);
@@ -183,6 +185,7 @@ struct DescribedHost<'a> {
     facts: &'a [(String, String)],
     latches: Option<&'a ActiveLatches>,
     override_keys: &'a OverrideKeys,
+    id_keys: Option<&'a IdKeys>,
     /// The error of the system's random numbers, which make anonymous ids.
     entropy_error: Option<getrandom::Error>,
 }
@@ -211,6 +214,10 @@ impl<'a> RequestHost<'a> for DescribedHost<'a> {
 
     fn override_keys(&self) -> Option<&'a OverrideKeys> {
         Some(self.override_keys)
+    }
+
+    fn id_keys(&self) -> Option<&'a IdKeys> {
+        self.id_keys
     }
 }
 

@@ -30,6 +30,7 @@ mod failure;
 #[cfg(feature = "network")]
 mod fetch;
 mod filter;
+mod id_keys;
 #[cfg(feature = "tools")]
 mod import;
 mod input;
@@ -93,9 +94,9 @@ enum Command {
     Explain(explain::ExplainArgs),
     /// Serve a spec: an HTTP proxy that runs the filter on every request
     ///
-    /// Environment: SERIN_OVERRIDE_KEYS are the keys of override tokens, see `serin override`. The
-    /// variables of gates (latch source, webhook) are listed in docs/gates.md; the clusters that they name
-    /// are given with --cluster.
+    /// Environment: SERIN_OVERRIDE_KEYS are the keys of override tokens, see `serin override`. SERIN_ID_KEY
+    /// has the keys that sign anonymous ids. The variables of gates (latch source, webhook) are listed in
+    /// docs/gates.md; the clusters that they name are given with --cluster.
     Serve(serve::ServeArgs),
     /// Export a spec as other tools' configuration: Envoy, Istio, Cloudflare, Argo, Prometheus, …
     #[command(subcommand, after_help = export::HELP)]

@@ -5,7 +5,7 @@ use crate::failure::Failure;
 use crate::proxy::arms::{self, NamedUpstream};
 use crate::proxy::runtime::{self, default_workers, stop};
 use crate::proxy::{Proxy, Settings, Table, Upstream};
-use crate::{filter, input, override_keys, proxy, spec_file, style};
+use crate::{filter, id_keys, input, override_keys, proxy, spec_file, style};
 use clap::Args;
 use serin_host_sim::LogLine;
 use std::collections::HashMap;
@@ -78,6 +78,9 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     // The filter refuses wrong keys by itself, and requests continue.
     if let Some(keys) = override_keys::text() {
         builder = builder.env_var(override_keys::KEYS, &keys);
+    }
+    if let Some(keys) = id_keys::text() {
+        builder = builder.env_var(id_keys::KEYS, &keys);
     }
     for name in GATE_VARIABLES {
         if let Ok(value) = std::env::var(name) {

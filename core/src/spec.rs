@@ -333,10 +333,23 @@ pub struct Gates {
     pub kpi: Option<KpiEvent>,
     /// The share of the shadow's compared responses that may differ.
     pub max_divergence: Option<Share>,
+    /// The units whose outcomes count.
+    pub count: CountedUnits,
     /// The time without a response header after which a request counts as failed, in ms.
     pub timeout_ms: u64,
     /// The cohorts that are judged separately, besides all requests.
     pub cohorts: Vec<String>,
+}
+
+/// The units whose outcomes count in a trial.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CountedUnits {
+    /// All units.
+    #[default]
+    All,
+    /// Units whose value the client cannot choose: from a verified token, or an anonymous id with a valid
+    /// signature.
+    Verified,
 }
 
 /// A set of statuses: whole classes and single ones.

@@ -49,6 +49,8 @@ pub(crate) struct RolloutCounters {
     pub(crate) shadow: ShadowCounters,
     /// The outcomes that are not yet sent to the judge.
     pub(crate) tallies: RefCell<TallyBuffer>,
+    /// The outcomes that are no evidence, because their unit is not verified.
+    pub(crate) unverified: Counter,
 }
 
 /// The counters of a rollout's shadow.

@@ -90,6 +90,7 @@ async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
         claims: &claims,
         latches: active_latches.as_deref(),
         override_keys: isolate.settings.override_keys.as_ref(),
+        id_keys: isolate.settings.id_keys.as_ref(),
         platform: request,
     };
     let facts = Facts::of_request(plan, head.pairs(), &mut edge);
@@ -115,7 +116,7 @@ async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
     }
     let has_cache = isolate.settings.caches_responses;
     let key = has_cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
-    let exposure = decision.exposure(plan, &facts);
+    let exposure = decision.exposure(plan, &facts).filter(|exposure| active.admits(exposure));
     let is_cached = key.is_some();
     let decided = PlanDecision { active: &active, decision: &decision, exposure, is_cached };
     let response = match key {

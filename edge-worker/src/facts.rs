@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{MonotonicClock, OverrideKeys, RequestHost};
+use serin_core::{IdKeys, MonotonicClock, OverrideKeys, RequestHost};
 
 use crate::jwt::Claims;
 use crate::request_head::RequestHead;
@@ -30,6 +30,7 @@ pub(crate) struct CloudflareHost<'a, P> {
     pub(crate) claims: &'a Claims,
     pub(crate) latches: Option<&'a ActiveLatches>,
     pub(crate) override_keys: Option<&'a OverrideKeys>,
+    pub(crate) id_keys: Option<&'a IdKeys>,
     pub(crate) platform: &'a P,
 }
 
@@ -56,6 +57,10 @@ impl<'a, P: Platform> RequestHost<'a> for CloudflareHost<'a, P> {
 
     fn override_keys(&self) -> Option<&'a OverrideKeys> {
         self.override_keys
+    }
+
+    fn id_keys(&self) -> Option<&'a IdKeys> {
+        self.id_keys
     }
 }
 
@@ -107,6 +112,7 @@ mod tests {
                 claims: &Claims::default(),
                 latches: None,
                 override_keys: None,
+                id_keys: None,
                 platform: &FixedPlatform,
             };
             let facts = Facts::of_request(&plan, head.pairs(), &mut edge);
@@ -146,6 +152,7 @@ mod tests {
                 claims: &claims,
                 latches: None,
                 override_keys: None,
+                id_keys: None,
                 platform: &FixedPlatform,
             };
             let facts = Facts::of_request(plan, head.pairs(), &mut edge);

@@ -137,6 +137,7 @@ export function attempt(service, request, url, changes, milliseconds, keepsEncod
   sentRequests.add(request);
   const attempt = { startedAt: Date.now(), headerAt: undefined, isUploadBroken: false, hasUpload: request.body !== null };
   const { body, signal, uploaded } = attempt.hasUpload ? upload(request, attempt) : {};
+  attempt.uploaded = uploaded;
   const { method, headers, redirect, cf } = request;
   const init = attempt.hasUpload ? { method, headers, redirect, cf, body, signal } : request;
   const copy = new Request(url ?? request.url, init);
@@ -159,10 +160,8 @@ function upload(request, attempt) {
     return true;
   }, (reason) => {
     // A target that has answered or failed breaks the pipe, too.
-    if (attempt.headerAt === undefined) {
-      attempt.isUploadBroken = true;
-      controller.abort(reason);
-    }
+    attempt.isUploadBroken = attempt.headerAt === undefined;
+    controller.abort(reason);
     return false;
   });
   return { body: readable, signal: controller.signal, uploaded };
@@ -190,6 +189,11 @@ export function attemptHeader(attempt) {
 
 export function attemptResponse(attempt) {
   return attempt.response;
+}
+
+/** Resolved when the response's header is there and the request's body is sent, or when they have failed. */
+export function attemptSettled({ response, uploaded }) {
+  return Promise.allSettled([response, uploaded]);
 }
 
 /** The time from the end of the upload to the response's header; undefined if the header came first. */

@@ -80,6 +80,8 @@ extern "C" {
     fn attempt_header(attempt: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = attemptResponse)]
     fn attempt_response(attempt: &JsValue) -> Promise;
+    #[wasm_bindgen(js_name = attemptSettled)]
+    fn attempt_settled(attempt: &JsValue) -> Promise;
     #[wasm_bindgen(js_name = attemptMs)]
     fn attempt_ms(attempt: &JsValue) -> Option<f64>;
     #[wasm_bindgen(js_name = isUploadBroken)]
@@ -305,9 +307,9 @@ impl Attempt {
         context: &Context,
     ) -> Result<Attempt, Thrown> {
         let started = start_attempt(service, request, url, changes, milliseconds, keeps_encoding)?;
-        let response = attempt_response(&started);
+        let settled = attempt_settled(&started);
         context.wait_until(async move {
-            let _ = JsFuture::from(response).await;
+            let _ = JsFuture::from(settled).await;
         });
         Ok(Attempt(started))
     }
@@ -349,8 +351,8 @@ impl WatchedBody {
         watched_response(&self.0)
     }
 
-    /// Whether the target has broken the body off. The future ends after the time limit at the latest.
-    pub(crate) async fn is_broken(self) -> bool {
+    /// Returns whether the target has broken the body off. The future ends after the time limit at the latest.
+    pub(crate) async fn breaks_off(self) -> bool {
         let end = JsFuture::from(watched_end(&self.0)).await;
         end.ok().and_then(|end| end.as_bool()).unwrap_or(false)
     }

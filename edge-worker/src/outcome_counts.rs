@@ -13,6 +13,15 @@ pub(crate) const FLUSH_MS: u64 = 1_000;
 const KEEP_MS: u64 = 120_000;
 
 impl ActivePlan {
+    /// Whether the outcome of an exposure counts. One that does not is counted as dropped.
+    pub(crate) fn admits(&self, exposure: &Exposure) -> bool {
+        let counters = self.rollouts.get(exposure.rollout.index());
+        if let Some(counters) = counters.filter(|_| !exposure.counts) {
+            counters.unverified.increment();
+        }
+        exposure.counts
+    }
+
     /// Counts the outcome of a request. Returns what is dropped for it.
     #[must_use]
     pub(crate) fn record(&self, exposure: &Exposure, outcome: &Outcome) -> Option<Dropped> {

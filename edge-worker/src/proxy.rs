@@ -220,7 +220,7 @@ impl ObservedRequest<'_> {
         let (isolate, env, active) = (Rc::clone(isolate), env.clone(), Rc::clone(self.active));
         let exposure = self.exposure;
         context.wait_until(async move {
-            let failed = watch.is_broken().await;
+            let failed = watch.breaks_off().await;
             if failed {
                 isolate.counters.bodies_broken.increment();
             }

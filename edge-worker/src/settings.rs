@@ -1,8 +1,8 @@
 //! The Worker's settings: variables and secrets, read once per isolate. An invalid setting never stops a request:
 //! it counts as absent, and the log and the status page name the problem.
 
-use serin_core::OverrideKeys;
 use serin_core::json::Node;
+use serin_core::{IdKeys, OverrideKeys};
 
 use crate::jwt::JwtSettings;
 
@@ -34,6 +34,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) jwt: Option<JwtSettings>,
     /// The keys that override tokens are signed with.
     pub(crate) override_keys: Option<OverrideKeys>,
+    /// The keys that anonymous ids are signed with.
+    pub(crate) id_keys: Option<IdKeys>,
     /// Whether a spec may have a lower revision than the one in force.
     pub(crate) allow_lower_revision: bool,
     /// Whether responses are cached, separately for each arm.
@@ -61,6 +63,7 @@ const DEFAULT_SHADOW_TIMEOUT_MS: u64 = 5_000;
 const DEFAULT_SHADOW_BODY_BYTES: u64 = 65_536;
 const DEFAULT_STATUS_PATH: &str = "/.serin/status";
 const OVERRIDE_KEYS: &str = "SERIN_OVERRIDE_KEYS";
+const ID_KEY: &str = "SERIN_ID_KEY";
 const DEFAULT_JWT_HEADER: &str = "authorization";
 
 impl WorkerSettings {
@@ -136,6 +139,12 @@ impl WorkerSettings {
                     problems.extend(errors.iter().map(|error| format!("{OVERRIDE_KEYS}: {error}")));
                 };
                 keys.map_err(record).ok()
+            }),
+            id_keys: variable(ID_KEY).and_then(|text| {
+                let record = |errors: serin_core::Errors| {
+                    problems.extend(errors.iter().map(|error| format!("{ID_KEY}: {error}")));
+                };
+                IdKeys::from_text(&text).map_err(record).ok()
             }),
             allow_lower_revision: is_on("SERIN_ALLOW_OLDER"),
             caches_responses: is_on("SERIN_CACHE"),
@@ -248,6 +257,7 @@ mod tests {
             ("SERIN_WEBHOOK_URL", "hooks.example"),
             ("SERIN_JWKS", "http://id.example/keys"),
             ("SERIN_OVERRIDE_KEYS", "[]"),
+            ("SERIN_ID_KEY", "c2hvcnQ"),
         ]);
         let expected = [
             "SERIN_TARGETS.a does not begin with https:// or http://",
@@ -259,6 +269,7 @@ mod tests {
             "SERIN_WEBHOOK_URL does not begin with https:// or http://",
             "SERIN_JWKS is neither a JSON Web Key Set nor an https:// URL",
             "SERIN_OVERRIDE_KEYS: is a list, must be an object",
+            "SERIN_ID_KEY: [0]: is a secret of 5 bytes, at least 32 are needed",
         ];
         assert_eq!(settings.problems, expected);
         assert!(settings.target("e").is_some());

@@ -2,6 +2,7 @@
 
 use serin_core::gate::Latches;
 use serin_core::json::{self, ObjectWriter};
+use serin_core::plan::Trial;
 
 use crate::active_plan::{ActivePlan, ShadowCounters};
 use crate::config::Config;
@@ -171,6 +172,11 @@ fn write_rollouts(active: &ActivePlan, now: u64, object: &mut ObjectWriter<'_>) 
                 }
             });
             object.object("shadow", |object| write_shadow(&counters.shadow, now, object));
+            if rollout.trial().is_some_and(Trial::counts_verified_only) {
+                object.object("dropped", |object| {
+                    object.number("unverified", counters.unverified.get());
+                });
+            }
         });
     }
 }

@@ -4,7 +4,7 @@ use core::cell::RefCell;
 
 use std::rc::Rc;
 
-use serin_core::{Decision, Plan, RolloutDecision};
+use serin_core::{Decision, IdKeys, Plan, RolloutDecision};
 
 use crate::gates::Gates;
 use crate::host::Metric;
@@ -17,6 +17,8 @@ pub(crate) struct ActivePlan {
     pub(crate) plan: Plan,
     /// `None` if the host has no override keys.
     pub(crate) overrides: Option<Rc<Overrides>>,
+    /// `None` if the host does not sign the ids that it mints.
+    pub(crate) id_keys: Option<Rc<IdKeys>>,
     /// `None` if no rollout can be aborted.
     pub(crate) gates: Option<Gates>,
     pub(crate) shadows: ComparedShadows,
@@ -31,6 +33,7 @@ impl ActivePlan {
     pub(crate) fn new(
         plan: Plan,
         overrides: Option<Rc<Overrides>>,
+        id_keys: Option<Rc<IdKeys>>,
         gates: Option<Gates>,
     ) -> ActivePlan {
         let counter = |rollout: &str, arm: &str| {
@@ -42,6 +45,7 @@ impl ActivePlan {
         ActivePlan {
             requests: requests.collect(),
             overrides,
+            id_keys,
             gates,
             shadows: ComparedShadows::new(&plan),
             decision: RefCell::new(Decision::new(&plan)),

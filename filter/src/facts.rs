@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{OverrideKeys, RequestHost};
+use serin_core::{IdKeys, OverrideKeys, RequestHost};
 
 use crate::active_plan::ActivePlan;
 use crate::host;
@@ -41,6 +41,10 @@ impl<'a> RequestHost<'a> for EnvoyHost<'a> {
 
     fn override_keys(&self) -> Option<&'a OverrideKeys> {
         self.active.overrides.as_deref().map(Overrides::keys)
+    }
+
+    fn id_keys(&self) -> Option<&'a IdKeys> {
+        self.active.id_keys.as_deref()
     }
 }
 

@@ -113,6 +113,16 @@ impl Gates {
         self.latches.active(plan)
     }
 
+    /// Whether the outcome of an exposure counts. One that does not is counted as dropped.
+    pub(crate) fn admits(&self, exposure: &Exposure) -> bool {
+        if !exposure.counts
+            && let Some(counts) = self.counts_of(exposure)
+        {
+            counts.drop_unverified();
+        }
+        exposure.counts
+    }
+
     /// Watches a request until its outcome is known.
     pub(crate) fn watch(&self, exposure: Exposure, upload: Option<Upload>) -> Option<WatchId> {
         self.in_flight.try_borrow_mut().ok()?.begin(exposure, upload)
@@ -155,10 +165,13 @@ impl Gates {
         self.count(plan, exposure, |trial| outcome::outcome(trial, exposure));
     }
 
-    fn count(&self, plan: &Plan, exposure: &Exposure, outcome: impl Fn(&Trial) -> Outcome) {
+    fn counts_of(&self, exposure: &Exposure) -> Option<&TrialCounts> {
         let index = self.rollouts.binary_search_by_key(&exposure.rollout, |rollout| rollout.id);
-        let rollout = index.ok().and_then(|index| self.rollouts.get(index));
-        let counts = rollout.and_then(|rollout| rollout.counts.as_ref());
+        self.rollouts.get(index.ok()?)?.counts.as_ref()
+    }
+
+    fn count(&self, plan: &Plan, exposure: &Exposure, outcome: impl Fn(&Trial) -> Outcome) {
+        let counts = self.counts_of(exposure);
         let trial = plan.rollout(exposure.rollout).and_then(|rollout| rollout.trial());
         if let Some((counts, trial)) = counts.zip(trial) {
             counts.record(trial, exposure, &outcome(trial));

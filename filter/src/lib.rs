@@ -36,6 +36,7 @@ mod facts;
 mod gates;
 mod host;
 mod http_client;
+mod id_keys;
 mod in_flight;
 mod latch_source;
 mod outcome;

@@ -74,7 +74,9 @@ impl HttpContext for RequestContext {
             return Action::Continue;
         };
         decide(&active.plan, &facts, &mut decision);
-        let exposure = active.gates.as_ref().and_then(|_| decision.exposure(&active.plan, &facts));
+        let exposure = active.gates.as_ref().and_then(|gates| {
+            decision.exposure(&active.plan, &facts).filter(|exposure| gates.admits(exposure))
+        });
         let has_shadow = decision.shadow(&active.plan).is_some();
         let copy = if has_shadow {
             active.shadows.copy(active, &decision, &block, end_of_stream)

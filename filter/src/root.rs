@@ -4,14 +4,14 @@ use std::rc::Rc;
 
 use proxy_wasm::traits::{Context, HttpContext, RootContext};
 use proxy_wasm::types::ContextType;
-use serin_core::{Plan, Spec};
+use serin_core::{IdKeys, Plan, Spec};
 
 use crate::active_plan::ActivePlan;
 use crate::gates::Gates;
 use crate::host::{self, Level, Metric};
 use crate::overrides::Overrides;
 use crate::request::RequestContext;
-use crate::vm;
+use crate::{id_keys, vm};
 
 /// A config of the plugin. Envoy makes a new one for each push, in the same VM.
 pub(crate) struct Root {
@@ -21,6 +21,7 @@ pub(crate) struct Root {
     /// Previous plans with gates, until the last request that began under them has ended.
     draining: Vec<Rc<ActivePlan>>,
     overrides: Option<Rc<Overrides>>,
+    id_keys: Option<Rc<IdKeys>>,
 }
 
 impl Context for Root {}
@@ -28,12 +29,15 @@ impl Context for Root {}
 impl RootContext for Root {
     fn on_vm_start(&mut self, _size: usize) -> bool {
         self.overrides = Overrides::from_environment().map(Rc::new);
+        self.id_keys = id_keys::from_environment().map(Rc::new);
         true
     }
 
     /// `false` makes the host refuse the config; a plan that is already in force stays.
     fn on_configure(&mut self, size: usize) -> bool {
         // A document that is too long is not copied: a VM never gives memory back.
+        // The clock that counts is the one before any jump.
+        let _ = vm::now();
         let compiled = Spec::check_size(size)
             .and_then(|()| Plan::from_json(&host::configuration().unwrap_or_default()));
         match compiled {
@@ -77,7 +81,7 @@ impl RootContext for Root {
 
 impl Root {
     pub(crate) fn new(context: u32) -> Root {
-        Root { context, active: None, draining: Vec::new(), overrides: None }
+        Root { context, active: None, draining: Vec::new(), overrides: None, id_keys: None }
     }
 
     /// Puts a plan in force, unless it is in force already.
@@ -98,7 +102,7 @@ impl Root {
         }
         let gates = Gates::new(&plan, &vm::settings());
         let tick_ms = gates.as_ref().map(Gates::tick_ms);
-        let active = ActivePlan::new(plan, self.overrides.clone(), gates);
+        let active = ActivePlan::new(plan, self.overrides.clone(), self.id_keys.clone(), gates);
         let previous = self.active.replace(Rc::new(active));
         self.draining.extend(previous.filter(|previous| previous.gates.is_some()));
         if tick_ms.is_some_and(vm::is_tick_due) {

@@ -20,6 +20,8 @@ pub(crate) struct TrialCounts {
     opened: Cell<Option<StageId>>,
     /// The outcomes that are no evidence, because their stage is not in force.
     dropped: Option<Metric>,
+    /// The outcomes that are no evidence, because their unit is not verified; `None` if all units count.
+    unverified: Option<Metric>,
     is_drop_logged: Cell<bool>,
 }
 
@@ -34,6 +36,9 @@ struct StageMetrics {
 impl TrialCounts {
     pub(crate) fn new(rollout: &Rollout, trial: &Trial) -> TrialCounts {
         let arm = |id| rollout.arm(id).map(|arm| arm.name().to_owned()).unwrap_or_default();
+        let dropped = |reason: &str| {
+            Metric::counter(&format!("serin.gate.{}.dropped.{reason}", rollout.name()))
+        };
         TrialCounts {
             rollout: rollout.name().to_owned(),
             canary: arm(trial.canary()),
@@ -41,8 +46,16 @@ impl TrialCounts {
             buffer: RefCell::default(),
             metrics: Cell::default(),
             opened: Cell::default(),
-            dropped: Metric::counter(&format!("serin.gate.{}.dropped.stage", rollout.name())),
+            dropped: dropped("stage"),
+            unverified: trial.counts_verified_only().then(|| dropped("unverified")).flatten(),
             is_drop_logged: Cell::default(),
+        }
+    }
+
+    /// Counts an outcome that is no evidence, because its unit is not verified.
+    pub(crate) fn drop_unverified(&self) {
+        if let Some(metric) = self.unverified {
+            metric.increment();
         }
     }
 

@@ -130,7 +130,7 @@ impl<S: Store> Judge<S> {
         let concerns = |rollout: &Rollout| batch.get(rollout.name()).is_some();
         let audits = self.evaluate_all(plan, others, now, concerns, |rollout, latches| {
             let name = rollout.name();
-            let Some(added) = batch.get(name) else { return None };
+            let added = batch.get(name)?;
             let Some(current) = rollout.current_stage(latches.get(name), now) else {
                 drop(name, DropReason::Clock, added);
                 return None;

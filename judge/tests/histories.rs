@@ -11,10 +11,10 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use fastrand::Rng;
-use serin_conformance::history::{self, Broken, Model, Selection};
 use serin_core::gate::{Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::{Bucket, Plan};
+use serin_history::{self as history, Broken, Model, Selection};
 use serin_judge::{Conflict, Judge, LatchDocument, OutcomeBatch, Store, TallyBuffer};
 
 /// How many histories `cargo test` runs; `cargo xtask test` runs more.
@@ -126,22 +126,42 @@ struct Setup {
 #[derive(Clone, Copy, Debug)]
 enum Action {
     /// Requests of random users through one worker. Some outcomes come later.
-    Burst { worker: usize, seed: u64 },
+    Burst {
+        worker: usize,
+        seed: u64,
+    },
     /// A worker's batch goes to the judge. The batch or the answer may be lost.
-    Flush { worker: usize, batch_lost: bool, answer_lost: bool },
+    Flush {
+        worker: usize,
+        batch_lost: bool,
+        answer_lost: bool,
+    },
     Push(Edit),
     /// The newest spec reaches a worker.
-    Deliver { worker: usize },
+    Deliver {
+        worker: usize,
+    },
     /// The newest spec reaches the judge.
     DeliverToJudge,
     /// The judge's alarm. Another host may have let a step end.
-    Wake { other_ends_step: bool },
+    Wake {
+        other_ends_step: bool,
+    },
     /// The outcomes come that were still to come.
-    Late { worker: usize, seed: u64 },
+    Late {
+        worker: usize,
+        seed: u64,
+    },
     /// A worker starts again and knows nothing but what the judge says.
-    Restart { worker: usize },
-    Jump { hours: i64 },
-    Advance { ms: u64 },
+    Restart {
+        worker: usize,
+    },
+    Jump {
+        hours: i64,
+    },
+    Advance {
+        ms: u64,
+    },
 }
 
 impl Action {
@@ -167,7 +187,9 @@ impl Action {
             78..82 => Action::Wake { other_ends_step: random.bool() },
             82..88 => Action::Late { worker, seed: random.u64(..) },
             88..91 => Action::Restart { worker },
-            91..94 => Action::Jump { hours: *random.choice(&[1, 24, -1, -24]).expect("one of four") },
+            91..94 => {
+                Action::Jump { hours: *random.choice(&[1, 24, -1, -24]).expect("one of four") }
+            }
             _ => Action::Advance { ms: random.u64(1_000..2 * MINUTE) },
         }
     }
@@ -303,6 +325,7 @@ impl<'l> Fleet<'l> {
                 bucket,
                 cohorts: 0,
                 kpi: false,
+                counts: true,
             };
             if random.u32(0..10) == 0 {
                 self.workers[worker].in_flight.push((plan, exposure));

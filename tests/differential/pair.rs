@@ -28,7 +28,7 @@ pub(crate) fn first_difference(
     coverage: &mut Coverage,
 ) -> Option<Difference> {
     let begin = cases.first().and_then(|case| case.now).unwrap_or_default();
-    let started = sim::start(module, spec.to_string(), begin, Entropy::Seeded(begin), None);
+    let started = sim::start(module, spec.to_string(), begin, Entropy::Seeded(begin), &[]);
     let (clock, plugin) = match started {
         Ok(started) => started,
         Err(why) => {
@@ -44,7 +44,7 @@ pub(crate) fn first_difference(
             // A VM never forgets an abort, so a case with latches needs a new one.
             Some(latches) => {
                 let entropy = Entropy::Seeded(now);
-                sim::start_with_latches(module, spec.to_string(), now, entropy, None, Some(latches))
+                sim::start_with_latches(module, spec.to_string(), now, entropy, &[], Some(latches))
                     .and_then(|(_, plugin)| compare(plan, &plugin, case))
             }
         };

@@ -30,8 +30,9 @@ fn run_all(report: &mut Report) -> Result<(), String> {
     let upstream = Upstream::start("upstream")?;
     let listeners = suites.iter().map(|suite| {
         let mut filter = bootstrap::wasm_filter(&filter, &suite.spec.to_string());
-        if let Some(keys) = &suite.override_keys {
-            bootstrap::set_override_keys(&mut filter, &suite.name, keys);
+        let variables = suite.key_variables();
+        if !variables.is_empty() {
+            bootstrap::set_variables(&mut filter, &suite.name, &variables);
         }
         bootstrap::listener(&suite.name, &filter, "upstream")
     });

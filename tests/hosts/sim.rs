@@ -59,9 +59,8 @@ fn start(
     at: u64,
     latches: Option<&Value>,
 ) -> Result<(VirtualClock, Plugin), String> {
-    let keys = suite.override_keys.as_ref().map(|keys| keys.to_string());
     let (spec, entropy) = (suite.spec.to_string(), Entropy::Seeded(0));
-    sim::start_with_latches(module, spec, at, entropy, keys.as_deref(), latches)
+    sim::start_with_latches(module, spec, at, entropy, &suite.key_variables(), latches)
         .map_err(|why| format!("{}: {why}", suite.name))
 }
 
@@ -79,9 +78,9 @@ fn trailers_are_stripped() -> Result<(), String> {
         "rollouts": { "shop": { "arms": { "stable": { "target": "v1" } }, "baseline": "stable" } },
     });
     let module = sim::filter_counting_fuel()?;
-    let (_, with_rollout) = sim::start(&module, spec.to_string(), 0, Entropy::Seeded(0), None)?;
+    let (_, with_rollout) = sim::start(&module, spec.to_string(), 0, Entropy::Seeded(0), &[])?;
     let empty = r#"{"formatVersion":1}"#.to_owned();
-    let (_, without_rollout) = sim::start(&module, empty, 0, Entropy::Seeded(0), None)?;
+    let (_, without_rollout) = sim::start(&module, empty, 0, Entropy::Seeded(0), &[])?;
     for plugin in [&with_rollout, &without_rollout] {
         let begin = || {
             let mut stream = plugin.stream(StreamInfo::new());
@@ -122,7 +121,7 @@ fn long_spec_is_not_copied(module: &Module) -> Result<(), String> {
         "formatVersion": 1,
         "rollouts": { "shop": { "arms": { "stable": { "target": "v1" } }, "baseline": "stable" } },
     });
-    let (_, plugin) = sim::start(module, spec.to_string(), 0, Entropy::Seeded(0), None)?;
+    let (_, plugin) = sim::start(module, spec.to_string(), 0, Entropy::Seeded(0), &[])?;
     let before = plugin.memory_bytes(0);
     let long = format!("{spec}{}", " ".repeat(16 << 20));
     if plugin.reconfigure_in_place(&long).is_ok() {
@@ -157,8 +156,7 @@ fn step_is_kept_when_the_clock_goes_back(module: &Module) -> Result<(), String> 
             "canary": { "start": "2026-11-21T09:00:00Z", "steps": [{ "share": 100 }] },
         } },
     });
-    let (clock, plugin) =
-        sim::start(module, spec.to_string(), START - 1, Entropy::Seeded(0), None)?;
+    let (clock, plugin) = sim::start(module, spec.to_string(), START - 1, Entropy::Seeded(0), &[])?;
     for (at, wanted) in [(START - 1, "stable"), (START, "canary"), (START - 1, "canary")] {
         clock.set_millis(at);
         let mut stream = plugin.stream(StreamInfo::new());
@@ -185,7 +183,7 @@ fn cost_is_independent_of_unused_flags() -> Result<(), String> {
     let module = sim::filter_counting_fuel()?;
     let fuel = |flags, rollouts| {
         let spec = scale::large(flags, rollouts);
-        let (_, plugin) = sim::start(&module, spec, 0, Entropy::Seeded(0), None)?;
+        let (_, plugin) = sim::start(&module, spec, 0, Entropy::Seeded(0), &[])?;
         // The first request allocates memory that the next ones reuse.
         let mut fuel = 0;
         for _ in 0..3 {

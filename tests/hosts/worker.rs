@@ -110,6 +110,7 @@ fn variables(suite: &Suite, upstream: &Upstream, exposes: bool) -> Value {
         "SERIN_EXPOSE_DECISION": if exposes { "1" } else { "" },
         "SERIN_STATUS_TOKEN": STATUS_TOKEN,
         "SERIN_OVERRIDE_KEYS": suite.override_keys.as_ref().map(Value::to_string).unwrap_or_default(),
+        "SERIN_ID_KEY": suite.id_keys.clone().unwrap_or_default(),
         "SERIN_JWKS": jwt::key_set(),
         "SERIN_JWT_ISSUER": jwt::ISSUER,
     })

@@ -11,6 +11,7 @@ import json
 import pathlib
 import sys
 
+import anonymous_id
 import override_token
 from decide import decide
 
@@ -25,7 +26,8 @@ def main():
             for case in suite["cases"]:
                 checked += 1
                 wrong += [f"{file.name} · {suite['name']} · {case['name']} · {line}"
-                          for line in [*problems(suite["spec"], case), *token_problems(suite, case)]]
+                          for line in [*problems(suite["spec"], case), *token_problems(suite, case),
+                                       *cookie_problems(suite, case)]]
     for line in wrong:
         print(line)
     status = "FAILED" if wrong or not checked else "ok"
@@ -46,6 +48,17 @@ def problems(spec, case):
     for name in sorted(flags.keys() | stated.keys()):
         if flags.get(name) != stated.get(name):
             yield f"flag {name} is {stated.get(name)}, the reference says {flags.get(name)}"
+
+
+def cookie_problems(suite, case):
+    """A line for each stated cookie of a new id that has not the signature of the suite's first key."""
+    minted = case.get("entropy")
+    for line in case["expect"].get("setCookie", []):
+        name, _, value = line.partition(";")[0].partition("=")
+        if "idKeys" not in suite or not value.startswith(f"{minted}."):
+            continue
+        if value != anonymous_id.signed(suite["idKeys"], name, minted):
+            yield f"the cookie {name} has another signature than {anonymous_id.signed(suite['idKeys'], name, minted)}"
 
 
 def token_problems(suite, case):

@@ -4,6 +4,7 @@ returns what a vector expects under `rollout` and `flags`."""
 import json
 import time
 
+import anonymous_id
 from bucketing import bucket, in_ramp, share_at, span_ms, split_choice, thousandths
 from condition import holds
 from request import Request, normalised
@@ -16,6 +17,11 @@ class World:
         self.spec = spec
         self.case = case
         self.request = Request(case)
+        for sources in spec.get("units", {}).values():
+            for source in sources:
+                cookie = source.get("anonymous")
+                if self.request.cookies.get(cookie):
+                    self.request.cookies[cookie] = anonymous_id.of_cookie(self.request.cookies[cookie])
         if self.request.now is None:
             self.request.now = time.time() * 1000
 

@@ -4,7 +4,6 @@
 //! - [`outcome`] holds what a host did with a request and compares it with a vector's expectation.
 //! - [`native`] decides with `serin-core` in this process; other hosts are compared with it.
 //! - [`report`] counts cases and prints failures, skips and the summary.
-//! - [`history`] runs random histories against a model and shrinks those that fail.
 //! - [`random`] generates specs and requests from a seed.
 //!
 //! The feature `hosts` adds what real proxies need: an HTTP client that sends any bytes, upstreams
@@ -16,7 +15,6 @@ pub mod clock;
 #[cfg(feature = "hosts")]
 pub mod envoy;
 pub mod example_requests;
-pub mod history;
 pub mod host_entropy;
 pub mod http2;
 #[cfg(feature = "hosts")]

@@ -7,7 +7,8 @@ use serde_json::Value;
 use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::plan::Input;
 use serin_core::{
-    Decision, Facts, OverrideError, OverrideKeys, Plan, RequestHost, decide, is_reserved_header,
+    Decision, Facts, IdKeys, OverrideError, OverrideKeys, Plan, RequestHost, decide,
+    is_reserved_header,
 };
 use std::borrow::Cow;
 
@@ -36,10 +37,12 @@ pub fn decide_minting(
     let fields = case.request.fields();
     let keys = case.override_keys.as_ref();
     let keys = keys.and_then(|keys| OverrideKeys::from_json(keys.as_bytes()).ok());
+    let id_keys = case.id_keys.as_ref().and_then(|keys| IdKeys::from_text(keys).ok());
     let active_latches = active_latches(plan, case);
     let mut host = CaseHost {
         latches: active_latches.as_ref(),
         override_keys: keys.as_ref(),
+        id_keys: id_keys.as_ref(),
         ..CaseHost::new(case, entropy)
     };
     let facts = facts(plan, &fields, &mut host);
@@ -93,6 +96,7 @@ pub struct CaseHost<'a, E> {
     case: &'a Case,
     latches: Option<&'a ActiveLatches>,
     override_keys: Option<&'a OverrideKeys>,
+    id_keys: Option<&'a IdKeys>,
     entropy: E,
     /// The number of anonymous ids so far.
     minted: usize,
@@ -101,7 +105,7 @@ pub struct CaseHost<'a, E> {
 impl<'a, E: FnMut(usize) -> [u8; 16]> CaseHost<'a, E> {
     /// A host without latches and keys. `entropy` returns the random bytes of the n-th anonymous id.
     pub fn new(case: &'a Case, entropy: E) -> Self {
-        CaseHost { case, latches: None, override_keys: None, entropy, minted: 0 }
+        CaseHost { case, latches: None, override_keys: None, id_keys: None, entropy, minted: 0 }
     }
 }
 
@@ -126,6 +130,10 @@ impl<'a, E: FnMut(usize) -> [u8; 16]> RequestHost<'a> for CaseHost<'a, E> {
 
     fn override_keys(&self) -> Option<&'a OverrideKeys> {
         self.override_keys
+    }
+
+    fn id_keys(&self) -> Option<&'a IdKeys> {
+        self.id_keys
     }
 }
 

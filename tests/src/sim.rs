@@ -26,16 +26,16 @@ fn wasm() -> Result<Vec<u8>, String> {
     std::fs::read(&filter).map_err(|error| format!("{}: {error}", filter.display()))
 }
 
-/// A VM that has accepted the spec, and its clock, which is at `at` ms since 1970. `keys` are the
-/// override keys.
+/// A VM that has accepted the spec, and its clock, which is at `at` ms since 1970. `variables` are in its
+/// environment.
 pub fn start(
     module: &Module,
     spec: String,
     at: u64,
     entropy: Entropy,
-    keys: Option<&str>,
+    variables: &[(&str, String)],
 ) -> Result<(VirtualClock, Plugin), String> {
-    start_with_latches(module, spec, at, entropy, keys, None)
+    start_with_latches(module, spec, at, entropy, variables, None)
 }
 
 /// Limits for a busy machine. A guest call that never returns still ends.
@@ -49,7 +49,7 @@ pub fn start_with_latches(
     spec: String,
     at: u64,
     entropy: Entropy,
-    keys: Option<&str>,
+    variables: &[(&str, String)],
     latches: Option<&Value>,
 ) -> Result<(VirtualClock, Plugin), String> {
     const TICK_MS: u64 = 10;
@@ -62,8 +62,8 @@ pub fn start_with_latches(
         .clock(clock.clone())
         .entropy(entropy)
         .no_other_clusters();
-    if let Some(keys) = keys {
-        builder = builder.env_var("SERIN_OVERRIDE_KEYS", keys);
+    for (name, value) in variables {
+        builder = builder.env_var(name, value);
     }
     if let Some(latches) = latches {
         let (latches, calls) = (latches.to_string(), Arc::default());

@@ -30,6 +30,9 @@ pub struct Suite {
     /// The override keys that the host gets, if any.
     #[serde(rename = "overrideKeys")]
     pub override_keys: Option<Value>,
+    /// The keys of anonymous ids that the host gets, if any.
+    #[serde(rename = "idKeys")]
+    pub id_keys: Option<String>,
     /// The requests.
     pub cases: Vec<Case>,
 }
@@ -69,6 +72,9 @@ pub struct Case {
     /// The suite's override keys as JSON, in the form that a host reads.
     #[serde(skip)]
     pub override_keys: Option<String>,
+    /// The suite's keys of anonymous ids, in the form that a host reads.
+    #[serde(skip)]
+    pub id_keys: Option<String>,
     /// The expected outcome.
     pub expect: Expect,
     /// Hosts that cannot run this case, each with a sentence that says why.
@@ -210,13 +216,24 @@ impl Suite {
     /// A suite with a spec and no cases.
     pub fn without_cases(name: &str, spec: Value) -> Suite {
         let name = name.into();
-        Suite { name, about: String::new(), spec, override_keys: None, cases: Vec::new() }
+        let about = String::new();
+        Suite { name, about, spec, override_keys: None, id_keys: None, cases: Vec::new() }
     }
 
-    /// Copies the suite's override keys to its cases.
+    /// The variables of the host's environment that hold its keys, with their values.
+    pub fn key_variables(&self) -> Vec<(&'static str, String)> {
+        let override_keys = self.override_keys.as_ref().map(Value::to_string);
+        [("SERIN_OVERRIDE_KEYS", override_keys), ("SERIN_ID_KEY", self.id_keys.clone())]
+            .into_iter()
+            .filter_map(|(name, value)| Some((name, value?)))
+            .collect()
+    }
+
+    /// Copies the suite's keys to its cases.
     fn with_keys_in_cases(mut self) -> Suite {
         for case in &mut self.cases {
             case.override_keys = self.override_keys.as_ref().map(Value::to_string);
+            case.id_keys.clone_from(&self.id_keys);
         }
         self
     }

@@ -1,6 +1,6 @@
 // Several Workers in one workerd, each in its own isolate, with one Durable Object and one KV namespace.
 import { atEnd } from "./check.mjs";
-import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
+import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, modules, require } from "./setup.mjs";
 import { ask } from "./world.mjs";
 
 const { Miniflare, Log, LogLevel } = require("miniflare");
@@ -9,7 +9,7 @@ const { Miniflare, Log, LogLevel } = require("miniflare");
  * Starts isolates by name; the first has the object's class. Those in `without` have no binding to it; `entry` is a
  * module that is loaded before theirs.
  */
-export async function fleet(names, { targets = {}, variables = {}, without = [], kv = true, useSQLite = true, entry } = {}) {
+export async function fleet(names, { targets = {}, variables = {}, without = [], kv = true, useSQLite = true, entry, bundled = null, services = {} } = {}) {
   const logged = [];
   const [owner] = names;
   const bound = (name) => (without.includes(name) ? {} : {
@@ -19,17 +19,22 @@ export async function fleet(names, { targets = {}, variables = {}, without = [],
   });
   const described = names.map((name) => ({
     name,
-    modules: modules(null, entry),
+    modules: modules(bundled, entry),
     compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityFlags: COMPATIBILITY_FLAGS,
     bindings: {
       SERIN_TARGETS: targets, SERIN_BASELINE: "stable", SERIN_STATUS_TOKEN: "token", SERIN_REFRESH_SECONDS: "1", ...variables,
     },
     ...(kv ? { kvNamespaces: { SERIN_KV: "shared" } } : {}),
     ...bound(name),
+    serviceBindings: Object.fromEntries(Object.keys(services).map((name) => [name, name.toLowerCase()])),
     unsafeDirectSockets: [{ host: "127.0.0.1", port: 0 }],
   }));
+  const others = Object.entries(services).map(([name, script]) => ({
+    name: name.toLowerCase(), modules: true, script, compatibilityDate: COMPATIBILITY_DATE,
+  }));
   const miniflare = new Miniflare({
-    workers: described,
+    workers: [...described, ...others],
     cf: false,
     log: new Log(LogLevel.NONE),
     handleRuntimeStdio(stdout, stderr) {
@@ -43,6 +48,7 @@ export async function fleet(names, { targets = {}, variables = {}, without = [],
     const port = Number((await miniflare.unsafeGetDirectURL(name)).port);
     isolates[name] = {
       name,
+      port,
       ask: (path, options) => ask(port, path, options),
       async status() {
         const answer = await ask(port, "/.serin/status", { headers: { authorization: "Bearer token" } });
@@ -66,7 +72,7 @@ export async function fleet(names, { targets = {}, variables = {}, without = [],
  * Sends requests of many users, in sequence on each of several connections, until `stop` is called. A client
  * disconnects after `patience` ms.
  */
-export function crowd(isolate, { connections = 4, headers = {}, path = "/", patience, host } = {}) {
+export function crowd(isolate, { connections = 4, headers = {}, path = "/", patience, host, method, body } = {}) {
   const answers = [];
   let running = true;
   let user = 0;
@@ -75,7 +81,7 @@ export function crowd(isolate, { connections = 4, headers = {}, path = "/", pati
       user += 1;
       const sent = performance.now();
       const own = { "x-user-id": `${isolate.name}-${user % 5_000}`, ...headers };
-      const answer = await isolate.ask(path, { headers: own, patience, host }).catch((lost) => ({ status: 0, headers: {}, lost }));
+      const answer = await isolate.ask(path, { headers: own, patience, host, method, body }).catch((lost) => ({ status: 0, headers: {}, lost }));
       answers.push({ sent, status: answer.status, arm: answer.headers["x-upstream"], lost: answer.lost });
     }
   });

@@ -20,7 +20,7 @@ const entry = {
 const alpha = 0.001;
 
 /** A spec with half of the users on the canary and a gate for its errors. */
-function gated({ epoch = 1, revision = epoch, gates = {}, share = 50, ...more } = {}) {
+export function gated({ epoch = 1, revision = epoch, gates = {}, share = 50, ...more } = {}) {
   return spec(
     { canary: { share }, epoch, gates: { alpha, ...gates }, onAbort: { disable: ["new-checkout"] }, ...more },
     {
@@ -36,39 +36,53 @@ function gated({ epoch = 1, revision = epoch, gates = {}, share = 50, ...more } 
 }
 
 /** An upstream that fails on demand and records when each isolate last called it. */
-async function target(name) {
-  const self = { status: 200, asked: 0, delay: 0, flags: undefined, answer: () => self.status };
+export async function target(name) {
+  const self = { status: 200, asked: 0, posted: 0, delay: 0, flags: undefined, answer: () => self.status };
   const { origin, close } = await upstream(async (request, response) => {
-    request.resume();
     self.asked += 1;
     self.flags = request.headers["serin-flags"];
+    request.on("error", () => {});
+    if (request.method === "POST" && self.breaks) return request.socket.destroy();
+    const whole = new Promise((end) => { request.on("end", end); });
+    request.resume();
+    if (request.method === "POST") {
+      await whole;
+      self.posted += 1;
+    }
     const status = self.answer();
     if (self.delay > 0) await pause(self.delay);
+    if (self.hold !== undefined) await new Promise((answer) => { self.hold(answer); });
     response.writeHead(status, { "x-upstream": name });
-    response.end(name);
+    if (self.body === undefined) return response.end(name);
+    response.write("x".repeat(1_000));
+    if (self.body === "reset") return setTimeout(() => request.socket.resetAndDestroy(), 20);
+    const more = setInterval(() => response.write("x".repeat(1_000)), 10);
+    const end = () => { clearInterval(more); response.end(); };
+    setTimeout(end, 2_000);
+    return response.on("close", () => clearInterval(more));
   });
   return Object.assign(self, { origin, close });
 }
 
-async function world(options, first) {
+export async function world(options, first) {
   const [stable, canary, dark] = [await target("stable"), await target("canary"), await target("dark")];
-  const targets = { stable: stable.origin, canary: canary.origin, dark: dark.origin };
+  const targets = { stable: stable.origin, canary: canary.origin, dark: dark.origin, ...options.targets };
   const { names = NAMES, ...rest } = options;
-  const all = await fleet(names, { targets, ...rest });
+  const all = await fleet(names, { ...rest, targets });
   const store = first === undefined ? undefined : await all.kv();
   await store?.put("spec", JSON.stringify(first));
   return { ...all, stable, canary, dark, store };
 }
 
 /** Waits until these upstreams have got this many more requests. */
-function more(requests, ...upstreams) {
+export function more(requests, ...upstreams) {
   const sum = () => upstreams.reduce((sum, { asked }) => sum + asked, 0);
   const enough = sum() + requests;
   return until(`${requests} more requests come in`, () => sum() >= enough);
 }
 
 /** Waits until the object has counted outcomes, and no new ones for three batch intervals. */
-function handedOn(isolate) {
+export function handedOn(isolate) {
   let last;
   return until("everything is handed on", async () => {
     const watched = (await isolate.status()).gates.object.watched.web;
@@ -81,7 +95,7 @@ function handedOn(isolate) {
   });
 }
 
-const isAborted = (status) => status.latches.some((latch) => latch.abort !== undefined);
+export const isAborted = (status) => status.latches.some((latch) => latch.abort !== undefined);
 
 export async function gates() {
   await check("a failing canary is aborted in every isolate, with the flags of onAbort", async () => {

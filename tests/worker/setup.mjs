@@ -16,6 +16,9 @@ export const require = createRequire(join(prepared("SERIN_NODE_TOOLS"), "package
 
 export const COMPATIBILITY_DATE = "2026-11-01";
 
+/** The flags that the example deploys with. */
+export const COMPATIBILITY_FLAGS = ["enable_request_signal"];
+
 /** The modules of the Worker: `entry` first if present, with `spec` as the bundled spec. */
 export function modules(spec = null, entry = undefined) {
   const folder = prepared("SERIN_WORKER");

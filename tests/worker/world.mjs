@@ -3,7 +3,7 @@ import { once } from "node:events";
 import http from "node:http";
 import net from "node:net";
 import { atEnd } from "./check.mjs";
-import { COMPATIBILITY_DATE, modules, require } from "./setup.mjs";
+import { COMPATIBILITY_DATE, COMPATIBILITY_FLAGS, modules, require } from "./setup.mjs";
 
 const { Miniflare, Log, LogLevel } = require("miniflare");
 
@@ -73,6 +73,7 @@ export async function worker({ variables = {}, targets = {}, services = {}, kv =
     name: "serin",
     modules: modules(bundled, entry),
     compatibilityDate: COMPATIBILITY_DATE,
+    compatibilityFlags: COMPATIBILITY_FLAGS,
     bindings: { SERIN_TARGETS: targets, SERIN_BASELINE: "stable", SERIN_STATUS_TOKEN: "token", ...variables },
     serviceBindings: Object.fromEntries(Object.keys(services).map((name) => [name, name.toLowerCase()])),
     ...(kv ? { kvNamespaces: ["SERIN_KV"] } : {}),

@@ -33,6 +33,8 @@ Usage: cargo xtask <TASK>
   test differential [ARGS]
                 compare native Rust and the filter on a million random pairs of spec and request;
                 ARGS: --cases N, --seed N, --per-spec N
+  test histories [N]
+                run N (1000000) random histories of specs, clocks and outcomes around one judge
   fuzz [TARGET]... [--seconds N]
                 fuzz these targets or all of them, each for N seconds (60); needs crates.io
   bench         measure decide, the wasm and the simulator; prints one table
@@ -60,6 +62,9 @@ fn main() -> ExitCode {
         "demo" => demo::task(&rest),
         "test" if rest.first().is_some_and(|suite| suite == "differential") => {
             test::differential(rest.get(1..).unwrap_or_default())
+        }
+        "test" if rest.first().is_some_and(|suite| suite == "histories") => {
+            test::many_histories(rest.get(1..).unwrap_or_default())
         }
         "test" => test::task(),
         "fuzz" => fuzz::task(&rest),

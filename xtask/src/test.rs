@@ -53,6 +53,9 @@ fn native_suites(run: &mut Run, built: &Built) {
     run.step("unit, property and native conformance tests", |count| {
         cargo_test(count, cargo("test", &[], filter))
     });
+    run.step("histories around one judge", |count| {
+        counted(count, histories(JUDGE_HISTORIES).arg("--no-fail-fast"))
+    });
     run.step("filters written with the SDK, unchanged, in the simulator", |count| {
         let ignored = ["--no-fail-fast", "--test", "sdk_guests", "--", "--ignored"];
         counted(count, &mut cargo("test", &ignored, filter))
@@ -91,6 +94,7 @@ fn envoy_suites(run: &mut Run, built: &Built, envoy: &Path) {
     for (name, test) in [
         ("conformance: the filter in host-sim", "sim"),
         ("gates in host-sim, on several workers", "gates_sim"),
+        ("histories of a fleet in host-sim", "histories"),
         ("serin drill", "drill"),
         ("the example's spec through serin serve", "serve"),
         ("conformance: the filter in Envoy", "envoy"),
@@ -142,6 +146,27 @@ fn workerd_suites(run: &mut Run, built: &Built, envoy: Option<&Path>) {
 const SLICE: &[&str] = &["--cases", "20000", "--per-spec", "20"];
 const REFERENCE: &[&str] = &["--cases", "5000", "--per-spec", "5"];
 const MILLION: &[&str] = &["--cases", "1000000"];
+
+/// The number of histories around one judge in `cargo xtask test`, and by default in `cargo xtask test histories`.
+const JUDGE_HISTORIES: &str = "10000";
+const MANY_HISTORIES: &str = "1000000";
+
+/// Runs random histories around one judge; `arguments` are the number of them, a million if there is none.
+pub(crate) fn many_histories(arguments: &[String]) -> TaskResult {
+    let count = match arguments {
+        [] => MANY_HISTORIES,
+        [count] if count.parse::<u64>().is_ok() => count,
+        _ => return Err("test histories: expected the number of histories".to_owned()),
+    };
+    process::run(&mut histories(count))
+}
+
+/// The judge's histories, optimised: each is thousands of evaluations.
+fn histories(count: &str) -> Command {
+    let mut cargo = process::cargo(&["test", "--release", "--package", "serin-judge"]);
+    cargo.args(["--test", "histories"]).env("SERIN_HISTORIES", count);
+    cargo
+}
 
 /// Compares native Rust with the filter's wasm on random pairs; these arguments override the defaults.
 pub(crate) fn differential(arguments: &[String]) -> TaskResult {

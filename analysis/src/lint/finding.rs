@@ -53,6 +53,8 @@ lints! {
     LastStepBelow100 => "last-step-below-100",
     /// A gate that cannot detect its regression during the hold, at the given traffic.
     DecorativeGate => "decorative-gate",
+    /// A gate that clients can steer, because they choose the ids of the units that it counts.
+    SteerableGate => "steerable-gate",
     /// A flag that no upstream ever gets.
     UndeliveredFlag => "undelivered-flag",
     /// Flags of one path that take so many bytes of `serin-flags` that a server may refuse the request.

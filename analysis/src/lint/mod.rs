@@ -6,6 +6,7 @@ mod finding;
 mod groups;
 mod reach;
 mod request_size;
+mod steering;
 mod steps;
 mod unused;
 
@@ -27,6 +28,7 @@ pub fn lint(spec: &Spec, plan: &Plan, now: Timestamp) -> Vec<Finding> {
     unused::unused(spec, &mut findings);
     steps::steps(spec, &mut findings);
     request_size::flags_field(plan, &mut findings);
+    steering::gates(spec, plan, &mut findings);
     expiry::expiry(spec, now, &mut findings);
     findings.0
 }

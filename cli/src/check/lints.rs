@@ -41,9 +41,13 @@ pub(super) fn diagnostic(finding: Finding, report: &Report) -> Diagnostic {
 }
 
 /// The severity of a lint. An expired flag is an error although hosts accept it: its owner has promised to
-/// remove it.
+/// remove it. A gate that clients can steer is right where no client is hostile.
 pub(crate) fn severity(lint: Lint) -> Severity {
-    if lint == Lint::Expired { Severity::Error } else { Severity::Warning }
+    match lint {
+        Lint::Expired => Severity::Error,
+        Lint::SteerableGate => Severity::Note,
+        _ => Severity::Warning,
+    }
 }
 
 /// The note about words that YAML 1.1 reads as booleans, one for a file, at the first word.

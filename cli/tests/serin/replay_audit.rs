@@ -31,7 +31,8 @@ fn records() -> [String; 2] {
         let bucket = Bucket::from_number(number * 5).unwrap();
         let canary = bucket.number() < 1000;
         let (rollout, stage) = (id, current.stage);
-        let exposure = Exposure { rollout, stage, canary, bucket, cohorts: 0, kpi: false };
+        let exposure =
+            Exposure { rollout, stage, canary, bucket, cohorts: 0, kpi: false, counts: true };
         let status = if canary { 503 } else { 200 };
         tallies.record(trial, &exposure, &Outcome { status, ..Outcome::default() });
     }

@@ -9,9 +9,11 @@ use super::lookup::position;
 use super::scope::Scope;
 use crate::error::{ErrorKind, Errors, Path};
 use crate::gate::{Divergence, Gate, GateSettings};
-use crate::plan::{AbortPolicy, CohortId, Condition, FlagId, Kpi, Mode, PathIndexBuilder, Trial};
+use crate::plan::{
+    AbortPolicy, Bucketing, CohortId, Condition, FlagId, Kpi, Mode, PathIndexBuilder, Trial,
+};
 use crate::schedule::Schedule;
-use crate::spec::{self, Progress, Spec};
+use crate::spec::{self, Progress, Spec, UnitSource};
 
 /// The compiler of one abort policy, for a rollout whose mode is compiled.
 pub(crate) struct GatesCompiler<'c> {
@@ -55,12 +57,16 @@ impl GatesCompiler<'_> {
         errors: &mut Errors,
     ) -> Option<Trial> {
         let here = path.key("gates");
-        let Mode::Canary { arm, schedule, bucketing: Some(_), .. } = self.mode else {
+        let Mode::Canary { arm, schedule, bucketing: Some(bucketing), .. } = self.mode else {
             let message = "gates compare a canary with its baseline: they need canary with steps or a share, \
                            and at a share of 0 a unit";
             errors.add(&here, ErrorKind::Conflict, &message);
             return None;
         };
+        let counts_verified_only = gates.count == spec::CountedUnits::Verified;
+        if counts_verified_only {
+            self.reject_unverifiable(bucketing, &here.key("count"), errors);
+        }
         let compares = |shadow: &spec::Shadow| shadow.compare != spec::Compare::Nothing;
         if gates.max_divergence.is_some() && !self.rollout.shadow.as_ref().is_some_and(compares) {
             let message = "needs a shadow in the rollout with compare: status or body";
@@ -72,12 +78,29 @@ impl GatesCompiler<'_> {
             canary: *arm,
             gate,
             errors: gates.errors.clone(),
+            counts_verified_only,
             timeout_ms: gates.timeout_ms,
             kpi: gates.kpi.as_ref().map(kpi),
             divergence,
             cohorts,
             fingerprint: self.rollout.digest,
         })
+    }
+
+    /// Refuses to count verified units only where no unit can be verified: the gate would see nothing.
+    fn reject_unverifiable(&self, bucketing: &Bucketing, path: &Path<'_>, errors: &mut Errors) {
+        let Some((name, sources)) = self.spec.units.iter().nth(bucketing.unit.index()) else {
+            return;
+        };
+        let is_verifiable =
+            |source: &UnitSource| matches!(source, UnitSource::Jwt(_) | UnitSource::Anonymous(_));
+        if !sources.iter().any(is_verifiable) {
+            let message = format_args!(
+                "is verified, but unit {} has no source that can be verified: add jwt or anonymous to its sources",
+                crate::error::quoted(name)
+            );
+            errors.add(path, ErrorKind::Conflict, &message);
+        }
     }
 
     fn cohorts(

@@ -1,8 +1,9 @@
 //! Facts from an OpenFeature evaluation context, for callers that evaluate flags without a request.
 
-use alloc::borrow::Cow;
+use alloc::borrow::{Cow, ToOwned as _};
 
 use super::{Facts, path};
+use crate::anonymous;
 use crate::attribute::Attribute;
 use crate::gate::ActiveLatches;
 use crate::plan::{Input, Plan};
@@ -54,6 +55,10 @@ impl<'a> Facts<'a> {
     fn set_attribute(&mut self, plan: &Plan, attribute: &Attribute, value: Cow<'a, str>) {
         let id = Input::of(attribute).and_then(|input| plan.inputs.id(&input));
         if let Some(input) = id.and_then(|id| plan.inputs.host_input(id)) {
+            let value = match anonymous::split(&value).filter(|_| plan.mints(input.id)) {
+                Some((id, _)) => Cow::Owned(id.to_owned()),
+                None => value,
+            };
             self.set(input, value);
         }
     }

@@ -5,6 +5,7 @@ use alloc::borrow::Cow;
 
 use super::Facts;
 use crate::gate::ActiveLatches;
+use crate::id_keys::IdKeys;
 use crate::overrides::{OverrideError, OverrideKeys};
 use crate::plan::{Input, Plan};
 use crate::value::timestamp::Timestamp;
@@ -30,6 +31,9 @@ pub trait RequestHost<'a> {
 
     /// The keys of signed overrides; `None` if the host accepts no overrides.
     fn override_keys(&self) -> Option<&'a OverrideKeys>;
+
+    /// The keys of anonymous ids; `None` if the host does not sign the ids that it mints.
+    fn id_keys(&self) -> Option<&'a IdKeys>;
 }
 
 /// A host with the same values for every request and no inputs, for tools and tests.
@@ -52,6 +56,8 @@ pub struct FixedHost<'a> {
     pub latches: Option<&'a ActiveLatches>,
     /// The keys of signed overrides.
     pub override_keys: Option<&'a OverrideKeys>,
+    /// The keys of anonymous ids.
+    pub id_keys: Option<&'a IdKeys>,
 }
 
 impl FixedHost<'_> {
@@ -80,6 +86,10 @@ impl<'a> RequestHost<'a> for FixedHost<'a> {
 
     fn override_keys(&self) -> Option<&'a OverrideKeys> {
         self.override_keys
+    }
+
+    fn id_keys(&self) -> Option<&'a IdKeys> {
+        self.id_keys
     }
 }
 
@@ -113,6 +123,7 @@ impl<'a> Facts<'a> {
                 facts.mint(unit, entropy);
             }
         }
+        facts.id_keys = host.id_keys();
         facts.latches = host.latches();
         if let Some(keys) = keys {
             facts.override_outcome = facts.take_override(plan, keys);
@@ -161,6 +172,10 @@ mod tests {
         }
 
         fn override_keys(&self) -> Option<&'a OverrideKeys> {
+            None
+        }
+
+        fn id_keys(&self) -> Option<&'a IdKeys> {
             None
         }
     }

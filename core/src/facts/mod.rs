@@ -16,6 +16,7 @@ use alloc::vec::Vec;
 
 use crate::anonymous;
 use crate::gate::ActiveLatches;
+use crate::id_keys::IdKeys;
 use crate::overrides::{Forced, OverrideError};
 use crate::plan::{HostInput, Input, InputId, Plan, Source, UnitId};
 use crate::value::cidr::parse_address;
@@ -43,6 +44,9 @@ pub struct Facts<'a> {
     targeting_key: Option<Cow<'a, str>>,
     /// The new anonymous ids.
     minted: Vec<(UnitId, String)>,
+    /// The signatures of the request's anonymous ids, valid or not, by the cookie's input.
+    signatures: Vec<(InputId, &'a str)>,
+    id_keys: Option<&'a IdKeys>,
     token: Option<(token::Location, Cow<'a, [u8]>)>,
     pub(crate) forced: Option<Box<Forced>>,
     latches: Option<&'a ActiveLatches>,
@@ -77,7 +81,8 @@ impl<'a> Facts<'a> {
     pub(crate) fn set_cookies<'f>(&'f self, plan: &'f Plan) -> impl Iterator<Item = String> + 'f {
         self.minted.iter().filter_map(|(unit, id)| {
             let cookie = plan.unit(*unit)?.anonymous_cookie()?;
-            Some(anonymous::set_cookie(cookie, id, self.secure))
+            let signature = self.id_keys.and_then(|keys| keys.sign(cookie, id));
+            Some(anonymous::set_cookie(cookie, id, signature.as_deref(), self.secure))
         })
     }
 
@@ -118,23 +123,52 @@ impl<'a> Facts<'a> {
 
     /// A unit's value: the first of its sources that is present and not empty.
     #[inline]
-    pub(crate) fn unit(&self, plan: &Plan, unit: UnitId) -> Option<&str> {
-        if let Some((_, value)) = self.explicit_units.iter().find(|(known, _)| *known == unit) {
-            return Some(value);
+    pub(crate) fn unit(&self, plan: &Plan, id: UnitId) -> Option<&str> {
+        let unit = plan.unit(id)?;
+        if let Some((_, value)) = self.explicit_units.iter().find(|(known, _)| *known == id) {
+            return Some(unit.id_of(value));
         }
-        for source in plan.unit(unit)?.sources() {
+        for source in unit.sources() {
             let value = match source {
                 Source::Input(input) => self.get(*input),
-                Source::Anonymous { cookie, .. } => self
-                    .get(*cookie)
-                    .filter(|value| !value.is_empty())
-                    .or_else(|| self.minted(unit)),
+                Source::Anonymous { cookie, .. } => {
+                    self.get(*cookie).filter(|value| !value.is_empty()).or_else(|| self.minted(id))
+                }
             };
             if let Some(value) = value.filter(|value| !value.is_empty()) {
                 return Some(value);
             }
         }
-        self.targeting_key.as_deref().filter(|value| !value.is_empty())
+        let key = self.targeting_key.as_deref().filter(|value| !value.is_empty());
+        key.map(|value| unit.id_of(value))
+    }
+
+    /// Whether a unit's value is verified, so that the client has not chosen it: it comes from a verified
+    /// token, or it is an anonymous id that a host with the same keys has minted.
+    pub(crate) fn is_verified(&self, plan: &Plan, id: UnitId) -> bool {
+        let Some(unit) = plan.unit(id) else { return false };
+        if self.explicit_units.iter().any(|(known, _)| *known == id) {
+            return false;
+        }
+        let value = |input| self.get(input).filter(|value| !value.is_empty());
+        for source in unit.sources() {
+            match source {
+                Source::Input(input) => {
+                    if value(*input).is_some() {
+                        let kind = plan.inputs.host_input(*input).map(|input| input.kind);
+                        return matches!(kind, Some(Input::Jwt(_)));
+                    }
+                }
+                Source::Anonymous { cookie, name } => {
+                    let Some(keys) = self.id_keys else { return false };
+                    let Some(value) = value(*cookie) else { return self.minted(id).is_some() };
+                    let signature = self.signatures.iter().find(|(input, _)| input == cookie);
+                    return signature
+                        .is_some_and(|(_, given)| keys.verifies(name, value, given.as_bytes()));
+                }
+            }
+        }
+        false
     }
 
     fn minted(&self, unit: UnitId) -> Option<&str> {

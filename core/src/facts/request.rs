@@ -6,8 +6,8 @@ use core::str::from_utf8;
 
 use super::token::Location;
 use super::{Facts, cookie, path, query};
-use crate::overrides;
 use crate::plan::{InputId, Plan};
+use crate::{anonymous, overrides};
 
 impl<'a> Facts<'a> {
     /// The facts of a header block alone: [`Facts::of_request`] without a host.
@@ -86,7 +86,14 @@ impl<'a> Facts<'a> {
                 let Some(input) = plan.inputs.cookie(name) else {
                     continue;
                 };
-                self.put_first(input, from_utf8(value).ok().map(Cow::Borrowed));
+                let value = from_utf8(value).ok();
+                match value.and_then(anonymous::split).filter(|_| plan.mints(input)) {
+                    Some((id, signature)) if self.slot(input).is_err() => {
+                        self.put(input, Some(Cow::Borrowed(id)));
+                        self.signatures.push((input, signature));
+                    }
+                    _ => self.put_first(input, value.map(Cow::Borrowed)),
+                }
             }
         }
         let Some(input) = plan.inputs.header(name) else {

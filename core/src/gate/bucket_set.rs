@@ -7,6 +7,7 @@ use alloc::boxed::Box;
 use alloc::vec;
 
 use super::counters::{Counters, Tally};
+use super::wire::{Bytes, Reader, Wire};
 use crate::hash::Bucket;
 use crate::value::share::Share;
 
@@ -17,6 +18,21 @@ const WORDS: usize = 1563;
 pub struct BucketSet {
     /// Bucket 64·i + j is bit j of word i; bits from 100,000 on are never set.
     words: Box<[u64]>,
+}
+
+impl Wire for BucketSet {
+    fn write(&self, out: &mut Bytes) {
+        out.sparse(self.words().iter().copied());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<BucketSet> {
+        let mut words = BucketSet::new().words().to_vec();
+        reader.sparse(words.len(), |index, value| {
+            *words.get_mut(index)? = value;
+            Some(())
+        })?;
+        Some(BucketSet::from_words(&words))
+    }
 }
 
 impl Default for BucketSet {

@@ -1,5 +1,7 @@
 //! Counters of exposures and events, for each arm.
 
+use super::wire::wire;
+
 /// The exposures and events of one arm. An event is what an e-process counts: an error, a request slower
 /// than an edge, a KPI event.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -9,6 +11,8 @@ pub struct Tally {
     /// The exposures that had an event. More events than exposures count as equally many.
     pub events: u64,
 }
+
+wire!(Tally { exposures, events });
 
 impl Tally {
     fn plus(self, other: Tally) -> Tally {
@@ -45,6 +49,8 @@ pub struct Counters {
     /// The arm that the canary is compared with.
     pub baseline: Tally,
 }
+
+wire!(Counters { canary, baseline });
 
 impl Counters {
     /// The sum of two counters: of two proxies, or of two periods. Sums saturate.

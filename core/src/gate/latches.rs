@@ -101,7 +101,12 @@ impl Latches {
     }
 
     fn active(&self, plan: &Plan, is_complete: bool) -> ActiveLatches {
-        let latch = |rollout: &Rollout| Some(self.get(rollout.name())?.in_epoch(rollout.epoch()));
+        let latch = |rollout: &Rollout| {
+            let mut latch = self.get(rollout.name())?.in_epoch(rollout.epoch());
+            // Only a judge releases a held step, and without gates there is none.
+            latch.held_step = latch.held_step.filter(|_| rollout.trial().is_some());
+            Some(latch)
+        };
         ActiveLatches { list: plan.rollouts().iter().map(latch).collect(), is_complete }
     }
 

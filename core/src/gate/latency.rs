@@ -1,6 +1,7 @@
 //! A latency histogram that can be merged: each bin is 2^(1/8) times as wide as the previous one.
 
 use super::counters::{Counters, Tally};
+use super::wire::{Bytes, Reader, Wire};
 
 /// The number of bins: from 1 ms to 65,536 ms, eight to an octave.
 pub const LATENCY_COUNTS: usize = 128;
@@ -59,6 +60,21 @@ pub struct LatencyCounts {
     /// Bin n counts requests that took at least 2^(n/8) ms and less than 2^((n+1)/8) ms. The first bin
     /// also has the shorter ones, the last the longer ones.
     counts: [u32; LATENCY_COUNTS],
+}
+
+impl Wire for LatencyCounts {
+    fn write(&self, out: &mut Bytes) {
+        out.sparse(self.counts().iter().map(|count| u64::from(*count)));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<LatencyCounts> {
+        let mut counts = [0_u32; LATENCY_COUNTS];
+        reader.sparse(LATENCY_COUNTS, |index, value| {
+            *counts.get_mut(index)? = u32::try_from(value).ok()?;
+            Some(())
+        })?;
+        Some(LatencyCounts::from_counts(counts))
+    }
 }
 
 impl Default for LatencyCounts {

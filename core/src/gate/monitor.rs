@@ -16,8 +16,7 @@ use super::settings::GateSettings;
 use super::stage::{StageEvidence, TrafficWindow};
 use super::tallies::{GroupTally, Tallies};
 use super::verdict::{Cause, Evidence, Judgement, Verdict};
-use super::wire::Wire;
-use crate::parse::gates::MAX_COHORTS;
+use super::wire::{Wire, wire};
 use crate::plan::{Plan, Rollout, RolloutId, Trial};
 use crate::value::share::Share;
 
@@ -35,6 +34,8 @@ pub struct Monitor {
     pub(super) shadow: GridLevels,
 }
 
+wire!(Monitor { stage, evaluated_at, evaluated, groups, shadow });
+
 impl Rollout {
     /// Whether a step that is not held may end now: its hold is over, and a gated step's verdict is
     /// [`Verdict::Promotable`].
@@ -48,8 +49,6 @@ impl Rollout {
 }
 
 impl Monitor {
-    /// The largest number of groups in a trial: all units, and each of 16 cohorts.
-    pub(super) const MAX_GROUPS: usize = MAX_COHORTS.saturating_add(1);
     /// The smallest number of new requests that is evaluated. The share of exposures is estimated from
     /// them, which takes more than a few.
     pub const MIN_REQUESTS: u64 = 100;

@@ -3,10 +3,21 @@
 use core::fmt;
 
 use super::ln::BITS;
+use super::wire::{Bytes, Reader, Wire};
 
 /// A natural logarithm of a likelihood ratio or an e-process, with 16 fractional bits: 65,536 is one nat.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Nats(i64);
+
+impl Wire for Nats {
+    fn write(&self, out: &mut Bytes) {
+        out.signed(self.raw());
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Nats> {
+        reader.signed().map(Nats::from_raw)
+    }
+}
 
 impl Nats {
     /// Fractional bits.

@@ -1,5 +1,6 @@
 //! Outcomes: how a request ended, and to which stage of which trial it was exposed.
 
+use super::wire::wire;
 use crate::decision::{Decision, Reason};
 use crate::facts::Facts;
 use crate::hash::Bucket;
@@ -30,6 +31,8 @@ pub struct StageId {
     pub fingerprint: u64,
 }
 
+wire!(StageId { epoch, step, fingerprint });
+
 impl StageId {
     /// Whether this is a later step of the same trial.
     pub fn is_later_step_than(self, other: StageId) -> bool {
@@ -52,6 +55,8 @@ pub struct Exposure {
     pub cohorts: u32,
     /// Whether the request's method and path allow a KPI event.
     pub kpi: bool,
+    /// Whether the outcome counts: not if the trial counts verified units only, and this one is not.
+    pub counts: bool,
 }
 
 impl Decision {
@@ -74,6 +79,7 @@ impl Decision {
             bucket: assignment.bucket,
             cohorts: decided.cohorts,
             kpi: trial.may_be_kpi(facts.method(), facts.path()),
+            counts: !trial.counts_verified_only || facts.is_verified(plan, assignment.unit),
         })
     }
 }

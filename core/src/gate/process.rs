@@ -10,6 +10,7 @@ use super::counters::{Counters, Tally};
 use super::ln::ln;
 use super::nats::Nats;
 use super::ratio::Ratio;
+use super::wire::{Bytes, Reader, Wire, wire};
 
 /// The number of alternatives in a grid.
 pub const ALTERNATIVES: usize = 5;
@@ -117,6 +118,16 @@ impl Grid {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct GridLevels(pub [Nats; ALTERNATIVES]);
 
+impl Wire for GridLevels {
+    fn write(&self, out: &mut Bytes) {
+        self.0.write(out);
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<GridLevels> {
+        Wire::read(reader).map(GridLevels)
+    }
+}
+
 impl GridLevels {
     /// Adds the increments of an observation.
     pub fn add(&mut self, increments: [Nats; ALTERNATIVES]) {
@@ -135,6 +146,8 @@ pub struct ChangeDetector {
     /// The requests since the level restarted.
     pub since: Counters,
 }
+
+wire!(ChangeDetector { level, since });
 
 impl ChangeDetector {
     /// Adds the increment and the requests of an observation.

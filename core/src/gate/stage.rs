@@ -4,6 +4,7 @@ use super::counters::Counters;
 use super::latency::{EDGES, LatencyCounts};
 use super::nats::Nats;
 use super::process::{ALTERNATIVES, ChangeDetector, GridLevels};
+use super::wire::wire;
 
 const MINUTE_MS: u64 = 60_000;
 
@@ -35,6 +36,8 @@ pub struct EdgeEvidence {
     pub levels: GridLevels,
 }
 
+wire!(EdgeEvidence { counters, levels });
+
 /// The number of requests in a time window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrafficWindow {
@@ -43,6 +46,8 @@ pub struct TrafficWindow {
     /// The requests of both arms in the window.
     pub requests: u64,
 }
+
+wire!(TrafficWindow { elapsed_ms, requests });
 
 impl TrafficWindow {
     /// Whether the request rate is below `per_minute`. An empty window is not.
@@ -80,6 +85,20 @@ pub struct StageEvidence {
     /// The evidence that the canary is slower, at each edge.
     pub latency: [EdgeEvidence; EDGES],
 }
+
+wire!(StageEvidence {
+    elapsed_ms,
+    minute,
+    since_minute,
+    requests,
+    errors,
+    kpi,
+    error_levels,
+    late,
+    promotion,
+    kpi_levels,
+    latency,
+});
 
 impl StageEvidence {
     /// Adds the time and the requests of an observation to the windows. Traffic is judged by the latest

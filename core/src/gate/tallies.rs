@@ -6,7 +6,7 @@ use super::bucket_set::BucketSet;
 use super::counters::{Counters, Tally};
 use super::latency::LatencyCounts;
 use super::outcome::{Exposure, Outcome, StageId};
-use super::wire::Wire;
+use super::wire::{Wire, wire};
 use crate::plan::Trial;
 
 /// The tally of one group of units: all units, or a cohort.
@@ -22,6 +22,8 @@ pub struct GroupTally {
     pub errors: BucketSet,
 }
 
+wire!(GroupTally { requests, kpi, latency, errors });
+
 /// The tallies of one stage of a trial. Adding two is a union of the buckets and a sum of the rest, so each
 /// worker must add its outcomes exactly once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -33,6 +35,8 @@ pub struct Tallies {
     /// The shadow's answers that were compared (exposures), and those that differ (events).
     pub shadow: Tally,
 }
+
+wire!(Tallies { stage, shadow, groups });
 
 impl Tallies {
     /// Tallies without outcomes.
@@ -47,8 +51,12 @@ impl Tallies {
             && self.groups.iter().all(|group| group.requests.exposures() == 0)
     }
 
-    /// Counts the outcome of an exposure in each of its groups.
+    /// Counts the outcome of an exposure in each of its groups, unless it does not count
+    /// ([`Exposure::counts`]).
     pub fn record(&mut self, trial: &Trial, exposure: &Exposure, outcome: &Outcome) {
+        if !exposure.counts {
+            return;
+        }
         let (error, kpi) = (trial.is_error(outcome), trial.is_kpi(exposure, outcome));
         for (index, group) in self.groups.iter_mut().enumerate() {
             let cohort = index.checked_sub(1).and_then(|bit| u32::try_from(bit).ok());

@@ -6,18 +6,13 @@
 
 use alloc::vec::Vec;
 
-use super::bucket_set::BucketSet;
-use super::counters::{Counters, Tally};
-use super::latency::{LATENCY_COUNTS, LatencyCounts};
-use super::monitor::Monitor;
-use super::nats::Nats;
-use super::outcome::StageId;
-use super::process::{ChangeDetector, GridLevels};
-use super::stage::{EdgeEvidence, StageEvidence, TrafficWindow};
-use super::tallies::{GroupTally, Tallies};
+use crate::parse::gates::MAX_COHORTS;
 
 /// The version of the layout, the first byte of a document.
 const VERSION: u8 = 1;
+
+/// The greatest number of a trial's groups: all units, and each cohort.
+const MAX_GROUPS: usize = MAX_COHORTS.saturating_add(1);
 
 /// A value with a byte form.
 pub(super) trait Wire: Sized {
@@ -41,36 +36,22 @@ pub(super) trait Wire: Sized {
     }
 }
 
-/// Implements [`Wire`] for structs: their fields in the given order.
+/// Implements [`Wire`] for a struct: its fields in the given order. The invocation is beside the type.
 macro_rules! wire {
-    ($($type:ident { $($field:ident),+ $(,)? })+) => {$(
-        impl Wire for $type {
-            fn write(&self, out: &mut Bytes) {
-                $(self.$field.write(out);)+
+    ($type:ident { $($field:ident),+ $(,)? }) => {
+        impl $crate::gate::wire::Wire for $type {
+            fn write(&self, out: &mut $crate::gate::wire::Bytes) {
+                $($crate::gate::wire::Wire::write(&self.$field, out);)+
             }
 
-            fn read(reader: &mut Reader<'_>) -> Option<Self> {
-                Some($type { $($field: Wire::read(reader)?,)+ })
+            fn read(reader: &mut $crate::gate::wire::Reader<'_>) -> Option<Self> {
+                Some($type { $($field: $crate::gate::wire::Wire::read(reader)?,)+ })
             }
         }
-    )+};
+    };
 }
 
-wire! {
-    StageId { epoch, step, fingerprint }
-    Tally { exposures, events }
-    Counters { canary, baseline }
-    TrafficWindow { elapsed_ms, requests }
-    ChangeDetector { level, since }
-    EdgeEvidence { counters, levels }
-    StageEvidence {
-        elapsed_ms, minute, since_minute, requests, errors, kpi, error_levels, late, promotion,
-        kpi_levels, latency,
-    }
-    GroupTally { requests, kpi, latency, errors }
-    Tallies { stage, shadow, groups }
-    Monitor { stage, evaluated_at, evaluated, groups, shadow }
-}
+pub(super) use wire;
 
 impl Wire for u64 {
     fn write(&self, out: &mut Bytes) {
@@ -89,26 +70,6 @@ impl Wire for u32 {
 
     fn read(reader: &mut Reader<'_>) -> Option<u32> {
         u32::try_from(reader.number()?).ok()
-    }
-}
-
-impl Wire for Nats {
-    fn write(&self, out: &mut Bytes) {
-        out.signed(self.raw());
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Option<Nats> {
-        reader.signed().map(Nats::from_raw)
-    }
-}
-
-impl Wire for GridLevels {
-    fn write(&self, out: &mut Bytes) {
-        self.0.write(out);
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Option<GridLevels> {
-        Wire::read(reader).map(GridLevels)
     }
 }
 
@@ -134,42 +95,12 @@ impl<T: Wire> Wire for Vec<T> {
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<Vec<T>> {
-        let count = reader.count(Monitor::MAX_GROUPS)?;
+        let count = reader.count(MAX_GROUPS)?;
         let mut items = Vec::with_capacity(count);
         for _ in 0..count {
             items.push(T::read(reader)?);
         }
         Some(items)
-    }
-}
-
-impl Wire for LatencyCounts {
-    fn write(&self, out: &mut Bytes) {
-        out.sparse(self.counts().iter().map(|count| u64::from(*count)));
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Option<LatencyCounts> {
-        let mut counts = [0_u32; LATENCY_COUNTS];
-        reader.sparse(LATENCY_COUNTS, |index, value| {
-            *counts.get_mut(index)? = u32::try_from(value).ok()?;
-            Some(())
-        })?;
-        Some(LatencyCounts::from_counts(counts))
-    }
-}
-
-impl Wire for BucketSet {
-    fn write(&self, out: &mut Bytes) {
-        out.sparse(self.words().iter().copied());
-    }
-
-    fn read(reader: &mut Reader<'_>) -> Option<BucketSet> {
-        let mut words = BucketSet::new().words().to_vec();
-        reader.sparse(words.len(), |index, value| {
-            *words.get_mut(index)? = value;
-            Some(())
-        })?;
-        Some(BucketSet::from_words(&words))
     }
 }
 
@@ -192,7 +123,7 @@ impl Bytes {
     }
 
     /// Writes a signed number: the magnitude, with the sign in the lowest bit.
-    fn signed(&mut self, number: i64) {
+    pub(super) fn signed(&mut self, number: i64) {
         let magnitude = number.unsigned_abs();
         // `i64::MIN` has no magnitude of 63 bits and is written as the next number.
         let magnitude = magnitude.min(i64::MAX.unsigned_abs());
@@ -204,7 +135,7 @@ impl Bytes {
     }
 
     /// Writes the numbers that are not zero, each with its distance from the previous one.
-    fn sparse(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
+    pub(super) fn sparse(&mut self, numbers: impl Iterator<Item = u64> + Clone) {
         let nonzero = numbers.enumerate().filter(|(_, number)| *number != 0);
         self.count(nonzero.clone().count());
         let mut next = 0_usize;
@@ -251,7 +182,7 @@ impl<'b> Reader<'b> {
         None
     }
 
-    fn signed(&mut self) -> Option<i64> {
+    pub(super) fn signed(&mut self) -> Option<i64> {
         let number = self.number()?;
         let magnitude = i64::try_from(number >> 1).ok()?;
         Some(if number & 1 == 1 { magnitude.saturating_neg() } else { magnitude })
@@ -263,7 +194,7 @@ impl<'b> Reader<'b> {
     }
 
     /// Reads a list of `length` numbers: calls `set` with the index and value of each that is not zero.
-    fn sparse(
+    pub(super) fn sparse(
         &mut self,
         length: usize,
         mut set: impl FnMut(usize, u64) -> Option<()>,
@@ -282,6 +213,10 @@ impl<'b> Reader<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::gate::{
+        ChangeDetector, Counters, EdgeEvidence, GridLevels, GroupTally, Monitor, Nats,
+        StageEvidence, StageId, Tallies, Tally, TrafficWindow,
+    };
     use crate::hash::Bucket;
     use alloc::vec;
     use proptest::prelude::*;

@@ -150,7 +150,12 @@ fn key(id: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Ke
 }
 
 fn secret(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Secret> {
-    let secret = base64url::decode(string(node, path, errors)?.as_bytes());
+    decode_secret(string(node, path, errors)?, path, errors)
+}
+
+/// A secret from its base64url form. No message contains it.
+pub(crate) fn decode_secret(text: &str, path: &Path<'_>, errors: &mut Errors) -> Option<Secret> {
+    let secret = base64url::decode(text.as_bytes());
     let length = secret.as_ref().map_or(0, Vec::len);
     if secret.is_none() {
         let message = "is not base64url (A-Z, a-z, 0-9, - and _, without =)";

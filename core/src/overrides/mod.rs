@@ -6,8 +6,8 @@
 
 mod base64url;
 mod forced;
-mod keys;
-mod mac;
+pub(crate) mod keys;
+pub(crate) mod mac;
 mod sha256;
 mod token;
 

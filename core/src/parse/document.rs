@@ -76,6 +76,10 @@ pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
         errors.append(too_long);
         return Spec::default();
     }
+    if json.trim_ascii().is_empty() {
+        errors.add(&root, ErrorKind::Syntax, &"the document is empty");
+        return Spec::default();
+    }
     match serde_json::from_slice::<Node>(json) {
         Ok(node) => spec(&node, errors),
         Err(error) => match protobuf::decode(json) {

@@ -9,7 +9,7 @@ use super::progress::duration_ms;
 use super::reader::{Object, decimal, keyword, list, share, string, strings, whole};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::gate::{Edge, GateSettings, InferenceUnit, LatencySettings, Ratio};
-use crate::spec::{AbortPolicy, Gates, KpiEvent, Statuses};
+use crate::spec::{AbortPolicy, CountedUnits, Gates, KpiEvent, Statuses};
 use crate::value::share::Share;
 
 /// The maximum number of cohorts that are judged separately: each one costs α and memory.
@@ -40,8 +40,9 @@ fn on_abort(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     strings(flags, &path.key("disable"), errors).into_iter().map(String::from).collect()
 }
 
-const GATES: [&str; 10] = [
+const GATES: [&str; 11] = [
     "alpha",
+    "count",
     "minSamples",
     "minRate",
     "maxBaselineErrorRate",
@@ -53,11 +54,16 @@ const GATES: [&str; 10] = [
     "cohorts",
 ];
 
+const COUNTS: [(&str, CountedUnits); 2] =
+    [("all", CountedUnits::All), ("verified", CountedUnits::Verified)];
+
 fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
     let object = Object::open(node, path, &GATES, errors)?;
     let reader = Reader { object: &object, path };
     let mut settings = GateSettings::default();
     reader.ppm("alpha", &mut settings.alpha_ppm, errors);
+    let count =
+        object.get("count").and_then(|node| keyword(node, &COUNTS, &path.key("count"), errors));
     reader.count("minSamples", &mut settings.min_samples, errors);
     reader.count("minRate", &mut settings.min_per_minute, errors);
     reader.share("maxBaselineErrorRate", &mut settings.max_baseline_errors, errors);
@@ -87,6 +93,7 @@ fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
     Some(Gates {
         settings,
         errors: statuses,
+        count: count.unwrap_or_default(),
         kpi,
         max_divergence,
         timeout_ms,

@@ -29,6 +29,7 @@ pub(crate) use route_index::{RouteIndex, RouteIndexBuilder};
 pub use trial::Trial;
 pub(crate) use trial::{AbortPolicy, Kpi};
 
+use crate::anonymous;
 use crate::attribute::Attribute;
 use crate::condition::Operator;
 use crate::error::Errors;
@@ -203,6 +204,15 @@ impl Plan {
         self.cohorts.get(id.index())
     }
 
+    /// Whether an input is the cookie of a unit's anonymous ids.
+    pub(crate) fn mints(&self, input: InputId) -> bool {
+        let minted = |unit: &Unit| match unit.sources.last() {
+            Some(Source::Anonymous { cookie, .. }) => *cookie == input,
+            _ => false,
+        };
+        self.units.iter().any(minted)
+    }
+
     /// Whether any decision of this plan depends on the time.
     pub fn needs_time(&self) -> bool {
         self.inputs.time
@@ -249,6 +259,14 @@ impl Unit {
             Some(Source::Anonymous { name, .. }) => Some(name),
             _ => None,
         }
+    }
+
+    /// The unit's value in a string that a caller gives: an anonymous id may have its signature.
+    pub(crate) fn id_of<'v>(&self, value: &'v str) -> &'v str {
+        if self.anonymous_cookie().is_none() {
+            return value;
+        }
+        anonymous::without_signature(value)
     }
 
     pub(crate) fn sources(&self) -> &[Source] {

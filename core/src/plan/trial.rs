@@ -23,6 +23,7 @@ pub struct Trial {
     pub(crate) gate: Gate,
     pub(crate) errors: Statuses,
     pub(crate) timeout_ms: u64,
+    pub(crate) counts_verified_only: bool,
     pub(crate) kpi: Option<Kpi>,
     pub(crate) divergence: Option<Divergence>,
     pub(crate) cohorts: Box<[(Box<str>, CohortId)]>,
@@ -53,6 +54,11 @@ impl Trial {
     /// The test of how often the shadow's responses differ, if that is judged.
     pub fn divergence(&self) -> Option<&Divergence> {
         self.divergence.as_ref()
+    }
+
+    /// Whether only the outcomes of verified units count.
+    pub fn counts_verified_only(&self) -> bool {
+        self.counts_verified_only
     }
 
     /// The number of groups that are judged: everybody, and each cohort of the gates.

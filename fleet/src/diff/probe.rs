@@ -6,8 +6,8 @@ use super::probe_points::ProbePoint;
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
 use serin_core::{
-    Decision, Facts, NameMap, OverrideKeys, Plan, RequestHost, RolloutDecision, Spec, Timestamp,
-    decide,
+    Decision, Facts, IdKeys, NameMap, OverrideKeys, Plan, RequestHost, RolloutDecision, Spec,
+    Timestamp, decide,
 };
 use std::borrow::Cow;
 
@@ -49,6 +49,10 @@ impl<'c> RequestHost<'c> for RecordedHost<'c> {
     }
 
     fn override_keys(&self) -> Option<&'c OverrideKeys> {
+        None
+    }
+
+    fn id_keys(&self) -> Option<&'c IdKeys> {
         None
     }
 }

@@ -2,8 +2,9 @@
 
 /// The names of the variables. Exports list them, so that the proxy passes them to the filter. Exports never
 /// contain their values: keys, and URLs that may contain a token.
-pub(crate) const VARIABLES: [&str; 8] = [
+pub(crate) const VARIABLES: [&str; 9] = [
     "SERIN_GATE_TICK_MS",
+    "SERIN_ID_KEY",
     "SERIN_OVERRIDE_KEYS",
     "SERIN_STATE_CLUSTER",
     "SERIN_STATE_SECONDS",
@@ -30,7 +31,9 @@ mod tests {
     fn variables_are_those_of_the_filter_and_of_the_example() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
         let read = |file: &str| std::fs::read_to_string(root.join(file)).unwrap();
-        let filter = read("filter/src/settings.rs") + &read("filter/src/overrides.rs");
+        let filter = read("filter/src/settings.rs")
+            + &read("filter/src/overrides.rs")
+            + &read("filter/src/id_keys.rs");
         for text in [filter, read("examples/envoy/filter.yaml")] {
             assert_eq!(named(&text), BTreeSet::from(VARIABLES));
         }

@@ -38,8 +38,13 @@ pub enum Place {
 }
 
 /// The variables that are secrets, which no file may contain. The URL of a webhook may contain a token.
-pub const SECRETS: [&str; 4] =
-    ["SERIN_OFREP_TOKEN", "SERIN_OVERRIDE_KEYS", "SERIN_STATUS_TOKEN", "SERIN_WEBHOOK_URL"];
+pub const SECRETS: [&str; 5] = [
+    "SERIN_ID_KEY",
+    "SERIN_OFREP_TOKEN",
+    "SERIN_OVERRIDE_KEYS",
+    "SERIN_STATUS_TOKEN",
+    "SERIN_WEBHOOK_URL",
+];
 
 /// The variables that the export sets itself.
 const OWN: [&str; 3] = ["SERIN_BASELINE", "SERIN_SPEC", "SERIN_TARGETS"];
@@ -102,6 +107,8 @@ fn config(options: &Options, default: Option<&str>) -> Value {
     config.insert("name".into(), options.name.as_str().into());
     config.insert("main".into(), options.main.as_str().into());
     config.insert("compatibility_date".into(), options.compatibility_date.as_str().into());
+    // Lets gates tell a target that breaks a body off from a client that leaves.
+    config.insert("compatibility_flags".into(), json!(["enable_request_signal"]));
     config.insert("vars".into(), vars.into());
     if !services.is_empty() {
         config.insert("services".into(), services.into());

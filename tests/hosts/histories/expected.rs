@@ -162,7 +162,8 @@ impl Accounts {
                 let own = counts.iter().filter(|((stage, canary), _)| is_of(stage, *canary));
                 own.map(|(_, count)| count).sum()
             };
-            let open = hanging.iter().filter(|(stage, canary)| is_of(stage, *canary)).count() as u64;
+            let open =
+                hanging.iter().filter(|(stage, canary)| is_of(stage, *canary)).count() as u64;
             let (ended, most) = (sum(&self.ended), sum(&self.ended) + sum(&self.allowed) + open);
             let seen = || format!("{key:?}: {counted} counted, {ended} ended, {open} in flight");
             check("no outcome counts twice or under another stage", counted <= most, seen)?;
@@ -193,7 +194,10 @@ impl Accounts {
         (self.counted, self.dropped) = (counted, dropped);
         let Some((stage, evidence)) = tallies else { return Ok(()) };
         let of_stage = |counts: &BTreeMap<(Stage, bool), u64>| -> u64 {
-            [true, false].map(|canary| counts.get(&(stage, canary)).copied().unwrap_or_default()).iter().sum()
+            [true, false]
+                .map(|canary| counts.get(&(stage, canary)).copied().unwrap_or_default())
+                .iter()
+                .sum()
         };
         let open = hanging.iter().filter(|(other, _)| *other == stage).count() as u64;
         let most = of_stage(&self.ended) + of_stage(&self.allowed) + open;
@@ -208,7 +212,9 @@ impl Accounts {
             None => new >= added + new_dropped,
         };
         check("what is no evidence is counted as dropped", is_complete, || {
-            format!("{new} counted, {added} added to the tallies, {new_dropped} dropped; before {before:?}, now {tallies:?}")
+            format!(
+                "{new} counted, {added} added to the tallies, {new_dropped} dropped; before {before:?}, now {tallies:?}"
+            )
         })
     }
 }

@@ -4,7 +4,7 @@ use crate::proxy::{Canary, Checked, Proxy, WORKERS};
 use crate::spec::{Edit, Mistake, Ramp, START, Spec};
 use crate::state_url::{Answer, StateUrl};
 use fastrand::Rng;
-use serin_conformance::history::{Broken, History, Model};
+use serin_history::{Broken, History, Model};
 use serin_host_sim::Module;
 use std::fmt::{Display, Write};
 
@@ -25,22 +25,51 @@ pub(crate) struct Start {
 /// A step of a history.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Action {
-    Requests { proxy: usize, worker: usize, count: u32, seed: u64 },
+    Requests {
+        proxy: usize,
+        worker: usize,
+        count: u32,
+        seed: u64,
+    },
     /// The requests in flight end.
-    End { proxy: usize, clients_leave: bool },
+    End {
+        proxy: usize,
+        clients_leave: bool,
+    },
     Edit(Edit),
     /// The latest spec reaches a proxy.
-    Deliver { proxy: usize },
+    Deliver {
+        proxy: usize,
+    },
     /// A proxy gets a spec that it must refuse.
-    Refuse { proxy: usize, mistake: Mistake },
+    Refuse {
+        proxy: usize,
+        mistake: Mistake,
+    },
     /// An unrelated flag changes every few hundred ms, while users come.
-    Pushes { proxy: usize, rounds: u32, every_ms: u64, count: u32, seed: u64 },
-    Advance { ms: u64 },
+    Pushes {
+        proxy: usize,
+        rounds: u32,
+        every_ms: u64,
+        count: u32,
+        seed: u64,
+    },
+    Advance {
+        ms: u64,
+    },
     /// A machine's clock is set to this many hours beside the time.
-    SetClock { proxy: usize, hours: i64 },
+    SetClock {
+        proxy: usize,
+        hours: i64,
+    },
     /// A VM fails and starts again; the last one is the main thread's.
-    RestartVm { proxy: usize, vm: usize },
-    RestartProcess { proxy: usize },
+    RestartVm {
+        proxy: usize,
+        vm: usize,
+    },
+    RestartProcess {
+        proxy: usize,
+    },
     StateUrl(Answer),
     /// Another host lets the first step end.
     OtherHostEndsStep,
@@ -198,7 +227,9 @@ impl<'m, 'l> Fleet<'m, 'l> {
                 self.note(format_args!("    {canary} to the canary"));
                 Ok(())
             }
-            Action::End { proxy, clients_leave } => self.proxies[proxy].end_in_flight(clients_leave),
+            Action::End { proxy, clients_leave } => {
+                self.proxies[proxy].end_in_flight(clients_leave)
+            }
             Action::Edit(edit) => {
                 self.edit(edit);
                 Ok(())

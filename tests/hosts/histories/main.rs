@@ -12,13 +12,13 @@ mod spec;
 mod state_url;
 
 use fleet::FleetModel;
-use serin_conformance::history::{self, Selection};
 use serin_conformance::report::Report;
 use serin_conformance::sim;
+use serin_history::{self as history, Selection};
 use std::process::ExitCode;
 
 /// How many histories `cargo xtask test` runs.
-const DEFAULT_HISTORIES: u64 = 300;
+const DEFAULT_HISTORIES: u64 = 100;
 
 fn main() -> ExitCode {
     let mut report = Report::new("histories in host-sim");

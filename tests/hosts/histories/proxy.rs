@@ -4,8 +4,8 @@ use crate::expected::{Accounts, Clocks, Evidence, Stage};
 use crate::spec::{Mistake, RolloutKey, START, Spec};
 use crate::state_url::{Received, StateUrl, document, lock};
 use serde_json::Value;
-use serin_conformance::history::Broken;
 use serin_conformance::sim;
+use serin_history::Broken;
 use serin_host_sim::{
     Clock, Entropy, HttpResponse, LogLevel, Module, Plugin, Stream, StreamInfo, Value as Property,
     VirtualClock,
@@ -30,7 +30,11 @@ const CLIENT_DISCONNECT: i64 = 1 << 14;
 
 pub(crate) type Checked<T = ()> = Result<T, Broken>;
 
-pub(crate) fn check(invariant: &'static str, holds: bool, seen: impl FnOnce() -> String) -> Checked {
+pub(crate) fn check(
+    invariant: &'static str,
+    holds: bool,
+    seen: impl FnOnce() -> String,
+) -> Checked {
     if holds { Ok(()) } else { Err(Broken::new(invariant, seen())) }
 }
 
@@ -142,7 +146,9 @@ impl<'m> Proxy<'m> {
         self.plugin.fail_vm(vm);
         self.in_flight.retain(|request| {
             let is_lost = request.worker == vm;
-            if let Some(stage) = request.decided.stage.filter(|_| is_lost && request.hangs_since.is_some()) {
+            if let Some(stage) =
+                request.decided.stage.filter(|_| is_lost && request.hangs_since.is_some())
+            {
                 self.accounts.allow(stage, request.decided.is_canary);
             }
             !is_lost
@@ -312,7 +318,8 @@ impl<'m> Proxy<'m> {
         self.clocks.note_request(worker, uptime);
         let mut stream = self.plugin.stream_on(worker, StreamInfo::new());
         let user = format!("{user:x}");
-        let fields = [(":method", "GET"), (":path", "/"), (":authority", "a"), ("x-user-id", &user)];
+        let fields =
+            [(":method", "GET"), (":path", "/"), (":authority", "a"), ("x-user-id", &user)];
         stream.send_request_headers(fields, true);
         let is_canary = stream.request_headers().get_str("x-serin-arm") == Some("b");
         let record = stream.filter_state("serin").unwrap_or_default();
@@ -333,8 +340,10 @@ impl<'m> Proxy<'m> {
             check("only an abort disables a rollout", is_stopped, seen)?;
             return Ok((stream, Decided { is_canary, stage: None }));
         }
-        let number = |key: &str| rollout[key].as_u64().and_then(|number| u32::try_from(number).ok());
-        let (bucket, share) = (number("bucket").unwrap_or_default(), number("share").unwrap_or_default());
+        let number =
+            |key: &str| rollout[key].as_u64().and_then(|number| u32::try_from(number).ok());
+        let (bucket, share) =
+            (number("bucket").unwrap_or_default(), number("share").unwrap_or_default());
         let is_out_again = !is_canary && bucket < self.inside[worker];
         check("nobody leaves the canary but by an abort or an edit", !is_out_again, seen)?;
         let latest = spec.ramp.share_at(self.clocks.latest(worker, uptime));

@@ -111,7 +111,8 @@ impl Spec {
                 "epoch": self.epoch,
             });
             if self.has_gates {
-                spec["rollouts"]["web"]["gates"] = json!({"alpha": 5, "minSamples": 20, "minRate": 1});
+                spec["rollouts"]["web"]["gates"] =
+                    json!({"alpha": 5, "minSamples": 20, "minRate": 1});
             }
         }
         spec.to_string()

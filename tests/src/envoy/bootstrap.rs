@@ -59,13 +59,14 @@ pub fn wasm_filter(filter: &Path, configuration: &str) -> Value {
     json!({"name": "serin", "typed_config": wasm_config(filter, configuration)})
 }
 
-/// Sets the filter's override keys in the environment of its VM. All filters of a VM share its
-/// environment, so the VM gets the id `vm`.
-pub fn set_override_keys(filter: &mut Value, vm: &str, keys: &Value) {
+/// Sets variables in the environment of the filter's VM. All filters of a VM share its environment, so the
+/// VM gets the id `vm`.
+pub fn set_variables(filter: &mut Value, vm: &str, variables: &[(&str, String)]) {
     let config = &mut filter["typed_config"]["config"]["vm_config"];
     config["vm_id"] = json!(format!("serin {vm}"));
-    config["environment_variables"] =
-        json!({"key_values": {"SERIN_OVERRIDE_KEYS": keys.to_string()}});
+    let variables: serde_json::Map<String, Value> =
+        variables.iter().map(|(name, value)| ((*name).to_owned(), json!(value))).collect();
+    config["environment_variables"] = json!({ "key_values": variables });
 }
 
 /// Passes the override keys of Envoy's own environment to the filter.

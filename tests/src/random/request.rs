@@ -23,6 +23,7 @@ pub fn request(random: &mut Random) -> Case {
         token: None,
         latches: None,
         override_keys: None,
+        id_keys: None,
         name: "by chance".into(),
         request,
         ip: random.chance(80).then(|| (*random.pick(&pool::ADDRESSES[..8])).into()),

@@ -157,7 +157,8 @@ fn report<M: Model>(model: &M, count: u64, failures: Failures) -> String {
     let mut text = format!("{failed} of {count} histories failed\n");
     for (invariant, seeds) in &failures {
         let first = seeds.iter().min().copied().unwrap_or_default();
-        let _ = writeln!(text, "{:>6} of them: {invariant}; the first seed is {first}", seeds.len());
+        let _ =
+            writeln!(text, "{:>6} of them: {invariant}; the first seed is {first}", seeds.len());
     }
     for (invariant, seeds) in failures.iter().take(MAX_SHOWN) {
         let seed = seeds.iter().min().copied().unwrap_or_default();
