@@ -85,6 +85,18 @@ impl MonotonicClock {
         Some(self.latest.get())
     }
 
+    /// Takes over the time of a clock that runs already: `time_ms` since 1970 was its latest time at `uptime_ms`.
+    /// A clock that starts while the host's clock is wrong would otherwise trust it.
+    pub fn join(&self, time_ms: u64, uptime_ms: u64) {
+        self.latest.set(self.latest.get().max(time_ms));
+        self.trusted.set(Some(Reading { wall_ms: time_ms, uptime_ms }));
+    }
+
+    /// Whether a time differs from the latest one by no more than [`MonotonicClock::TOLERANCE_MS`].
+    pub fn is_near(&self, time_ms: u64) -> bool {
+        self.latest.get().abs_diff(time_ms) <= Self::TOLERANCE_MS
+    }
+
     /// How far the latest time is ahead of a reading of the host's clock, in ms.
     pub fn ahead_of(&self, reading: u64) -> u64 {
         self.latest.get().saturating_sub(reading)
@@ -186,6 +198,16 @@ mod tests {
         assert_eq!(host.clock.ahead_of(host.uptime + host.offset - host.back), 1_000);
         host.uptime = 5 + 3_601_000;
         assert_eq!(host.read(), START + 1_005);
+    }
+
+    #[test]
+    fn a_clock_that_joins_another_does_not_trust_a_jump() {
+        let clock = MonotonicClock::default();
+        clock.join(START, 100);
+        assert_eq!(clock.advance_with(Some(START + DAY), || Some(2_100)), Some(START + 2_000));
+        let behind = MonotonicClock::default();
+        behind.join(START, 100);
+        assert_eq!(behind.advance_with(Some(START - DAY), || Some(2_100)), Some(START));
     }
 
     #[test]

@@ -183,6 +183,7 @@ impl Gates {
     pub(crate) fn tick(&self, active: &ActivePlan, root: u32, now: u64) {
         let (plan, uptime) = (&active.plan, vm::uptime());
         vm::note_tick(self.config);
+        vm::follow_clock(self.judge.store());
         let known = self.latches.read(plan);
         self.time_out(plan, root, uptime);
         for rollout in &self.rollouts {
@@ -193,6 +194,7 @@ impl Gates {
         if !election::is_elected(self.judge.store(), vm::id(), uptime, self.settings.tick_ms) {
             return;
         }
+        vm::share_clock(self.judge.store(), now, uptime);
         vm::latch_source().tick(&self.settings, plan, &self.latches, uptime);
         let judged = || self.rollouts.iter().filter(|rollout| self.is_judge_of(rollout));
         if known.is_complete {

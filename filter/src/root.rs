@@ -11,6 +11,7 @@ use crate::gates::Gates;
 use crate::host::{self, Level, Metric};
 use crate::overrides::Overrides;
 use crate::request::RequestContext;
+use crate::shared_data::SharedData;
 use crate::{id_keys, vm};
 
 /// A config of the plugin. Envoy makes a new one for each push, in the same VM.
@@ -36,8 +37,7 @@ impl RootContext for Root {
     /// `false` makes the host refuse the config; a plan that is already in force stays.
     fn on_configure(&mut self, size: usize) -> bool {
         // A document that is too long is not copied: a VM never gives memory back.
-        // The clock that counts is the one before any jump.
-        let _ = vm::now();
+        vm::start_clock(&SharedData::of_plugin());
         let compiled = Spec::check_size(size)
             .and_then(|()| Plan::from_json(&host::configuration().unwrap_or_default()));
         match compiled {

@@ -6,10 +6,12 @@ use core::cell::{Cell, OnceCell, RefCell};
 use std::rc::Rc;
 
 use serin_core::MonotonicClock;
+use serin_judge::Store;
 
 use crate::host::{self, Level};
 use crate::latch_source::LatchSource;
 use crate::settings::FilterSettings;
+use crate::shared_data::SharedData;
 
 thread_local! {
     /// A VM has one thread.
@@ -21,6 +23,7 @@ struct Vm {
     id: OnceCell<u64>,
     settings: OnceCell<Rc<FilterSettings>>,
     clock: MonotonicClock,
+    is_started: Cell<bool>,
     /// Whether the log says already that decisions do not follow the host's clock.
     clock_logged: Cell<bool>,
     latest_config: Cell<u64>,
@@ -56,6 +59,47 @@ pub(crate) fn now() -> Option<u64> {
         }
         now
     })
+}
+
+/// The shared time of decisions: two numbers, the time in ms since 1970 and the uptime at it in ms.
+const CLOCK: &str = "clock";
+
+/// Starts the clock of this VM: where the others are, if there are others, otherwise at the host's clock.
+pub(crate) fn start_clock(shared: &SharedData) {
+    VM.with(|vm| {
+        if vm.is_started.replace(true) {
+            return;
+        }
+        if let Some((time, uptime)) = shared.get(CLOCK).0.as_deref().and_then(two_numbers) {
+            vm.clock.join(time, uptime);
+        }
+    });
+    let _ = now();
+}
+
+/// Writes the time of decisions for VMs that start later.
+pub(crate) fn share_clock(shared: &SharedData, now: u64, uptime: u64) {
+    let bytes = [now.to_le_bytes(), uptime.to_le_bytes()].concat();
+    let (_, version) = shared.get(CLOCK);
+    // A conflict means that another VM has written the same.
+    let _ = shared.set(CLOCK, &bytes, &version);
+}
+
+/// Takes over the shared time if it is a little later. VMs read the clock at different times, and where it is set
+/// back afterwards, each would stand still at another time.
+pub(crate) fn follow_clock(shared: &SharedData) {
+    let Some((time, _)) = shared.get(CLOCK).0.as_deref().and_then(two_numbers) else { return };
+    VM.with(|vm| {
+        if vm.clock.is_near(time) {
+            let _ = vm.clock.advance(Some(time));
+        }
+    });
+}
+
+fn two_numbers(bytes: &[u8]) -> Option<(u64, u64)> {
+    let (first, second) = bytes.split_at_checked(8)?;
+    let number = |bytes: &[u8]| Some(u64::from_le_bytes(bytes.try_into().ok()?));
+    Some((number(first)?, number(second)?))
 }
 
 /// The time that durations are measured with, in ms since any time in the past. All VMs of a process have the

@@ -13,7 +13,7 @@ pub(crate) enum Ramp {
     Fifth,
     /// 20 %, which lasts until its gate ends it; then 50 %.
     Gated,
-    /// 10, 30, 60 and 100 %, by the clock.
+    /// 10, 30, 60 and 90 %, by the clock. At 100 % there would be no baseline, and no evidence.
     Timed,
 }
 
@@ -25,7 +25,7 @@ impl Ramp {
             Ramp::Fifth => &[(20_000, 0)],
             Ramp::Gated => &[(20_000, MINUTE), (50_000, 0)],
             Ramp::Timed => {
-                &[(10_000, 2 * MINUTE), (30_000, 20 * MINUTE), (60_000, 600 * MINUTE), (100_000, 0)]
+                &[(10_000, 2 * MINUTE), (30_000, 20 * MINUTE), (60_000, 600 * MINUTE), (90_000, 0)]
             }
         }
     }
