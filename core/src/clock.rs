@@ -97,11 +97,6 @@ impl MonotonicClock {
         self.latest.get().abs_diff(time_ms) <= Self::TOLERANCE_MS
     }
 
-    /// How far the latest time is ahead of a reading of the host's clock, in ms.
-    pub fn ahead_of(&self, reading: u64) -> u64 {
-        self.latest.get().saturating_sub(reading)
-    }
-
     /// The time that a reading counts as which is far ahead of the latest one.
     fn judge_jump(&self, wall_ms: u64, uptime_ms: Option<u64>) -> u64 {
         let Some(uptime_ms) = uptime_ms else { return wall_ms };
@@ -195,7 +190,6 @@ mod tests {
             host.uptime = 5 + seconds * 1_000;
             assert_eq!(host.read(), START + 5);
         }
-        assert_eq!(host.clock.ahead_of(host.uptime + host.offset - host.back), 1_000);
         host.uptime = 5 + 3_601_000;
         assert_eq!(host.read(), START + 1_005);
     }

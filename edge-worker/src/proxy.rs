@@ -144,6 +144,9 @@ async fn send_to_arm(
     }
 }
 
+/// The outcome of a request without a response.
+const FAILED: Outcome = Outcome { status: 0, failed: true, micros: None, kpi_header: false };
+
 /// A request whose outcome is counted in a trial.
 struct ObservedRequest<'r> {
     exchange: &'r Exchange<'r>,
@@ -162,47 +165,53 @@ impl ObservedRequest<'_> {
         outgoing: &OutgoingRequest,
         watches_body: bool,
     ) -> Result<Response, TargetError> {
-        let Exchange { isolate, env, context, .. } = *self.exchange;
-        let counters = &isolate.counters;
+        let Exchange { env, context, .. } = *self.exchange;
         let service = service(env, Some(target))?;
         let wire = (outgoing.url.as_deref(), outgoing.changes.as_str());
         let limit = u32::try_from(self.trial.timeout_ms()).unwrap_or(u32::MAX);
         let started = Attempt::start(&service, self.request, wire, limit, watches_body, context);
         let attempt = started.map_err(|thrown| unreachable(&thrown))?;
-        let mut header = attempt.header().await;
-        let is_late = matches!(header, Ok(None));
-        if is_late {
-            counters.timeouts.increment();
-            self.record(Outcome { failed: true, ..Outcome::default() });
-            header = attempt.response().await.map(Some);
-        }
-        let response = match header {
-            Ok(response) => response,
-            Err(_) if attempt.is_upload_broken() => {
-                counters.uploads_broken.increment();
-                return Err(TargetError::ClientLeft);
-            }
-            Err(thrown) => {
-                if !is_late {
-                    self.record(Outcome { failed: true, ..Outcome::default() });
-                }
-                return Err(unreachable(&thrown));
-            }
+        let result = match attempt.header().await {
+            Ok(Some(response)) => reachable(response),
+            Ok(None) => return self.wait_for_late(&attempt).await,
+            Err(thrown) => Err(self.error(&attempt, &thrown)),
         };
-        let Some(response) = response else {
-            return Err(TargetError::Unreachable("there is no response".to_owned()));
-        };
-        let checked = reachable(response);
-        if is_late {
-            return checked;
-        }
-        let response = match checked {
-            Ok(response) => response,
+        match result {
+            Ok(response) => Ok(self.count_response(response, &attempt, limit, watches_body)),
             Err(error) => {
-                self.record(Outcome { failed: true, ..Outcome::default() });
-                return Err(error);
+                if !matches!(error, TargetError::ClientLeft) {
+                    self.record(FAILED);
+                }
+                Err(error)
             }
-        };
+        }
+    }
+
+    /// Counts a request whose time limit is over as failed, and waits for its response.
+    async fn wait_for_late(&self, attempt: &Attempt) -> Result<Response, TargetError> {
+        self.exchange.isolate.counters.timeouts.increment();
+        self.record(FAILED);
+        let response = attempt.response().await;
+        reachable(response.map_err(|thrown| self.error(attempt, &thrown))?)
+    }
+
+    fn error(&self, attempt: &Attempt, thrown: &host::Thrown) -> TargetError {
+        if attempt.is_upload_broken() {
+            self.exchange.isolate.counters.uploads_broken.increment();
+            return TargetError::ClientLeft;
+        }
+        unreachable(thrown)
+    }
+
+    /// Counts the outcome of a response: at its end if its body is watched, else now.
+    fn count_response(
+        &self,
+        response: Response,
+        attempt: &Attempt,
+        limit: u32,
+        watches_body: bool,
+    ) -> Response {
+        let Exchange { isolate, env, context, .. } = *self.exchange;
         let kpi = self.trial.kpi_header();
         let outcome = Outcome {
             status: response.status(),
@@ -214,7 +223,7 @@ impl ObservedRequest<'_> {
             if watches_body { WatchedBody::new(&response, self.request, limit) } else { None };
         let Some(watch) = watch else {
             self.record(outcome);
-            return Ok(response);
+            return response;
         };
         let response = watch.response();
         let (isolate, env, active) = (Rc::clone(isolate), env.clone(), Rc::clone(self.active));
@@ -229,7 +238,7 @@ impl ObservedRequest<'_> {
                 flush.send_later().await;
             }
         });
-        Ok(response)
+        response
     }
 
     /// Counts the outcome. The batch is sent after the response.

@@ -7,9 +7,9 @@ use serin_core::plan::Input;
 use serin_core::{IdKeys, OverrideKeys, RequestHost};
 
 use crate::active_plan::ActivePlan;
+use crate::decision_clock;
 use crate::host;
 use crate::overrides::Overrides;
-use crate::vm;
 
 /// The property in which Envoy's `jwt_authn` filter stores the claims of a verified token, if it is
 /// configured with `payload_in_metadata: payload`.
@@ -24,7 +24,7 @@ pub(crate) struct EnvoyHost<'a> {
 
 impl<'a> RequestHost<'a> for EnvoyHost<'a> {
     fn now(&self) -> Option<u64> {
-        vm::now()
+        decision_clock::now()
     }
 
     fn input(&self, input: &Input) -> Option<Cow<'a, str>> {

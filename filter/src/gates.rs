@@ -17,7 +17,7 @@ use crate::settings::FilterSettings;
 use crate::shared_data::SharedData;
 use crate::shared_latches::SharedLatches;
 use crate::trial_counts::TrialCounts;
-use crate::{election, http_client, vm, webhook};
+use crate::{decision_clock, election, http_client, vm, webhook};
 
 /// The time after which unchanged tallies are evaluated again, in ms: missing traffic is judged, too.
 const QUIET_MS: u64 = 5000;
@@ -183,7 +183,7 @@ impl Gates {
     pub(crate) fn tick(&self, active: &ActivePlan, root: u32, now: u64) {
         let (plan, uptime) = (&active.plan, vm::uptime());
         vm::note_tick(self.config);
-        vm::follow_clock(self.judge.store());
+        decision_clock::follow(self.judge.store());
         let known = self.latches.read(plan);
         self.time_out(plan, root, uptime);
         for rollout in &self.rollouts {
@@ -194,7 +194,7 @@ impl Gates {
         if !election::is_elected(self.judge.store(), vm::id(), uptime, self.settings.tick_ms) {
             return;
         }
-        vm::share_clock(self.judge.store(), now, uptime);
+        decision_clock::share(self.judge.store(), now, uptime);
         vm::latch_source().tick(&self.settings, plan, &self.latches, uptime);
         let judged = || self.rollouts.iter().filter(|rollout| self.is_judge_of(rollout));
         if known.is_complete {

@@ -23,7 +23,8 @@
 //! | `webhook` | the URL that audit records are sent to |
 //! | `http_client` | the filter's own HTTP requests |
 //! | `shadow` | copies of requests whose responses are compared with the arm's |
-//! | `vm` | the state of the VM that outlives its configs: clock, tick, settings |
+//! | `decision_clock` | the clock of decisions and gates |
+//! | `vm` | the state of the VM that outlives its configs: settings, ticks, who judges |
 //! | `settings` | the settings, from the VM's environment |
 //! | `host` | the only file that calls the host |
 #![deny(clippy::unwrap_used, clippy::expect_used, clippy::panic, clippy::unreachable)]
@@ -31,6 +32,7 @@
 
 mod actions;
 mod active_plan;
+mod decision_clock;
 mod election;
 mod facts;
 mod gates;

@@ -12,7 +12,7 @@ use crate::host::{self, Level, Metric};
 use crate::overrides::Overrides;
 use crate::request::RequestContext;
 use crate::shared_data::SharedData;
-use crate::{id_keys, vm};
+use crate::{decision_clock, id_keys, vm};
 
 /// A config of the plugin. Envoy makes a new one for each push, in the same VM.
 pub(crate) struct Root {
@@ -37,7 +37,7 @@ impl RootContext for Root {
     /// `false` makes the host refuse the config; a plan that is already in force stays.
     fn on_configure(&mut self, size: usize) -> bool {
         // A document that is too long is not copied: a VM never gives memory back.
-        vm::start_clock(&SharedData::of_plugin());
+        decision_clock::start(&SharedData::of_plugin());
         let compiled = Spec::check_size(size)
             .and_then(|()| Plan::from_json(&host::configuration().unwrap_or_default()));
         match compiled {
@@ -63,7 +63,7 @@ impl RootContext for Root {
 
     fn on_tick(&mut self) {
         for active in self.draining.iter().chain(&self.active) {
-            if let (Some(gates), Some(now)) = (&active.gates, vm::now()) {
+            if let (Some(gates), Some(now)) = (&active.gates, decision_clock::now()) {
                 gates.tick(active, self.context, now);
             }
         }

@@ -4,7 +4,7 @@ use core::cell::{Cell, RefCell};
 
 use serin_core::gate::{Counters, Exposure, Outcome, StageId, Tallies, Tally};
 use serin_core::plan::{Rollout, Trial};
-use serin_judge::{Judge, TallyBuffer};
+use serin_judge::{DropReason, Dropped, Judge, TallyBuffer};
 
 use crate::host::{self, Level, Metric};
 use crate::shared_data::SharedData;
@@ -46,7 +46,7 @@ impl TrialCounts {
             buffer: RefCell::default(),
             metrics: Cell::default(),
             opened: Cell::default(),
-            dropped: dropped("stage"),
+            dropped: dropped(DropReason::Stage.as_str()),
             unverified: trial.counts_verified_only().then(|| dropped("unverified")).flatten(),
             is_drop_logged: Cell::default(),
         }
@@ -140,7 +140,7 @@ impl TrialCounts {
 
     /// Counts tallies that are no evidence, and logs the first ones.
     fn drop_tallies(&self, tallies: &Tallies) {
-        let outcomes = tallies.groups.first().map_or(0, |group| group.requests.exposures());
+        let Dropped { outcomes, .. } = Dropped::new(&self.rollout, DropReason::Stage, tallies);
         if outcomes == 0 {
             return;
         }

@@ -2,7 +2,6 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::cell::RefCell;
 use core::cmp::Ordering;
 
 use serin_core::Plan;
@@ -118,33 +117,28 @@ impl<S: Store> Judge<S> {
         others: &Latches,
         now: u64,
     ) -> Result<TakenBatch, Conflict> {
-        let dropped = RefCell::new(Vec::new());
-        let drop = |rollout: &str, reason, tallies: &Tallies| {
-            dropped.borrow_mut().push(Dropped::new(rollout, reason, tallies));
-        };
-        for (rollout, tallies) in &batch.tallies {
-            if !has_trial(plan, rollout) {
-                drop(rollout, DropReason::Unknown, tallies);
-            }
-        }
+        let unknown =
+            batch.tallies.iter().filter(|(rollout, _)| !retention::is_judged(plan, rollout));
+        let unknown =
+            unknown.map(|(rollout, tallies)| Dropped::new(rollout, DropReason::Unknown, tallies));
+        let mut dropped: Vec<Dropped> = unknown.collect();
         let concerns = |rollout: &Rollout| batch.get(rollout.name()).is_some();
         let audits = self.evaluate_all(plan, others, now, concerns, |rollout, latches| {
             let name = rollout.name();
             let added = batch.get(name)?;
+            let mut drop = |reason| dropped.push(Dropped::new(name, reason, added));
             let Some(current) = rollout.current_stage(latches.get(name), now) else {
-                drop(name, DropReason::Clock, added);
+                drop(DropReason::Clock);
                 return None;
             };
-            if let Some(reason) = mismatch(added.stage, current.stage) {
-                drop(name, reason, added);
-            }
+            let mismatch = mismatch(added.stage, current.stage);
             let sum = self.add(name, added, current.stage);
-            if sum.is_err() && added.stage == current.stage {
-                drop(name, DropReason::Conflict, added);
+            let conflict = sum.is_err().then_some(DropReason::Conflict);
+            if let Some(reason) = mismatch.or(conflict) {
+                drop(reason);
             }
             sum.ok().flatten()
         })?;
-        let dropped = dropped.into_inner();
         dropped::count(&self.store, &dropped)?;
         Ok(TakenBatch { audits, dropped })
     }
@@ -204,7 +198,7 @@ impl<S: Store> Judge<S> {
         others: &Latches,
         now: u64,
         concerns: impl Fn(&Rollout) -> bool,
-        tallies: impl Fn(&Rollout, &Latches) -> Option<Tallies>,
+        mut tallies: impl FnMut(&Rollout, &Latches) -> Option<Tallies>,
     ) -> Result<Vec<Audit>, Conflict> {
         let mut latches = self.document().latches;
         latches.merge(others);
@@ -295,11 +289,6 @@ fn mismatch(added: StageId, current: StageId) -> Option<DropReason> {
         Ordering::Greater => Some(DropReason::Clock),
         Ordering::Equal => None,
     }
-}
-
-fn has_trial(plan: &Plan, name: &str) -> bool {
-    let mut rollouts = plan.rollouts().iter();
-    rollouts.any(|rollout| rollout.name() == name && rollout.trial().is_some())
 }
 
 fn document(value: Option<Vec<u8>>) -> LatchDocument {

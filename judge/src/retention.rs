@@ -51,7 +51,8 @@ pub(crate) fn next_expiry<S: Store>(store: &S) -> Option<u64> {
     Some(missing_since.saturating_add(RETENTION_MS))
 }
 
-fn is_judged(plan: &Plan, name: &str) -> bool {
+/// Whether a plan has gates for a rollout.
+pub(crate) fn is_judged(plan: &Plan, name: &str) -> bool {
     let rollouts = plan.rollouts();
     let index = rollouts.binary_search_by(|rollout| rollout.name().cmp(name)).ok();
     let rollout = index.and_then(|index| rollouts.get(index));

@@ -57,7 +57,7 @@ lints! {
     SteerableGate => "steerable-gate",
     /// A flag that no upstream ever gets.
     UndeliveredFlag => "undelivered-flag",
-    /// Flags of one path that take so many bytes of `serin-flags` that a server may refuse the request.
+    /// `serin-flags` of one path is so large that a server may refuse the request.
     LargeFlagsField => "large-flags-field",
     /// A flag that expires within 14 days.
     ExpiresSoon => "expires-soon",

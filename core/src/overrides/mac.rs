@@ -32,11 +32,14 @@ impl Secret {
 
     /// Whether `received` is the MAC of the message. The comparison takes constant time.
     pub(crate) fn verifies(&self, message: &[u8], received: &[u8]) -> bool {
-        let wanted = self.mac(message);
-        let differing =
-            wanted.iter().zip(received).fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
-        received.len() == wanted.len() && differing == 0
+        is_equal(&self.mac(message), received)
     }
+}
+
+/// Compares a received code with the wanted one, in constant time.
+pub(crate) fn is_equal(wanted: &[u8], received: &[u8]) -> bool {
+    let differing = wanted.iter().zip(received).fold(0, |bits, (a, b)| black_box(bits | (a ^ b)));
+    received.len() == wanted.len() && differing == 0
 }
 
 #[cfg(test)]

@@ -1,12 +1,5 @@
-//! Random histories of a fleet around one judge: pushes, epochs, gates in and out, clocks that jump, outcomes late and
-//! lost. After each step the invariants of aborts and evidence hold; at the end, once the fleet is calm, a failing
-//! canary is aborted and a healthy one is not.
-//!
-//! A history follows from its seed. `SERIN_HISTORIES` sets how many are run, `SERIN_HISTORY_SEED` runs one and prints it.
+//! The fleet: workers, and the judge that they send their outcomes to.
 
-#![expect(clippy::disallowed_macros, reason = "the test prints the history that is asked for")]
-
-use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
@@ -14,13 +7,12 @@ use fastrand::Rng;
 use serin_core::gate::{Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::{Bucket, Plan};
-use serin_history::{self as history, Broken, Model, Selection};
-use serin_judge::{Conflict, Judge, LatchDocument, OutcomeBatch, Store, TallyBuffer};
+use serin_history::Broken;
+use serin_judge::{Judge, LatchDocument, OutcomeBatch, TallyBuffer};
 
-/// How many histories `cargo test` runs; `cargo xtask test` runs more.
-const DEFAULT_HISTORIES: u64 = 200;
-/// How many actions a history has before the fleet calms down.
-const ACTIONS: usize = 40;
+use crate::memory::Memory;
+use crate::spec::{Edit, Spec};
+
 const WORKERS: usize = 3;
 /// Requests in a burst of one worker.
 const BURST: u32 = 120;
@@ -28,103 +20,15 @@ const START: u64 = 1_795_250_000_000;
 const MINUTE: u64 = 60_000;
 const HOUR: u64 = 60 * MINUTE;
 
-/// A store of one owner.
-#[derive(Default)]
-struct Memory(RefCell<BTreeMap<String, Vec<u8>>>);
-
-impl Store for Memory {
-    type Version = ();
-
-    fn get(&self, key: &str) -> (Option<Vec<u8>>, ()) {
-        (self.0.borrow().get(key).cloned(), ())
-    }
-
-    fn set(&self, key: &str, value: &[u8], (): &()) -> Result<(), Conflict> {
-        self.0.borrow_mut().insert(key.to_owned(), value.to_vec());
-        Ok(())
-    }
-
-    fn remove(&self, key: &str) {
-        self.0.borrow_mut().remove(key);
-    }
-}
-
-/// What a push may change.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct Spec {
-    epoch: u64,
-    has_rollout: bool,
-    has_gates: bool,
-    /// Grows by steps, the first of which waits for its gate; otherwise a fixed share.
-    has_steps: bool,
-    /// A flag that has nothing to do with the rollout.
-    unrelated: u64,
-}
-
-impl Spec {
-    fn plan(self) -> Plan {
-        let canary = if self.has_steps {
-            r#"{"start":"2026-11-01T00:00:00Z","steps":[{"share":20,"hold":"1m","mode":"gate"},{"share":50}]}"#
-        } else {
-            r#"{"share":50}"#
-        };
-        // The first step waits for its gate only where there is one.
-        let canary = if self.has_gates {
-            canary.to_owned()
-        } else {
-            canary.replace(r#","mode":"gate""#, "")
-        };
-        let gates = if self.has_gates { r#","gates":{"alpha":0.001}"# } else { "" };
-        let epoch = self.epoch;
-        let rollout = format!(
-            r#""web":{{"unit":"user","arms":{{"a":{{"target":"a"}},"b":{{"target":"b"}}}},"baseline":"a",
-            "canary":{canary},"epoch":{epoch}{gates}}}"#
-        );
-        let rollouts = if self.has_rollout { rollout } else { String::new() };
-        let unrelated = self.unrelated;
-        let spec = format!(
-            r#"{{"formatVersion":1,"units":{{"user":[{{"header":"x-user"}}]}},"rollouts":{{{rollouts}}},
-            "flags":{{"f":{{"variants":{{"n":{unrelated}}},"defaultVariant":"n"}}}}}}"#
-        );
-        Plan::from_json(spec.as_bytes()).expect("a good spec")
-    }
-}
-
-/// A change of the spec by people.
 #[derive(Clone, Copy, Debug)]
-enum Edit {
-    Unrelated,
-    EpochUp,
-    EpochDown,
-    GatesInOrOut,
-    RolloutInOrOut,
-    StepsInOrOut,
-    Nothing,
-}
-
-impl Edit {
-    fn apply(self, spec: &mut Spec) {
-        match self {
-            Edit::Unrelated => spec.unrelated += 1,
-            Edit::EpochUp => spec.epoch += 1,
-            Edit::EpochDown => spec.epoch = spec.epoch.saturating_sub(1),
-            Edit::GatesInOrOut => spec.has_gates ^= true,
-            Edit::RolloutInOrOut => spec.has_rollout ^= true,
-            Edit::StepsInOrOut => spec.has_steps ^= true,
-            Edit::Nothing => {}
-        }
-    }
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Setup {
-    spec: Spec,
+pub(crate) struct Setup {
+    pub(crate) spec: Spec,
     /// Whether the canary fails half of its requests.
-    fails: bool,
+    pub(crate) fails: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
-enum Action {
+pub(crate) enum Action {
     /// Requests of random users through one worker. Some outcomes come later.
     Burst {
         worker: usize,
@@ -165,7 +69,7 @@ enum Action {
 }
 
 impl Action {
-    fn random(random: &mut Rng) -> Action {
+    pub(crate) fn random(random: &mut Rng) -> Action {
         let worker = random.usize(0..WORKERS);
         match random.u32(0..100) {
             0..35 => Action::Burst { worker, seed: random.u64(..) },
@@ -204,7 +108,7 @@ struct Worker {
     in_flight: Vec<(usize, Exposure)>,
 }
 
-struct Fleet<'l> {
+pub(crate) struct Fleet<'l> {
     log: &'l mut String,
     specs: Vec<(Spec, Plan)>,
     /// The spec that the judge has, an index.
@@ -219,14 +123,14 @@ struct Fleet<'l> {
     delivered: BTreeMap<(u64, u32, u64), u64>,
 }
 
-type Checked<T = ()> = Result<T, Broken>;
+pub(crate) type Checked<T = ()> = Result<T, Broken>;
 
 fn check(invariant: &'static str, holds: bool, seen: impl Display) -> Checked {
     if holds { Ok(()) } else { Err(Broken::new(invariant, seen.to_string())) }
 }
 
 impl<'l> Fleet<'l> {
-    fn new(setup: &Setup, log: &'l mut String) -> Fleet<'l> {
+    pub(crate) fn new(setup: &Setup, log: &'l mut String) -> Fleet<'l> {
         let worker = || Worker {
             plan: 0,
             buffer: TallyBuffer::default(),
@@ -251,7 +155,7 @@ impl<'l> Fleet<'l> {
             .expect("a string");
     }
 
-    fn act(&mut self, action: Action) -> Checked {
+    pub(crate) fn act(&mut self, action: Action) -> Checked {
         match action {
             Action::Burst { worker, seed } => self.burst(worker, &mut Rng::with_seed(seed)),
             Action::Flush { worker, batch_lost, answer_lost } => {
@@ -446,7 +350,7 @@ impl<'l> Fleet<'l> {
     }
 
     /// One spec everywhere, no faults: a failing canary is aborted before its users are many.
-    fn calm_down(&mut self) -> Checked {
+    pub(crate) fn calm_down(&mut self) -> Checked {
         let mut spec = self.specs.last().expect("a first spec").0;
         (spec.has_rollout, spec.has_gates) = (true, true);
         // The epoch may be lower than others that were: only aborts of it and later ones hold it.
@@ -477,40 +381,4 @@ impl<'l> Fleet<'l> {
 
 fn rollout(plan: &Plan) -> Option<(RolloutId, &Rollout)> {
     plan.rollouts().first().map(|rollout| (RolloutId::from_index(0), rollout))
-}
-
-struct JudgeModel;
-
-impl Model for JudgeModel {
-    type Start = Setup;
-    type Action = Action;
-
-    fn generate(&self, random: &mut Rng) -> history::History<Setup, Action> {
-        let spec = Spec {
-            epoch: random.u64(0..3),
-            has_rollout: true,
-            has_gates: true,
-            has_steps: random.bool(),
-            unrelated: 0,
-        };
-        let start = Setup { spec, fails: random.bool() };
-        let actions = (0..ACTIONS).map(|_| Action::random(random)).collect();
-        history::History { start, actions }
-    }
-
-    fn run(&self, history: &history::History<Setup, Action>, log: &mut String) -> Checked {
-        let mut fleet = Fleet::new(&history.start, log);
-        for action in &history.actions {
-            fleet.act(*action)?;
-        }
-        fleet.calm_down()
-    }
-}
-
-#[test]
-fn every_history_keeps_the_invariants() {
-    match history::check(&JudgeModel, Selection::from_environment(DEFAULT_HISTORIES)) {
-        Ok(log) => print!("{}", log.unwrap_or_default()),
-        Err(report) => panic!("{report}"),
-    }
 }

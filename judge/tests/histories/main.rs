@@ -1,0 +1,58 @@
+//! Random histories of a fleet around one judge: pushes, epochs, gates in and out, clocks that jump, outcomes late and
+//! lost. After each step the invariants of aborts and evidence hold; at the end, once the fleet is calm, a failing
+//! canary is aborted and a healthy one is not.
+//!
+//! A history follows from its seed. `SERIN_HISTORIES` sets how many are run, `SERIN_HISTORY_SEED` runs one and prints it.
+
+#![expect(clippy::disallowed_macros, reason = "the test prints the history that is asked for")]
+
+mod fleet;
+mod memory;
+mod spec;
+
+use fastrand::Rng;
+use serin_history::{self as history, Model, Selection};
+
+use fleet::{Action, Checked, Fleet, Setup};
+use spec::Spec;
+
+/// How many histories `cargo test` runs; `cargo xtask test` runs more.
+const DEFAULT_HISTORIES: u64 = 200;
+/// How many actions a history has before the fleet calms down.
+const ACTIONS: usize = 40;
+
+struct JudgeModel;
+
+impl Model for JudgeModel {
+    type Start = Setup;
+    type Action = Action;
+
+    fn generate(&self, random: &mut Rng) -> history::History<Setup, Action> {
+        let spec = Spec {
+            epoch: random.u64(0..3),
+            has_rollout: true,
+            has_gates: true,
+            has_steps: random.bool(),
+            unrelated: 0,
+        };
+        let start = Setup { spec, fails: random.bool() };
+        let actions = (0..ACTIONS).map(|_| Action::random(random)).collect();
+        history::History { start, actions }
+    }
+
+    fn run(&self, history: &history::History<Setup, Action>, log: &mut String) -> Checked {
+        let mut fleet = Fleet::new(&history.start, log);
+        for action in &history.actions {
+            fleet.act(*action)?;
+        }
+        fleet.calm_down()
+    }
+}
+
+#[test]
+fn every_history_keeps_the_invariants() {
+    match history::check(&JudgeModel, Selection::from_environment(DEFAULT_HISTORIES)) {
+        Ok(log) => print!("{}", log.unwrap_or_default()),
+        Err(report) => panic!("{report}"),
+    }
+}
