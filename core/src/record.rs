@@ -32,19 +32,19 @@ impl Decision {
 
     /// Writes the record; no flag begins after the first `room` bytes.
     fn write_record(&self, plan: &Plan, object: &mut ObjectWriter<'_>, room: usize) {
-        object.number("revision", plan.revision());
-        object.string("digest", plan.digest());
+        object.plain_number("revision", plan.revision());
+        object.plain_string("digest", plan.digest());
         if let Some(key) = self.forced_by() {
-            object.string("override", key);
+            object.plain_string("override", key);
         }
         if let (Some(decided), Some((rollout, arm))) = (&self.rollout, self.arm(plan)) {
-            object.object("rollout", |object| {
-                object.string("name", rollout);
-                object.string("arm", arm);
+            object.plain_object("rollout", |object| {
+                object.plain_string("name", rollout);
+                object.plain_string("arm", arm);
                 reason(object, decided.reason, decided.error);
                 assignment(object, plan, decided.assignment);
                 if let Some(shadow) = self.shadow(plan) {
-                    object.string("shadow", shadow.name());
+                    object.plain_string("shadow", shadow.name());
                 }
             });
         }
@@ -52,7 +52,7 @@ impl Decision {
             return;
         }
         let mut left_out = 0_u64;
-        object.object("flags", |object| {
+        object.plain_object("flags", |object| {
             for decided in &self.flags {
                 if object.written() <= room {
                     flag(object, plan, decided);
@@ -137,31 +137,31 @@ const ERROR: usize = Reason::Error.as_str().len()
 
 fn flag(object: &mut ObjectWriter<'_>, plan: &Plan, decided: &FlagDecision) {
     let Some(flag) = plan.flag(decided.flag) else { return };
-    object.object(flag.name(), |object| {
+    object.plain_object(flag.name(), |object| {
         let variant = flag.variant(decided.variant).map_or("", |variant| variant.name());
-        object.string("variant", variant);
+        object.plain_string("variant", variant);
         reason(object, decided.reason, decided.error);
         let rule: Option<&Rule> = decided.rule.and_then(|index| flag.rules.get(index));
         if let Some(rule) = rule {
-            object.string("rule", &rule.name);
+            object.plain_string("rule", &rule.name);
         }
         if let Some(holdout) = decided.holdout.and_then(|index| plan.holdouts.get(index)) {
-            object.string("holdout", &holdout.name);
+            object.plain_string("holdout", &holdout.name);
         }
         assignment(object, plan, decided.assignment);
     });
 }
 
 fn reason(object: &mut ObjectWriter<'_>, reason: Reason, error: Option<ErrorCode>) {
-    object.string("reason", reason.as_str());
+    object.plain_string("reason", reason.as_str());
     if let Some(error) = error {
-        object.string("errorCode", error.as_str());
+        object.plain_string("errorCode", error.as_str());
     }
 }
 
 fn assignment(object: &mut ObjectWriter<'_>, plan: &Plan, assignment: Option<Assignment>) {
     let Some(assignment) = assignment else { return };
-    object.string("unit", plan.unit(assignment.unit).map_or("", |unit| unit.name()));
-    object.number("bucket", assignment.bucket.number());
-    object.number("share", assignment.share.millipercent());
+    object.plain_string("unit", plan.unit(assignment.unit).map_or("", |unit| unit.name()));
+    object.plain_number("bucket", assignment.bucket.number());
+    object.plain_number("share", assignment.share.millipercent());
 }

@@ -107,9 +107,15 @@ fn large_magnitude(double: f64) -> Option<u64> {
     if (1..=11).contains(&shift) { mantissa.checked_shl(shift) } else { None }
 }
 
-/// Appends `text` as a JSON string. Runs without escapes are copied in one piece.
+/// Appends `text` as a JSON string.
 pub fn write_json_string(text: &str, out: &mut String) {
     out.push('"');
+    write_escaped(text, out);
+    out.push('"');
+}
+
+/// Appends what stands between the quotes of a JSON string. Runs without escapes are copied in one piece.
+pub(crate) fn write_escaped(text: &str, out: &mut String) {
     let mut rest = text;
     while let Some((plain, escaped, behind)) = split_at_escape(rest) {
         out.push_str(plain);
@@ -117,17 +123,36 @@ pub fn write_json_string(text: &str, out: &mut String) {
         rest = behind;
     }
     out.push_str(rest);
-    out.push('"');
 }
 
 /// Splits at the first byte that needs an escape: the part before it, the byte, and the part after
 /// it.
 fn split_at_escape(text: &str) -> Option<(&str, u8, &str)> {
-    let needs_escape = |byte: &u8| matches!(byte, b'"' | b'\\') || byte.is_ascii_control();
-    let index = text.as_bytes().iter().position(needs_escape)?;
+    let index = first_escape(text.as_bytes())?;
     let (plain, rest) = text.split_at_checked(index)?;
     let (_, behind) = rest.split_at_checked(1)?;
     Some((plain, *rest.as_bytes().first()?, behind))
+}
+
+/// The index of the first byte that needs an escape. Most texts have none, so eight bytes at once are
+/// tested first: byte by byte, the strings of a record cost the filter a third of a request's fuel.
+fn first_escape(bytes: &[u8]) -> Option<usize> {
+    let (words, _) = bytes.as_chunks::<8>();
+    let plain = words.iter().take_while(|word| !may_need_escape(u64::from_le_bytes(**word))).count();
+    let start = plain.saturating_mul(8);
+    let needs_escape = |byte: &u8| matches!(byte, b'"' | b'\\') || byte.is_ascii_control();
+    let index = bytes.get(start..)?.iter().position(needs_escape)?;
+    index.checked_add(start)
+}
+
+/// Whether one of eight bytes is a control character, a quote or a backslash. Bytes that are not ASCII
+/// may be reported too.
+fn may_need_escape(word: u64) -> bool {
+    const ONES: u64 = u64::from_le_bytes([1; 8]);
+    let borrows = |from: u64, less: u8| from.wrapping_sub(ONES.wrapping_mul(less.into()));
+    let has = |byte: u8| borrows(word ^ ONES.wrapping_mul(byte.into()), 1);
+    let found = borrows(word, 0x20) | has(b'"') | has(b'\\') | has(0x7f) | word;
+    found & ONES.wrapping_mul(0x80) != 0
 }
 
 fn write_escape(byte: u8, out: &mut String) {
