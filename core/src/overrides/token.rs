@@ -1,6 +1,6 @@
 //! The verification of a token: a compact JWS (RFC 7515) with JWT claims (RFC 7519).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::keys::{Key, OverrideKeys};
