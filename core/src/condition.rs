@@ -2,12 +2,13 @@
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
+use core::cmp::Ordering;
 use core::fmt;
 
 use crate::value::cidr::{Cidr, parse_address};
-use crate::value::decimal::Decimal;
 use crate::value::glob::Glob;
-use crate::value::semver::VersionRange;
+use crate::value::number::{Number, is_number};
+use crate::value::semver::{VersionRange, is_version};
 use crate::value::timestamp::Timestamp;
 
 /// An operator with its operand. An operand that is a list passes if one of its items does.
@@ -26,10 +27,10 @@ pub(crate) enum Check {
     Exists(bool),
     Cidr(Box<[Cidr]>),
     Semver(Box<[VersionRange]>),
-    Less(Decimal),
-    LessOrEqual(Decimal),
-    Greater(Decimal),
-    GreaterOrEqual(Decimal),
+    Less(Number),
+    LessOrEqual(Number),
+    Greater(Number),
+    GreaterOrEqual(Number),
     /// Earlier than the timestamp.
     Before(Timestamp),
     /// At the timestamp or later, so that exactly one of `before` and `after` holds.
@@ -42,7 +43,7 @@ pub(crate) type Strings = Box<[Box<str>]>;
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) enum Scalar {
     String(Box<str>),
-    Number(Decimal),
+    Number(Number),
     Bool(bool),
 }
 
@@ -50,7 +51,7 @@ impl Scalar {
     fn equals(&self, value: &str) -> bool {
         match self {
             Scalar::String(text) => **text == *value,
-            Scalar::Number(number) => Decimal::parse(value) == Some(*number),
+            Scalar::Number(number) => number.compared_with(value) == Some(Ordering::Equal),
             Scalar::Bool(true) => value == "true",
             Scalar::Bool(false) => value == "false",
         }
@@ -101,6 +102,23 @@ impl Operator {
         }
     }
 
+    /// The type that the operator needs and the value does not have: `a number` for `lt` and `abc`.
+    pub(crate) fn unmet_type(&self, value: Value<'_>) -> Option<&'static str> {
+        let Value::String(text) = value else { return None };
+        let (wanted, valid) = match &self.0 {
+            Check::Equals(Scalar::Number(_))
+            | Check::Less(_)
+            | Check::LessOrEqual(_)
+            | Check::Greater(_)
+            | Check::GreaterOrEqual(_) => ("a number", is_number(text)),
+            Check::Semver(_) => ("a version", is_version(text)),
+            Check::Cidr(_) => ("an address", parse_address(text).is_some()),
+            Check::Before(_) | Check::After(_) => ("a timestamp", Timestamp::parse(text).is_some()),
+            _ => return None,
+        };
+        (!valid).then_some(wanted)
+    }
+
     fn holds_string(&self, text: &str) -> bool {
         match &self.0 {
             Check::Equals(scalar) => scalar.equals(text),
@@ -113,10 +131,10 @@ impl Operator {
             Check::Cidr(networks) => parse_address(text)
                 .is_some_and(|address| networks.iter().any(|network| network.contains(address))),
             Check::Semver(ranges) => ranges.iter().any(|range| range.contains(text)),
-            Check::Less(bound) => number(text, |value| value < *bound),
-            Check::LessOrEqual(bound) => number(text, |value| value <= *bound),
-            Check::Greater(bound) => number(text, |value| value > *bound),
-            Check::GreaterOrEqual(bound) => number(text, |value| value >= *bound),
+            Check::Less(bound) => compares(text, bound, Ordering::is_lt),
+            Check::LessOrEqual(bound) => compares(text, bound, Ordering::is_le),
+            Check::Greater(bound) => compares(text, bound, Ordering::is_gt),
+            Check::GreaterOrEqual(bound) => compares(text, bound, Ordering::is_ge),
             Check::Before(_) | Check::After(_) => {
                 Timestamp::parse(text).is_some_and(|time| self.holds_time(time))
             }
@@ -133,9 +151,9 @@ impl Operator {
     }
 }
 
-/// Whether the value is a decimal number that passes the test.
-fn number(text: &str, test: impl Fn(Decimal) -> bool) -> bool {
-    Decimal::parse(text).is_some_and(test)
+/// Whether the value is a number that compares with the bound as wanted.
+fn compares(text: &str, bound: &Number, wanted: impl Fn(Ordering) -> bool) -> bool {
+    bound.compared_with(text).is_some_and(wanted)
 }
 
 impl fmt::Display for Scalar {

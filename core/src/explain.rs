@@ -261,13 +261,17 @@ impl Recorder {
                     Value::String(value) => (quoted(value), text(value)),
                     Value::Time(time) => (time.to_string(), text(&time.to_string())),
                 };
-                let fields = [
+                let mut fields = alloc::vec![
                     ("attribute", text(&attribute.to_string())),
                     ("operator", text(&operator.to_string())),
                     ("value", json),
                     ("holds", Node::Bool(holds)),
                 ];
-                let line = format!("{attribute} {operator}: {answer}, saw {shown}");
+                let mut line = format!("{attribute} {operator}: {answer}, saw {shown}");
+                if let Some(wanted) = operator.unmet_type(value) {
+                    line.push_str(&format!(", which is not {wanted}"));
+                    fields.push(("isNot", text(wanted)));
+                }
                 self.push(depth, "test", line, &fields);
             }
             Event::Unit { name, value } => {

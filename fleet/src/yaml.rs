@@ -16,6 +16,9 @@ pub enum DuplicateKeys {
     LastWins,
 }
 
+/// The size of the largest document that the command reads, in bytes.
+const MAX_BYTES: usize = 16 << 20;
+
 /// Reads a document of YAML 1.2: `on`, `off`, `yes` and `no` are strings. Values without a JSON counterpart
 /// are refused, and the expansion of aliases is bounded.
 ///
@@ -35,6 +38,11 @@ pub fn read(text: &str, duplicate_keys: DuplicateKeys) -> Result<Value, Error> {
         alias_limits: serde_saphyr::alias_limits! {
             max_total_replayed_events: 100_000,
             max_replay_stack_depth: 16,
+        },
+        // A node takes at least a byte, so that the size of the text bounds a document alone.
+        budget: serde_saphyr::budget! {
+            max_nodes: MAX_BYTES,
+            max_events: 3 * MAX_BYTES,
         },
         with_snippet: false,
     };
@@ -128,6 +136,20 @@ mod tests {
                 "{text}"
             );
         }
+    }
+
+    #[test]
+    fn many_flags_are_read() {
+        let flag = |n| {
+            format!(
+                "  flag-{n}: {{ variants: {{ a: 1, b: 2 }}, defaultVariant: a, tags: [{}] }}\n",
+                "x, ".repeat(30)
+            )
+        };
+        let text: String =
+            std::iter::once("flags:\n".to_owned()).chain((0..10_000).map(flag)).collect();
+        let value = read(&text, DuplicateKeys::Refuse).expect("a document of 400,000 nodes");
+        assert_eq!(value["flags"].as_object().map(serde_json::Map::len), Some(10_000));
     }
 
     #[test]

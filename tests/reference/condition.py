@@ -63,10 +63,10 @@ def passes(operator, operand, value):
         "glob": lambda: any(re.fullmatch(glob(one), value, re.S) for one in operands),
         "cidr": lambda: any(within(value, network) for network in operands),
         "semver": lambda: any(semver.contains(one, value) for one in operands),
-        "lt": lambda: compares(value, lambda number: number < decimal(str(operand))),
-        "lte": lambda: compares(value, lambda number: number <= decimal(str(operand))),
-        "gt": lambda: compares(value, lambda number: number > decimal(str(operand))),
-        "gte": lambda: compares(value, lambda number: number >= decimal(str(operand))),
+        "lt": lambda: compares(value, lambda number: number < bound(operand)),
+        "lte": lambda: compares(value, lambda number: number <= bound(operand)),
+        "gt": lambda: compares(value, lambda number: number > bound(operand)),
+        "gte": lambda: compares(value, lambda number: number >= bound(operand)),
         "before": lambda: (at := moment(value)) is not None and at < moment(operand),
         "after": lambda: (at := moment(value)) is not None and at >= moment(operand),
     }
@@ -77,13 +77,19 @@ def equals(wanted, value):
     if isinstance(wanted, bool):
         return value == ("true" if wanted else "false")
     if isinstance(wanted, (int, float)):
-        return compares(value, lambda number: number == decimal(str(wanted)))
+        return compares(value, lambda number: number == bound(wanted))
     return value == wanted
 
 
 def decimal(value):
-    plain = re.fullmatch(r"-?([0-9]{1,21})(\.[0-9]{1,9})?", value)
-    return Decimal(value) if plain else None
+    """A number as JSON writes it, at most 1,024 bytes and nine digits of exponent; or None."""
+    plain = re.fullmatch(r"-?[0-9]+(\.[0-9]+)?([eE][+-]?0*[0-9]{1,9})?", value)
+    return Decimal(value) if plain and len(value) <= 1024 else None
+
+
+def bound(operand):
+    """A number of a spec, which is the nearest double if no double holds it."""
+    return decimal(str(operand if abs(operand) <= 2**53 else float(operand)))
 
 
 def compares(value, test):

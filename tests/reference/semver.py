@@ -15,8 +15,6 @@ def read(text):
         return None
     *numbers, pre = match.groups()
     given = [int(number) for number in numbers if number is not None]
-    if len(given) < 3 and ("-" in text or "+" in text):
-        return None
     return given, key(given, pre)
 
 
@@ -30,7 +28,7 @@ def key(numbers, pre):
 
 def contains(text, value):
     version = read(value)
-    if version is None or len(version[0]) < 3:
+    if version is None:
         return False
     words = re.findall(r"([<>=^~]*)\s*([^\s,<>=^~]+)", text)
     return all(allows(operator, *read(bound), version[1]) for operator, bound in words)

@@ -1,6 +1,6 @@
 //! The verification of a token: a compact JWS (RFC 7515) with JWT claims (RFC 7519).
 
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use super::keys::{Key, OverrideKeys};
@@ -83,7 +83,9 @@ fn check_time(claims: &NameMap<Node>, now: Timestamp) -> Result<(), Refused> {
 fn time_claim(claims: &NameMap<Node>, claim: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(node) = claims.get(claim) else { return Ok(None) };
     let Node::Number(number) = node else { return Err(Refused::Malformed) };
-    let number = canonical_number(number);
+    // A token is JSON alone, so a whole number keeps each digit.
+    let number =
+        number.as_u64().map_or_else(|| canonical_number(number), |whole| whole.to_string());
     let (whole, fraction) = number.split_once('.').unwrap_or((&number, ""));
     if !fraction.bytes().all(|byte| byte.is_ascii_digit()) {
         return Err(Refused::Malformed);

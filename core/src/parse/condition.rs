@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use super::name;
 use super::node::Node;
 use super::reader::{
-    Object, boolean, decimal, list, nearest, string, strings, timestamp, wrong_type,
+    Object, boolean, list, nearest, number, string, strings, timestamp, wrong_type,
 };
 use crate::attribute::{Attribute, FAMILIES, PLAIN};
 use crate::condition::{Check, Operator, Scalar};
@@ -168,10 +168,10 @@ fn check(name: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Optio
             let rule = "a range of versions such as >=1.2.0 <2.0.0, ^1.2 or ~1.2.3";
             Check::Semver(each(node, rule, VersionRange::parse, path, errors))
         }
-        "lt" => Check::Less(decimal(node, path, errors)?),
-        "lte" => Check::LessOrEqual(decimal(node, path, errors)?),
-        "gt" => Check::Greater(decimal(node, path, errors)?),
-        "gte" => Check::GreaterOrEqual(decimal(node, path, errors)?),
+        "lt" => Check::Less(number(node, path, errors)?),
+        "lte" => Check::LessOrEqual(number(node, path, errors)?),
+        "gt" => Check::Greater(number(node, path, errors)?),
+        "gte" => Check::GreaterOrEqual(number(node, path, errors)?),
         "before" => Check::Before(timestamp(node, path, errors)?),
         _ => Check::After(timestamp(node, path, errors)?),
     })
@@ -180,7 +180,7 @@ fn check(name: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Optio
 fn scalar(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Scalar> {
     match node {
         Node::String(text) => Some(Scalar::String(text.as_str().into())),
-        Node::Number(_) => decimal(node, path, errors).map(Scalar::Number),
+        Node::Number(_) => number(node, path, errors).map(Scalar::Number),
         Node::Bool(value) => Some(Scalar::Bool(*value)),
         other => wrong_type(other, "a string, a number or a boolean", path, errors),
     }

@@ -82,21 +82,29 @@ impl Node {
 }
 
 /// A number in canonical JSON. A whole number and the double that a protobuf `Struct` has in its
-/// place give the same string: `42.0` is `42`, and doubles below 2⁶⁴ are written without an
-/// exponent.
+/// place give the same string: `42.0` is `42`, doubles below 2⁶⁴ are written without an exponent,
+/// and a whole number that no double holds is the nearest double.
 pub(crate) fn canonical_number(number: &Number) -> String {
-    if number.is_f64()
-        && let Some(double) = number.as_f64()
+    let double = number.as_f64().filter(|_| number.is_f64() || !is_exact(number));
+    if let Some(double) = double
         && let Some(whole) = large_magnitude(double)
     {
         let sign = if double.is_sign_negative() { "-" } else { "" };
         return format!("{sign}{whole}");
     }
-    let mut written = number.to_string();
+    let nearest = double.and_then(Number::from_f64);
+    let mut written = nearest.as_ref().unwrap_or(number).to_string();
     if let Some(whole) = written.strip_suffix(".0") {
         written.truncate(whole.len());
     }
     written
+}
+
+/// Whether a whole number is at most 2⁵³, below which doubles hold every whole number.
+fn is_exact(number: &Number) -> bool {
+    const EXACT: u64 = 1 << 53;
+    let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
+    magnitude.is_some_and(|magnitude| magnitude <= EXACT)
 }
 
 /// The magnitude of a double from 2⁵³ to below 2⁶⁴, all of which are whole; `None` for others.
@@ -261,6 +269,14 @@ mod tests {
             1 << 63,
             u64::MAX << 11,
         ];
+        for whole in [(one << 53) + 1, 11_529_215_046_068_246_976, u64::MAX - 1, u64::MAX] {
+            let (number, double) = (Number::from(whole), Number::from_f64(whole as f64).unwrap());
+            assert_eq!(canonical_number(&double), canonical_number(&number), "{whole}");
+        }
+        for whole in [-(1_i64 << 53) - 1, i64::MIN + 1, i64::MIN] {
+            let (number, double) = (Number::from(whole), Number::from_f64(whole as f64).unwrap());
+            assert_eq!(canonical_number(&double), canonical_number(&number), "{whole}");
+        }
         for whole in whole {
             let (number, double) = (Number::from(whole), Number::from_f64(whole as f64).unwrap());
             assert_eq!(canonical_number(&double), canonical_number(&number));
@@ -274,6 +290,25 @@ mod tests {
             (18_446_744_073_709_551_616.0, "1.8446744073709552e+19"),
         ] {
             assert_eq!(canonical_number(&Number::from_f64(given).unwrap()), text);
+        }
+    }
+
+    /// A double is read to its last bit, as the encoder of a `Struct` reads it.
+    #[test]
+    fn doubles_are_read_as_the_nearest() {
+        for text in [
+            "0.8333333333333334",
+            "1.7976931348623157e+308",
+            "5e-324",
+            "122.416294033786585",
+            "0.1234567890123456789",
+            "2.2250738585072011e-308",
+            "8.41e+21",
+            "9007199254740993.0",
+        ] {
+            let node: Node = serde_json::from_str(text).unwrap();
+            let double = Number::from_f64(text.parse().unwrap()).unwrap();
+            assert_eq!(node.canonical(), canonical_number(&double), "{text}");
         }
     }
 

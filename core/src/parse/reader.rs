@@ -9,6 +9,7 @@ use super::node::{Node, canonical_number};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
 use crate::name_map::NameMap;
 use crate::value::decimal::Decimal;
+use crate::value::number::Number;
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
@@ -146,6 +147,15 @@ pub(crate) fn strings<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) 
     }
     let read = |(index, item)| string(item, &path.index(index), errors);
     items.iter().enumerate().filter_map(read).collect()
+}
+
+/// Reads a number of any size and precision, as the double that a protobuf `Struct` has in its place
+/// is written.
+pub(crate) fn number(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Number> {
+    match node {
+        Node::Number(number) => Number::parse(&canonical_number(number)),
+        other => wrong_type(other, "a number", path, errors),
+    }
 }
 
 /// Reads a decimal number with at most nine fractional digits.

@@ -13,9 +13,9 @@ struct Version<'t> {
     pre: &'t str,
 }
 
-/// Reads `1.2.3`, `v1.2.3` or `1.2.3-rc.1+build`; if `partial`, also `1` and `1.2`. The second
-/// value is the count of numbers, 1 to 3.
-fn read(text: &str, partial: bool) -> Option<(Version<'_>, usize)> {
+/// Reads `1.2.3`, `v1.2.3`, `1.2.3-rc.1+build`, and the same with one or two numbers, for which the
+/// others are 0. The second value is the count of numbers, 1 to 3.
+fn read(text: &str) -> Option<(Version<'_>, usize)> {
     let text = text.strip_prefix('v').unwrap_or(text);
     let (text, build) = split_identifiers(text, '+');
     let (numbers, pre) = split_identifiers(text, '-');
@@ -30,10 +30,6 @@ fn read(text: &str, partial: bool) -> Option<(Version<'_>, usize)> {
     for number in numbers.split('.') {
         *core.get_mut(count)? = read_number(number)?;
         count = count.saturating_add(1);
-    }
-    let complete = count == 3;
-    if !complete && (!partial || pre.is_some() || build.is_some()) {
-        return None;
     }
     Some((Version { core, pre: pre.unwrap_or("") }, count))
 }
@@ -100,6 +96,11 @@ fn compare_identifier(a: &str, b: &str) -> Ordering {
     }
 }
 
+/// Whether the string is a version.
+pub(crate) fn is_version(text: &str) -> bool {
+    read(text).is_some()
+}
+
 /// A version range such as `>=1.2.0 <2.0.0`, `^1.2`, `~1.2.3` or `=1.2.3`: comparators, separated
 /// by spaces or commas, all of which must hold. Pre-releases are ordered by precedence, without
 /// special rules.
@@ -145,7 +146,7 @@ impl VersionRange {
 
     /// Whether the value is a version in the range.
     pub(crate) fn contains(&self, value: &str) -> bool {
-        let Some((version, _)) = read(value, false) else {
+        let Some((version, _)) = read(value) else {
             return false;
         };
         self.bounds.iter().all(|bound| bound.allows(&version))
@@ -172,8 +173,12 @@ impl Bound {
 /// Adds the lower and upper bounds of one comparator. A partial version means every version that
 /// begins with it.
 fn add_bounds(operator: &str, version: &str, bounds: &mut Vec<Bound>) -> Option<()> {
-    let (version, count) = read(version, true)?;
+    let plain = !version.contains(['-', '+']);
+    let (version, count) = read(version)?;
     let complete = count == 3;
+    if !complete && !plain {
+        return None;
+    }
     let from = |comparison| Bound::new(comparison, version.core, version.pre);
     // The lowest version after those that share the numbers up to `position` is a pre-release `0`.
     let below =
@@ -247,10 +252,21 @@ mod tests {
     }
 
     #[test]
+    fn version_with_fewer_numbers_is_padded_with_zeros() {
+        for value in ["2", "2.0", "v2", "v2.0", "2+build.7", "2.0.0"] {
+            assert!(inside("=2.0.0", value) && inside("<2.1", value), "{value}");
+            assert!(!inside("<2.0.0", value) && !inside(">2.0.0", value), "{value}");
+        }
+        assert!(inside("=2.0.0-rc.1", "2.0-rc.1") && inside("<2.0.0", "2-rc.1"));
+        assert!(inside(">=10", "10.1") && !inside(">=10", "9.9"));
+    }
+
+    #[test]
     fn malformed_version_is_in_no_range() {
-        for value in
-            ["", "1", "1.2", "1.2.3.4", "01.2.3", "1.2.3-", "1.2.3-01", "x", "1.2.3 ", "-1.0.0"]
-        {
+        for value in [
+            "", "v", "1.", ".1", "1..2", "1.2.3.4", "01.2.3", "01", "1.02", "1.2.3-", "1.2-",
+            "1.2.3-01", "x", "1.x", "1.2.3 ", "-1.0.0", "-1",
+        ] {
             assert!(!inside(">=0.0.0-0", value), "{value}");
         }
     }
@@ -271,7 +287,7 @@ mod tests {
     proptest! {
         #[test]
         fn precedence_agrees_with_the_semver_crate(a in version(), b in version()) {
-            let ours = compare(&read(&a, false).unwrap().0, &read(&b, false).unwrap().0);
+            let ours = compare(&read(&a).unwrap().0, &read(&b).unwrap().0);
             let theirs = semver::Version::parse(&a).unwrap().cmp_precedence(&semver::Version::parse(&b).unwrap());
             prop_assert_eq!(ours, theirs);
         }
