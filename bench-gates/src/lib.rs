@@ -13,6 +13,7 @@ mod kpi;
 mod late;
 mod latency;
 mod naive;
+mod network;
 mod plan;
 mod sticky;
 mod tenant;
@@ -25,7 +26,7 @@ pub use figure::{Figure, Interval, Source};
 pub type Table = (&'static str, fn(&Bench) -> Vec<Figure>);
 
 /// Every table, in the order of `docs/gates-method.md`.
-pub const TABLES: [Table; 11] = [
+pub const TABLES: [Table; 12] = [
     ("healthy canaries, 200,000 errors, α = 1 %", errors::false_aborts),
     ("canary requests until abort, w = 5 %", errors::detection),
     ("promotion, w = 5 %, excluding 2×", errors::promotion),
@@ -37,6 +38,7 @@ pub const TABLES: [Table; 11] = [
     ("KPI events, 3 % conversion, w = 2 %", kpi::table),
     ("20 proxies, 1 % baseline errors, w = 5 %", fleet::table),
     ("ids that clients choose, α = 1 %, one error each", chosen::table),
+    ("a limit of 5 % for each network, w = 5 %", network::table),
 ];
 
 /// The planner's figures, which are computed and not simulated.

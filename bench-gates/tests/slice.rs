@@ -52,6 +52,11 @@ fn clients_that_choose_their_ids_steer_a_gate() {
 }
 
 #[test]
+fn a_limit_for_each_network_aborts_healthy_canaries_or_is_blind() {
+    assert_expected(table("a limit of 5 % for each network"));
+}
+
+#[test]
 fn the_planner_agrees_with_its_formula() {
     assert_expected(planner());
 }
