@@ -41,6 +41,7 @@ pub struct Error {
     message: String,
     name: Option<String>,
     suggestion: Option<String>,
+    example: Option<String>,
 }
 
 /// The flag that a mistake is in.
@@ -68,8 +69,8 @@ impl Error {
         self.kind
     }
 
-    /// One sentence: what was given and what is allowed. It does not contain the
-    /// [suggestion](Error::suggestion).
+    /// One sentence: what was given and what is allowed. It contains neither the
+    /// [suggestion](Error::suggestion) nor the [example](Error::example).
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -80,27 +81,42 @@ impl Error {
         self.name.as_deref()
     }
 
-    /// The known name that was probably meant, if one is at most two edits away.
+    /// The known name that was probably meant, if one is at most two edits away or has the same
+    /// meaning elsewhere.
     pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
+    }
+
+    /// The shortest right value in place of one of the wrong type, in YAML.
+    pub fn example(&self) -> Option<&str> {
+        self.example.as_deref()
     }
 }
 
 impl fmt::Display for Error {
-    /// `PATH: MESSAGE`, and `, did you mean SUGGESTION?` if there is one.
+    /// `PATH: MESSAGE`, and `, did you mean SUGGESTION?` or `, write EXAMPLE` if there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
         f.write_str(&self.message)?;
-        match &self.suggestion {
-            Some(suggestion) => write!(f, ", did you mean {suggestion}?"),
-            None => Ok(()),
+        match (&self.suggestion, &self.example) {
+            (Some(suggestion), _) => write!(f, ", did you mean {suggestion}?"),
+            (None, Some(example)) => write!(f, ", write {example}"),
+            (None, None) => Ok(()),
         }
     }
 }
 
 impl core::error::Error for Error {}
+
+/// What is known of a mistake's cure.
+#[derive(Default)]
+struct Cure {
+    name: Option<String>,
+    suggestion: Option<String>,
+    example: Option<String>,
+}
 
 /// Every mistake in a spec, in the order in which they are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +132,17 @@ impl Errors {
 
     /// Adds a mistake.
     pub(crate) fn add(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display) {
-        self.push(path, kind, message, None, None);
+        self.push(path, kind, message, Cure::default());
+    }
+
+    /// Adds a mistake about the type of a value, with the shortest right value.
+    pub(crate) fn add_type(
+        &mut self,
+        path: &Path<'_>,
+        message: &dyn fmt::Display,
+        example: Option<String>,
+    ) {
+        self.push(path, ErrorKind::Type, message, Cure { example, ..Cure::default() });
     }
 
     /// Adds a mistake about a name: the name as written, and the known name that was probably
@@ -129,17 +155,11 @@ impl Errors {
         name: &str,
         suggestion: Option<&str>,
     ) {
-        self.push(path, kind, message, Some(name), suggestion);
+        let suggestion = suggestion.map(String::from);
+        self.push(path, kind, message, Cure { name: Some(name.into()), suggestion, example: None });
     }
 
-    fn push(
-        &mut self,
-        path: &Path<'_>,
-        kind: ErrorKind,
-        message: &dyn fmt::Display,
-        name: Option<&str>,
-        suggestion: Option<&str>,
-    ) {
+    fn push(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display, cure: Cure) {
         if self.list.len() >= MAX_ERRORS {
             self.dropped = self.dropped.saturating_add(1);
             return;
@@ -152,8 +172,20 @@ impl Errors {
             FlagError { flag: flag.to_owned(), default_usable }
         });
         let (path, message) = (path.to_string(), message.to_string());
-        let (name, suggestion) = (name.map(String::from), suggestion.map(String::from));
-        self.list.push(Error { path, flag, kind, message, name, suggestion });
+        let Cure { name, suggestion, example } = cure;
+        self.list.push(Error { path, flag, kind, message, name, suggestion, example });
+    }
+
+    /// Whether a mistake of a section is reported: its name is misspelt, or it cannot be read. A
+    /// name that is not found in it is no mistake of its own then.
+    pub(crate) fn has_section(&self, section: &str) -> bool {
+        let of_section = |error: &Error| {
+            let misspelt = error.kind == ErrorKind::UnknownField
+                && error.suggestion.as_deref() == Some(section)
+                && error.name.as_ref().is_some_and(|name| path_step(name) == error.path);
+            misspelt || (error.kind == ErrorKind::Type && error.path == section)
+        };
+        self.list.iter().any(of_section)
     }
 
     /// The flags that the mistakes are in, each with whether it can still serve its default; `None`

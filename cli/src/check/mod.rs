@@ -9,6 +9,7 @@ mod json;
 mod lints;
 mod pace;
 mod sarif;
+mod words;
 
 use crate::clock::now;
 use crate::diagnostics::report::{Report, Severity};

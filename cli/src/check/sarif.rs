@@ -2,6 +2,7 @@
 
 use super::json::{region, severity_name};
 use super::lints;
+use super::words;
 use crate::diagnostics::report::{Diagnostic, ERRORS, Report};
 use crate::diagnostics::source::Source;
 use serde_json::{Value, json};
@@ -51,8 +52,8 @@ fn rules() -> Vec<Rule> {
     let found = Lint::ALL
         .iter()
         .map(|lint| (lint.id(), lint.about(), severity_name(lints::severity(*lint))));
-    let note = (lints::OLD_BOOLEAN, lints::OLD_BOOLEAN_ABOUT, "note");
-    errors.chain(found).chain([note]).collect()
+    let notes = words::NOTES.iter().map(|(id, about)| (*id, *about, "note"));
+    errors.chain(found).chain(notes).collect()
 }
 
 fn result(diagnostic: &Diagnostic, source: &Source, rules: &[Rule]) -> Value {

@@ -3,7 +3,10 @@
 pub(crate) mod report;
 pub(crate) mod source;
 pub(crate) mod text;
+pub(crate) mod words;
 
+mod cure;
+mod misread;
 mod reader;
 
 use report::Report;

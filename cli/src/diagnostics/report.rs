@@ -1,5 +1,7 @@
 //! The report about one spec file: its diagnostics, and what it compiles to.
 
+use super::cure::{self, Cure};
+use super::misread::{self, Misread};
 use super::source::{Found, Source};
 use crate::document::{self, SyntaxError};
 use serin_analysis::planner::RolloutForecast;
@@ -34,11 +36,24 @@ pub(crate) struct Diagnostic {
     pub(crate) range: Option<Range<usize>>,
     /// A related range, and its label.
     pub(crate) other: Option<(Range<usize>, &'static str)>,
+    /// The replacement that cures it, if there is one right answer.
+    pub(crate) fix: Option<Fix>,
+}
+
+/// A replacement in the text.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Fix {
+    /// The byte range to replace.
+    pub(crate) range: Range<usize>,
+    /// The text in its place.
+    pub(crate) text: String,
 }
 
 /// The report about one file.
 pub(crate) struct Report {
     pub(crate) source: Source,
+    /// Whether the text is JSON.
+    pub(crate) is_json: bool,
     /// The diagnostics in the order of the document.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The spec and its plan, if there is no error.
@@ -52,29 +67,36 @@ pub(crate) struct Report {
 impl Report {
     /// Reads and compiles a text, and collects every error.
     pub(crate) fn new(path: &Path, name: String, text: Vec<u8>) -> Report {
-        let text = match String::from_utf8(text) {
-            Ok(text) => text,
-            Err(error) => return Report::not_utf8(name, &error),
-        };
+        if let Err(error) = document::text(&text) {
+            return Report::not_utf8(name, &text, error);
+        }
+        let text = String::from_utf8(text).unwrap_or_default();
         let json = document::is_json(path, text.as_bytes());
         let source = Source::new(name, text);
         let mut report = Report::of(source, Vec::new());
+        report.is_json = json;
         report.compile(json);
         report.sort();
         report
     }
 
-    fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Report {
-        let at = error.utf8_error().valid_up_to();
-        let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let range = Some(at..at);
-        let message = format!("not UTF-8 at byte {at}");
-        let diagnostics = vec![Diagnostic { range, ..Diagnostic::syntax(message) }];
-        Report::of(source, diagnostics)
+    fn not_utf8(name: String, bytes: &[u8], error: SyntaxError) -> Report {
+        let source = Source::new(name, String::from_utf8_lossy(bytes).into_owned());
+        // The first line of UTF-16 shows nothing of what is wrong.
+        let range = Some(error.range.clone()).filter(|at| at.start > 0);
+        let diagnostic = Diagnostic { range, ..Diagnostic::of_syntax(error) };
+        Report::of(source, vec![diagnostic])
     }
 
     fn of(source: Source, diagnostics: Vec<Diagnostic>) -> Report {
-        Report { source, diagnostics, good: None, isolated: false, forecasts: Vec::new() }
+        Report {
+            source,
+            is_json: false,
+            diagnostics,
+            good: None,
+            isolated: false,
+            forecasts: Vec::new(),
+        }
     }
 
     fn compile(&mut self, json: bool) {
@@ -86,25 +108,22 @@ impl Report {
                 ..Diagnostic::syntax(format!("the key {:?} is given twice", doubled.key))
             });
         }
-        let read = document::to_json_for_check(&self.source.text, json);
-        let text = match (read, &self.source.broken) {
-            (Ok(text), _) => text,
-            // The parser's own message is plainer than that of the reader on top of it.
-            (Err(_), Some(broken)) if !json => {
-                let range = Some(self.character_at(broken.at));
-                let help = broken.help.map(str::to_owned);
-                let message = format!("not a YAML document: {}", broken.message);
-                self.diagnostics.push(Diagnostic { range, help, ..Diagnostic::syntax(message) });
-                return;
-            }
-            (Err(SyntaxError { message, position }), _) => {
-                let at = position.map(|(line, column)| self.source.offset(line, column));
-                let range = at.map(|at| self.character_at(at));
-                self.diagnostics.push(Diagnostic { range, ..Diagnostic::syntax(message) });
+        let text = match document::to_json_for_check(&self.source.text, json) {
+            Ok(text) => text,
+            Err(error) => {
+                // What is broken has no other mistakes to report.
+                self.diagnostics = vec![Diagnostic::of_syntax(error)];
                 return;
             }
         };
-        match (Spec::from_json(&text), Plan::from_json(&text)) {
+        let plan = Plan::from_json(&text);
+        let has_errors = plan.as_ref().map_or(true, |plan| !plan.isolated().is_empty());
+        let misread = if has_errors { misread::find(&self.source) } else { Vec::new() };
+        if !misread.is_empty() {
+            self.diagnostics.extend(misread.into_iter().map(Diagnostic::of_misread));
+            return;
+        }
+        match (Spec::from_json(&text), plan) {
             (_, Ok(plan)) if !plan.isolated().is_empty() => {
                 self.isolated = self.diagnostics.is_empty();
                 self.add_errors(plan.isolated());
@@ -131,16 +150,6 @@ impl Report {
                 ..Diagnostic::syntax(format!("and {more} more errors"))
             });
         }
-    }
-
-    /// The range of the character at a byte; empty at the end of a line. The end of the text counts as the
-    /// end of its last line that is not blank.
-    fn character_at(&self, at: usize) -> Range<usize> {
-        let text = &self.source.text;
-        let at =
-            if at >= text.len() { text.trim_end().len() } else { text.floor_char_boundary(at) };
-        let next = text[at..].chars().next().filter(|c| !c.is_control() || *c == '\t');
-        at..at + next.map_or(0, char::len_utf8)
     }
 
     /// Adds diagnostics in the order of the document.
@@ -173,16 +182,31 @@ impl Diagnostic {
             help: None,
             range: None,
             other: None,
+            fix: None,
         }
+    }
+
+    fn of_syntax(error: SyntaxError) -> Diagnostic {
+        let SyntaxError { message, help, range } = error;
+        Diagnostic { range: Some(range), help: Some(help), ..Diagnostic::syntax(message) }
+    }
+
+    fn of_misread(misread: Misread) -> Diagnostic {
+        let Misread { message, help, range } = misread;
+        Diagnostic { range: Some(range), help: Some(help), ..Diagnostic::syntax(message) }
     }
 
     /// An error of the core, with its range.
     fn of(error: &Error, source: &Source) -> Diagnostic {
-        let range = source.find(error.path()).map(|found| range_of(error, &found, source));
+        let found = source.find(error.path());
+        let range = found.as_ref().map(|found| range_of(error, found, source));
+        let cure = found.as_ref().and_then(|found| cure::of(error, found, source));
+        let Cure { help, fix } = cure.unwrap_or_default();
         Diagnostic {
             id: kind_id(error.kind()),
             path: error.path().to_owned(),
-            help: error.suggestion().map(|name| format!("did you mean {name}?")),
+            help,
+            fix,
             range,
             ..Diagnostic::syntax(error.message().to_owned())
         }

@@ -278,6 +278,10 @@ impl RolloutCompiler<'_> {
             _ => others().find(|name| *name == "canary"),
         };
         let Some(chosen) = chosen else {
+            if self.rollout.arms.is_empty() && !errors.is_empty() {
+                // The missing arms are reported.
+                return None;
+            }
             let names: Vec<&str> = others().collect();
             let message = match names.as_slice() {
                 [] => "needs an arm other than the baseline".into(),

@@ -112,7 +112,7 @@ fn test(
         }
         operators.extend(check(name, operand, &here, errors).map(Operator));
     }
-    if count == 0 {
+    if count == 0 && !object.has_unknown() {
         errors.add(
             path,
             ErrorKind::Missing,

@@ -70,12 +70,12 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
             .unwrap_or_default(),
         deliver: object.get("deliver").map(|node| deliver(node, &path.key("deliver"), errors)),
     };
-    check_lifecycle(&flag, path, errors);
+    check_lifecycle(&flag, &object, path, errors);
     flag
 }
 
 /// Checks the expiry date, and that a flag of a temporary kind has an owner and an expiry date.
-fn check_lifecycle(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
+fn check_lifecycle(flag: &Flag, object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) {
     if let Some(expires) = flag.expires.as_deref().filter(|text| Timestamp::parse(text).is_none()) {
         errors.add(
             &path.key("expires"),
@@ -89,7 +89,9 @@ fn check_lifecycle(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
         _ => return,
     };
     for (field, given) in [("owner", &flag.owner), ("expires", &flag.expires)] {
-        if given.is_none() {
+        // A value of the wrong type is reported.
+        let is_absent = object.get(field).is_none() && !object.is_misspelt(field);
+        if given.is_none() && is_absent {
             errors.add(
                 path,
                 ErrorKind::Missing,
@@ -200,7 +202,8 @@ fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction>
     let known = ["variant", "share", "start", "steps", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
     let variant = object.required_string("variant", errors);
-    if object.get("share").is_none() && object.get("steps").is_none() {
+    let is_absent = object.get("share").is_none() && object.get("steps").is_none();
+    if is_absent && !object.has_unknown() {
         errors.add(path, ErrorKind::Missing, &"needs share, or start and steps");
     }
     let progress = progress(&object, path, errors);

@@ -212,7 +212,12 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
             format_args!("{} is not the name of a header field, write x-order", quoted(name));
         errors.add(&path.key("header"), ErrorKind::Value, &message);
     }
-    if methods.is_none() && paths.is_none() && header.is_none() && object.get("status").is_none() {
+    if methods.is_none()
+        && paths.is_none()
+        && header.is_none()
+        && object.get("status").is_none()
+        && !object.has_unknown()
+    {
         let message = "needs methods, paths, status or header, which define the KPI event";
         errors.add(path, ErrorKind::Missing, &message);
     }

@@ -40,7 +40,7 @@ pub(crate) fn progress(
         (None, Some(node)) => {
             let steps = steps(node, &path.key("steps"), errors);
             let timed = steps.iter().any(|step| matches!(step.hold, Hold::For(_)));
-            if timed && object.get("start").is_none() {
+            if timed && object.get("start").is_none() && !object.is_misspelt("start") {
                 let message = "needs start, the time when the first step begins";
                 errors.add(path, ErrorKind::Missing, &message);
             }
@@ -68,6 +68,7 @@ fn step(node: &Node, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Opt
     let hold = match object.get("hold") {
         Some(node) => hold(node, &path.key("hold"), errors),
         None if is_last => Some(Hold::Last),
+        None if object.is_misspelt("hold") => None,
         None => {
             let message = "needs hold, which is a duration such as 10m or 1h30m, or manual";
             errors.add(path, ErrorKind::Missing, &message);

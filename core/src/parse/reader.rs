@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::example;
+use super::field_name::meant;
 use super::node::{Node, canonical_number};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
 use crate::name_map::NameMap;
@@ -17,6 +19,10 @@ use crate::value::timestamp::Timestamp;
 pub(crate) struct Object<'n> {
     entries: &'n NameMap<Node>,
     path: &'n Path<'n>,
+    /// Whether the object has unknown fields.
+    has_unknown: bool,
+    /// The fields that the unknown ones most likely mean.
+    meant: Vec<String>,
 }
 
 impl<'n> Object<'n> {
@@ -28,15 +34,29 @@ impl<'n> Object<'n> {
         errors: &mut Errors,
     ) -> Option<Self> {
         let entries = entries(node, path, errors)?;
+        let (mut has_unknown, mut suggested) = (false, Vec::new());
         for key in entries.names().filter(|key| !known.contains(key)) {
-            let suggestion = nearest(key, known);
+            let suggestion = meant(key, known);
+            has_unknown = true;
+            suggested.extend(suggestion.map(String::from));
             let message = match suggestion {
                 Some(_) => "unknown field".into(),
                 None => format!("unknown field, allowed here: {}", one_of(known.iter().copied())),
             };
             errors.add_name(&path.key(key), ErrorKind::UnknownField, &message, key, suggestion);
         }
-        Some(Self { entries, path })
+        Some(Self { entries, path, has_unknown, meant: suggested })
+    }
+
+    /// Whether an unknown field most likely means this one. It is reported, so the absence of this one
+    /// is no mistake of its own.
+    pub(crate) fn is_misspelt(&self, field: &str) -> bool {
+        self.meant.iter().any(|meant| meant == field)
+    }
+
+    /// Whether the object has unknown fields, one of which may mean what is missing.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.has_unknown
     }
 
     /// The value of an optional field.
@@ -47,7 +67,7 @@ impl<'n> Object<'n> {
     /// The value of a required field; reports a missing one.
     pub(crate) fn required(&self, field: &str, errors: &mut Errors) -> Option<&'n Node> {
         let node = self.entries.get(field);
-        if node.is_none() {
+        if node.is_none() && !self.is_misspelt(field) {
             errors.add(
                 self.path,
                 ErrorKind::Missing,
@@ -74,7 +94,7 @@ impl<'n> Object<'n> {
             );
             return None;
         }
-        if first.is_none() {
+        if first.is_none() && !self.has_unknown {
             errors.add(
                 self.path,
                 ErrorKind::Missing,
@@ -103,7 +123,7 @@ pub(crate) fn entries<'n>(
 ) -> Option<&'n NameMap<Node>> {
     match node {
         Node::Object(entries) => Some(entries),
-        other => wrong_type(other, "an object", path, errors),
+        other => wrong_form(other, "an object", example::object(other, path), path, errors),
     }
 }
 
@@ -111,7 +131,7 @@ pub(crate) fn entries<'n>(
 pub(crate) fn list<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n [Node]> {
     match node {
         Node::List(items) => Some(items),
-        other => wrong_type(other, "a list", path, errors),
+        other => wrong_form(other, "a list", example::list(other, path), path, errors),
     }
 }
 
@@ -269,7 +289,20 @@ pub(crate) fn wrong_type<T>(
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<T> {
-    errors.add(path, ErrorKind::Type, &format_args!("is {}, must be {wanted}", node.kind()));
+    wrong_form(node, wanted, None, path, errors)
+}
+
+/// Reports a value of another type than `wanted`, with the shortest right value.
+fn wrong_form<T>(
+    node: &Node,
+    wanted: &str,
+    example: Option<String>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<T> {
+    let subject = if matches!(path, Path::Root) { "the document " } else { "" };
+    let message = format_args!("{subject}is {}, must be {wanted}", node.kind());
+    errors.add_type(path, &message, example);
     None
 }
 

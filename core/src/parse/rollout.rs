@@ -185,7 +185,7 @@ fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
             rings.push(condition(item, &here.index(index), errors));
         }
     }
-    if given.is_none() && rings.is_empty() {
+    if given.is_none() && rings.is_empty() && !object.has_unknown() {
         errors.add(path, ErrorKind::Missing, &"needs a share, steps or rings");
     }
     Some(Mode::Canary { arm, rings, progress: progress.unwrap_or_default() })

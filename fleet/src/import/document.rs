@@ -1,7 +1,9 @@
 //! The documents of a manifest file, YAML or JSON, as nodes with their lines.
 
+use super::Tool;
 use super::node::{Kind, Node};
 use super::notes::{ImportError, ImportErrorKind};
+use crate::yaml;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::BTreeMap;
 
@@ -11,14 +13,44 @@ const MAX_NODES: usize = 200_000;
 /// The merge key of YAML 1.1.
 const MERGE_KEY: &str = "<<";
 
+/// The reason that a file has no documents to import.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    Unreadable(yaml::Error),
+    /// More nodes than [`MAX_NODES`], at a line.
+    TooLarge(usize),
+}
+
+impl ReadError {
+    /// The error of an import from a tool.
+    pub(super) fn of_import(self, tool: Tool) -> ImportError {
+        match self {
+            ReadError::Unreadable(error) => {
+                let pipe = match error.is_template() {
+                    true => format!(" | serin import {} -", tool.name()),
+                    false => String::new(),
+                };
+                let text = format!("{}: {}{pipe}", error.message(), error.help());
+                ImportError::at(error.line(), ImportErrorKind::Unreadable, text)
+            }
+            ReadError::TooLarge(line) => {
+                let kind = ImportErrorKind::TooLarge { limit: MAX_NODES };
+                let text = format!(
+                    "the file up to here has more than {MAX_NODES} values, with what its aliases stand for: \
+                     write the values out, or split the file"
+                );
+                ImportError::at(line, kind, text)
+            }
+        }
+    }
+}
+
 /// Reads the documents of a file, in order, without empty ones.
-pub(super) fn read(text: &str) -> Result<Vec<Node>, ImportError> {
-    let mut builder = Builder::default();
+pub(super) fn read(text: &str) -> Result<Vec<Node>, ReadError> {
+    let mut builder = Builder { text, ..Builder::default() };
     for next in Parser::new_from_str(text) {
-        let (event, span) = next.map_err(|error| {
-            let line = error.marker().line();
-            unreadable(line, format!("can't be read: {}", error.info()))
-        })?;
+        let (event, span) =
+            next.map_err(|error| ReadError::Unreadable(yaml::Error::of_parser(text, &error)))?;
         builder.event(event, &span)?;
     }
     let root = |raw: Raw| raw.into_node(String::new());
@@ -52,15 +84,16 @@ struct Open {
 }
 
 #[derive(Default)]
-struct Builder {
+struct Builder<'t> {
+    text: &'t str,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Raw>,
     roots: Vec<Raw>,
     nodes: usize,
 }
 
-impl Builder {
-    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), ImportError> {
+impl Builder<'_> {
+    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), ReadError> {
         let line = span.start.line();
         self.count(1, line)?;
         match event {
@@ -68,42 +101,57 @@ impl Builder {
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
                 let kind = RawKind::Scalar { text: text.into_owned(), plain };
-                self.value(Raw { line, kind }, anchor)?;
+                self.value(Raw { line, kind }, anchor, span)?;
             }
-            Event::SequenceStart(_, anchor, _) => self.begin(anchor, line, RawKind::List(vec![])),
-            Event::MappingStart(_, anchor, _) => self.begin(anchor, line, RawKind::Map(vec![])),
+            Event::SequenceStart(_, anchor, _) => {
+                self.begin(anchor, span, RawKind::List(vec![]))?;
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.begin(anchor, span, RawKind::Map(vec![]))?;
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Open { anchor, raw, .. }) = self.open.pop() {
-                    self.value(raw.merged(), anchor)?;
+                    self.value(raw.merged(), anchor, span)?;
                 }
             }
             Event::Alias(anchor) => {
-                let inside = || unreadable(line, "an alias inside of its own anchor");
-                let nodes = self.anchors.get(&anchor).ok_or_else(inside)?.count();
+                let Some(nodes) = self.anchors.get(&anchor).map(Raw::count) else {
+                    let error = yaml::Error::alias_in_itself(self.text, yaml::bytes(span));
+                    return Err(ReadError::Unreadable(error));
+                };
                 self.count(nodes, line)?;
-                let value = self.anchors.get(&anchor).cloned().ok_or_else(inside)?;
-                self.value(value, 0)?;
+                if let Some(value) = self.anchors.get(&anchor).cloned() {
+                    self.value(value, 0, span)?;
+                }
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn begin(&mut self, anchor: usize, line: usize, kind: RawKind) {
+    fn begin(&mut self, anchor: usize, span: &Span, kind: RawKind) -> Result<(), ReadError> {
+        if self.open.last().is_some_and(Open::awaits_key) {
+            return Err(self.key_is_not_text(span));
+        }
+        let line = span.start.line();
         self.open.push(Open { anchor, raw: Raw { line, kind }, key: None });
+        Ok(())
+    }
+
+    fn key_is_not_text(&self, span: &Span) -> ReadError {
+        ReadError::Unreadable(yaml::Error::key_is_not_text(self.text, yaml::bytes(span)))
     }
 
     /// Counts nodes. An alias counts as many as its anchor has.
-    fn count(&mut self, nodes: usize, line: usize) -> Result<(), ImportError> {
+    fn count(&mut self, nodes: usize, line: usize) -> Result<(), ReadError> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
-            let kind = ImportErrorKind::TooLarge { limit: MAX_NODES };
-            return Err(ImportError::at(line, kind, format!("more than {MAX_NODES} nodes")));
+            return Err(ReadError::TooLarge(line));
         }
         Ok(())
     }
 
-    fn value(&mut self, raw: Raw, anchor: usize) -> Result<(), ImportError> {
+    fn value(&mut self, raw: Raw, anchor: usize, span: &Span) -> Result<(), ReadError> {
         let line = raw.line;
         if anchor > 0 {
             self.anchors.insert(anchor, raw.clone());
@@ -115,20 +163,28 @@ impl Builder {
         match (&mut open.raw.kind, open.key.take()) {
             (RawKind::List(items), _) => items.push(raw),
             (RawKind::Map(entries), Some((key, at))) => {
-                if entries.iter().any(|(known, ..)| *known == key) {
-                    return Err(unreadable(at, format!("{key} is given twice")));
-                }
                 entries.push((key, at, raw));
             }
-            (RawKind::Map(_), None) => {
+            (RawKind::Map(entries), None) => {
                 let RawKind::Scalar { text, .. } = raw.kind else {
-                    return Err(unreadable(line, "a key that is not a string"));
+                    return Err(self.key_is_not_text(span));
                 };
+                if entries.iter().any(|(known, ..)| *known == text) {
+                    let error = yaml::Error::duplicate_key(self.text, yaml::bytes(span), &text);
+                    return Err(ReadError::Unreadable(error));
+                }
                 open.key = Some((text, line));
             }
             (RawKind::Scalar { .. }, _) => {}
         }
         Ok(())
+    }
+}
+
+impl Open {
+    /// Whether the next node is a key.
+    fn awaits_key(&self) -> bool {
+        self.key.is_none() && matches!(self.raw.kind, RawKind::Map(_))
     }
 }
 
@@ -200,16 +256,12 @@ impl Raw {
     }
 }
 
-fn unreadable(line: usize, text: impl Into<String>) -> ImportError {
-    ImportError::at(line, ImportErrorKind::Unreadable, text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        read(text).expect_err("refused").notes[0].to_string()
+        read(text).expect_err("refused").of_import(Tool::Argo).notes[0].to_string()
     }
 
     #[test]
@@ -227,13 +279,21 @@ mod tests {
 
     #[test]
     fn duplicate_keys_and_too_many_nodes_are_refused() {
-        assert_eq!(refused("a: 1\nb: 2\na: 3\n"), "3: a is given twice");
-        assert!(refused("a: [\n").contains(": can't be read: "));
+        assert_eq!(
+            refused("a: 1\nb: 2\na: 3\n"),
+            "3: the key \"a\" is given twice: remove one of the two"
+        );
+        assert!(refused("a: [\n").contains("the bracket [ is never closed"));
+        assert_eq!(
+            refused("kind: Rollout\nmetadata:\n  name: {{ .Values.name }}\n"),
+            "3: the file is a template ({{ … }}), not yet YAML: render it first and read the output, \
+             with Helm: helm template CHART | serin import argo -"
+        );
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let below = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
         }
-        assert!(refused(&bomb).ends_with("more than 200000 nodes"));
+        assert!(refused(&bomb).contains("more than 200000 values"));
     }
 }

@@ -72,6 +72,14 @@ impl Tool {
             Tool::Flagger => &flagger::DIALECT,
         }
     }
+
+    /// The tool's name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Tool::Argo => "argo",
+            Tool::Flagger => "flagger",
+        }
+    }
 }
 
 /// Makes one spec from all rollouts in a file. The notes list other documents in the file, and the parts of the
@@ -83,7 +91,7 @@ pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Import, Impor
     let dialect = tool.dialect();
     let mut notes = Notes::default();
     let mut drafts = Vec::new();
-    let documents = document::read(text)?;
+    let documents = document::read(text).map_err(|error| error.of_import(tool))?;
     for document in documents.iter().flat_map(members) {
         if !dialect.is_rollout(document) {
             notes.other_document(document);
