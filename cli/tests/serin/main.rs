@@ -18,6 +18,7 @@ mod guarded;
 mod guest;
 mod http;
 mod import;
+mod init;
 mod overrides;
 mod planner;
 mod replay_audit;
