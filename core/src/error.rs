@@ -41,6 +41,7 @@ pub struct Error {
     message: String,
     name: Option<String>,
     suggestion: Option<String>,
+    is_certain: bool,
 }
 
 /// The flag that a mistake is in.
@@ -84,6 +85,20 @@ impl Error {
     pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
     }
+
+    /// The [suggestion](Error::suggestion) if it is a word of the format, such as a field, and no other
+    /// one is as near.
+    pub fn correction(&self) -> Option<&str> {
+        self.suggestion().filter(|_| self.is_certain)
+    }
+}
+
+/// A known name that was probably meant.
+#[derive(Clone, Copy)]
+pub(crate) struct Suggestion<'n> {
+    pub(crate) name: &'n str,
+    /// Whether no other known name is as near.
+    pub(crate) is_only: bool,
 }
 
 impl fmt::Display for Error {
@@ -127,7 +142,7 @@ impl Errors {
         kind: ErrorKind,
         message: &dyn fmt::Display,
         name: &str,
-        suggestion: Option<&str>,
+        suggestion: Option<Suggestion<'_>>,
     ) {
         self.push(path, kind, message, Some(name), suggestion);
     }
@@ -138,7 +153,7 @@ impl Errors {
         kind: ErrorKind,
         message: &dyn fmt::Display,
         name: Option<&str>,
-        suggestion: Option<&str>,
+        suggestion: Option<Suggestion<'_>>,
     ) {
         if self.list.len() >= MAX_ERRORS {
             self.dropped = self.dropped.saturating_add(1);
@@ -152,8 +167,11 @@ impl Errors {
             FlagError { flag: flag.to_owned(), default_usable }
         });
         let (path, message) = (path.to_string(), message.to_string());
-        let (name, suggestion) = (name.map(String::from), suggestion.map(String::from));
-        self.list.push(Error { path, flag, kind, message, name, suggestion });
+        let name = name.map(String::from);
+        // Which names a spec defines, its editor knows best.
+        let is_certain = kind != ErrorKind::Reference && suggestion.is_some_and(|s| s.is_only);
+        let suggestion = suggestion.map(|suggestion| suggestion.name.to_owned());
+        self.list.push(Error { path, flag, kind, message, name, suggestion, is_certain });
     }
 
     /// The flags that the mistakes are in, each with whether it can still serve its default; `None`

@@ -30,6 +30,8 @@ pub(crate) struct Diagnostic {
     pub(crate) message: String,
     /// How to fix it.
     pub(crate) help: Option<String>,
+    /// The word of the format that must be meant in place of the text at the range.
+    pub(crate) correction: Option<String>,
     /// The byte range in the text, on one line.
     pub(crate) range: Option<Range<usize>>,
     /// A related range, and its label.
@@ -171,6 +173,7 @@ impl Diagnostic {
             path: String::new(),
             message,
             help: None,
+            correction: None,
             range: None,
             other: None,
         }
@@ -183,6 +186,7 @@ impl Diagnostic {
             id: kind_id(error.kind()),
             path: error.path().to_owned(),
             help: error.suggestion().map(|name| format!("did you mean {name}?")),
+            correction: error.correction().map(str::to_owned),
             range,
             ..Diagnostic::syntax(error.message().to_owned())
         }

@@ -12,6 +12,7 @@ mod command;
 mod diff;
 mod drill;
 mod export;
+mod fix;
 mod guarded;
 #[allow(dead_code)]
 #[path = "../../../host-sim/tests/host/guest.rs"]
