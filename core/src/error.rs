@@ -41,6 +41,7 @@ pub struct Error {
     message: String,
     name: Option<String>,
     suggestion: Option<String>,
+    is_certain: bool,
     example: Option<String>,
 }
 
@@ -91,6 +92,20 @@ impl Error {
     pub fn example(&self) -> Option<&str> {
         self.example.as_deref()
     }
+
+    /// The [suggestion](Error::suggestion) if it is a word of the format, such as a field, and no other
+    /// one is as near.
+    pub fn correction(&self) -> Option<&str> {
+        self.suggestion().filter(|_| self.is_certain)
+    }
+}
+
+/// A known name that was probably meant.
+#[derive(Clone, Copy)]
+pub(crate) struct Suggestion<'n> {
+    pub(crate) name: &'n str,
+    /// Whether no other known name is as near.
+    pub(crate) is_only: bool,
 }
 
 impl fmt::Display for Error {
@@ -115,6 +130,7 @@ impl core::error::Error for Error {}
 struct Cure {
     name: Option<String>,
     suggestion: Option<String>,
+    is_certain: bool,
     example: Option<String>,
 }
 
@@ -153,10 +169,13 @@ impl Errors {
         kind: ErrorKind,
         message: &dyn fmt::Display,
         name: &str,
-        suggestion: Option<&str>,
+        suggestion: Option<Suggestion<'_>>,
     ) {
-        let suggestion = suggestion.map(String::from);
-        self.push(path, kind, message, Cure { name: Some(name.into()), suggestion, example: None });
+        // Which names a spec defines, its editor knows best.
+        let is_certain = kind != ErrorKind::Reference && suggestion.is_some_and(|s| s.is_only);
+        let suggestion = suggestion.map(|suggestion| suggestion.name.to_owned());
+        let name = Some(name.to_owned());
+        self.push(path, kind, message, Cure { name, suggestion, is_certain, example: None });
     }
 
     fn push(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display, cure: Cure) {
@@ -172,8 +191,9 @@ impl Errors {
             FlagError { flag: flag.to_owned(), default_usable }
         });
         let (path, message) = (path.to_string(), message.to_string());
-        let Cure { name, suggestion, example } = cure;
-        self.list.push(Error { path, flag, kind, message, name, suggestion, example });
+        let Cure { name, suggestion, is_certain, example } = cure;
+        let error = Error { path, flag, kind, message, name, suggestion, is_certain, example };
+        self.list.push(error);
     }
 
     /// Whether a mistake of a section is reported: its name is misspelt, or it cannot be read. A
@@ -310,7 +330,7 @@ pub fn quoted(text: &str) -> String {
     for c in text.chars().take(SHOWN) {
         match c {
             '"' | '\\' => shown.extend(['\\', c]),
-            c if c.is_control() => shown.extend(c.escape_default()),
+            c if c.is_control() || is_unseen(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }
     }
@@ -318,6 +338,12 @@ pub fn quoted(text: &str) -> String {
         shown.push('…');
     }
     alloc::format!("\"{shown}\"")
+}
+
+/// Whether a character is invisible, or a space other than the plain one.
+fn is_unseen(c: char) -> bool {
+    (c.is_whitespace() && c != ' ')
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 /// A list in a sentence: `a, b or c`.
@@ -359,6 +385,7 @@ mod tests {
     #[test]
     fn quoted_string_is_cut_and_escaped() {
         assert_eq!(quoted("a\n"), "\"a\\n\"");
+        assert_eq!(quoted("a\u{a0} b"), "\"a\\u{a0} b\"");
         assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
     }
 }

@@ -4,6 +4,7 @@ mod against;
 mod args;
 mod debt;
 mod file;
+mod fix;
 mod forecasts;
 mod json;
 mod lints;
@@ -25,7 +26,12 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut code = 0;
     let mut reports = Vec::new();
     for path in &args.specs {
-        match load(path, at, &args.allow) {
+        let loaded = if args.fix {
+            fix::run(path, args).map(|text| file::report(path, text, at, &args.allow))
+        } else {
+            load(path, at, &args.allow)
+        };
+        match loaded {
             Ok(mut report) => {
                 forecasts::add(&mut report, args);
                 reports.push(report);

@@ -1,9 +1,10 @@
 //! Notes about words without quotes that YAML reads as other values than the text, or that other readers of YAML do.
 
-use crate::diagnostics::report::{Diagnostic, Fix, Report, Severity};
+use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use crate::diagnostics::words::{Place, Word};
 use serde_json::{Number, Value};
 use serin_fleet::yaml::{OldType, Scalar, old_type, resolve};
+use std::ops::Range;
 
 /// The notes, each with its description. They are about the text, so no lint of `serin-analysis` finds them.
 pub(crate) const NOTES: [(&str, &str); 3] = [
@@ -49,6 +50,19 @@ pub(super) fn notes(report: &Report) -> Vec<Diagnostic> {
         }
     }
     notes
+}
+
+/// The ranges of the strings and keys that other readers of YAML take for other values. Quotes change nothing here.
+pub(super) fn to_quote(report: &Report, allow: &[&str]) -> Vec<Range<usize>> {
+    if report.is_json {
+        return Vec::new();
+    }
+    let is_string = |text: &str| matches!(resolve(text), Scalar::Value(Value::String(_)));
+    let words = report.source.words(|text| old_type(text).is_some());
+    let words = words.into_iter().filter(|word| word.place == Place::Key || is_string(word.text));
+    let noted = words
+        .filter(|word| message(word).is_some_and(|(id, _)| id != UNQUOTED && !allow.contains(&id)));
+    noted.map(|word| word.range).collect()
 }
 
 /// The kind of note about a word, and its message; `None` for a word that all readers of YAML read alike.
@@ -120,6 +134,5 @@ fn note(id: &'static str, word: &Word<'_>, message: String, report: &Report) -> 
         _ => format!("write {quoted} if kubectl or another YAML 1.1 parser reads this file"),
     };
     let found = Diagnostic::at(Severity::Note, id, &word.path, message, &report.source);
-    let fix = Some(Fix { range: word.range.clone(), text: quoted });
-    Diagnostic { range: Some(word.range.clone()), help: Some(help), fix, ..found }
+    Diagnostic { range: Some(word.range.clone()), help: Some(help), ..found }
 }

@@ -7,6 +7,7 @@ pub(crate) mod words;
 
 mod cure;
 mod misread;
+pub(crate) mod punycode;
 mod reader;
 
 use report::Report;

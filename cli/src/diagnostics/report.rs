@@ -1,11 +1,13 @@
 //! The report about one spec file: its diagnostics, and what it compiles to.
 
-use super::cure::{self, Cure};
+use super::cure;
 use super::misread::{self, Misread};
 use super::source::{Found, Source};
 use crate::document::{self, SyntaxError};
 use serin_analysis::planner::RolloutForecast;
 use serin_core::{Error, ErrorKind, Errors, Plan, Spec};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::ops::Range;
 use std::path::Path;
 
@@ -32,21 +34,12 @@ pub(crate) struct Diagnostic {
     pub(crate) message: String,
     /// How to fix it.
     pub(crate) help: Option<String>,
+    /// The word of the format that must be meant in place of the text at the range.
+    pub(crate) correction: Option<String>,
     /// The byte range in the text, on one line.
     pub(crate) range: Option<Range<usize>>,
     /// A related range, and its label.
     pub(crate) other: Option<(Range<usize>, &'static str)>,
-    /// The replacement that cures it, if there is one right answer.
-    pub(crate) fix: Option<Fix>,
-}
-
-/// A replacement in the text.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct Fix {
-    /// The byte range to replace.
-    pub(crate) range: Range<usize>,
-    /// The text in its place.
-    pub(crate) text: String,
 }
 
 /// The report about one file.
@@ -135,15 +128,33 @@ impl Report {
     }
 
     fn add_errors(&mut self, errors: &Errors) {
-        let found = errors.iter().map(|error| Diagnostic::of(error, &self.source));
-        let found: Vec<Diagnostic> = found.collect();
+        // What nothing defines is one mistake, however often it is named.
+        let mut found: Vec<Diagnostic> = Vec::new();
+        let mut named: HashMap<(&str, &str), (usize, usize)> = HashMap::new();
+        for error in errors.iter() {
+            let is_name = error.kind() == ErrorKind::Reference;
+            let slot = is_name.then(|| named.entry((scope_of(error), error.message())));
+            match slot {
+                Some(Slot::Occupied(mut slot)) => slot.get_mut().1 += 1,
+                Some(Slot::Vacant(slot)) => {
+                    slot.insert((found.len(), 0));
+                    found.push(Diagnostic::of(error, &self.source));
+                }
+                None => found.push(Diagnostic::of(error, &self.source)),
+            }
+        }
+        for (index, more) in named.into_values().filter(|(_, more)| *more > 0) {
+            let places = if more == 1 { "one more place" } else { "{more} more places" };
+            let places = places.replace("{more}", &more.to_string());
+            found[index].message.push_str(&format!(" (named in {places})"));
+        }
         self.diagnostics.extend(found);
-        self.add_omitted(errors.len());
+        self.add_omitted(errors);
     }
 
-    /// Adds the number of errors that are omitted from `count` errors.
-    fn add_omitted(&mut self, count: usize) {
-        let more = count.saturating_sub(self.diagnostics.len());
+    /// Adds the number of errors that the core only counts.
+    fn add_omitted(&mut self, errors: &Errors) {
+        let more = errors.len().saturating_sub(errors.iter().count());
         if more > 0 {
             self.diagnostics.push(Diagnostic {
                 id: kind_id(ErrorKind::Limit),
@@ -180,9 +191,9 @@ impl Diagnostic {
             path: String::new(),
             message,
             help: None,
+            correction: None,
             range: None,
             other: None,
-            fix: None,
         }
     }
 
@@ -200,13 +211,12 @@ impl Diagnostic {
     fn of(error: &Error, source: &Source) -> Diagnostic {
         let found = source.find(error.path());
         let range = found.as_ref().map(|found| range_of(error, found, source));
-        let cure = found.as_ref().and_then(|found| cure::of(error, found, source));
-        let Cure { help, fix } = cure.unwrap_or_default();
+        let help = found.as_ref().and_then(|found| cure::help(error, found));
         Diagnostic {
             id: kind_id(error.kind()),
             path: error.path().to_owned(),
             help,
-            fix,
+            correction: error.correction().map(str::to_owned),
             range,
             ..Diagnostic::syntax(error.message().to_owned())
         }
@@ -223,6 +233,17 @@ impl Diagnostic {
         let range = source.find(path).map(|found| value_or_key(&found, source));
         Diagnostic { severity, id, path: path.to_owned(), range, ..Diagnostic::syntax(message) }
     }
+}
+
+/// The part of the spec that defines the name of an error: arms and variants have names of their own in each
+/// rollout and flag.
+fn scope_of(error: &Error) -> &str {
+    let is_own = ["there is no arm", "there is no variant"];
+    if !is_own.iter().any(|start| error.message().starts_with(start)) {
+        return "";
+    }
+    let second = error.path().match_indices(['.', '[']).nth(1);
+    second.map_or(error.path(), |(at, _)| &error.path()[..at])
 }
 
 /// The range that an error is about: of a key, or of a value.

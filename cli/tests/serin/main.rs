@@ -12,12 +12,14 @@ mod command;
 mod diff;
 mod drill;
 mod export;
+mod fix;
 mod guarded;
 #[allow(dead_code)]
 #[path = "../../../host-sim/tests/host/guest.rs"]
 mod guest;
 mod http;
 mod import;
+mod init;
 mod overrides;
 mod planner;
 mod replay_audit;

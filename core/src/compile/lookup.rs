@@ -21,7 +21,9 @@ pub(crate) fn position<T>(
     let found = map.position(name);
     // A flag without variants and a rollout without arms are reported.
     let follows = map.is_empty() && matches!(kind, "arm" | "variant") && !errors.is_empty();
-    if found.is_none() && !name.is_empty() && !follows {
+    // An empty name could not be read, and is reported.
+    let is_reported = follows || (name.is_empty() && !errors.is_empty());
+    if found.is_none() && !is_reported {
         let known: Vec<&str> = map.names().collect();
         unknown(kind, name, &known, path, errors);
     }

@@ -3,6 +3,7 @@
 use alloc::string::String;
 
 use super::reader::nearest;
+use crate::error::Suggestion;
 
 /// Names for the same thing in other tools, lower case and without `-` and `_`, with the fields that have its
 /// meaning here: of several the first that is allowed.
@@ -66,7 +67,7 @@ const SYNONYMS: [(&[&str], &[&str]); 52] = [
 
 /// The known field that `given` most likely means: one that other tools call so, one that is at most two edits
 /// away, or the only one that has it as a word.
-pub(crate) fn meant<'c>(given: &str, known: &[&'c str]) -> Option<&'c str> {
+pub(crate) fn meant<'c>(given: &str, known: &[&'c str]) -> Option<Suggestion<'c>> {
     let plain: String = given
         .chars()
         .filter(|c| !matches!(c, '-' | '_' | ' '))
@@ -74,11 +75,13 @@ pub(crate) fn meant<'c>(given: &str, known: &[&'c str]) -> Option<&'c str> {
         .collect();
     let allowed = |name: &&str| known.iter().find(|known| *known == name).copied();
     let synonyms = SYNONYMS.iter().filter(|(names, _)| names.contains(&plain.as_str()));
-    let synonym = synonyms.flat_map(|(_, fields)| fields.iter()).find_map(allowed);
-    synonym.or_else(|| nearest(given, known)).or_else(|| nearest(&plain, known)).or_else(|| {
+    let guess = |name| Suggestion { name, is_only: false };
+    let synonym = synonyms.flat_map(|(_, fields)| fields.iter()).find_map(allowed).map(guess);
+    let near = || nearest(given, known).or_else(|| nearest(&plain, known));
+    synonym.or_else(near).or_else(|| {
         let mut with_word = known.iter().filter(|known| has_word(known, &plain));
         let first = with_word.next()?;
-        with_word.next().is_none().then_some(*first)
+        with_word.next().is_none().then(|| guess(*first))
     })
 }
 
@@ -121,7 +124,7 @@ mod tests {
             ("epoch", &["schemaEpoch", "needsSchemaEpoch"], None),
             ("percentage", &["share", "start", "steps"], Some("share")),
         ] {
-            assert_eq!(meant(given, known), wanted, "{given}");
+            assert_eq!(meant(given, known).map(|found| found.name), wanted, "{given}");
         }
     }
 }

@@ -43,6 +43,12 @@ pub(crate) fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) ->
         };
         match host_match(given) {
             Some(host) => hosts.push(host),
+            None if !given.is_ascii() => {
+                errors.add(&here, ErrorKind::Value, &format_args!(
+                    "{} is not a host as it is sent, which is in ASCII: letters beyond it are written in Punycode (xn--…)",
+                    quoted(given)
+                ));
+            }
             None => {
                 errors.add(&here, ErrorKind::Value, &format_args!(
                     "{} is not a host, write shop.example.com or *.example.com, without scheme, port or path",

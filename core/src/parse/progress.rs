@@ -1,10 +1,11 @@
 //! The reader of a ramp: a fixed share, or a share that grows by steps.
 
+use alloc::format;
 use alloc::vec::Vec;
 
-use super::node::Node;
+use super::node::{Node, canonical_number};
 use super::reader::{Object, keyword, list, share, string, timestamp};
-use crate::error::{ErrorKind, Errors, Path, quoted};
+use crate::error::{ErrorKind, Errors, Path, Suggestion, quoted};
 use crate::spec::{Hold, Progress, Step};
 use crate::value::duration;
 
@@ -86,19 +87,32 @@ fn step(node: &Node, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Opt
 }
 
 fn hold(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {
-    let given = string(node, path, errors)?;
-    if given == "manual" {
-        return Some(Hold::Manual);
+    match node {
+        Node::String(given) if given == "manual" => Some(Hold::Manual),
+        _ => duration(node, path, errors).map(Hold::For),
     }
-    duration_ms(given, path, errors).map(Hold::For)
 }
 
 /// Reads a duration as milliseconds.
-pub(crate) fn duration_ms(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+pub(crate) fn duration(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+    if let Node::Number(number) = node {
+        let number = canonical_number(number);
+        let message =
+            format_args!("is a number, must be a duration with its unit, such as {number}s");
+        errors.add(path, ErrorKind::Type, &message);
+        return None;
+    }
+    let given = string(node, path, errors)?;
     let ms = duration::parse(given);
     if ms.is_none() {
-        let message = format_args!("{} is not a duration, write 10m, 1h30m or 2d", quoted(given));
-        errors.add(path, ErrorKind::Value, &message);
+        let meant = duration::meant(given);
+        let suggestion = meant.as_deref().map(|name| Suggestion { name, is_only: true });
+        let message = match (&suggestion, given) {
+            (Some(_), _) => format!("{} is not a duration", quoted(given)),
+            (None, "") => "is empty, write a duration such as 10m".into(),
+            (None, _) => format!("{} is not a duration, write 10m, 1h30m or 2d", quoted(given)),
+        };
+        errors.add_name(path, ErrorKind::Value, &message, given, suggestion);
     }
     ms
 }

@@ -8,7 +8,7 @@ use alloc::vec::Vec;
 use super::example;
 use super::field_name::meant;
 use super::node::{Node, canonical_number};
-use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
+use crate::error::{ErrorKind, Errors, Path, Suggestion, one_of, quoted};
 use crate::name_map::NameMap;
 use crate::value::decimal::Decimal;
 use crate::value::number::Number;
@@ -38,7 +38,7 @@ impl<'n> Object<'n> {
         for key in entries.names().filter(|key| !known.contains(key)) {
             let suggestion = meant(key, known);
             has_unknown = true;
-            suggested.extend(suggestion.map(String::from));
+            suggested.extend(suggestion.map(|found| String::from(found.name)));
             let message = match suggestion {
                 Some(_) => "unknown field".into(),
                 None => format!("unknown field, allowed here: {}", one_of(known.iter().copied())),
@@ -104,6 +104,16 @@ impl<'n> Object<'n> {
         first
     }
 
+    /// The name in an optional field.
+    pub(crate) fn name(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        name(self.get(field)?, &self.path.key(field), errors).map(String::from)
+    }
+
+    /// The name in a required field.
+    pub(crate) fn required_name(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        name(self.required(field, errors)?, &self.path.key(field), errors).map(String::from)
+    }
+
     /// The string of an optional field.
     pub(crate) fn string(&self, field: &str, errors: &mut Errors) -> Option<String> {
         string(self.get(field)?, &self.path.key(field), errors).map(String::from)
@@ -141,6 +151,15 @@ pub(crate) fn string<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -
         Node::String(text) => Some(text),
         other => wrong_type(other, "a string", path, errors),
     }
+}
+
+/// Reads a name of something that the spec defines.
+pub(crate) fn name<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
+    let given = string(node, path, errors)?;
+    if given.is_empty() {
+        errors.add(path, ErrorKind::Value, &"is empty, write a name");
+    }
+    Some(given).filter(|given| !given.is_empty())
 }
 
 /// Reads a boolean.
@@ -272,12 +291,10 @@ pub(crate) fn keyword<T: Copy>(
     let given = string(node, path, errors)?;
     let found = words.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
     if found.is_none() {
-        let allowed = one_of(words.iter().map(|(name, _)| *name));
-        errors.add(
-            path,
-            ErrorKind::Value,
-            &format_args!("{} is not allowed, use {allowed}", quoted(given)),
-        );
+        let known: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let suggestion = nearest(given, &known);
+        let message = format!("{} is not allowed, use {}", quoted(given), one_of(known));
+        errors.add_name(path, ErrorKind::Value, &message, given, suggestion);
     }
     found
 }
@@ -308,7 +325,7 @@ fn wrong_form<T>(
 
 /// The candidate that is nearest to `given`, at most two edits away; one edit for fewer than four
 /// characters.
-pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
+pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<Suggestion<'c>> {
     const MAX_BYTES: usize = 40;
     if given.len() > MAX_BYTES {
         return None;
@@ -316,7 +333,10 @@ pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str
     let allowed = if given.chars().count() < 4 { 1 } else { 2 };
     let near = candidates.iter().filter(|candidate| candidate.len() <= MAX_BYTES);
     let scored = near.map(|candidate| (edit_distance(given, candidate), *candidate));
-    scored.filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)
+    let scored: Vec<_> = scored.filter(|(distance, _)| *distance <= allowed).collect();
+    let (least, name) = scored.iter().min().copied()?;
+    let is_only = scored.iter().filter(|(distance, _)| *distance == least).count() == 1;
+    Some(Suggestion { name, is_only })
 }
 
 /// The Levenshtein distance of two strings, ignoring ASCII case.
@@ -370,9 +390,10 @@ mod tests {
     #[test]
     fn nearest_finds_typos_only() {
         let known = ["suffix", "prefix", "equals", "lt", "lte"];
-        assert_eq!(nearest("sufix", &known), Some("suffix"));
-        assert_eq!(nearest("Equals", &known), Some("equals"));
-        assert_eq!(nearest("regex", &known), None);
-        assert_eq!(nearest("le", &known), Some("lt"));
+        let nearest = |given| nearest(given, &known).map(|found| (found.name, found.is_only));
+        assert_eq!(nearest("sufix"), Some(("suffix", true)));
+        assert_eq!(nearest("Equals"), Some(("equals", true)));
+        assert_eq!(nearest("regex"), None);
+        assert_eq!(nearest("le"), Some(("lt", false)));
     }
 }

@@ -41,6 +41,9 @@ fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> 
     let mut weights = NameMap::new();
     let mut all_read = true;
     for (name, value) in members {
+        if name.is_empty() {
+            errors.add(&path.key(name), ErrorKind::Value, &"the name is empty, write a name");
+        }
         let weight = share(value, &path.key(name), errors);
         all_read &= weight.is_some();
         weights.insert(name.clone(), weight.unwrap_or_default());
