@@ -6,7 +6,7 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use crate::value::cidr::{Cidr, parse_address};
-use crate::value::glob::Glob;
+use crate::value::glob::{Glob, GlobStep};
 use crate::value::number::{Number, is_number};
 use crate::value::semver::{VersionRange, is_version};
 use crate::value::timestamp::Timestamp;
@@ -58,6 +58,24 @@ impl Scalar {
     }
 }
 
+/// An operand, as tools that judge a spec read it: spelt as the values of its attribute are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Operand<'o> {
+    /// A string, for `equals`, `in`, `prefix`, `suffix` and `contains`.
+    String(&'o str),
+    /// A number, as the spec has it.
+    Number(&'o str),
+    /// A boolean, for `equals`, `in` and `exists`.
+    Bool(bool),
+    /// A pattern, for `glob`.
+    Glob(&'o [GlobStep]),
+    /// A time, for `before` and `after`.
+    Time(Timestamp),
+    /// A network or a range of versions.
+    Range,
+}
+
 /// The value of an attribute, which operators test.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
@@ -90,6 +108,36 @@ impl Operator {
             Check::Before(_) => "before",
             Check::After(_) => "after",
         }
+    }
+
+    /// The operand, or the items of an operand that is a list.
+    pub fn operands(&self) -> Vec<Operand<'_>> {
+        let scalar = |scalar| match scalar {
+            &Scalar::Bool(value) => Operand::Bool(value),
+            Scalar::String(text) => Operand::String(text),
+            Scalar::Number(number) => Operand::Number(number.as_str()),
+        };
+        match &self.0 {
+            Check::Equals(operand) => Vec::from([scalar(operand)]),
+            Check::In(operands) => operands.iter().map(scalar).collect(),
+            Check::Prefix(parts) | Check::Suffix(parts) | Check::Contains(parts) => {
+                parts.iter().map(|part| Operand::String(part)).collect()
+            }
+            Check::Glob(globs) => globs.iter().map(|glob| Operand::Glob(glob.steps())).collect(),
+            Check::Exists(wanted) => Vec::from([Operand::Bool(*wanted)]),
+            Check::Cidr(networks) => networks.iter().map(|_| Operand::Range).collect(),
+            Check::Semver(ranges) => ranges.iter().map(|_| Operand::Range).collect(),
+            Check::Less(bound)
+            | Check::LessOrEqual(bound)
+            | Check::Greater(bound)
+            | Check::GreaterOrEqual(bound) => Vec::from([Operand::Number(bound.as_str())]),
+            Check::Before(bound) | Check::After(bound) => Vec::from([Operand::Time(*bound)]),
+        }
+    }
+
+    /// Whether a string passes, as the value of an attribute.
+    pub fn accepts(&self, value: &str) -> bool {
+        self.holds_string(value)
     }
 
     /// Whether the value passes. A missing value passes `exists: false` only. A value that is not
