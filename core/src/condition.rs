@@ -48,6 +48,10 @@ pub(crate) enum Scalar {
 }
 
 impl Scalar {
+    fn is_number(&self) -> bool {
+        matches!(self, Scalar::Number(_))
+    }
+
     fn equals(&self, value: &str) -> bool {
         match self {
             Scalar::String(text) => **text == *value,
@@ -162,6 +166,9 @@ impl Operator {
             Check::Semver(_) => ("a version", is_version(text)),
             Check::Cidr(_) => ("an address", parse_address(text).is_some()),
             Check::Before(_) | Check::After(_) => ("a timestamp", Timestamp::parse(text).is_some()),
+            Check::In(scalars) if scalars.iter().all(Scalar::is_number) => {
+                ("a number", is_number(text))
+            }
             _ => return None,
         };
         (!valid).then_some(wanted)
