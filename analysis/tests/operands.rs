@@ -204,7 +204,7 @@ fn hosts_that_no_request_has() {
     never(
         "host",
         r#""equals": "münchen.example""#,
-        "equals: hosts are sent in ASCII | write each label in Punycode, which begins with xn--",
+        r#"equals: hosts are sent in ASCII | write "xn--mnchen-3ya.example""#,
     );
     never(
         "host",
@@ -405,6 +405,85 @@ fn operators_that_exclude_each_other() {
 }
 
 #[test]
+fn tests_in_one_list_that_exclude_each_other() {
+    let all = |tests: &[&str]| {
+        let tests: Vec<String> = tests.iter().map(|test| format!("{{ {test} }}")).collect();
+        let found =
+            findings(&format!(r#""cohorts": {{ "c": {{ "all": [ {} ] }} }}"#, tests.join(", ")));
+        let text = |finding: Finding| format!("{}: {}", finding.path, finding.message);
+        found.into_iter().map(text).collect::<Vec<_>>()
+    };
+    let of = |attribute: &str, operators: &[&str]| {
+        let tests = operators.iter().map(|one| format!(r#""attribute": "{attribute}", {one}"#));
+        let tests: Vec<String> = tests.collect();
+        all(&tests.iter().map(String::as_str).collect::<Vec<_>>())
+    };
+    assert_eq!(
+        of("country", &[r#""equals": "DE""#, r#""equals": "FR""#]),
+        [r#"cohorts.c.all[0].equals: can never hold together with equals "FR""#]
+    );
+    assert_eq!(
+        of("path", &[r#""prefix": "/a/""#, r#""suffix": "x""#, r#""prefix": [ "/b", "/a" ]"#]),
+        [""; 0]
+    );
+    assert_eq!(
+        of("path", &[r#""prefix": "/a/""#, r#""prefix": [ "/b", "/c" ]"#]),
+        [r#"cohorts.c.all[0].prefix: can never hold together with prefix ["/b", "/c"]"#]
+    );
+    assert_eq!(
+        of("header.x", &[r#""lt": 5"#, r#""gte": 5"#]),
+        ["cohorts.c.all[1].gte: can never hold together with lt 5"]
+    );
+    assert_eq!(
+        of("time", &[r#""before": "2026-01-01""#, r#""after": "2026-01-01""#]),
+        ["cohorts.c.all[1].after: can never hold together with before 2026-01-01T00:00:00Z"]
+    );
+    assert_eq!(of("time", &[r#""before": "2026-01-01""#, r#""exists": true"#]), [""; 0]);
+    assert_eq!(
+        of("header.x", &[r#""exists": false"#, r#""contains": "a""#]),
+        ["cohorts.c.all[0].exists: can never hold: a missing value passes no other operator"]
+    );
+    assert_eq!(of("header.x", &[r#""exists": false"#, r#""exists": false"#]), [""; 0]);
+    let other =
+        [r#""attribute": "header.x", "equals": "a""#, r#""attribute": "header.y", "equals": "b""#];
+    assert_eq!(all(&other), [""; 0]);
+}
+
+#[test]
+fn ranges_without_a_version() {
+    for range in [
+        ">=1.0.0 <2.0.0",
+        ">1.0.0 <1.0.1",
+        ">1.2 <1.4",
+        "<1.0.0",
+        ">1.0.0-rc <1.0.0-rc.0.0",
+        "1.2 <1.2.1",
+        ">=2.0.0-rc.1 <2.0.0",
+        "=1.0.0-a+b",
+        "^0.0.3 ~0.0",
+        "v1.2.3",
+        "<0.0.0",
+    ] {
+        holds("header.app", &format!(r#""semver": "{range}""#));
+    }
+    for range in [
+        ">=2.0.0 <1.0.0",
+        "=1.0.0 =2.0.0",
+        "^1.2 >=2.0.0",
+        "<0.0.0-0",
+        ">1.0.0 <=1.0.0",
+        ">1.0.0 <1.0.1-0",
+        "~1.2 1.3",
+    ] {
+        let help = r#"write a list for alternatives: [ "<1.0.0", ">=2.0.0" ]"#;
+        let message = format!("semver: no version is in {range} | {help}");
+        never("header.app", &format!(r#""semver": "{range}""#), &message);
+        let message = format!("semver[1]: no version is in {range} | {help}");
+        never("header.app", &format!(r#""semver": [ "1", "{range}" ]"#), &message);
+    }
+}
+
+#[test]
 fn operands_that_seem_to_mean_something_else() {
     assert_eq!(
         of("path", r#""equals": "/api/*""#),
@@ -459,6 +538,19 @@ fn every_place_of_a_spec_is_looked_at() {
         ]
     );
     assert_eq!(found[4].message, "no request has this host: no label of a host is empty");
+}
+
+#[test]
+fn large_specs_are_judged_in_time() {
+    for (attribute, runs, count) in [("ip", 120, 20), ("path", 20, 0)] {
+        let patterns = vec![format!(r#""{}""#, "*a".repeat(runs)); 10_000].join(", ");
+        assert_eq!(of(attribute, &format!(r#""glob": [ {patterns} ]"#)).len(), count);
+    }
+    let values: Vec<String> = (0..10_000).map(|number| format!(r#""{number}""#)).collect();
+    let (values, others) = (values.join(", "), vec![r#""x""#; 10_000].join(", "));
+    let test = |items: &str| format!(r#"{{ "attribute": "header.x", "in": [ {items} ] }}"#);
+    let list = [vec![test(&values); 20], vec![test(&others); 20]].concat().join(", ");
+    assert_eq!(findings(&format!(r#""cohorts": {{ "c": {{ "all": [ {list} ] }} }}"#)), []);
 }
 
 #[test]

@@ -76,8 +76,10 @@ pub enum Operand<'o> {
     Glob(&'o [GlobStep]),
     /// A time, for `before` and `after`.
     Time(Timestamp),
-    /// A network or a range of versions.
-    Range,
+    /// A range of versions, for `semver`.
+    Versions(&'o VersionRange),
+    /// A network, for `cidr`.
+    Network,
 }
 
 /// The value of an attribute, which operators test.
@@ -129,8 +131,8 @@ impl Operator {
             }
             Check::Glob(globs) => globs.iter().map(|glob| Operand::Glob(glob.steps())).collect(),
             Check::Exists(wanted) => Vec::from([Operand::Bool(*wanted)]),
-            Check::Cidr(networks) => networks.iter().map(|_| Operand::Range).collect(),
-            Check::Semver(ranges) => ranges.iter().map(|_| Operand::Range).collect(),
+            Check::Cidr(networks) => networks.iter().map(|_| Operand::Network).collect(),
+            Check::Semver(ranges) => ranges.iter().map(Operand::Versions).collect(),
             Check::Less(bound)
             | Check::LessOrEqual(bound)
             | Check::Greater(bound)

@@ -109,6 +109,7 @@ pub mod inspect {
     pub use crate::condition::Operand;
     pub use crate::error::{Path, path_step, quoted};
     pub use crate::value::glob::GlobStep;
+    pub use crate::value::semver::VersionRange;
 }
 
 pub use attribute::Attribute;

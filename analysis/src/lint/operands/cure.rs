@@ -5,6 +5,7 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use serin_core::inspect::{GlobStep, Operand, quoted};
 use serin_core::{Attribute, Operator};
 
+use super::punycode::to_ascii;
 use super::values::{Kind, Type};
 
 /// A sentence on what is wrong, and one on the remedy.
@@ -65,6 +66,10 @@ pub(super) fn never(kind: Kind, operator: &Operator, operand: &Operand<'_>) -> C
         }
         Operand::Number(_) if kind.can_be(Type::Number) => {
             cure("the numbers of autonomous systems are whole, from 0 to 4294967295", "")
+        }
+        Operand::Versions(range) if kind.can_be(Type::Version) => {
+            let help = "write a list for alternatives: [ \"<1.0.0\", \">=2.0.0\" ]";
+            cure(&format!("no version is in {range}"), help)
         }
         _ => {
             let wanted = match operator.name() {
@@ -217,10 +222,11 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
         return cure("* stands for itself here", help);
     }
     if !text.is_ascii() {
-        return cure(
-            "hosts are sent in ASCII",
-            "write each label in Punycode, which begins with xn--",
-        );
+        let help = match to_ascii(text).filter(|_| part == Part::Whole) {
+            Some(name) => write(&name),
+            None => "write each label in Punycode, which begins with xn--".into(),
+        };
+        return cure("hosts are sent in ASCII", help);
     }
     if text.contains("..") || text.starts_with('.') && part.begins() {
         let help = match text.strip_prefix('.') {

@@ -12,7 +12,10 @@ const OTHER: char = 'é';
 pub(super) struct Language {
     /// For each state, the next one by symbol. The first state is the start.
     next: Vec<[Option<usize>; SYMBOLS]>,
-    is_end: Vec<bool>,
+    is_end: States,
+    /// For each state, those that one character leads to, and those that any number of them leads to.
+    by_one: Vec<States>,
+    by_any: Vec<States>,
 }
 
 /// A set of states, by state.
@@ -41,8 +44,9 @@ impl Language {
             table.push(row);
         }
         let is_end = states.iter().map(is_end).collect();
-        let mut language = Language { next: table, is_end };
+        let mut language = Language { next: table, is_end, by_one: Vec::new(), by_any: Vec::new() };
         language.remove_dead_ends();
+        language.find_reachable();
         language
     }
 
@@ -62,6 +66,33 @@ impl Language {
         for cell in self.next.iter_mut().flatten() {
             *cell = cell.filter(|to| alive.get(*to) == Some(&true));
         }
+    }
+
+    fn find_reachable(&mut self) {
+        let count = self.next.len();
+        self.by_one = self
+            .next
+            .iter()
+            .map(|row| {
+                let mut states = vec![false; count];
+                for to in row.iter().flatten() {
+                    insert(&mut states, *to);
+                }
+                states
+            })
+            .collect();
+        self.by_any = (0..count)
+            .map(|state| {
+                let mut states = vec![false; count];
+                let mut pending = vec![state];
+                while let Some(state) = pending.pop() {
+                    if insert(&mut states, state) {
+                        pending.extend(self.next.get(state).into_iter().flatten().flatten());
+                    }
+                }
+                states
+            })
+            .collect();
     }
 
     /// Whether a string is in the language.
@@ -88,10 +119,13 @@ impl Language {
     pub(super) fn has_match(&self, pattern: &[GlobStep]) -> bool {
         let mut states = self.start();
         for step in pattern {
+            if !states.contains(&true) {
+                return false;
+            }
             states = match step {
                 GlobStep::Char(c) => self.step(&states, *c),
-                GlobStep::One => self.step_by_any(&states),
-                GlobStep::Run => self.closure(states),
+                GlobStep::One => union(&self.by_one, &states),
+                GlobStep::Run => union(&self.by_any, &states),
             };
         }
         self.ends_in(&states)
@@ -114,41 +148,32 @@ impl Language {
     }
 
     fn step(&self, states: &States, c: char) -> States {
-        let symbol =
-            usize::try_from(u32::from(c)).unwrap_or(SYMBOLS).min(SYMBOLS.saturating_sub(1));
-        self.moved(states, |row| row.get(symbol).copied().flatten().into_iter())
-    }
-
-    fn step_by_any(&self, states: &States) -> States {
-        self.moved(states, |row| row.iter().flatten().copied())
-    }
-
-    fn closure(&self, mut states: States) -> States {
-        loop {
-            let next = self.step_by_any(&states);
-            let more: States =
-                states.iter().zip(&next).map(|(one, other)| *one || *other).collect();
-            if more == states {
-                return states;
-            }
-            states = more;
-        }
-    }
-
-    fn moved<'l, I: Iterator<Item = usize>>(
-        &'l self,
-        states: &States,
-        to: impl Fn(&'l [Option<usize>; SYMBOLS]) -> I,
-    ) -> States {
-        let mut moved = vec![false; self.next.len()];
-        let rows = self.next.iter().zip(states).filter(|(_, is_in)| **is_in);
-        for state in rows.flat_map(|(row, _)| to(row)) {
-            if let Some(slot) = moved.get_mut(state) {
-                *slot = true;
+        let other = SYMBOLS.saturating_sub(1);
+        let symbol = usize::try_from(u32::from(c)).unwrap_or(other).min(other);
+        let mut next = vec![false; self.next.len()];
+        for (row, _) in self.next.iter().zip(states).filter(|(_, is_in)| **is_in) {
+            if let Some(to) = row.get(symbol).copied().flatten() {
+                insert(&mut next, to);
             }
         }
-        moved
+        next
     }
+}
+
+/// The states that a map leads to from some of these.
+fn union(map: &[States], states: &States) -> States {
+    let mut all = vec![false; states.len()];
+    for (more, _) in map.iter().zip(states).filter(|(_, is_in)| **is_in) {
+        for (slot, is_in) in all.iter_mut().zip(more) {
+            *slot |= *is_in;
+        }
+    }
+    all
+}
+
+/// Adds a state. Returns whether it is new.
+fn insert(states: &mut States, state: usize) -> bool {
+    states.get_mut(state).is_some_and(|slot| !std::mem::replace(slot, true))
 }
 
 fn representative(symbol: usize) -> char {
