@@ -337,7 +337,13 @@ mod tests {
 
     #[test]
     fn values_of_requests_are_in_the_language_of_their_attribute() {
-        let languages: &[(&str, &LazyLock<Language>, &[&str], &[&str])] = &[
+        type Case = (
+            &'static str,
+            &'static LazyLock<Language>,
+            &'static [&'static str],
+            &'static [&'static str],
+        );
+        let languages: &[Case] = &[
             (
                 "path",
                 &PATH,
