@@ -88,7 +88,9 @@ impl SyntaxError {
         let start: usize = lines.map(str::len).sum();
         let at = (start + error.column().saturating_sub(1)).min(text.len());
         let at = text.floor_char_boundary(at);
-        let cause = yaml::Error::cause(text, at).filter(|_| !text.starts_with(BYTE_ORDER_MARK));
+        let cause = yaml::Error::cause(text, at).filter(|_| {
+            !text.starts_with(BYTE_ORDER_MARK) && !is_comment(text.get(at..).unwrap_or(""))
+        });
         if let Some(cause) = cause {
             return SyntaxError::yaml(&cause);
         }
@@ -105,6 +107,11 @@ impl SyntaxError {
     }
 }
 
+/// Whether a comment of another language begins here.
+fn is_comment(rest: &str) -> bool {
+    ["//", "/*", "#"].iter().any(|mark| rest.starts_with(mark))
+}
+
 const NO_NUMBER: (&str, &str) = (
     "this is not a number of JSON",
     "write 0.5 and not .5, 1 and not 01 or +1; quote it if you mean the text",
@@ -113,7 +120,7 @@ const NO_NUMBER: (&str, &str) = (
 /// The JSON parser's reason in plain words, and what to do. `rest` is the text from the mistake on.
 fn json_mistake(reason: &str, rest: &str) -> (&'static str, &'static str) {
     let starts = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
-    if starts(&["//", "/*", "#"]) {
+    if is_comment(rest) {
         return ("a comment begins here, and JSON has none", "remove it, or name the file .yaml");
     }
     if rest.starts_with(BYTE_ORDER_MARK) {

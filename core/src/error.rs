@@ -208,6 +208,23 @@ impl Errors {
         self.list.iter().any(of_section)
     }
 
+    /// Whether a mistake of the value at a path is reported: at it, below it, or at a value around
+    /// it that has the wrong type. What follows from it is no mistake of its own then.
+    pub(crate) fn covers(&self, path: &Path<'_>) -> bool {
+        if self.list.is_empty() {
+            return false;
+        }
+        let path = path.to_string();
+        let is_below = |lower: &str, upper: &str| match lower.strip_prefix(upper) {
+            Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
+            None => false,
+        };
+        self.list.iter().any(|error| {
+            is_below(&error.path, &path)
+                || (error.kind == ErrorKind::Type && is_below(&path, &error.path))
+        })
+    }
+
     /// The flags that the mistakes are in, each with whether it can still serve its default; `None`
     /// if a mistake is outside of flags, or if some mistakes are not stored.
     pub(crate) fn flags(&self) -> Option<BTreeMap<String, bool>> {

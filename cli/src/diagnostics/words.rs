@@ -5,7 +5,7 @@ use super::source::Source;
 use std::collections::HashSet;
 use std::ops::Range;
 
-/// A word without quotes, on one line.
+/// A string or a key without quotes.
 pub(crate) struct Word<'s> {
     pub(crate) text: &'s str,
     pub(crate) range: Range<usize>,
@@ -78,8 +78,8 @@ impl<'s> Walk<'s, '_> {
     }
 
     fn word(&mut self, text: &'s str, range: &Range<usize>, path: &str, place: Place) {
-        // The range of a string in quotes has the quotes, so that it is not the string.
-        let is_bare = self.source.text.get(range.clone()) == Some(text);
+        let written = self.source.text.get(range.clone()).unwrap_or("");
+        let is_bare = !written.is_empty() && !written.starts_with(['"', '\'', '|', '>']);
         let before = self.source.text.get(..range.start).unwrap_or("").trim_end();
         let is_tagged = before.ends_with("!!str") || before.ends_with(" !");
         let wanted = is_bare && !is_tagged && (self.is_wanted)(text);

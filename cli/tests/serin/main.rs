@@ -23,5 +23,6 @@ mod import;
 mod init;
 mod overrides;
 mod planner;
+mod readable;
 mod replay_audit;
 mod serve;

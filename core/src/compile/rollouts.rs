@@ -68,6 +68,9 @@ impl<'s> Routes<'s> {
         errors: &mut Errors,
     ) {
         self.names.push(name);
+        if errors.covers(path) {
+            return;
+        }
         let every_host = [None];
         let every_path = [PathMatch::Prefix("/".into())];
         let hosts: Vec<Option<&HostMatch>> = matches.hosts.iter().map(Some).collect();
@@ -278,8 +281,9 @@ impl RolloutCompiler<'_> {
             _ => others().find(|name| *name == "canary"),
         };
         let Some(chosen) = chosen else {
-            if self.rollout.arms.is_empty() && !errors.is_empty() {
-                // The missing arms are reported.
+            let is_unreadable = self.rollout.arms.is_empty() || self.rollout.baseline.is_empty();
+            if is_unreadable && !errors.is_empty() {
+                // The missing arms, or the missing baseline, are reported.
                 return None;
             }
             let names: Vec<&str> = others().collect();

@@ -6,8 +6,8 @@ use super::reader::nearest;
 use crate::error::Suggestion;
 
 /// Names for the same thing in other tools, lower case and without `-` and `_`, with the fields that have its
-/// meaning here: of several the first that is allowed.
-const SYNONYMS: [(&[&str], &[&str]); 52] = [
+/// meaning here, or in which it belongs: of several the first that is allowed.
+const SYNONYMS: [(&[&str], &[&str]); 55] = [
     (&["default", "defaultvalue", "fallthrough", "offvariant"], &["defaultVariant", "baseline"]),
     (&["variations", "values", "options", "choices"], &["variants"]),
     (&["targeting", "targets", "strategies"], &["rules"]),
@@ -16,14 +16,20 @@ const SYNONYMS: [(&[&str], &[&str]); 52] = [
     (&["value", "variation", "then", "return", "result"], &["serve", "variant", "equals"]),
     (&["rollout", "progressive", "gradual"], &["ramp"]),
     (&["weights", "distribution", "allocation", "percentages"], &["split"]),
-    (&["weight", "percent", "percentage", "setweight", "share", "traffic"], &["share", "percent"]),
+    (
+        &["weight", "percent", "percentage", "setweight", "share", "traffic"],
+        &["share", "percent", "ramp", "canary"],
+    ),
     (&["duration", "pause", "wait", "delay", "interval", "for"], &["hold"]),
-    (&["stages", "phases", "stepweights"], &["steps"]),
+    (&["stages", "phases", "stepweights", "steps"], &["steps", "ramp", "canary"]),
     (&["upstream", "cluster", "service", "backend", "host", "url", "destination"], &["target"]),
     (&["control", "stable", "primary", "main"], &["baseline", "active"]),
     (&["versions", "backends", "routes", "upstreams", "clusters", "services"], &["arms"]),
-    (&["hostname", "hostnames", "domain", "domains"], &["hosts"]),
-    (&["prefix", "uri", "url", "urls", "routes", "route"], &["paths"]),
+    (&["hostname", "hostnames", "domain", "domains", "hosts"], &["hosts", "match"]),
+    (&["prefix", "uri", "url", "urls", "routes", "route", "paths"], &["paths", "match", "deliver"]),
+    (&["serve", "when", "split", "ramp"], &["rules"]),
+    (&["ring", "rings"], &["rings", "canary"]),
+    (&["target"], &["arms"]),
     (&["begin", "from", "startat", "starttime", "startsat", "startdate"], &["start", "after"]),
     (&["until", "to"], &["expires", "before"]),
     (&["eq", "equal", "is", "==", "=", "exact", "match"], &["equals", "exact"]),

@@ -110,9 +110,17 @@ pub(crate) fn duration(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opt
         let message = match (&suggestion, given) {
             (Some(_), _) => format!("{} is not a duration", quoted(given)),
             (None, "") => "is empty, write a duration such as 10m".into(),
+            _ if is_zero(given) => {
+                format!("{} is no time at all, at least 1ms is needed", quoted(given))
+            }
             (None, _) => format!("{} is not a duration, write 10m, 1h30m or 2d", quoted(given)),
         };
         errors.add_name(path, ErrorKind::Value, &message, given, suggestion);
     }
     ms
+}
+
+/// Whether a text is a zero with a unit.
+fn is_zero(text: &str) -> bool {
+    text.starts_with('0') && text.chars().all(|c| c == '0' || c == '.' || c.is_ascii_alphabetic())
 }

@@ -153,13 +153,13 @@ pub(crate) fn string<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -
     }
 }
 
-/// Reads a name of something that the spec defines.
+/// Reads a name of something that the spec defines. An empty one is reported and returned.
 pub(crate) fn name<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
     let given = string(node, path, errors)?;
     if given.is_empty() {
         errors.add(path, ErrorKind::Value, &"is empty, write a name");
     }
-    Some(given).filter(|given| !given.is_empty())
+    Some(given)
 }
 
 /// Reads a boolean.
@@ -324,13 +324,17 @@ fn wrong_form<T>(
 }
 
 /// The candidate that is nearest to `given`, at most two edits away; one edit for fewer than four
-/// characters.
+/// characters, and none for a single one.
 pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<Suggestion<'c>> {
     const MAX_BYTES: usize = 40;
     if given.len() > MAX_BYTES {
         return None;
     }
-    let allowed = if given.chars().count() < 4 { 1 } else { 2 };
+    let allowed = match given.chars().count() {
+        0 | 1 => 0,
+        2 | 3 => 1,
+        _ => 2,
+    };
     let near = candidates.iter().filter(|candidate| candidate.len() <= MAX_BYTES);
     let scored = near.map(|candidate| (edit_distance(given, candidate), *candidate));
     let scored: Vec<_> = scored.filter(|(distance, _)| *distance <= allowed).collect();

@@ -100,6 +100,16 @@ impl Builder<'_> {
             Event::DocumentStart(..) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
+                let unseen = plain.then(|| yaml::Error::unseen(self.text, yaml::bytes(span)));
+                // Within a value such a space may be meant, but not in a key or after its colon.
+                let is_mistake = |error: &yaml::Error| {
+                    let before = self.text.get(..error.range().start);
+                    self.open.last().is_some_and(Open::awaits_key)
+                        || before.is_some_and(|before| before.ends_with(':'))
+                };
+                if let Some(error) = unseen.flatten().filter(is_mistake) {
+                    return Err(ReadError::Unreadable(error));
+                }
                 let kind = RawKind::Scalar { text: text.into_owned(), plain };
                 self.value(Raw { line, kind }, anchor, span)?;
             }

@@ -200,8 +200,10 @@ fn cause(text: &str, at: usize) -> Option<Error> {
     for line in text.get(..end)?.split_inclusive('\n') {
         let found = template(line).map(|(range, mark)| (range, Cause::Template(mark)));
         let found = found.or_else(|| conflict(line).map(|range| (range, Cause::Conflict)));
-        // Such characters are allowed in strings, so only those next to the error are its cause.
         let near = line_start + line.len() > start;
+        let found =
+            found.or_else(|| comment(line).filter(|_| near).map(|range| (range, Cause::Comment)));
+        // Such characters are allowed in strings, so only those next to the error are its cause.
         let found = found.or_else(|| {
             lookalike(line).filter(|_| near).map(|(range, of)| (range, Cause::Lookalike(of)))
         });
@@ -218,6 +220,7 @@ enum Cause {
     Conflict,
     Lookalike(&'static Lookalike),
     Markup,
+    Comment,
 }
 
 impl Cause {
@@ -239,6 +242,12 @@ impl Cause {
                 let code = given.map_or(0, u32::from);
                 Error::new(text, range, format!("{message} (U+{code:04X})"), *help)
             }
+            Cause::Comment => Error::new(
+                text,
+                range,
+                "this is no comment, which begins with # in YAML and which JSON does not have",
+                "write # in its place, or remove it",
+            ),
             Cause::Markup => Error::new(
                 text,
                 range,
@@ -268,6 +277,13 @@ fn template(line: &str) -> Option<(Range<usize>, &'static str)> {
     let end = at + open.len() + rest.find(close)? + close.len();
     let quotes = before.matches(['"', '\'']).count();
     (in_place && quotes % 2 == 0 && !before.contains('#')).then_some((at..end, shown))
+}
+
+/// A line that is a comment in other languages.
+fn comment(line: &str) -> Option<Range<usize>> {
+    let start = line.len() - line.trim_start().len();
+    let is_comment = ["//", "/*"].iter().any(|mark| line.trim_start().starts_with(mark));
+    is_comment.then_some(start..start + 2)
 }
 
 fn conflict(line: &str) -> Option<Range<usize>> {
@@ -363,6 +379,14 @@ fn explained(kind: &ErrorKind, rest: &str) -> (String, String) {
                 ),
             );
         }
+        ErrorKind::UnknownAnchor => {
+            let ends = |c: char| c.is_whitespace() || matches!(c, ',' | ']' | '}' | '[' | '{');
+            let name = rest.trim_start_matches('*').split(ends).next().unwrap_or("");
+            return (
+                format!("the alias *{name} has no anchor &{name} above it"),
+                "define the anchor first, or quote a string that begins with *".to_owned(),
+            );
+        }
         ErrorKind::UnexpectedCharacter { character } => {
             if character.is_control() {
                 return (
@@ -400,7 +424,10 @@ fn explained(kind: &ErrorKind, rest: &str) -> (String, String) {
         ErrorKind::ExpectedFlowMappingSeparator | ErrorKind::ExpectedFlowSequenceSeparator
             if rest.starts_with(':') =>
         {
-            ("a string without quotes has a colon in it", "quote the string")
+            (
+                "a string without quotes has a colon in it",
+                "quote the string, or put a comma before the key that the colon ends",
+            )
         }
         ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
             ("the key has no colon", "write key: value, or quote a string of several lines")
@@ -443,10 +470,6 @@ fn explained(kind: &ErrorKind, rest: &str) -> (String, String) {
         | ErrorKind::InvalidUnicodeEscape => (
             "the backslash does not begin an escape that YAML has",
             "write \\\\ for a backslash, or use single quotes, in which nothing is escaped",
-        ),
-        ErrorKind::UnknownAnchor => (
-            "the alias (*) has no anchor (&) of its name above it",
-            "define the anchor first, or quote a string that begins with *",
         ),
         ErrorKind::MissingAnchorOrAliasName => {
             ("& or * has no name after it", "quote a string that begins with & or *")
