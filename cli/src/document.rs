@@ -1,6 +1,7 @@
 //! YAML and JSON documents, converted to the JSON that hosts read.
 
 use crate::failure::Failure;
+use serin_fleet::lines::Lines;
 use serin_fleet::yaml::{self, DuplicateKeys};
 use std::path::Path;
 
@@ -32,20 +33,28 @@ pub(crate) fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
 /// Converts a document to JSON. Of equal keys the last one counts: the caller reports the others.
 pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, SyntaxError> {
     let value = if json {
-        serde_json::from_str::<serde_json::Value>(text).map_err(|error| SyntaxError::json(&error))
+        serde_json::from_str::<serde_json::Value>(text)
+            .map_err(|error| SyntaxError::json(&error, text))
     } else {
         yaml::read(text, DuplicateKeys::LastWins).map_err(|error| SyntaxError::yaml(&error))
     }?;
-    serde_json::to_vec(&value).map_err(|error| SyntaxError::json(&error))
+    serde_json::to_vec(&value).map_err(|error| SyntaxError::json(&error, text))
 }
 
 impl SyntaxError {
-    fn json(error: &serde_json::Error) -> SyntaxError {
+    fn json(error: &serde_json::Error, document: &str) -> SyntaxError {
         let text = error.to_string();
         let suffix = format!(" at line {} column {}", error.line(), error.column());
         let reason = text.strip_suffix(&suffix).unwrap_or(&text);
         let message = format!("not a JSON document: {reason}");
-        SyntaxError { message, position: Some((error.line(), error.column())) }
+        // serde_json counts bytes, and lines by line feeds alone.
+        let before = document.split_inclusive('\n').take(error.line().saturating_sub(1));
+        let at = before.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
+        let lines = Lines::of(document);
+        let line = lines.line_of(at);
+        let start = lines.range(line).map_or(0, |range| range.start);
+        let column = document.get(start..at).map_or(0, |text| text.chars().count());
+        SyntaxError { message, position: Some((line + 1, column + 1)) }
     }
 
     fn yaml(error: &yaml::Error) -> SyntaxError {
@@ -119,6 +128,16 @@ mod tests {
         refused("a: .nan");
         refused("a: !custom 1");
         refused("<<: {a: 1}\n");
+    }
+
+    #[test]
+    fn mistakes_in_json_have_lines_and_columns_as_editors_count_them() {
+        let position = |text| {
+            to_json_for_check(text, true).err().and_then(|error| error.position).expect("refused")
+        };
+        assert_eq!(position("{\"a\": 1,\n \"b\": x}"), (2, 7));
+        assert_eq!(position("{\"a\": 1,\r \"b\": x}"), (2, 7));
+        assert_eq!(position("{\r\n\"ä\": x}"), (2, 6));
     }
 
     #[test]

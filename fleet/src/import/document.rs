@@ -2,7 +2,8 @@
 
 use super::node::{Kind, Node};
 use super::notes::{ImportError, ImportErrorKind};
-use granit_parser::{Event, Parser, ScalarStyle, Span};
+use crate::lines::Lines;
+use granit_parser::{Event, Marker, Parser, ScalarStyle};
 use std::collections::BTreeMap;
 
 /// The maximum number of nodes in a file, aliases expanded.
@@ -13,13 +14,18 @@ const MERGE_KEY: &str = "<<";
 
 /// Reads the documents of a file, in order, without empty ones.
 pub(super) fn read(text: &str) -> Result<Vec<Node>, ImportError> {
+    let lines = Lines::of(text);
+    let line = |marker: &Marker| {
+        // The end of a text that ends in a line break is the end of its last line that is not empty.
+        let last = text.trim_end().len().saturating_sub(1);
+        lines.line_of(marker.byte_offset().unwrap_or(0).min(last)).saturating_add(1)
+    };
     let mut builder = Builder::default();
     for next in Parser::new_from_str(text) {
         let (event, span) = next.map_err(|error| {
-            let line = error.marker().line();
-            unreadable(line, format!("can't be read: {}", error.info()))
+            unreadable(line(error.marker()), format!("can't be read: {}", error.info()))
         })?;
-        builder.event(event, &span)?;
+        builder.event(event, line(&span.start))?;
     }
     let root = |raw: Raw| raw.into_node(String::new());
     Ok(builder.roots.into_iter().filter(|raw| !raw.is_empty()).map(root).collect())
@@ -60,8 +66,7 @@ struct Builder {
 }
 
 impl Builder {
-    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), ImportError> {
-        let line = span.start.line();
+    fn event(&mut self, event: Event<'_>, line: usize) -> Result<(), ImportError> {
         self.count(1, line)?;
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
@@ -223,6 +228,19 @@ mod tests {
             ["b[0]", "b[1]"]
         );
         assert_eq!(copies[1].text_at("c"), Some("d"));
+    }
+
+    #[test]
+    fn lines_end_as_in_editors() {
+        for line_break in ["\n", "\r\n", "\r"] {
+            let text = ["# top", "", "a:", "  - b: 1", "    c: 2"].join(line_break);
+            let documents = read(&text).unwrap();
+            let item = &documents[0].get("a").unwrap().items()[0];
+            assert_eq!((documents[0].line, item.line), (3, 4), "{line_break:?}");
+            assert_eq!(item.get("c").map(|node| node.line), Some(5), "{line_break:?}");
+            let text = ["a: 1", "b: [", "", ""].join(line_break);
+            assert!(refused(&text).starts_with("2: "), "{}", refused(&text));
+        }
     }
 
     #[test]
