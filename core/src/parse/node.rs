@@ -146,7 +146,8 @@ fn split_at_escape(text: &str) -> Option<(&str, u8, &str)> {
 /// tested first: byte by byte, the strings of a record cost the filter a third of a request's fuel.
 fn first_escape(bytes: &[u8]) -> Option<usize> {
     let (words, _) = bytes.as_chunks::<8>();
-    let plain = words.iter().take_while(|word| !may_need_escape(u64::from_le_bytes(**word))).count();
+    let plain =
+        words.iter().take_while(|word| !may_need_escape(u64::from_le_bytes(**word))).count();
     let start = plain.saturating_mul(8);
     let needs_escape = |byte: &u8| matches!(byte, b'"' | b'\\') || byte.is_ascii_control();
     let index = bytes.get(start..)?.iter().position(needs_escape)?;

@@ -14,6 +14,25 @@ const MERGE_KEY: &str = "<<";
 
 /// Reads the documents of a file, in order, without empty ones.
 pub(super) fn read(text: &str) -> Result<Vec<Node>, ImportError> {
+    read_yaml(text).map_err(|error| template(text).unwrap_or(error))
+}
+
+/// The error of a template that is not rendered yet: its braces are not what they are in YAML.
+fn template(text: &str) -> Option<ImportError> {
+    // In a string, as in the arguments of an AnalysisTemplate, they are YAML.
+    let lines = Lines::of(text);
+    let is_action = |line: &usize| {
+        let line = lines.range(*line).and_then(|range| text.get(range)).unwrap_or_default();
+        line.trim_start().starts_with("{{") || line.contains(": {{") || line.contains("- {{")
+    };
+    let line = (0..lines.count()).find(is_action)?.saturating_add(1);
+    Some(unreadable(
+        line,
+        "is a template, not YAML yet: render it first, as in helm template CHART | serin import argo -",
+    ))
+}
+
+fn read_yaml(text: &str) -> Result<Vec<Node>, ImportError> {
     let lines = Lines::of(text);
     let line = |marker: &Marker| {
         // The end of a text that ends in a line break is the end of its last line that is not empty.
@@ -228,6 +247,15 @@ mod tests {
             ["b[0]", "b[1]"]
         );
         assert_eq!(copies[1].text_at("c"), Some("d"));
+    }
+
+    #[test]
+    fn template_is_named_as_one() {
+        let text = "kind: Rollout\nmetadata:\n  name: {{ include \"a\" . }}\n";
+        assert!(refused(text).starts_with("3: is a template"), "{}", refused(text));
+        let query = "a: \"{{ args.x }}\"\nb: [\n";
+        assert!(!refused(query).contains("template"), "{}", refused(query));
+        assert!(refused("a: 1\n{{- if .x }}\nb: 2\n{{- end }}\n").starts_with("2: is a template"));
     }
 
     #[test]
