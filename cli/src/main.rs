@@ -50,6 +50,7 @@ mod replay_audit;
 #[cfg(feature = "tools")]
 mod schema;
 mod serve;
+mod sizes;
 mod spec_file;
 mod style;
 

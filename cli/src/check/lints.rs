@@ -1,5 +1,6 @@
 //! Lints: parts of a spec that are allowed but most likely wrong.
 
+use super::size::TOO_LARGE;
 use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use serin_analysis::lint::{Finding, Lint, lint};
 use serin_core::Timestamp;
@@ -69,7 +70,7 @@ fn old_boolean(report: &Report) -> Option<Diagnostic> {
 
 /// Parses the name of a lint or note.
 pub(crate) fn parse_lint(text: &str) -> Result<&'static str, String> {
-    let names = || Lint::ALL.iter().map(|lint| lint.id()).chain([OLD_BOOLEAN]);
+    let names = || Lint::ALL.iter().map(|lint| lint.id()).chain([OLD_BOOLEAN, TOO_LARGE]);
     names().find(|name| *name == text).ok_or_else(|| {
         format!("there is no warning {text}, use {}", names().collect::<Vec<_>>().join(", "))
     })
