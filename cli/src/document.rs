@@ -1,16 +1,24 @@
 //! YAML and JSON documents, converted to the JSON that hosts read.
 
 use crate::failure::Failure;
-use serin_fleet::lines::Lines;
 use serin_fleet::yaml::{self, DuplicateKeys};
+use std::fmt;
+use std::ops::Range;
 use std::path::Path;
 
 /// A syntax error of a document.
+#[derive(Debug)]
 pub(crate) struct SyntaxError {
+    /// What is wrong, in one sentence.
     pub(crate) message: String,
-    /// Line and column from 1, where they are known.
-    pub(crate) position: Option<(usize, usize)>,
+    /// What to do.
+    pub(crate) help: String,
+    /// Where it is, in bytes.
+    pub(crate) range: Range<usize>,
 }
+
+/// The mark at the start of a file that some editors write.
+const BYTE_ORDER_MARK: char = '\u{feff}';
 
 /// Whether a text is read as JSON: the file is called `.json`, or the text is JSON.
 pub(crate) fn is_json(path: &Path, text: &[u8]) -> bool {
@@ -18,15 +26,19 @@ pub(crate) fn is_json(path: &Path, text: &[u8]) -> bool {
         || serde_json::from_slice::<serde_json::Value>(text).is_ok()
 }
 
+/// The text of a file, which is UTF-8.
+pub(crate) fn text(bytes: &[u8]) -> Result<&str, SyntaxError> {
+    std::str::from_utf8(bytes).map_err(|error| SyntaxError::encoding(bytes, error.valid_up_to()))
+}
+
 /// Converts a document to JSON. JSON is returned as it is: the reader of the spec reports its mistakes.
-pub(crate) fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
+pub(crate) fn to_json(bytes: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
     if json {
-        return Ok(text.to_vec());
+        return Ok(bytes.to_vec());
     }
-    let text = std::str::from_utf8(text)
-        .map_err(|error| Failure::spec(format!("not UTF-8 at byte {}", error.valid_up_to())))?;
+    let text = text(bytes).map_err(|error| Failure::spec(error.to_string()))?;
     let value = yaml::read(text, DuplicateKeys::Refuse)
-        .map_err(|error| Failure::spec(one_line(&error.to_string())))?;
+        .map_err(|error| Failure::spec(error.to_string()))?;
     serde_json::to_vec(&value).map_err(|error| Failure::spec(error.to_string()))
 }
 
@@ -34,47 +46,141 @@ pub(crate) fn to_json(text: &[u8], json: bool) -> Result<Vec<u8>, Failure> {
 pub(crate) fn to_json_for_check(text: &str, json: bool) -> Result<Vec<u8>, SyntaxError> {
     let value = if json {
         serde_json::from_str::<serde_json::Value>(text)
-            .map_err(|error| SyntaxError::json(&error, text))
+            .map_err(|error| SyntaxError::json(text, &error))
     } else {
         yaml::read(text, DuplicateKeys::LastWins).map_err(|error| SyntaxError::yaml(&error))
     }?;
-    serde_json::to_vec(&value).map_err(|error| SyntaxError::json(&error, text))
+    serde_json::to_vec(&value).map_err(|error| SyntaxError::json(text, &error))
+}
+
+impl fmt::Display for SyntaxError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}: {}", self.message, self.help)
+    }
 }
 
 impl SyntaxError {
-    fn json(error: &serde_json::Error, document: &str) -> SyntaxError {
-        let text = error.to_string();
-        let suffix = format!(" at line {} column {}", error.line(), error.column());
-        let reason = text.strip_suffix(&suffix).unwrap_or(&text);
-        let message = format!("not a JSON document: {reason}");
-        // serde_json counts bytes, and lines by line feeds alone.
-        let before = document.split_inclusive('\n').take(error.line().saturating_sub(1));
-        let at = before.map(str::len).sum::<usize>() + error.column().saturating_sub(1);
-        let lines = Lines::of(document);
-        let line = lines.line_of(at);
-        let start = lines.range(line).map_or(0, |range| range.start);
-        let column = document.get(start..at).map_or(0, |text| text.chars().count());
-        SyntaxError { message, position: Some((line + 1, column + 1)) }
+    fn encoding(bytes: &[u8], at: usize) -> SyntaxError {
+        let is_utf16 = bytes.starts_with(&[0xff, 0xfe]) || bytes.starts_with(&[0xfe, 0xff]);
+        let message = match bytes.get(at) {
+            _ if is_utf16 => "the file is UTF-16, and only UTF-8 is read".to_owned(),
+            _ if bytes.starts_with(&[0x1f, 0x8b]) => {
+                return SyntaxError {
+                    message: "the file is compressed by gzip".to_owned(),
+                    help: "unpack it first".to_owned(),
+                    range: 0..0,
+                };
+            }
+            Some(byte) => format!("the byte 0x{byte:02x} is not UTF-8, as all text must be"),
+            None => "the file ends in the middle of a character".to_owned(),
+        };
+        SyntaxError { message, help: "save the file as UTF-8".to_owned(), range: at..at }
     }
 
     fn yaml(error: &yaml::Error) -> SyntaxError {
-        let number = |number: u64| usize::try_from(number).unwrap_or(usize::MAX);
-        let position = error.location().map(|at| (number(at.line()), number(at.column())));
-        // The reader repeats the position after the reason.
-        let text = one_line(&error.without_snippet().to_string());
-        let reason = text.split(" at line ").next().unwrap_or(&text);
-        let reason = reason.strip_prefix("error: ").unwrap_or(reason);
-        let reason = if reason.contains("merge keys") {
-            "merge keys (<<) are not supported, repeat the fields or use an alias for a whole value"
-        } else {
-            reason
-        };
-        SyntaxError { message: format!("not a YAML document: {reason}"), position }
+        let pipe = if error.is_template() { " | serin check -" } else { "" };
+        let (message, help) = (error.message().to_owned(), format!("{}{pipe}", error.help()));
+        SyntaxError { message, help, range: error.range() }
+    }
+
+    fn json(text: &str, error: &serde_json::Error) -> SyntaxError {
+        let lines = text.split_inclusive('\n').take(error.line().saturating_sub(1));
+        let start: usize = lines.map(str::len).sum();
+        let at = (start + error.column().saturating_sub(1)).min(text.len());
+        let at = text.floor_char_boundary(at);
+        let cause = yaml::Error::cause(text, at).filter(|_| {
+            !text.starts_with(BYTE_ORDER_MARK) && !is_comment(text.get(at..).unwrap_or(""))
+        });
+        if let Some(cause) = cause {
+            return SyntaxError::yaml(&cause);
+        }
+        let rest = text.get(at..).unwrap_or("");
+        let reason = error.to_string();
+        let reason = reason.split(" at line ").next().unwrap_or_default();
+        let (message, help) = json_mistake(reason, rest);
+        // The parser has gone on to the bracket after the comma.
+        let comma = (reason == "trailing comma").then(|| text.get(..at)?.rfind(',')).flatten();
+        let at = comma.unwrap_or(at);
+        let length = text.get(at..).and_then(|rest| rest.chars().next());
+        let length = length.filter(|c| !c.is_control()).map_or(0, char::len_utf8);
+        SyntaxError { message: message.into(), help: help.into(), range: at..at + length }
     }
 }
 
-fn one_line(message: &str) -> String {
-    message.lines().map(str::trim).filter(|line| !line.is_empty()).collect::<Vec<_>>().join(" ")
+/// Whether a comment of another language begins here.
+fn is_comment(rest: &str) -> bool {
+    ["//", "/*", "#"].iter().any(|mark| rest.starts_with(mark))
+}
+
+const NO_NUMBER: (&str, &str) = (
+    "this is not a number of JSON",
+    "write 0.5 and not .5, 1 and not 01 or +1; quote it if you mean the text",
+);
+
+/// The JSON parser's reason in plain words, and what to do. `rest` is the text from the mistake on.
+fn json_mistake(reason: &str, rest: &str) -> (&'static str, &'static str) {
+    let starts = |words: &[&str]| words.iter().any(|word| rest.starts_with(word));
+    if is_comment(rest) {
+        return ("a comment begins here, and JSON has none", "remove it, or name the file .yaml");
+    }
+    if rest.starts_with(BYTE_ORDER_MARK) {
+        return (
+            "the file begins with an invisible mark (a byte order mark), which JSON does not allow",
+            "save the file as UTF-8 without BOM",
+        );
+    }
+    if rest.starts_with('\'') {
+        return ("JSON has no single quotes", "quote strings and keys with \"");
+    }
+    if starts(&["NaN", "Infinity", "-Infinity"]) {
+        return ("JSON has no such number", "quote it if you mean the text");
+    }
+    if starts(&["True", "False", "None", "undefined"]) {
+        return ("JSON has no such word", "write true, false or null");
+    }
+    if starts(&[".", "+"]) {
+        return NO_NUMBER;
+    }
+    match reason {
+        "trailing comma" => {
+            ("a comma follows the last item, which JSON does not allow", "remove the comma")
+        }
+        "key must be a string" => ("a key of an object is not in quotes", "write \"key\": value"),
+        "EOF while parsing a list" => ("the list is never closed", "add the closing ]"),
+        "EOF while parsing an object" => ("the object is never closed", "add the closing }"),
+        "EOF while parsing a string" => ("the string is never closed", "add the closing \""),
+        "EOF while parsing a value" => ("the file ends where a value must follow", "add the value"),
+        "expected `:`" => ("no colon follows the key", "write \"key\": value"),
+        "expected `,` or `]`" => {
+            ("a comma or the closing ] is missing before this", "separate items with commas")
+        }
+        "expected `,` or `}`" => {
+            ("a comma or the closing } is missing before this", "separate fields with commas")
+        }
+        "trailing characters" => (
+            "the document has ended, and more text follows",
+            "remove the text, or the bracket too many before it",
+        ),
+        "invalid number" => NO_NUMBER,
+        "number out of range" => ("the number is too large", "quote it if you mean the text"),
+        "recursion limit exceeded" => (
+            "lists and objects are nested too deep",
+            "move inner parts outwards, conditions into cohorts",
+        ),
+        _ if reason.starts_with("control character") => {
+            ("a string has a line break or a tab in it", "write \\n or \\t in its place")
+        }
+        _ if reason.contains("escape")
+            || reason.contains("unicode")
+            || reason.contains("surrogate") =>
+        {
+            ("the backslash does not begin an escape that JSON has", "write \\\\ for a backslash")
+        }
+        _ => (
+            "a value in quotes, a number, true, false, null, [ or { is missing here",
+            "quote strings with \"",
+        ),
+    }
 }
 
 #[cfg(test)]
@@ -106,7 +212,7 @@ mod tests {
     #[test]
     fn duplicate_keys_are_refused() {
         let message = refused("a: 1\nb: 2\na: 3\n");
-        assert!(message.contains("duplicate") && message.contains('3'), "{message}");
+        assert!(message.starts_with("line 3: ") && message.contains("twice"), "{message}");
     }
 
     #[test]
@@ -128,16 +234,6 @@ mod tests {
         refused("a: .nan");
         refused("a: !custom 1");
         refused("<<: {a: 1}\n");
-    }
-
-    #[test]
-    fn mistakes_in_json_have_lines_and_columns_as_editors_count_them() {
-        let position = |text| {
-            to_json_for_check(text, true).err().and_then(|error| error.position).expect("refused")
-        };
-        assert_eq!(position("{\"a\": 1,\n \"b\": x}"), (2, 7));
-        assert_eq!(position("{\"a\": 1,\r \"b\": x}"), (2, 7));
-        assert_eq!(position("{\r\n\"ä\": x}"), (2, 6));
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! `serin import`: other tools' rollouts as a spec.
 
 use crate::arguments::parse_timestamp;
+use crate::document;
 use crate::failure::Failure;
 use crate::input;
 use clap::{Args, Subcommand};
@@ -48,13 +49,13 @@ pub(crate) fn run(command: &ImportCommand) -> Result<(), Failure> {
         ImportCommand::Flagger(args) => (Tool::Flagger, args),
     };
     let name = input::name(&args.file);
-    let text = String::from_utf8(input::read(&args.file)?)
-        .map_err(|error| Failure::spec(format!("{name}: {}", error.utf8_error())))?;
+    let bytes = input::read(&args.file)?;
+    let text = document::text(&bytes).map_err(|error| Failure::spec(format!("{name}: {error}")))?;
     let options = Options { name: name.clone(), start: args.start.clone() };
     let lines = |notes: &[Note]| {
         notes.iter().map(|note| format!("{name}:{note}")).collect::<Vec<_>>().join("\n")
     };
-    let import = import::import(tool, &text, &options)
+    let import = import::import(tool, text, &options)
         .map_err(|failure| Failure::spec(lines(&failure.notes)))?;
     if !import.notes.is_empty() {
         eprintln!("{}", lines(&import.notes));

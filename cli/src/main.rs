@@ -33,12 +33,16 @@ mod filter;
 mod id_keys;
 #[cfg(feature = "tools")]
 mod import;
+#[cfg(feature = "tools")]
+mod init;
 mod input;
 #[cfg(feature = "tools")]
 mod latches_file;
 #[cfg(feature = "tools")]
 mod lines;
 mod number_format;
+#[cfg(feature = "tools")]
+mod output_file;
 mod override_keys;
 #[cfg(feature = "tools")]
 mod overrides;
@@ -73,6 +77,9 @@ struct Cli {
 
 #[derive(Subcommand)]
 enum Command {
+    /// Write a first spec, from flags or from a few questions
+    #[cfg(feature = "tools")]
+    Init(init::InitArgs),
     /// Check specs: every error and warning, with its line
     #[cfg(feature = "tools")]
     Check(check::CheckArgs),
@@ -129,6 +136,8 @@ enum Command {
 fn main() -> ExitCode {
     exit_quietly_on_broken_pipe();
     let outcome = match Cli::parse().command {
+        #[cfg(feature = "tools")]
+        Command::Init(args) => init::run(&args),
         #[cfg(feature = "tools")]
         Command::Check(args) => check::run(&args),
         #[cfg(feature = "tools")]

@@ -41,6 +41,8 @@ pub struct Error {
     message: String,
     name: Option<String>,
     suggestion: Option<String>,
+    is_certain: bool,
+    example: Option<String>,
 }
 
 /// The flag that a mistake is in.
@@ -68,8 +70,8 @@ impl Error {
         self.kind
     }
 
-    /// One sentence: what was given and what is allowed. It does not contain the
-    /// [suggestion](Error::suggestion).
+    /// One sentence: what was given and what is allowed. It contains neither the
+    /// [suggestion](Error::suggestion) nor the [example](Error::example).
     pub fn message(&self) -> &str {
         &self.message
     }
@@ -80,27 +82,57 @@ impl Error {
         self.name.as_deref()
     }
 
-    /// The known name that was probably meant, if one is at most two edits away.
+    /// The known name that was probably meant, if one is at most two edits away or has the same
+    /// meaning elsewhere.
     pub fn suggestion(&self) -> Option<&str> {
         self.suggestion.as_deref()
     }
+
+    /// The shortest right value in place of one of the wrong type, in YAML.
+    pub fn example(&self) -> Option<&str> {
+        self.example.as_deref()
+    }
+
+    /// The [suggestion](Error::suggestion) if it is a word of the format, such as a field, and no other
+    /// one is as near.
+    pub fn correction(&self) -> Option<&str> {
+        self.suggestion().filter(|_| self.is_certain)
+    }
+}
+
+/// A known name that was probably meant.
+#[derive(Clone, Copy)]
+pub(crate) struct Suggestion<'n> {
+    pub(crate) name: &'n str,
+    /// Whether no other known name is as near.
+    pub(crate) is_only: bool,
 }
 
 impl fmt::Display for Error {
-    /// `PATH: MESSAGE`, and `, did you mean SUGGESTION?` if there is one.
+    /// `PATH: MESSAGE`, and `, did you mean SUGGESTION?` or `, write EXAMPLE` if there is one.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         if !self.path.is_empty() {
             write!(f, "{}: ", self.path)?;
         }
         f.write_str(&self.message)?;
-        match &self.suggestion {
-            Some(suggestion) => write!(f, ", did you mean {suggestion}?"),
-            None => Ok(()),
+        match (&self.suggestion, &self.example) {
+            (Some(suggestion), _) => write!(f, ", did you mean {suggestion}?"),
+            (None, Some(example)) => write!(f, ", write {example}"),
+            (None, None) => Ok(()),
         }
     }
 }
 
 impl core::error::Error for Error {}
+
+/// What is known of a mistake's cure.
+#[derive(Default)]
+struct Cure {
+    name: Option<String>,
+    suggestion: Option<String>,
+    is_certain: bool,
+    example: Option<String>,
+}
 
 /// Every mistake in a spec, in the order in which they are found.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -116,7 +148,17 @@ impl Errors {
 
     /// Adds a mistake.
     pub(crate) fn add(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display) {
-        self.push(path, kind, message, None, None);
+        self.push(path, kind, message, Cure::default());
+    }
+
+    /// Adds a mistake about the type of a value, with the shortest right value.
+    pub(crate) fn add_type(
+        &mut self,
+        path: &Path<'_>,
+        message: &dyn fmt::Display,
+        example: Option<String>,
+    ) {
+        self.push(path, ErrorKind::Type, message, Cure { example, ..Cure::default() });
     }
 
     /// Adds a mistake about a name: the name as written, and the known name that was probably
@@ -127,19 +169,16 @@ impl Errors {
         kind: ErrorKind,
         message: &dyn fmt::Display,
         name: &str,
-        suggestion: Option<&str>,
+        suggestion: Option<Suggestion<'_>>,
     ) {
-        self.push(path, kind, message, Some(name), suggestion);
+        // Which names a spec defines, its editor knows best.
+        let is_certain = kind != ErrorKind::Reference && suggestion.is_some_and(|s| s.is_only);
+        let suggestion = suggestion.map(|suggestion| suggestion.name.to_owned());
+        let name = Some(name.to_owned());
+        self.push(path, kind, message, Cure { name, suggestion, is_certain, example: None });
     }
 
-    fn push(
-        &mut self,
-        path: &Path<'_>,
-        kind: ErrorKind,
-        message: &dyn fmt::Display,
-        name: Option<&str>,
-        suggestion: Option<&str>,
-    ) {
+    fn push(&mut self, path: &Path<'_>, kind: ErrorKind, message: &dyn fmt::Display, cure: Cure) {
         if self.list.len() >= MAX_ERRORS {
             self.dropped = self.dropped.saturating_add(1);
             return;
@@ -152,8 +191,38 @@ impl Errors {
             FlagError { flag: flag.to_owned(), default_usable }
         });
         let (path, message) = (path.to_string(), message.to_string());
-        let (name, suggestion) = (name.map(String::from), suggestion.map(String::from));
-        self.list.push(Error { path, flag, kind, message, name, suggestion });
+        let Cure { name, suggestion, is_certain, example } = cure;
+        let error = Error { path, flag, kind, message, name, suggestion, is_certain, example };
+        self.list.push(error);
+    }
+
+    /// Whether a mistake of a section is reported: its name is misspelt, or it cannot be read. A
+    /// name that is not found in it is no mistake of its own then.
+    pub(crate) fn has_section(&self, section: &str) -> bool {
+        let of_section = |error: &Error| {
+            let misspelt = error.kind == ErrorKind::UnknownField
+                && error.suggestion.as_deref() == Some(section)
+                && error.name.as_ref().is_some_and(|name| path_step(name) == error.path);
+            misspelt || (error.kind == ErrorKind::Type && error.path == section)
+        };
+        self.list.iter().any(of_section)
+    }
+
+    /// Whether a mistake of the value at a path is reported: at it, below it, or at a value around
+    /// it that has the wrong type. What follows from it is no mistake of its own then.
+    pub(crate) fn covers(&self, path: &Path<'_>) -> bool {
+        if self.list.is_empty() {
+            return false;
+        }
+        let path = path.to_string();
+        let is_below = |lower: &str, upper: &str| match lower.strip_prefix(upper) {
+            Some(rest) => rest.is_empty() || rest.starts_with(['.', '[']),
+            None => false,
+        };
+        self.list.iter().any(|error| {
+            is_below(&error.path, &path)
+                || (error.kind == ErrorKind::Type && is_below(&path, &error.path))
+        })
     }
 
     /// The flags that the mistakes are in, each with whether it can still serve its default; `None`
@@ -278,7 +347,7 @@ pub fn quoted(text: &str) -> String {
     for c in text.chars().take(SHOWN) {
         match c {
             '"' | '\\' => shown.extend(['\\', c]),
-            c if c.is_control() => shown.extend(c.escape_default()),
+            c if c.is_control() || is_unseen(c) => shown.extend(c.escape_default()),
             c => shown.push(c),
         }
     }
@@ -286,6 +355,12 @@ pub fn quoted(text: &str) -> String {
         shown.push('…');
     }
     alloc::format!("\"{shown}\"")
+}
+
+/// Whether a character is invisible, or a space other than the plain one.
+fn is_unseen(c: char) -> bool {
+    (c.is_whitespace() && c != ' ')
+        || matches!(c, '\u{ad}' | '\u{200b}'..='\u{200f}' | '\u{2060}' | '\u{feff}')
 }
 
 /// A list in a sentence: `a, b or c`.
@@ -327,6 +402,7 @@ mod tests {
     #[test]
     fn quoted_string_is_cut_and_escaped() {
         assert_eq!(quoted("a\n"), "\"a\\n\"");
+        assert_eq!(quoted("a\u{a0} b"), "\"a\\u{a0} b\"");
         assert_eq!(quoted(&"x".repeat(100)).chars().count(), 63);
     }
 }

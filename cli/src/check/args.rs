@@ -16,6 +16,7 @@ that cannot be read.
 Examples:
   serin check spec.yaml
   serin check --format sarif specs/*.yaml > serin.sarif
+  serin check --fix spec.yaml
   serin check --target kubernetes spec.yaml
   serin check --debt spec.yaml
   serin check --rps 200 --error-rate 0.1 spec.yaml
@@ -48,6 +49,13 @@ pub(crate) struct CheckArgs {
     /// Report instead what moves between this older spec and SPEC
     #[arg(long, value_name = "OLD")]
     pub(super) against: Option<PathBuf>,
+    /// Fix first what has one right answer, such as a misspelt field or a number in quotes, in the files
+    /// themselves; comments and layout stay
+    #[arg(long, conflicts_with_all = ["debt", "against"])]
+    pub(super) fix: bool,
+    /// With --fix: name the fixes and write nothing
+    #[arg(long, requires = "fix")]
+    pub(super) dry_run: bool,
     /// The requests a second of every rollout, or of one, both arms together: adds a forecast of what
     /// its gates can detect; may be repeated
     #[arg(long, value_name = "[ROLLOUT=]N", value_parser = parse_pace, conflicts_with_all = ["debt", "against"])]

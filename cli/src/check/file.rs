@@ -13,9 +13,14 @@ use std::path::Path;
 
 /// Reads a file and collects its diagnostics.
 pub(super) fn load(path: &Path, at: Timestamp, allow: &[&str]) -> Result<Report, Failure> {
-    let mut report = Report::new(path, input::name(path), input::read_spec(path)?);
+    Ok(report(path, input::read_spec(path)?, at, allow))
+}
+
+/// Collects the diagnostics of a file's text.
+pub(super) fn report(path: &Path, text: Vec<u8>, at: Timestamp, allow: &[&str]) -> Report {
+    let mut report = Report::new(path, input::name(path), text);
     lints::add(&mut report, at, allow);
-    Ok(report)
+    report
 }
 
 /// Prints the report about a file.

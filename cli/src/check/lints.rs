@@ -1,16 +1,10 @@
 //! Lints: parts of a spec that are allowed but most likely wrong.
 
 use super::size::TOO_LARGE;
+use super::words;
 use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use serin_analysis::lint::{Finding, Lint, lint};
 use serin_core::Timestamp;
-
-/// The name of the note about bare words that YAML 1.1 reads as booleans. It is about the text, so no lint of
-/// `serin-analysis` finds it.
-pub(crate) const OLD_BOOLEAN: &str = "yaml-1-1-boolean";
-
-/// The description of the note.
-pub(crate) const OLD_BOOLEAN_ABOUT: &str = "A bare word that YAML 1.1 reads as a boolean.";
 
 /// Adds the findings about a spec without errors, except the allowed ones.
 pub(crate) fn add(report: &mut Report, at: Timestamp, allow: &[&str]) {
@@ -18,7 +12,7 @@ pub(crate) fn add(report: &mut Report, at: Timestamp, allow: &[&str]) {
     let findings = lint(spec, plan, at);
     let mut found: Vec<Diagnostic> =
         findings.into_iter().map(|finding| diagnostic(finding, report)).collect();
-    found.extend(old_boolean(report));
+    found.extend(words::notes(report));
     found.retain(|diagnostic| !allow.contains(&diagnostic.id));
     report.add(found);
 }
@@ -51,26 +45,10 @@ pub(crate) fn severity(lint: Lint) -> Severity {
     }
 }
 
-/// The note about words that YAML 1.1 reads as booleans, one for a file, at the first word.
-fn old_boolean(report: &Report) -> Option<Diagnostic> {
-    let words = &report.source.words;
-    let first = words.first()?;
-    let word = report.source.text.get(first.clone())?;
-    let more = match words.len() - 1 {
-        0 => String::new(),
-        1 => " (and one more such word)".to_owned(),
-        more => format!(" (and {more} more such words)"),
-    };
-    let message =
-        format!("{word} without quotes is a string here, but a boolean in YAML 1.1{more}");
-    let help = format!("write \"{word}\" if kubectl or another YAML 1.1 parser reads this file");
-    let found = Diagnostic::at(Severity::Note, OLD_BOOLEAN, "", message, &report.source);
-    Some(Diagnostic { range: Some(first.clone()), help: Some(help), ..found })
-}
-
 /// Parses the name of a lint or note.
 pub(crate) fn parse_lint(text: &str) -> Result<&'static str, String> {
-    let names = || Lint::ALL.iter().map(|lint| lint.id()).chain([OLD_BOOLEAN, TOO_LARGE]);
+    let notes = || words::NOTES.map(|(id, _)| id).into_iter().chain([TOO_LARGE]);
+    let names = || Lint::ALL.iter().map(|lint| lint.id()).chain(notes());
     names().find(|name| *name == text).ok_or_else(|| {
         format!("there is no warning {text}, use {}", names().collect::<Vec<_>>().join(", "))
     })

@@ -4,12 +4,14 @@ mod against;
 mod args;
 mod debt;
 mod file;
+mod fix;
 mod forecasts;
 mod json;
 mod lints;
 mod pace;
 mod sarif;
 mod size;
+mod words;
 
 use crate::clock::now;
 use crate::diagnostics::report::{Report, Severity};
@@ -25,7 +27,12 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut code = 0;
     let mut reports = Vec::new();
     for path in &args.specs {
-        match load(path, at, &args.allow) {
+        let loaded = if args.fix {
+            fix::run(path, args).map(|text| file::report(path, text, at, &args.allow))
+        } else {
+            load(path, at, &args.allow)
+        };
+        match loaded {
             Ok(mut report) => {
                 forecasts::add(&mut report, args);
                 if args.target.contains(&Target::Kubernetes) {

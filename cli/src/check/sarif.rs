@@ -1,7 +1,7 @@
 //! The SARIF 2.1.0 report of a check, for code scanning.
 
 use super::json::{region, severity_name};
-use super::{lints, size};
+use super::{lints, size, words};
 use crate::diagnostics::report::{Diagnostic, ERRORS, Report};
 use crate::diagnostics::source::Source;
 use serde_json::{Value, json};
@@ -51,9 +51,9 @@ fn rules() -> Vec<Rule> {
     let found = Lint::ALL
         .iter()
         .map(|lint| (lint.id(), lint.about(), severity_name(lints::severity(*lint))));
-    let note = (lints::OLD_BOOLEAN, lints::OLD_BOOLEAN_ABOUT, "note");
+    let notes = words::NOTES.iter().map(|(id, about)| (*id, *about, "note"));
     let size = (size::TOO_LARGE, size::TOO_LARGE_ABOUT, "warning");
-    errors.chain(found).chain([note, size]).collect()
+    errors.chain(found).chain(notes).chain([size]).collect()
 }
 
 fn result(diagnostic: &Diagnostic, source: &Source, rules: &[Rule]) -> Value {

@@ -3,7 +3,11 @@
 pub(crate) mod report;
 pub(crate) mod source;
 pub(crate) mod text;
+pub(crate) mod words;
 
+mod cure;
+mod misread;
+pub(crate) mod punycode;
 mod reader;
 
 use report::Report;

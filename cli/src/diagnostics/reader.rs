@@ -1,6 +1,6 @@
 //! The parser of a source text: a tree of values with their byte ranges. JSON is parsed as YAML.
 
-use granit_parser::{ErrorKind, Event, Parser, ScalarStyle, ScanError, Span};
+use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::HashMap;
 use std::collections::hash_map::Entry as Slot;
 use std::ops::Range;
@@ -10,9 +10,6 @@ use std::rc::Rc;
 pub(super) struct Read {
     pub(super) root: Option<Rc<Node>>,
     pub(super) doubled: Vec<DuplicateKey>,
-    /// The bare words that YAML 1.1 reads as booleans.
-    pub(super) words: Vec<Range<usize>>,
-    pub(super) broken: Option<ParseError>,
 }
 
 /// A key that an object has twice.
@@ -42,29 +39,15 @@ pub(super) struct Entry {
     pub(super) value: Rc<Node>,
 }
 
-/// A syntax error of the parser.
-pub(crate) struct ParseError {
-    /// The byte at which it is.
-    pub(crate) at: usize,
-    pub(crate) message: String,
-    pub(crate) help: Option<&'static str>,
-}
-
 /// Parses a text to its end, or to its first syntax error.
 pub(super) fn read(text: &str) -> Read {
     let mut builder = Builder::default();
-    let mut broken = None;
     for next in Parser::new_from_str(text) {
-        match next {
-            Ok((event, span)) => builder.event(event, &span),
-            Err(error) => {
-                broken = Some(ParseError::new(&error));
-                break;
-            }
-        }
+        let Ok((event, span)) = next else { break };
+        builder.event(event, &span);
     }
-    let Builder { root, doubled, words, .. } = builder;
-    Read { root, doubled, words, broken }
+    let Builder { root, doubled, .. } = builder;
+    Read { root, doubled }
 }
 
 /// The builder of the tree, from the parser's events.
@@ -74,7 +57,6 @@ struct Builder {
     anchors: HashMap<usize, Rc<Node>>,
     root: Option<Rc<Node>>,
     doubled: Vec<DuplicateKey>,
-    words: Vec<Range<usize>>,
 }
 
 /// A list or an object that has not ended yet.
@@ -93,10 +75,10 @@ impl Builder {
         let span = bytes(span);
         match event {
             Event::Scalar(text, style, anchor, _) => {
-                if style == ScalarStyle::Plain && is_old_boolean(&text) {
-                    self.words.push(span.clone());
-                }
-                let kind = Kind::Scalar(text.into_owned());
+                // The parser gives `~` for a value that is left out.
+                let is_left_out = style == ScalarStyle::Plain && span.is_empty();
+                let text = if is_left_out { String::new() } else { text.into_owned() };
+                let kind = Kind::Scalar(text);
                 self.value(Rc::new(Node { span, kind }), anchor);
             }
             Event::SequenceStart(_, anchor, _) => {
@@ -129,8 +111,11 @@ impl Builder {
             self.anchors.insert(anchor, Rc::clone(&node));
         }
         let Some(open) = self.open.last_mut() else {
-            // Only the first document counts; the reader of values refuses several.
-            self.root.get_or_insert(node);
+            // The reader of values refuses several documents, and passes over empty ones.
+            let is_empty = matches!(&node.kind, Kind::Scalar(text) if text.is_empty());
+            if self.root.is_none() && !is_empty {
+                self.root = Some(node);
+            }
             return;
         };
         match (&mut open.kind, open.key.take()) {
@@ -164,48 +149,4 @@ impl Builder {
 fn bytes(span: &Span) -> Range<usize> {
     let start = span.start.byte_offset().unwrap_or(0);
     start..span.end.byte_offset().unwrap_or(start).max(start)
-}
-
-/// Whether YAML 1.1 reads a bare word as a boolean and YAML 1.2 as a string.
-fn is_old_boolean(text: &str) -> bool {
-    let words = ["on", "off", "yes", "no"];
-    let cased = text == text.to_lowercase()
-        || text == text.to_uppercase()
-        || text.chars().skip(1).all(|c| c.is_lowercase());
-    cased && words.contains(&text.to_lowercase().as_str())
-}
-
-impl ParseError {
-    fn new(error: &ScanError) -> ParseError {
-        // The parser's messages describe its state. Most of these errors come from a line with a wrong
-        // indentation or without a colon.
-        let (message, help) = match error.kind() {
-            ErrorKind::TabNotAllowed
-            | ErrorKind::TabInBlockIndentation
-            | ErrorKind::TabInIndentation => {
-                ("the line is indented with a tab", "indent with spaces, as YAML demands")
-            }
-            ErrorKind::ExpectedBlockMappingKey | ErrorKind::InvalidIndentation => (
-                "the line's indentation does not match the lines above",
-                "start all keys of one object in the same column",
-            ),
-            ErrorKind::ExpectedBlockSequenceEntry => (
-                "the line is neither a list item nor part of one",
-                "start an item with -, and its keys in the column of its first key",
-            ),
-            ErrorKind::SimpleKeyExpected | ErrorKind::InvalidSimpleKey => {
-                ("the key has no colon", "write key: value, or quote a string of several lines")
-            }
-            ErrorKind::MappingValueNotAllowed => (
-                "the colon does not end a key",
-                "add the colon that the key on the previous line may lack, or quote a string with : in it",
-            ),
-            _ => ("", ""),
-        };
-        let info = error.info();
-        let message = if message.is_empty() { info } else { message.to_owned() };
-        let help = Some(help).filter(|help| !help.is_empty());
-        let at = error.marker().byte_offset().unwrap_or(0);
-        ParseError { at, message, help }
-    }
 }

@@ -1,9 +1,13 @@
 //! The report about one spec file: its diagnostics, and what it compiles to.
 
+use super::cure;
+use super::misread::{self, Misread};
 use super::source::{Found, Source};
 use crate::document::{self, SyntaxError};
 use serin_analysis::planner::RolloutForecast;
 use serin_core::{Error, ErrorKind, Errors, Plan, Spec};
+use std::collections::HashMap;
+use std::collections::hash_map::Entry as Slot;
 use std::ops::Range;
 use std::path::Path;
 
@@ -30,6 +34,8 @@ pub(crate) struct Diagnostic {
     pub(crate) message: String,
     /// How to fix it.
     pub(crate) help: Option<String>,
+    /// The word of the format that must be meant in place of the text at the range.
+    pub(crate) correction: Option<String>,
     /// The byte range in the text, on one line.
     pub(crate) range: Option<Range<usize>>,
     /// A related range, and its label.
@@ -39,6 +45,8 @@ pub(crate) struct Diagnostic {
 /// The report about one file.
 pub(crate) struct Report {
     pub(crate) source: Source,
+    /// Whether the text is JSON.
+    pub(crate) is_json: bool,
     /// The diagnostics in the order of the document.
     pub(crate) diagnostics: Vec<Diagnostic>,
     /// The spec and its plan, if there is no error.
@@ -52,29 +60,36 @@ pub(crate) struct Report {
 impl Report {
     /// Reads and compiles a text, and collects every error.
     pub(crate) fn new(path: &Path, name: String, text: Vec<u8>) -> Report {
-        let text = match String::from_utf8(text) {
-            Ok(text) => text,
-            Err(error) => return Report::not_utf8(name, &error),
-        };
+        if let Err(error) = document::text(&text) {
+            return Report::not_utf8(name, &text, error);
+        }
+        let text = String::from_utf8(text).unwrap_or_default();
         let json = document::is_json(path, text.as_bytes());
         let source = Source::new(name, text);
         let mut report = Report::of(source, Vec::new());
+        report.is_json = json;
         report.compile(json);
         report.sort();
         report
     }
 
-    fn not_utf8(name: String, error: &std::string::FromUtf8Error) -> Report {
-        let at = error.utf8_error().valid_up_to();
-        let source = Source::new(name, String::from_utf8_lossy(error.as_bytes()).into_owned());
-        let range = Some(at..at);
-        let message = format!("not UTF-8 at byte {at}");
-        let diagnostics = vec![Diagnostic { range, ..Diagnostic::syntax(message) }];
-        Report::of(source, diagnostics)
+    fn not_utf8(name: String, bytes: &[u8], error: SyntaxError) -> Report {
+        let source = Source::new(name, String::from_utf8_lossy(bytes).into_owned());
+        // The first line of UTF-16 shows nothing of what is wrong.
+        let range = Some(error.range.clone()).filter(|at| at.start > 0);
+        let diagnostic = Diagnostic { range, ..Diagnostic::of_syntax(error) };
+        Report::of(source, vec![diagnostic])
     }
 
     fn of(source: Source, diagnostics: Vec<Diagnostic>) -> Report {
-        Report { source, diagnostics, good: None, isolated: false, forecasts: Vec::new() }
+        Report {
+            source,
+            is_json: false,
+            diagnostics,
+            good: None,
+            isolated: false,
+            forecasts: Vec::new(),
+        }
     }
 
     fn compile(&mut self, json: bool) {
@@ -86,25 +101,22 @@ impl Report {
                 ..Diagnostic::syntax(format!("the key {:?} is given twice", doubled.key))
             });
         }
-        let read = document::to_json_for_check(&self.source.text, json);
-        let text = match (read, &self.source.broken) {
-            (Ok(text), _) => text,
-            // The parser's own message is plainer than that of the reader on top of it.
-            (Err(_), Some(broken)) if !json => {
-                let range = Some(self.character_at(broken.at));
-                let help = broken.help.map(str::to_owned);
-                let message = format!("not a YAML document: {}", broken.message);
-                self.diagnostics.push(Diagnostic { range, help, ..Diagnostic::syntax(message) });
-                return;
-            }
-            (Err(SyntaxError { message, position }), _) => {
-                let at = position.map(|(line, column)| self.source.offset(line, column));
-                let range = at.map(|at| self.character_at(at));
-                self.diagnostics.push(Diagnostic { range, ..Diagnostic::syntax(message) });
+        let text = match document::to_json_for_check(&self.source.text, json) {
+            Ok(text) => text,
+            Err(error) => {
+                // What is broken has no other mistakes to report.
+                self.diagnostics = vec![Diagnostic::of_syntax(error)];
                 return;
             }
         };
-        match (Spec::from_json(&text), Plan::from_json(&text)) {
+        let plan = Plan::from_json(&text);
+        let has_errors = plan.as_ref().map_or(true, |plan| !plan.isolated().is_empty());
+        let misread = if has_errors { misread::find(&self.source) } else { Vec::new() };
+        if !misread.is_empty() {
+            self.diagnostics.extend(misread.into_iter().map(Diagnostic::of_misread));
+            return;
+        }
+        match (Spec::from_json(&text), plan) {
             (_, Ok(plan)) if !plan.isolated().is_empty() => {
                 self.isolated = self.diagnostics.is_empty();
                 self.add_errors(plan.isolated());
@@ -116,31 +128,39 @@ impl Report {
     }
 
     fn add_errors(&mut self, errors: &Errors) {
-        let found = errors.iter().map(|error| Diagnostic::of(error, &self.source));
-        let found: Vec<Diagnostic> = found.collect();
+        // What nothing defines is one mistake, however often it is named.
+        let mut found: Vec<Diagnostic> = Vec::new();
+        let mut named: HashMap<(&str, &str), (usize, usize)> = HashMap::new();
+        for error in errors.iter() {
+            let is_name = error.kind() == ErrorKind::Reference;
+            let slot = is_name.then(|| named.entry((scope_of(error), error.message())));
+            match slot {
+                Some(Slot::Occupied(mut slot)) => slot.get_mut().1 += 1,
+                Some(Slot::Vacant(slot)) => {
+                    slot.insert((found.len(), 0));
+                    found.push(Diagnostic::of(error, &self.source));
+                }
+                None => found.push(Diagnostic::of(error, &self.source)),
+            }
+        }
+        for (index, more) in named.into_values().filter(|(_, more)| *more > 0) {
+            let places = if more == 1 { "one more place" } else { "{more} more places" };
+            let places = places.replace("{more}", &more.to_string());
+            found[index].message.push_str(&format!(" (named in {places})"));
+        }
         self.diagnostics.extend(found);
-        self.add_omitted(errors.len());
+        self.add_omitted(errors);
     }
 
-    /// Adds the number of errors that are omitted from `count` errors.
-    fn add_omitted(&mut self, count: usize) {
-        let more = count.saturating_sub(self.diagnostics.len());
+    /// Adds the number of errors that the core only counts.
+    fn add_omitted(&mut self, errors: &Errors) {
+        let more = errors.len().saturating_sub(errors.iter().count());
         if more > 0 {
             self.diagnostics.push(Diagnostic {
                 id: kind_id(ErrorKind::Limit),
                 ..Diagnostic::syntax(format!("and {more} more errors"))
             });
         }
-    }
-
-    /// The range of the character at a byte; empty at the end of a line. The end of the text counts as the
-    /// end of its last line that is not blank.
-    fn character_at(&self, at: usize) -> Range<usize> {
-        let text = &self.source.text;
-        let at =
-            if at >= text.len() { text.trim_end().len() } else { text.floor_char_boundary(at) };
-        let next = text[at..].chars().next().filter(|c| !c.is_control() || *c == '\t');
-        at..at + next.map_or(0, char::len_utf8)
     }
 
     /// Adds diagnostics in the order of the document.
@@ -171,18 +191,32 @@ impl Diagnostic {
             path: String::new(),
             message,
             help: None,
+            correction: None,
             range: None,
             other: None,
         }
     }
 
+    fn of_syntax(error: SyntaxError) -> Diagnostic {
+        let SyntaxError { message, help, range } = error;
+        Diagnostic { range: Some(range), help: Some(help), ..Diagnostic::syntax(message) }
+    }
+
+    fn of_misread(misread: Misread) -> Diagnostic {
+        let Misread { message, help, range } = misread;
+        Diagnostic { range: Some(range), help: Some(help), ..Diagnostic::syntax(message) }
+    }
+
     /// An error of the core, with its range.
     fn of(error: &Error, source: &Source) -> Diagnostic {
-        let range = source.find(error.path()).map(|found| range_of(error, &found, source));
+        let found = source.find(error.path());
+        let range = found.as_ref().map(|found| range_of(error, found, source));
+        let help = found.as_ref().and_then(|found| cure::help(error, found));
         Diagnostic {
             id: kind_id(error.kind()),
             path: error.path().to_owned(),
-            help: error.suggestion().map(|name| format!("did you mean {name}?")),
+            help,
+            correction: error.correction().map(str::to_owned),
             range,
             ..Diagnostic::syntax(error.message().to_owned())
         }
@@ -199,6 +233,17 @@ impl Diagnostic {
         let range = source.find(path).map(|found| value_or_key(&found, source));
         Diagnostic { severity, id, path: path.to_owned(), range, ..Diagnostic::syntax(message) }
     }
+}
+
+/// The part of the spec that defines the name of an error: arms and variants have names of their own in each
+/// rollout and flag.
+fn scope_of(error: &Error) -> &str {
+    let is_own = ["there is no arm", "there is no variant"];
+    if !is_own.iter().any(|start| error.message().starts_with(start)) {
+        return "";
+    }
+    let second = error.path().match_indices(['.', '[']).nth(1);
+    second.map_or(error.path(), |(at, _)| &error.path()[..at])
 }
 
 /// The range that an error is about: of a key, or of a value.

@@ -1,7 +1,7 @@
 //! The source text of a document, with the byte range of each value. YAML and JSON share one parser here,
 //! which finds only ranges; `document` reads the values.
 
-use super::reader::{self, DuplicateKey, Entry, Kind, Node, ParseError, Read};
+use super::reader::{self, DuplicateKey, Entry, Kind, Node, Read};
 use serin_fleet::lines::Lines;
 use std::ops::Range;
 use std::rc::Rc;
@@ -15,10 +15,6 @@ pub(crate) struct Source {
     root: Option<Rc<Node>>,
     /// The keys that an object has twice.
     pub(crate) doubled: Vec<DuplicateKey>,
-    /// The bare words that YAML 1.1 reads as booleans.
-    pub(crate) words: Vec<Range<usize>>,
-    /// The parser's error, which ended the reading.
-    pub(crate) broken: Option<ParseError>,
 }
 
 /// The value that a path leads to.
@@ -31,6 +27,8 @@ pub(crate) struct Found<'s> {
     pub(crate) value: Range<usize>,
     /// The value, if it is neither a list nor an object.
     pub(crate) scalar: Option<&'s str>,
+    /// Whether the value is a word without quotes.
+    pub(crate) is_bare: bool,
 }
 
 /// A position in the text: line and column from 1, the column in characters.
@@ -44,8 +42,13 @@ impl Source {
     /// Parses a text.
     pub(crate) fn new(name: String, text: String) -> Source {
         let lines = Lines::of(&text);
-        let Read { root, doubled, words, broken } = reader::read(&text);
-        Source { name, lines, root, doubled, words, broken, text }
+        let Read { root, doubled } = reader::read(&text);
+        Source { name, lines, root, doubled, text }
+    }
+
+    /// The value of the document.
+    pub(super) fn root(&self) -> Option<&Node> {
+        self.root.as_deref()
     }
 
     /// The value at a path, or at the longest part of it that the document has.
@@ -62,7 +65,8 @@ impl Source {
             Kind::Scalar(text) => Some(text.as_str()),
             _ => None,
         };
-        Some(Found { whole: rest.is_empty(), key, value: node.span.clone(), scalar })
+        let is_bare = scalar.is_some_and(|text| self.text.get(node.span.clone()) == Some(text));
+        Some(Found { whole: rest.is_empty(), key, value: node.span.clone(), scalar, is_bare })
     }
 
     /// The range of a path's last key, if the document has the whole path.
@@ -99,14 +103,6 @@ impl Source {
         let start = self.line(line).start;
         let column = self.text.get(start..at).map_or(0, |text| text.chars().count());
         Position { line: line + 1, column: column + 1 }
-    }
-
-    /// The byte at a line and a column, both from 1; the column in characters.
-    pub(crate) fn offset(&self, line: usize, column: usize) -> usize {
-        let range = self.line(line.saturating_sub(1));
-        let text = self.text.get(range.clone()).unwrap_or("");
-        let within = text.char_indices().nth(column.saturating_sub(1)).map(|(at, _)| at);
-        range.start + within.unwrap_or(text.len())
     }
 }
 
@@ -175,18 +171,10 @@ mod tests {
     }
 
     #[test]
-    fn quoted_words_are_no_booleans() {
-        let source = source("on: off\n\"no\": 'yes'\nx: Yes\ny: oN\n");
-        let words: Vec<&str> = source.words.iter().map(|at| &source.text[at.clone()]).collect();
-        assert_eq!(words, ["on", "off", "Yes"]);
-    }
-
-    #[test]
     fn columns_are_counted_in_characters() {
         let source = source("ä: [ö, x]\r\nb: 1\n");
         let at = source.find("a").map(|_| source.text.find('x').expect("x")).expect("x");
         assert_eq!(source.position(at), Position { line: 1, column: 8 });
-        assert_eq!(source.offset(1, 8), at);
         assert_eq!(&source.text[source.line(0)], "ä: [ö, x]");
         assert_eq!(source.position(source.text.len()), Position { line: 3, column: 1 });
     }
@@ -196,7 +184,6 @@ mod tests {
         let source = source("a: 1\rb: 2\r\rc: [x]\n");
         let at = source.find("c").map(|found| found.value.start).expect("c");
         assert_eq!(source.position(at), Position { line: 4, column: 4 });
-        assert_eq!(source.offset(4, 4), at);
         assert_eq!(&source.text[source.line(1)], "b: 2");
     }
 }

@@ -1,6 +1,7 @@
 //! The output of an export: to standard output, or to files.
 
 use crate::failure::{Failure, SPEC_ERRORS};
+use crate::output_file;
 use crate::style::{self, Tone};
 use serin_fleet::export::Artifact;
 use std::io::{BufRead, BufReader, Read, Write};
@@ -35,7 +36,7 @@ pub(super) fn write(folder: &Folder<'_>, artifacts: &[Artifact]) -> Result<(), F
         let outcome = if is_same(&path, artifact) {
             style::out(Tone::Quiet, "unchanged")
         } else {
-            replace(&path, artifact).map_err(|error| {
+            output_file::replace(&path, artifact.text.as_bytes()).map_err(|error| {
                 Failure::trouble(format!("{}: cannot be written: {error}", path.display()))
             })?;
             style::out(Tone::Good, "written")
@@ -96,21 +97,4 @@ fn left_over(folder: &Folder<'_>, artifacts: &[Artifact]) -> Vec<PathBuf> {
 
 fn is_same(path: &Path, artifact: &Artifact) -> bool {
     std::fs::read(path).is_ok_and(|found| found == artifact.text.as_bytes())
-}
-
-/// Replaces a file atomically, so that no reader gets half of it.
-fn replace(path: &Path, artifact: &Artifact) -> std::io::Result<()> {
-    let folder = path.parent().unwrap_or(Path::new("."));
-    std::fs::create_dir_all(folder)?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let new = folder.join(format!(".{name}.{}.new", std::process::id()));
-    let written = std::fs::File::create(&new).and_then(|mut file| {
-        file.write_all(artifact.text.as_bytes())?;
-        file.sync_all()
-    });
-    let moved = written.and_then(|()| std::fs::rename(&new, path));
-    if moved.is_err() {
-        let _ = std::fs::remove_file(&new);
-    }
-    moved
 }

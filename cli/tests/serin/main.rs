@@ -11,14 +11,18 @@ mod check;
 mod command;
 mod diff;
 mod drill;
+mod explain;
 mod export;
+mod fix;
 mod guarded;
 #[allow(dead_code)]
 #[path = "../../../host-sim/tests/host/guest.rs"]
 mod guest;
 mod http;
 mod import;
+mod init;
 mod overrides;
 mod planner;
+mod readable;
 mod replay_audit;
 mod serve;

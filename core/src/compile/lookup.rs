@@ -19,7 +19,11 @@ pub(crate) fn position<T>(
     errors: &mut Errors,
 ) -> Option<usize> {
     let found = map.position(name);
-    if found.is_none() && !name.is_empty() {
+    // A flag without variants and a rollout without arms are reported.
+    let follows = map.is_empty() && matches!(kind, "arm" | "variant") && !errors.is_empty();
+    // An empty name could not be read, and is reported.
+    let is_reported = follows || (name.is_empty() && !errors.is_empty());
+    if found.is_none() && !is_reported {
         let known: Vec<&str> = map.names().collect();
         unknown(kind, name, &known, path, errors);
     }
@@ -49,6 +53,9 @@ pub(crate) fn unknown(
     errors: &mut Errors,
 ) {
     const SHOWN: usize = 12;
+    if known.is_empty() && errors.has_section(&format!("{kind}s")) {
+        return;
+    }
     let name_shown = quoted(name);
     let suggestion = nearest(name, known);
     let message = match (suggestion, known.len()) {

@@ -68,6 +68,9 @@ impl<'s> Routes<'s> {
         errors: &mut Errors,
     ) {
         self.names.push(name);
+        if errors.covers(path) {
+            return;
+        }
         let every_host = [None];
         let every_path = [PathMatch::Prefix("/".into())];
         let hosts: Vec<Option<&HostMatch>> = matches.hosts.iter().map(Some).collect();
@@ -278,6 +281,11 @@ impl RolloutCompiler<'_> {
             _ => others().find(|name| *name == "canary"),
         };
         let Some(chosen) = chosen else {
+            let is_unreadable = self.rollout.arms.is_empty() || self.rollout.baseline.is_empty();
+            if is_unreadable && !errors.is_empty() {
+                // The missing arms, or the missing baseline, are reported.
+                return None;
+            }
             let names: Vec<&str> = others().collect();
             let message = match names.as_slice() {
                 [] => "needs an arm other than the baseline".into(),

@@ -54,7 +54,7 @@ impl Scope<'_> {
 
     fn default_unit(&self, path: &Path<'_>, errors: &mut Errors) -> Option<UnitId> {
         let only = self.names.only_unit();
-        if only.is_none() {
+        if only.is_none() && !errors.has_section("units") {
             let message = match self.names.unit_names().as_slice() {
                 [] => "needs a unit, and the spec defines none under units".into(),
                 names => format!("needs a unit: {}", one_of(names.iter().copied())),

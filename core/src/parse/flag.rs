@@ -9,7 +9,7 @@ use super::matches::path_matches;
 use super::name;
 use super::node::Node;
 use super::progress::progress;
-use super::reader::{Object, entries, keyword, list, share, string, wrong_type};
+use super::reader::{self, Object, entries, keyword, list, share, wrong_type};
 use super::split::{bucketing, weights_with_past};
 use crate::error::{ErrorKind, Errors, Path};
 use crate::name_map::NameMap;
@@ -59,7 +59,7 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
             .required("variants", errors)
             .map(|node| variants(node, &path.key("variants"), errors))
             .unwrap_or_default(),
-        default_variant: object.required_string("defaultVariant", errors).unwrap_or_default(),
+        default_variant: object.required_name("defaultVariant", errors).unwrap_or_default(),
         requires: object
             .get("requires")
             .map(|node| requires(node, &path.key("requires"), errors))
@@ -70,12 +70,12 @@ pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
             .unwrap_or_default(),
         deliver: object.get("deliver").map(|node| deliver(node, &path.key("deliver"), errors)),
     };
-    check_lifecycle(&flag, path, errors);
+    check_lifecycle(&flag, &object, path, errors);
     flag
 }
 
 /// Checks the expiry date, and that a flag of a temporary kind has an owner and an expiry date.
-fn check_lifecycle(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
+fn check_lifecycle(flag: &Flag, object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) {
     if let Some(expires) = flag.expires.as_deref().filter(|text| Timestamp::parse(text).is_none()) {
         errors.add(
             &path.key("expires"),
@@ -89,7 +89,9 @@ fn check_lifecycle(flag: &Flag, path: &Path<'_>, errors: &mut Errors) {
         _ => return,
     };
     for (field, given) in [("owner", &flag.owner), ("expires", &flag.expires)] {
-        if given.is_none() {
+        // A value of the wrong type is reported.
+        let is_absent = object.get(field).is_none() && !object.is_misspelt(field);
+        if given.is_none() && is_absent {
             errors.add(
                 path,
                 ErrorKind::Missing,
@@ -185,7 +187,7 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
         }
     }
     let action = match kind {
-        "serve" => RuleAction::Serve(string(value, &here, errors)?.into()),
+        "serve" => RuleAction::Serve(reader::name(value, &here, errors)?.into()),
         "split" => RuleAction::Split {
             weights: weights_with_past(value, &object, path, errors),
             bucketing: bucketing(&object, errors),
@@ -199,8 +201,9 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
 fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction> {
     let known = ["variant", "share", "start", "steps", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
-    let variant = object.required_string("variant", errors);
-    if object.get("share").is_none() && object.get("steps").is_none() {
+    let variant = object.required_name("variant", errors);
+    let is_absent = object.get("share").is_none() && object.get("steps").is_none();
+    if is_absent && !object.has_unknown() {
         errors.add(path, ErrorKind::Missing, &"needs share, or start and steps");
     }
     let progress = progress(&object, path, errors);
@@ -210,7 +213,7 @@ fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction>
 
 fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LayerRange> {
     let object = Object::open(node, path, &["name", "range"], errors)?;
-    let name = object.required_string("name", errors);
+    let name = object.required_name("name", errors);
     let range = object.required("range", errors)?;
     let here = path.key("range");
     let bounds = list(range, &here, errors)?;
@@ -234,8 +237,8 @@ fn requires(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<(String, S
         let Some(object) = Object::open(item, &here, &["flag", "variant"], errors) else {
             continue;
         };
-        let flag = object.required_string("flag", errors);
-        let variant = object.required_string("variant", errors);
+        let flag = object.required_name("flag", errors);
+        let variant = object.required_name("variant", errors);
         required.extend(flag.zip(variant));
     }
     required

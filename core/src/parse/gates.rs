@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use super::matches::{self, path_matches};
 use super::node::{Node, canonical_number};
-use super::progress::duration_ms;
+use super::progress::duration;
 use super::reader::{Object, decimal, keyword, list, share, string, strings, whole};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::gate::{Edge, GateSettings, InferenceUnit, LatencySettings, Ratio};
@@ -22,8 +22,8 @@ pub(crate) fn abort_policy(
     errors: &mut Errors,
 ) -> AbortPolicy {
     let epoch = object.get("epoch").and_then(|node| whole(node, &path.key("epoch"), errors));
-    let cooldown = object.string("cooldown", errors);
-    let cooldown = cooldown.and_then(|text| duration_ms(&text, &path.key("cooldown"), errors));
+    let cooldown = object.get("cooldown");
+    let cooldown = cooldown.and_then(|node| duration(node, &path.key("cooldown"), errors));
     let gates = object.get("gates").and_then(|node| gates(node, &path.key("gates"), errors));
     let disables = object.get("onAbort").map(|node| on_abort(node, &path.key("onAbort"), errors));
     AbortPolicy {
@@ -37,7 +37,10 @@ pub(crate) fn abort_policy(
 fn on_abort(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     let Some(object) = Object::open(node, path, &["disable"], errors) else { return Vec::new() };
     let Some(flags) = object.required("disable", errors) else { return Vec::new() };
-    strings(flags, &path.key("disable"), errors).into_iter().map(String::from).collect()
+    let here = path.key("disable");
+    let names = strings(flags, &here, errors);
+    reject_empty(&names, &here, errors);
+    names.into_iter().map(String::from).collect()
 }
 
 const GATES: [&str; 11] = [
@@ -146,13 +149,14 @@ fn error_gate(
 
 /// Reads `timeout`, in ms.
 fn timeout(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
-    let given = object.string("timeout", errors)?;
+    let node = object.get("timeout")?;
     let here = path.key("timeout");
-    let ms = duration_ms(&given, &here, errors)?;
+    let ms = duration(node, &here, errors)?;
     if TIMEOUT_MS.contains(&ms) {
         return Some(ms);
     }
-    let message = format_args!("is {}, allowed are 1s to 10m", quoted(&given));
+    let given = string(node, &here, errors)?;
+    let message = format_args!("is {}, allowed are 1s to 10m", quoted(given));
     errors.add(&here, ErrorKind::Value, &message);
     None
 }
@@ -212,7 +216,12 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
             format_args!("{} is not the name of a header field, write x-order", quoted(name));
         errors.add(&path.key("header"), ErrorKind::Value, &message);
     }
-    if methods.is_none() && paths.is_none() && header.is_none() && object.get("status").is_none() {
+    if methods.is_none()
+        && paths.is_none()
+        && header.is_none()
+        && object.get("status").is_none()
+        && !object.has_unknown()
+    {
         let message = "needs methods, paths, status or header, which define the KPI event";
         errors.add(path, ErrorKind::Missing, &message);
     }
@@ -243,7 +252,14 @@ fn cohorts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
         let message = format_args!("has {count} cohorts, at most {MAX_COHORTS} are allowed");
         errors.add(path, ErrorKind::Limit, &message);
     }
+    reject_empty(&names, path, errors);
     names.into_iter().map(String::from).collect()
+}
+
+fn reject_empty(names: &[&str], path: &Path<'_>, errors: &mut Errors) {
+    for (index, _) in names.iter().enumerate().filter(|(_, name)| name.is_empty()) {
+        errors.add(&path.index(index), ErrorKind::Value, &"is empty, write a name");
+    }
 }
 
 /// Reads `status`: a list of classes such as `5xx` and of single statuses such as `429`.

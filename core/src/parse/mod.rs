@@ -2,6 +2,8 @@
 
 pub(crate) mod condition;
 pub(crate) mod document;
+mod example;
+mod field_name;
 pub(crate) mod flag;
 pub(crate) mod gates;
 pub(crate) mod matches;

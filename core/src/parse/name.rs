@@ -1,6 +1,9 @@
 //! Checks of the names in a spec. Names are sent in header fields and metric names, so they are
 //! plain ASCII.
 
+use alloc::format;
+use alloc::string::String;
+
 use crate::error::{ErrorKind, Errors, Path, quoted};
 
 /// The maximum length of a name, in bytes.
@@ -11,8 +14,8 @@ pub(crate) fn check(name: &str, path: &Path<'_>, errors: &mut Errors) {
     let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'-' || b == b'_';
     if name.is_empty() || name.len() > MAX_NAME_BYTES || !name.bytes().all(plain) {
         let message = format_args!(
-            "{} is not a name, use 1 to {MAX_NAME_BYTES} letters, digits, - and _",
-            quoted(name)
+            "{} not a name, use 1 to {MAX_NAME_BYTES} letters, digits, - and _",
+            subject(name)
         );
         errors.add_name(path, ErrorKind::Value, &message, name, None);
     }
@@ -26,9 +29,9 @@ pub(crate) fn check_flag(name: &str, path: &Path<'_>, errors: &mut Errors) {
     let valid = name.bytes().next().is_some_and(first) && name.bytes().all(rest);
     if !valid || name.len() > MAX_NAME_BYTES {
         let message = format_args!(
-            "{} is not the name of a flag, use 1 to {MAX_NAME_BYTES} of a-z, 0-9, _, -, . and *, \
+            "{} not the name of a flag, use 1 to {MAX_NAME_BYTES} of a-z, 0-9, _, -, . and *, \
              starting with a letter or *",
-            quoted(name)
+            subject(name)
         );
         errors.add_name(path, ErrorKind::Value, &message, name, None);
     }
@@ -41,10 +44,15 @@ pub(crate) fn check_token(name: &str, path: &Path<'_>, errors: &mut Errors) {
     let token = |b: u8| b.is_ascii_alphanumeric() || b"!#$%&'*+-.^_`|~".contains(&b);
     if name.is_empty() || name.len() > MAX_BYTES || !name.bytes().all(token) {
         let message = format_args!(
-            "{} is not the name of a header field or cookie, \
+            "{} not the name of a header field or cookie, \
              use 1 to {MAX_BYTES} letters, digits and !#$%&'*+-.^_`|~",
-            quoted(name)
+            subject(name)
         );
         errors.add_name(path, ErrorKind::Value, &message, name, None);
     }
+}
+
+/// The start of a sentence about a name.
+fn subject(name: &str) -> String {
+    if name.is_empty() { "the empty string is".into() } else { format!("{} is", quoted(name)) }
 }

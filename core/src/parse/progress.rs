@@ -1,10 +1,11 @@
 //! The reader of a ramp: a fixed share, or a share that grows by steps.
 
+use alloc::format;
 use alloc::vec::Vec;
 
-use super::node::Node;
+use super::node::{Node, canonical_number};
 use super::reader::{Object, keyword, list, share, string, timestamp};
-use crate::error::{ErrorKind, Errors, Path, quoted};
+use crate::error::{ErrorKind, Errors, Path, Suggestion, quoted};
 use crate::spec::{Hold, Progress, Step};
 use crate::value::duration;
 
@@ -40,7 +41,7 @@ pub(crate) fn progress(
         (None, Some(node)) => {
             let steps = steps(node, &path.key("steps"), errors);
             let timed = steps.iter().any(|step| matches!(step.hold, Hold::For(_)));
-            if timed && object.get("start").is_none() {
+            if timed && object.get("start").is_none() && !object.is_misspelt("start") {
                 let message = "needs start, the time when the first step begins";
                 errors.add(path, ErrorKind::Missing, &message);
             }
@@ -68,6 +69,7 @@ fn step(node: &Node, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Opt
     let hold = match object.get("hold") {
         Some(node) => hold(node, &path.key("hold"), errors),
         None if is_last => Some(Hold::Last),
+        None if object.is_misspelt("hold") => None,
         None => {
             let message = "needs hold, which is a duration such as 10m or 1h30m, or manual";
             errors.add(path, ErrorKind::Missing, &message);
@@ -85,19 +87,40 @@ fn step(node: &Node, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Opt
 }
 
 fn hold(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {
-    let given = string(node, path, errors)?;
-    if given == "manual" {
-        return Some(Hold::Manual);
+    match node {
+        Node::String(given) if given == "manual" => Some(Hold::Manual),
+        _ => duration(node, path, errors).map(Hold::For),
     }
-    duration_ms(given, path, errors).map(Hold::For)
 }
 
 /// Reads a duration as milliseconds.
-pub(crate) fn duration_ms(given: &str, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+pub(crate) fn duration(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+    if let Node::Number(number) = node {
+        let number = canonical_number(number);
+        let message =
+            format_args!("is a number, must be a duration with its unit, such as {number}s");
+        errors.add(path, ErrorKind::Type, &message);
+        return None;
+    }
+    let given = string(node, path, errors)?;
     let ms = duration::parse(given);
     if ms.is_none() {
-        let message = format_args!("{} is not a duration, write 10m, 1h30m or 2d", quoted(given));
-        errors.add(path, ErrorKind::Value, &message);
+        let meant = duration::meant(given);
+        let suggestion = meant.as_deref().map(|name| Suggestion { name, is_only: true });
+        let message = match (&suggestion, given) {
+            (Some(_), _) => format!("{} is not a duration", quoted(given)),
+            (None, "") => "is empty, write a duration such as 10m".into(),
+            _ if is_zero(given) => {
+                format!("{} is no time at all, at least 1ms is needed", quoted(given))
+            }
+            (None, _) => format!("{} is not a duration, write 10m, 1h30m or 2d", quoted(given)),
+        };
+        errors.add_name(path, ErrorKind::Value, &message, given, suggestion);
     }
     ms
+}
+
+/// Whether a text is a zero with a unit.
+fn is_zero(text: &str) -> bool {
+    text.starts_with('0') && text.chars().all(|c| c == '0' || c == '.' || c.is_ascii_alphabetic())
 }

@@ -5,8 +5,10 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
+use super::example;
+use super::field_name::meant;
 use super::node::{Node, canonical_number};
-use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
+use crate::error::{ErrorKind, Errors, Path, Suggestion, one_of, quoted};
 use crate::name_map::NameMap;
 use crate::value::decimal::Decimal;
 use crate::value::number::Number;
@@ -17,6 +19,10 @@ use crate::value::timestamp::Timestamp;
 pub(crate) struct Object<'n> {
     entries: &'n NameMap<Node>,
     path: &'n Path<'n>,
+    /// Whether the object has unknown fields.
+    has_unknown: bool,
+    /// The fields that the unknown ones most likely mean.
+    meant: Vec<String>,
 }
 
 impl<'n> Object<'n> {
@@ -28,15 +34,29 @@ impl<'n> Object<'n> {
         errors: &mut Errors,
     ) -> Option<Self> {
         let entries = entries(node, path, errors)?;
+        let (mut has_unknown, mut suggested) = (false, Vec::new());
         for key in entries.names().filter(|key| !known.contains(key)) {
-            let suggestion = nearest(key, known);
+            let suggestion = meant(key, known);
+            has_unknown = true;
+            suggested.extend(suggestion.map(|found| String::from(found.name)));
             let message = match suggestion {
                 Some(_) => "unknown field".into(),
                 None => format!("unknown field, allowed here: {}", one_of(known.iter().copied())),
             };
             errors.add_name(&path.key(key), ErrorKind::UnknownField, &message, key, suggestion);
         }
-        Some(Self { entries, path })
+        Some(Self { entries, path, has_unknown, meant: suggested })
+    }
+
+    /// Whether an unknown field most likely means this one. It is reported, so the absence of this one
+    /// is no mistake of its own.
+    pub(crate) fn is_misspelt(&self, field: &str) -> bool {
+        self.meant.iter().any(|meant| meant == field)
+    }
+
+    /// Whether the object has unknown fields, one of which may mean what is missing.
+    pub(crate) fn has_unknown(&self) -> bool {
+        self.has_unknown
     }
 
     /// The value of an optional field.
@@ -47,7 +67,7 @@ impl<'n> Object<'n> {
     /// The value of a required field; reports a missing one.
     pub(crate) fn required(&self, field: &str, errors: &mut Errors) -> Option<&'n Node> {
         let node = self.entries.get(field);
-        if node.is_none() {
+        if node.is_none() && !self.is_misspelt(field) {
             errors.add(
                 self.path,
                 ErrorKind::Missing,
@@ -74,7 +94,7 @@ impl<'n> Object<'n> {
             );
             return None;
         }
-        if first.is_none() {
+        if first.is_none() && !self.has_unknown {
             errors.add(
                 self.path,
                 ErrorKind::Missing,
@@ -82,6 +102,16 @@ impl<'n> Object<'n> {
             );
         }
         first
+    }
+
+    /// The name in an optional field.
+    pub(crate) fn name(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        name(self.get(field)?, &self.path.key(field), errors).map(String::from)
+    }
+
+    /// The name in a required field.
+    pub(crate) fn required_name(&self, field: &str, errors: &mut Errors) -> Option<String> {
+        name(self.required(field, errors)?, &self.path.key(field), errors).map(String::from)
     }
 
     /// The string of an optional field.
@@ -103,7 +133,7 @@ pub(crate) fn entries<'n>(
 ) -> Option<&'n NameMap<Node>> {
     match node {
         Node::Object(entries) => Some(entries),
-        other => wrong_type(other, "an object", path, errors),
+        other => wrong_form(other, "an object", example::object(other, path), path, errors),
     }
 }
 
@@ -111,7 +141,7 @@ pub(crate) fn entries<'n>(
 pub(crate) fn list<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n [Node]> {
     match node {
         Node::List(items) => Some(items),
-        other => wrong_type(other, "a list", path, errors),
+        other => wrong_form(other, "a list", example::list(other, path), path, errors),
     }
 }
 
@@ -121,6 +151,15 @@ pub(crate) fn string<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -
         Node::String(text) => Some(text),
         other => wrong_type(other, "a string", path, errors),
     }
+}
+
+/// Reads a name of something that the spec defines. An empty one is reported and returned.
+pub(crate) fn name<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
+    let given = string(node, path, errors)?;
+    if given.is_empty() {
+        errors.add(path, ErrorKind::Value, &"is empty, write a name");
+    }
+    Some(given)
 }
 
 /// Reads a boolean.
@@ -252,12 +291,10 @@ pub(crate) fn keyword<T: Copy>(
     let given = string(node, path, errors)?;
     let found = words.iter().find(|(name, _)| *name == given).map(|(_, value)| *value);
     if found.is_none() {
-        let allowed = one_of(words.iter().map(|(name, _)| *name));
-        errors.add(
-            path,
-            ErrorKind::Value,
-            &format_args!("{} is not allowed, use {allowed}", quoted(given)),
-        );
+        let known: Vec<&str> = words.iter().map(|(name, _)| *name).collect();
+        let suggestion = nearest(given, &known);
+        let message = format!("{} is not allowed, use {}", quoted(given), one_of(known));
+        errors.add_name(path, ErrorKind::Value, &message, given, suggestion);
     }
     found
 }
@@ -269,21 +306,41 @@ pub(crate) fn wrong_type<T>(
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<T> {
-    errors.add(path, ErrorKind::Type, &format_args!("is {}, must be {wanted}", node.kind()));
+    wrong_form(node, wanted, None, path, errors)
+}
+
+/// Reports a value of another type than `wanted`, with the shortest right value.
+fn wrong_form<T>(
+    node: &Node,
+    wanted: &str,
+    example: Option<String>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<T> {
+    let subject = if matches!(path, Path::Root) { "the document " } else { "" };
+    let message = format_args!("{subject}is {}, must be {wanted}", node.kind());
+    errors.add_type(path, &message, example);
     None
 }
 
 /// The candidate that is nearest to `given`, at most two edits away; one edit for fewer than four
-/// characters.
-pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<&'c str> {
+/// characters, and none for a single one.
+pub(crate) fn nearest<'c>(given: &str, candidates: &[&'c str]) -> Option<Suggestion<'c>> {
     const MAX_BYTES: usize = 40;
     if given.len() > MAX_BYTES {
         return None;
     }
-    let allowed = if given.chars().count() < 4 { 1 } else { 2 };
+    let allowed = match given.chars().count() {
+        0 | 1 => 0,
+        2 | 3 => 1,
+        _ => 2,
+    };
     let near = candidates.iter().filter(|candidate| candidate.len() <= MAX_BYTES);
     let scored = near.map(|candidate| (edit_distance(given, candidate), *candidate));
-    scored.filter(|(distance, _)| *distance <= allowed).min().map(|(_, candidate)| candidate)
+    let scored: Vec<_> = scored.filter(|(distance, _)| *distance <= allowed).collect();
+    let (least, name) = scored.iter().min().copied()?;
+    let is_only = scored.iter().filter(|(distance, _)| *distance == least).count() == 1;
+    Some(Suggestion { name, is_only })
 }
 
 /// The Levenshtein distance of two strings, ignoring ASCII case.
@@ -337,9 +394,10 @@ mod tests {
     #[test]
     fn nearest_finds_typos_only() {
         let known = ["suffix", "prefix", "equals", "lt", "lte"];
-        assert_eq!(nearest("sufix", &known), Some("suffix"));
-        assert_eq!(nearest("Equals", &known), Some("equals"));
-        assert_eq!(nearest("regex", &known), None);
-        assert_eq!(nearest("le", &known), Some("lt"));
+        let nearest = |given| nearest(given, &known).map(|found| (found.name, found.is_only));
+        assert_eq!(nearest("sufix"), Some(("suffix", true)));
+        assert_eq!(nearest("Equals"), Some(("equals", true)));
+        assert_eq!(nearest("regex"), None);
+        assert_eq!(nearest("le"), Some(("lt", false)));
     }
 }

@@ -8,7 +8,7 @@ use super::gates::abort_policy;
 use super::matches::{host_matches, methods, path_matches};
 use super::name;
 use super::node::Node;
-use super::progress::{duration_ms, progress};
+use super::progress::{duration, progress};
 use super::reader::{Object, entries, keyword, list, share, whole};
 use super::split::{bucketing, weights_with_past};
 use crate::error::{ErrorKind, Errors, Path};
@@ -50,7 +50,7 @@ pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Roll
             .required("arms", errors)
             .map(|node| arms(node, &path.key("arms"), errors))
             .unwrap_or_default(),
-        baseline: object.required_string("baseline", errors).unwrap_or_default(),
+        baseline: object.required_name("baseline", errors).unwrap_or_default(),
         mode: mode(&object, path, errors),
         shadow: object.get("shadow").and_then(|node| shadow(node, &path.key("shadow"), errors)),
         falls_back: object
@@ -72,7 +72,7 @@ const MAX_IN_FLIGHT: u64 = 1000;
 fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
     let known = ["arm", "percent", "when", "methods", "compare", "maxInFlight"];
     let object = Object::open(node, path, &known, errors)?;
-    let arm = object.required_string("arm", errors);
+    let arm = object.required_name("arm", errors);
     let given = object.required("percent", errors);
     let percent = given.and_then(|node| share(node, &path.key("percent"), errors));
     let when = object.get("when").map(|node| condition(node, &path.key("when"), errors));
@@ -175,7 +175,7 @@ fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {
 fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     let known = ["arm", "rings", "share", "start", "steps"];
     let object = Object::open(node, path, &known, errors)?;
-    let arm = object.string("arm", errors);
+    let arm = object.name("arm", errors);
     let given = object.get("share").or(object.get("steps"));
     let progress = progress(&object, path, errors);
     let mut rings = Vec::new();
@@ -185,7 +185,7 @@ fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
             rings.push(condition(item, &here.index(index), errors));
         }
     }
-    if given.is_none() && rings.is_empty() {
+    if given.is_none() && rings.is_empty() && !object.has_unknown() {
         errors.add(path, ErrorKind::Missing, &"needs a share, steps or rings");
     }
     Some(Mode::Canary { arm, rings, progress: progress.unwrap_or_default() })
@@ -193,9 +193,9 @@ fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
 
 fn blue_green(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     let object = Object::open(node, path, &["active", "pinSessions"], errors)?;
-    let pin = object.string("pinSessions", errors);
-    let pin_ms = pin.and_then(|text| duration_ms(&text, &path.key("pinSessions"), errors));
-    let active = object.required_string("active", errors)?;
+    let pin = object.get("pinSessions");
+    let pin_ms = pin.and_then(|node| duration(node, &path.key("pinSessions"), errors));
+    let active = object.required_name("active", errors)?;
     Some(Mode::BlueGreen { active, pin_ms: pin_ms.unwrap_or_default() })
 }
 

@@ -39,15 +39,19 @@ fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> 
         return NameMap::new();
     };
     let mut weights = NameMap::new();
+    let mut all_read = true;
     for (name, value) in members {
-        let weight = share(value, &path.key(name), errors).unwrap_or_default();
-        weights.insert(name.clone(), weight);
+        if name.is_empty() {
+            errors.add(&path.key(name), ErrorKind::Value, &"the name is empty, write a name");
+        }
+        let weight = share(value, &path.key(name), errors);
+        all_read &= weight.is_some();
+        weights.insert(name.clone(), weight.unwrap_or_default());
     }
-    let all_numbers = members.values().all(|value| matches!(value, Node::Number(_)));
     let sum = weights
         .values()
         .fold(0_u64, |sum, weight| sum.saturating_add(weight.millipercent().into()));
-    if all_numbers && sum != u64::from(Share::ALL.millipercent()) {
+    if all_read && sum != u64::from(Share::ALL.millipercent()) {
         let sum = Decimal::from_thousandths(sum.into());
         errors.add(
             path,

@@ -1,9 +1,11 @@
 //! The documents of a manifest file, YAML or JSON, as nodes with their lines.
 
+use super::Tool;
 use super::node::{Kind, Node};
 use super::notes::{ImportError, ImportErrorKind};
 use crate::lines::Lines;
-use granit_parser::{Event, Marker, Parser, ScalarStyle};
+use crate::yaml;
+use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::BTreeMap;
 
 /// The maximum number of nodes in a file, aliases expanded.
@@ -12,39 +14,45 @@ const MAX_NODES: usize = 200_000;
 /// The merge key of YAML 1.1.
 const MERGE_KEY: &str = "<<";
 
+/// The reason that a file has no documents to import.
+#[derive(Debug)]
+pub(super) enum ReadError {
+    Unreadable(yaml::Error),
+    /// More nodes than [`MAX_NODES`], at a line.
+    TooLarge(usize),
+}
+
+impl ReadError {
+    /// The error of an import from a tool.
+    pub(super) fn of_import(self, tool: Tool) -> ImportError {
+        match self {
+            ReadError::Unreadable(error) => {
+                let pipe = match error.is_template() {
+                    true => format!(" | serin import {} -", tool.name()),
+                    false => String::new(),
+                };
+                let text = format!("{}: {}{pipe}", error.message(), error.help());
+                ImportError::at(error.line(), ImportErrorKind::Unreadable, text)
+            }
+            ReadError::TooLarge(line) => {
+                let kind = ImportErrorKind::TooLarge { limit: MAX_NODES };
+                let text = format!(
+                    "the file up to here has more than {MAX_NODES} values, with what its aliases stand for: \
+                     write the values out, or split the file"
+                );
+                ImportError::at(line, kind, text)
+            }
+        }
+    }
+}
+
 /// Reads the documents of a file, in order, without empty ones.
-pub(super) fn read(text: &str) -> Result<Vec<Node>, ImportError> {
-    read_yaml(text).map_err(|error| template(text).unwrap_or(error))
-}
-
-/// The error of a template that is not rendered yet: its braces are not what they are in YAML.
-fn template(text: &str) -> Option<ImportError> {
-    // In a string, as in the arguments of an AnalysisTemplate, they are YAML.
-    let lines = Lines::of(text);
-    let is_action = |line: &usize| {
-        let line = lines.range(*line).and_then(|range| text.get(range)).unwrap_or_default();
-        line.trim_start().starts_with("{{") || line.contains(": {{") || line.contains("- {{")
-    };
-    let line = (0..lines.count()).find(is_action)?.saturating_add(1);
-    Some(unreadable(
-        line,
-        "is a template, not YAML yet: render it first, as in helm template CHART | serin import argo -",
-    ))
-}
-
-fn read_yaml(text: &str) -> Result<Vec<Node>, ImportError> {
-    let lines = Lines::of(text);
-    let line = |marker: &Marker| {
-        // The end of a text that ends in a line break is the end of its last line that is not empty.
-        let last = text.trim_end().len().saturating_sub(1);
-        lines.line_of(marker.byte_offset().unwrap_or(0).min(last)).saturating_add(1)
-    };
-    let mut builder = Builder::default();
+pub(super) fn read(text: &str) -> Result<Vec<Node>, ReadError> {
+    let mut builder = Builder::new(text);
     for next in Parser::new_from_str(text) {
-        let (event, span) = next.map_err(|error| {
-            unreadable(line(error.marker()), format!("can't be read: {}", error.info()))
-        })?;
-        builder.event(event, line(&span.start))?;
+        let (event, span) =
+            next.map_err(|error| ReadError::Unreadable(yaml::Error::of_parser(text, &error)))?;
+        builder.event(event, &span)?;
     }
     let root = |raw: Raw| raw.into_node(String::new());
     Ok(builder.roots.into_iter().filter(|raw| !raw.is_empty()).map(root).collect())
@@ -76,58 +84,104 @@ struct Open {
     key: Option<(String, usize)>,
 }
 
-#[derive(Default)]
-struct Builder {
+struct Builder<'t> {
+    text: &'t str,
+    lines: Lines,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Raw>,
     roots: Vec<Raw>,
     nodes: usize,
 }
 
-impl Builder {
-    fn event(&mut self, event: Event<'_>, line: usize) -> Result<(), ImportError> {
+impl<'t> Builder<'t> {
+    fn new(text: &'t str) -> Builder<'t> {
+        Builder {
+            text,
+            lines: Lines::of(text),
+            open: Vec::new(),
+            anchors: BTreeMap::new(),
+            roots: Vec::new(),
+            nodes: 0,
+        }
+    }
+
+    /// The line at which a span begins, counted from 1. The end of a text that ends in a line break is the end of its
+    /// last line that is not empty.
+    fn line(&self, span: &Span) -> usize {
+        let last = self.text.trim_end().len().saturating_sub(1);
+        let at = span.start.byte_offset().unwrap_or(0).min(last);
+        self.lines.line_of(at).saturating_add(1)
+    }
+
+    fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), ReadError> {
+        let line = self.line(span);
         self.count(1, line)?;
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
             Event::Scalar(text, style, anchor, _) => {
                 let plain = style == ScalarStyle::Plain;
+                let unseen = plain.then(|| yaml::Error::unseen(self.text, yaml::bytes(span)));
+                // Within a value such a space may be meant, but not in a key or after its colon.
+                let is_mistake = |error: &yaml::Error| {
+                    let before = self.text.get(..error.range().start);
+                    self.open.last().is_some_and(Open::awaits_key)
+                        || before.is_some_and(|before| before.ends_with(':'))
+                };
+                if let Some(error) = unseen.flatten().filter(is_mistake) {
+                    return Err(ReadError::Unreadable(error));
+                }
                 let kind = RawKind::Scalar { text: text.into_owned(), plain };
-                self.value(Raw { line, kind }, anchor)?;
+                self.value(Raw { line, kind }, anchor, span)?;
             }
-            Event::SequenceStart(_, anchor, _) => self.begin(anchor, line, RawKind::List(vec![])),
-            Event::MappingStart(_, anchor, _) => self.begin(anchor, line, RawKind::Map(vec![])),
+            Event::SequenceStart(_, anchor, _) => {
+                self.begin(anchor, span, RawKind::List(vec![]))?;
+            }
+            Event::MappingStart(_, anchor, _) => {
+                self.begin(anchor, span, RawKind::Map(vec![]))?;
+            }
             Event::SequenceEnd | Event::MappingEnd => {
                 if let Some(Open { anchor, raw, .. }) = self.open.pop() {
-                    self.value(raw.merged(), anchor)?;
+                    self.value(raw.merged(), anchor, span)?;
                 }
             }
             Event::Alias(anchor) => {
-                let inside = || unreadable(line, "an alias inside of its own anchor");
-                let nodes = self.anchors.get(&anchor).ok_or_else(inside)?.count();
+                let Some(nodes) = self.anchors.get(&anchor).map(Raw::count) else {
+                    let error = yaml::Error::alias_in_itself(self.text, yaml::bytes(span));
+                    return Err(ReadError::Unreadable(error));
+                };
                 self.count(nodes, line)?;
-                let value = self.anchors.get(&anchor).cloned().ok_or_else(inside)?;
-                self.value(value, 0)?;
+                if let Some(value) = self.anchors.get(&anchor).cloned() {
+                    self.value(value, 0, span)?;
+                }
             }
             _ => {}
         }
         Ok(())
     }
 
-    fn begin(&mut self, anchor: usize, line: usize, kind: RawKind) {
+    fn begin(&mut self, anchor: usize, span: &Span, kind: RawKind) -> Result<(), ReadError> {
+        if self.open.last().is_some_and(Open::awaits_key) {
+            return Err(self.key_is_not_text(span));
+        }
+        let line = self.line(span);
         self.open.push(Open { anchor, raw: Raw { line, kind }, key: None });
+        Ok(())
+    }
+
+    fn key_is_not_text(&self, span: &Span) -> ReadError {
+        ReadError::Unreadable(yaml::Error::key_is_not_text(self.text, yaml::bytes(span)))
     }
 
     /// Counts nodes. An alias counts as many as its anchor has.
-    fn count(&mut self, nodes: usize, line: usize) -> Result<(), ImportError> {
+    fn count(&mut self, nodes: usize, line: usize) -> Result<(), ReadError> {
         self.nodes = self.nodes.saturating_add(nodes);
         if self.nodes > MAX_NODES {
-            let kind = ImportErrorKind::TooLarge { limit: MAX_NODES };
-            return Err(ImportError::at(line, kind, format!("more than {MAX_NODES} nodes")));
+            return Err(ReadError::TooLarge(line));
         }
         Ok(())
     }
 
-    fn value(&mut self, raw: Raw, anchor: usize) -> Result<(), ImportError> {
+    fn value(&mut self, raw: Raw, anchor: usize, span: &Span) -> Result<(), ReadError> {
         let line = raw.line;
         if anchor > 0 {
             self.anchors.insert(anchor, raw.clone());
@@ -139,20 +193,28 @@ impl Builder {
         match (&mut open.raw.kind, open.key.take()) {
             (RawKind::List(items), _) => items.push(raw),
             (RawKind::Map(entries), Some((key, at))) => {
-                if entries.iter().any(|(known, ..)| *known == key) {
-                    return Err(unreadable(at, format!("{key} is given twice")));
-                }
                 entries.push((key, at, raw));
             }
-            (RawKind::Map(_), None) => {
+            (RawKind::Map(entries), None) => {
                 let RawKind::Scalar { text, .. } = raw.kind else {
-                    return Err(unreadable(line, "a key that is not a string"));
+                    return Err(self.key_is_not_text(span));
                 };
+                if entries.iter().any(|(known, ..)| *known == text) {
+                    let error = yaml::Error::duplicate_key(self.text, yaml::bytes(span), &text);
+                    return Err(ReadError::Unreadable(error));
+                }
                 open.key = Some((text, line));
             }
             (RawKind::Scalar { .. }, _) => {}
         }
         Ok(())
+    }
+}
+
+impl Open {
+    /// Whether the next node is a key.
+    fn awaits_key(&self) -> bool {
+        self.key.is_none() && matches!(self.raw.kind, RawKind::Map(_))
     }
 }
 
@@ -224,16 +286,12 @@ impl Raw {
     }
 }
 
-fn unreadable(line: usize, text: impl Into<String>) -> ImportError {
-    ImportError::at(line, ImportErrorKind::Unreadable, text)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn refused(text: &str) -> String {
-        read(text).expect_err("refused").notes[0].to_string()
+        read(text).expect_err("refused").of_import(Tool::Argo).notes[0].to_string()
     }
 
     #[test]
@@ -247,15 +305,6 @@ mod tests {
             ["b[0]", "b[1]"]
         );
         assert_eq!(copies[1].text_at("c"), Some("d"));
-    }
-
-    #[test]
-    fn template_is_named_as_one() {
-        let text = "kind: Rollout\nmetadata:\n  name: {{ include \"a\" . }}\n";
-        assert!(refused(text).starts_with("3: is a template"), "{}", refused(text));
-        let query = "a: \"{{ args.x }}\"\nb: [\n";
-        assert!(!refused(query).contains("template"), "{}", refused(query));
-        assert!(refused("a: 1\n{{- if .x }}\nb: 2\n{{- end }}\n").starts_with("2: is a template"));
     }
 
     #[test]
@@ -273,13 +322,21 @@ mod tests {
 
     #[test]
     fn duplicate_keys_and_too_many_nodes_are_refused() {
-        assert_eq!(refused("a: 1\nb: 2\na: 3\n"), "3: a is given twice");
-        assert!(refused("a: [\n").contains(": can't be read: "));
+        assert_eq!(
+            refused("a: 1\nb: 2\na: 3\n"),
+            "3: the key \"a\" is given twice: remove one of the two"
+        );
+        assert!(refused("a: [\n").contains("the bracket [ is never closed"));
+        assert_eq!(
+            refused("kind: Rollout\nmetadata:\n  name: {{ .Values.name }}\n"),
+            "3: the file is a template ({{ … }}), not yet YAML: render it first and read the output, \
+             with Helm: helm template CHART | serin import argo -"
+        );
         let mut bomb = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n".to_owned();
         for level in 1..9 {
             let below = vec![format!("*a{}", level - 1); 10].join(", ");
             bomb.push_str(&format!("a{level}: &a{level} [{below}]\n"));
         }
-        assert!(refused(&bomb).ends_with("more than 200000 nodes"));
+        assert!(refused(&bomb).contains("more than 200000 values"));
     }
 }

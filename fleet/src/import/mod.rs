@@ -75,6 +75,14 @@ impl Tool {
             Tool::Flagger => &flagger::DIALECT,
         }
     }
+
+    /// The tool's name on the command line.
+    fn name(self) -> &'static str {
+        match self {
+            Tool::Argo => "argo",
+            Tool::Flagger => "flagger",
+        }
+    }
 }
 
 /// Makes one spec from all rollouts in a file. The notes list other documents in the file, and the parts of the
@@ -86,7 +94,7 @@ pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Import, Impor
     let dialect = tool.dialect();
     let mut notes = Notes::default();
     let mut drafts = Vec::new();
-    let documents = document::read(text)?;
+    let documents = document::read(text).map_err(|error| error.of_import(tool))?;
     let (rollouts, others): (Vec<&Node>, Vec<&Node>) =
         documents.iter().flat_map(members).partition(|document| dialect.is_rollout(document));
     for document in rollouts {

@@ -1,0 +1,165 @@
+//! The edits that could be the answer to a diagnostic. Which of them is, the compiler says.
+
+use crate::check::words;
+use crate::diagnostics::punycode;
+use crate::diagnostics::report::{Diagnostic, Report};
+use serde_json::Value;
+use std::ops::Range;
+
+/// A replacement of a part of the text.
+#[derive(Clone, PartialEq, Eq)]
+pub(super) struct Edit {
+    pub(super) range: Range<usize>,
+    pub(super) text: String,
+}
+
+/// What a scalar could be instead; `None` where the way does not apply.
+type Way = fn(&Scalar<'_>, &Report) -> Option<String>;
+
+const WAYS: [Way; 10] = [
+    unquoted,
+    quoted,
+    in_a_list,
+    as_a_cohort,
+    without_percent,
+    as_a_duration,
+    as_a_timestamp,
+    in_lower_case,
+    as_a_host,
+    as_an_ascii_host,
+];
+
+/// A scalar: its text in the document, and its value.
+struct Scalar<'t> {
+    written: &'t str,
+    value: &'t str,
+}
+
+impl Scalar<'_> {
+    fn is_quoted(&self) -> bool {
+        self.written.starts_with(['"', '\''])
+    }
+}
+
+/// The edits that could remove an error.
+pub(super) fn candidates(report: &Report, error: &Diagnostic) -> Vec<Edit> {
+    let Some(range) = &error.range else { return Vec::new() };
+    let source = &report.source;
+    let written = &source.text[range.clone()];
+    let mut edits = Vec::new();
+    if let Some(suggestion) = &error.correction {
+        let text = if written.starts_with(['"', '\'']) {
+            Value::from(suggestion.as_str()).to_string()
+        } else {
+            suggestion.clone()
+        };
+        edits.push(Edit { range: range.clone(), text });
+    }
+    let found = source.find(&error.path).filter(|found| found.whole && found.value == *range);
+    let is_plain = !written.starts_with(['&', '*', '!', '|', '>']);
+    if let Some(value) = found.and_then(|found| found.scalar).filter(|_| is_plain) {
+        let scalar = Scalar { written, value };
+        let texts = WAYS.iter().filter_map(|way| way(&scalar, report));
+        edits.extend(texts.map(|text| Edit { range: range.clone(), text }));
+    }
+    edits.retain(|edit| edit.text != written);
+    edits
+}
+
+/// The strings and keys without quotes that other readers of YAML take for other values, in quotes.
+pub(super) fn bare_words(report: &Report, allow: &[&str]) -> Vec<Edit> {
+    let edit = |range: Range<usize>| {
+        let text = Value::from(&report.source.text[range.clone()]).to_string();
+        Edit { range, text }
+    };
+    words::to_quote(report, allow).into_iter().map(edit).collect()
+}
+
+/// A number or boolean that stands in quotes.
+fn unquoted(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    let value = serde_json::from_str::<Value>(scalar.value).ok()?;
+    let has_another_type = value.is_number() || value.is_boolean();
+    (scalar.is_quoted() && has_another_type).then(|| scalar.value.to_owned())
+}
+
+/// A string that stands without quotes and is read as another type.
+fn quoted(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    let bare = !scalar.is_quoted() && !scalar.value.is_empty();
+    bare.then(|| Value::from(scalar.written).to_string())
+}
+
+/// One value in place of a list.
+fn in_a_list(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    // In brackets these characters mean something else.
+    let is_plain = scalar.is_quoted() || !scalar.written.contains([',', '[', ']', '{', '}']);
+    (is_plain && !scalar.written.is_empty()).then(|| format!("[{}]", scalar.written))
+}
+
+/// The name of a cohort in place of a condition.
+fn as_a_cohort(scalar: &Scalar<'_>, report: &Report) -> Option<String> {
+    let path = format!("cohorts.{}", serin_core::inspect::path_step(scalar.value));
+    let is_cohort = report.source.find(&path).is_some_and(|found| found.whole);
+    is_cohort.then(|| format!("{{ cohort: {} }}", scalar.written))
+}
+
+fn without_percent(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    let number = scalar.value.strip_suffix('%')?.trim_end();
+    serde_json::from_str::<serde_json::Number>(number).ok().map(|_| number.to_owned())
+}
+
+/// A duration with a fraction or with spaces, as `1.5h` and `10 m`.
+fn as_a_duration(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    const UNITS: [(&str, u64); 5] =
+        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+    let text = scalar.value.replace(' ', "");
+    let mut rest = text.as_str();
+    let mut total = 0_u64;
+    while !rest.is_empty() {
+        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
+        let (number, after) = rest.split_at(end);
+        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
+        let (unit, after) = after.split_at(letters);
+        let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit)?;
+        total = total.checked_add(whole_ms(number, *unit_ms)?)?;
+        rest = after;
+    }
+    let mut written = String::new();
+    for (unit, unit_ms) in UNITS {
+        if total >= unit_ms {
+            written.push_str(&format!("{}{unit}", total / unit_ms));
+            total %= unit_ms;
+        }
+    }
+    (!written.is_empty()).then_some(written)
+}
+
+/// A decimal number of a unit in whole milliseconds; `None` if they are not whole.
+fn whole_ms(number: &str, unit_ms: u64) -> Option<u64> {
+    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
+    let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
+    let digits = format!("{whole}{fraction}").parse::<u64>().ok()?;
+    let scaled = digits.checked_mul(unit_ms)?;
+    (scaled % scale == 0).then_some(scaled / scale)
+}
+
+/// A timestamp with a space in place of its T.
+fn as_a_timestamp(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    let (date, time) = scalar.written.split_once(' ')?;
+    Some(format!("{date}T{time}"))
+}
+
+fn in_lower_case(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    Some(scalar.written.to_ascii_lowercase())
+}
+
+/// The host of a URL without a path.
+fn as_a_host(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    let (scheme, rest) = scalar.value.split_once("://")?;
+    let host = rest.strip_suffix('/').unwrap_or(rest);
+    ["http", "https"].contains(&scheme).then(|| host.to_owned())
+}
+
+/// A host with letters beyond ASCII as browsers send it.
+fn as_an_ascii_host(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    punycode::host(scalar.value).filter(|_| !scalar.value.is_ascii())
+}

@@ -1,0 +1,67 @@
+//! The help for an error: what to write in place of what is there.
+
+use super::misread;
+use super::punycode;
+use super::source::Found;
+use serin_core::{Error, ErrorKind};
+use serin_fleet::yaml::{Scalar, resolve};
+
+/// The help for an error whose path leads to `found`; `None` if the message says all.
+pub(super) fn help(error: &Error, found: &Found<'_>) -> Option<String> {
+    if let Some(help) = of_colon(error) {
+        return Some(help);
+    }
+    if let Some(name) = error.suggestion() {
+        return Some(format!("did you mean {name}?"));
+    }
+    let scalar = found.scalar.filter(|_| found.whole);
+    let of_value = |text| {
+        let help = of_quotes(text, error, found).or_else(|| misread::placeholder_help(text));
+        help.or_else(|| of_host(text, error))
+    };
+    if let Some(help) = scalar.and_then(of_value) {
+        return Some(help);
+    }
+    error.example().map(|example| format!("write {example}"))
+}
+
+/// The help for `{ id:x }`, which is a key without a value.
+fn of_colon(error: &Error) -> Option<String> {
+    let name = error.name().filter(|_| error.kind() == ErrorKind::UnknownField)?;
+    let (name, value) = name.split_once(':')?;
+    let is_field = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
+    (is_field && !value.starts_with(' ')).then(|| format!("write {name}: {value}, with a space"))
+}
+
+/// The help for a host with letters beyond ASCII.
+fn of_host(text: &str, error: &Error) -> Option<String> {
+    let is_host = !text.is_ascii() && error.message().contains("is not a host");
+    is_host.then(|| punycode::host(text)).flatten().map(|host| format!("write {host}"))
+}
+
+/// The help for a value that has the wrong type because of its quotes, or because it has none.
+fn of_quotes(text: &str, error: &Error, found: &Found<'_>) -> Option<String> {
+    if error.kind() != ErrorKind::Type {
+        return None;
+    }
+    if text.is_empty() && found.value.is_empty() {
+        return Some("write a value after the colon, or remove the line".into());
+    }
+    let wanted = error.message().rsplit_once("must be ")?.1;
+    let Scalar::Value(read) = resolve(text) else { return None };
+    match found.is_bare {
+        true if wanted.starts_with("a string") && read.is_null() => {
+            Some(format!("write \"{text}\" if you mean the text"))
+        }
+        true if wanted.starts_with("a string") => Some(format!("write \"{text}\"")),
+        false if wanted.contains("number") || wanted.starts_with("a share") => {
+            read.is_number().then(|| format!("write {text} without quotes"))
+        }
+        _ if wanted == "true or false" => match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "on" | "y" => Some("write true, without quotes".into()),
+            "false" | "no" | "off" | "n" => Some("write false, without quotes".into()),
+            _ => None,
+        },
+        _ => None,
+    }
+}
