@@ -1,5 +1,6 @@
 //! Errors of the YAML reader: one sentence in the words of the person who wrote the text, with its place and the cure.
 
+use crate::lines::Lines;
 use granit_parser::{ErrorKind, ScanError};
 use serin_core::inspect::quoted;
 use std::fmt;
@@ -47,7 +48,7 @@ impl Error {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Error {
-        let line = line_of(text, range.start);
+        let line = Lines::of(text).line_of(range.start).saturating_add(1);
         Error { range, line, message: message.into(), help: help.into(), is_template: false }
     }
 
@@ -164,17 +165,6 @@ impl fmt::Display for Error {
 }
 
 impl std::error::Error for Error {}
-
-/// The line of a byte, counted from 1. Lines end with LF, CRLF or a lone CR, as in editors.
-fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    let ends = |(index, byte): (usize, &u8)| match byte {
-        b'\n' => true,
-        b'\r' => text.as_bytes().get(index + 1) != Some(&b'\n'),
-        _ => false,
-    };
-    before.iter().enumerate().filter(|(index, byte)| ends((*index, *byte))).count() + 1
-}
 
 /// The range of the character at a byte; empty at the end of a line. The end of the text counts as the end of its
 /// last line that is not blank.
