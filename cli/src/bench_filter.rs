@@ -96,7 +96,11 @@ fn headers(args: &BenchFilterArgs) -> Result<Vec<(String, String)>, Failure> {
         let (name, value) = header.split_once(':').ok_or_else(|| {
             Failure::trouble(format!("--header: {header:?} does not have the form NAME: VALUE"))
         })?;
-        headers.push((name.trim().to_ascii_lowercase(), value.trim().to_owned()));
+        let (name, value) = (name.trim().to_ascii_lowercase(), value.trim().to_owned());
+        match headers.iter_mut().find(|(known, _)| known == ":authority" && name == "host") {
+            Some((_, authority)) => *authority = value,
+            None => headers.push((name, value)),
+        }
     }
     Ok(headers)
 }

@@ -26,7 +26,8 @@ pub(crate) struct ExplainArgs {
     #[allow(rustdoc::bare_urls, reason = "clap prints this text as it is")]
     #[arg(long, value_name = "'METHOD URL'", value_parser = parse_request)]
     request: RequestLine,
-    /// A header of the request; may be repeated
+    /// A header of the request; may be repeated. host and the pseudo-headers (:authority, :method, :path and
+    /// :scheme) replace the part of --request that they name
     #[arg(short = 'H', long = "header", value_name = "'NAME: VALUE'", value_parser = parse_header)]
     headers: Vec<(String, String)>,
     /// A fact that the host knows about the client: ip, country, region, city, asn, colo or jwt.CLAIM;
@@ -75,10 +76,36 @@ fn parse_request(text: &str) -> Result<RequestLine, String> {
     })
 }
 
-/// Parses `NAME: VALUE`.
+/// Parses `NAME: VALUE`, where the name may be that of a pseudo-header.
 fn parse_header(text: &str) -> Result<(String, String), String> {
-    let (name, value) = text.split_once(':').ok_or("the form is 'NAME: VALUE'")?;
-    Ok((name.trim().to_ascii_lowercase(), value.trim().to_owned()))
+    let text = text.trim_start();
+    let (mark, rest) = text.strip_prefix(':').map_or(("", text), |rest| (":", rest));
+    let (name, value) = rest.split_once(':').ok_or("the form is 'NAME: VALUE'")?;
+    let name = format!("{mark}{}", name.trim().to_ascii_lowercase());
+    if !mark.is_empty() && !PSEUDO_HEADERS.contains(&&*name) {
+        return Err(format!("{name} is not a header, use {}", PSEUDO_HEADERS.join(", ")));
+    }
+    Ok((name, value.trim().to_owned()))
+}
+
+/// The pseudo-headers of a request.
+const PSEUDO_HEADERS: [&str; 4] = [":authority", ":method", ":path", ":scheme"];
+
+impl RequestLine {
+    /// The request as hosts see it with these headers: `host` is its authority, as is `:authority`, which
+    /// precedes `host` (RFC 9113, section 8.3.1). Of several headers of one name, the first counts.
+    fn with_headers(&self, headers: &[(String, String)]) -> RequestLine {
+        let first = |name: &str| headers.iter().find(|(given, _)| given == name);
+        let or = |name: &str, own: &str| {
+            first(name).map_or_else(|| own.to_owned(), |(_, value)| value.clone())
+        };
+        RequestLine {
+            method: or(":method", &self.method),
+            scheme: or(":scheme", &self.scheme),
+            authority: or(":authority", &or("host", &self.authority)),
+            path: or(":path", &self.path),
+        }
+    }
 }
 
 /// Parses `NAME=VALUE`.
@@ -120,14 +147,15 @@ struct Explanation {
 }
 
 fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explanation, Failure> {
-    let request = &args.request;
+    let request = args.request.with_headers(&args.headers);
     let pseudo = [
         (":method", request.method.as_str()),
         (":scheme", &request.scheme),
         (":authority", &request.authority),
         (":path", &request.path),
     ];
-    let headers = args.headers.iter().map(|(name, value)| (name.as_str(), value.as_str()));
+    let headers = args.headers.iter().filter(|(name, _)| !name.starts_with(':'));
+    let headers = headers.map(|(name, value)| (name.as_str(), value.as_str()));
     let token = args.token.iter().map(|token| (HEADER, token.as_str()));
     let pairs = pseudo.into_iter().chain(token).chain(headers);
     let pairs = pairs.map(|(name, value)| (name.as_bytes(), value.as_bytes()));
@@ -237,7 +265,8 @@ fn fact_name(input: &Input) -> String {
 
 impl Explanation {
     fn print(&self, args: &ExplainArgs) {
-        let RequestLine { method, scheme, authority, path } = &args.request;
+        let RequestLine { method, scheme, authority, path } =
+            args.request.with_headers(&args.headers);
         let title = format!("{method} {scheme}://{authority}{path} at {}", self.at);
         println!("{}\n", style::out(Tone::Strong, &title));
         if let Some((_, sentence)) = &self.token {
@@ -295,8 +324,29 @@ mod tests {
     }
 
     #[test]
+    fn headers_replace_the_parts_of_the_url_that_they_name() {
+        let url = parse_request("http://localhost:18000/a?b").expect("a request");
+        let read = |headers: &[&str]| {
+            let headers: Vec<_> = headers.iter().map(|header| parse_header(header)).collect();
+            let headers: Result<Vec<_>, _> = headers.into_iter().collect();
+            let RequestLine { method, scheme, authority, path } =
+                url.with_headers(&headers.expect("headers"));
+            format!("{method} {scheme} {authority} {path}")
+        };
+        assert_eq!(read(&["x-user: ada"]), "GET http localhost:18000 /a?b");
+        assert_eq!(read(&["Host: shop.example.com"]), "GET http shop.example.com /a?b");
+        let both = ["host: a.example", ":authority: b.example:8443", "host: c.example"];
+        assert_eq!(read(&both), "GET http b.example:8443 /a?b");
+        let others = [":method: POST", ":scheme: https", ":path: /c?d=e"];
+        assert_eq!(read(&others), "POST https localhost:18000 /c?d=e");
+    }
+
+    #[test]
     fn headers_and_facts_have_a_name_and_a_value() {
         assert_eq!(parse_header("X-User: a:b "), Ok(("x-user".into(), "a:b".into())));
+        assert_eq!(parse_header(":Path:/a"), Ok((":path".into(), "/a".into())));
+        assert!(parse_header(":status: 200").unwrap_err().starts_with(":status is not a header"));
+        assert!(parse_header(":path").is_err() && parse_header("x").is_err());
         assert_eq!(parse_fact("jwt.sub=42"), Ok(("jwt.sub".into(), "42".into())));
         assert!(parse_fact("planet=earth").unwrap_err().contains("planet is not a fact"));
     }

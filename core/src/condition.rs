@@ -6,7 +6,7 @@ use core::cmp::Ordering;
 use core::fmt;
 
 use crate::value::cidr::{Cidr, parse_address};
-use crate::value::glob::Glob;
+use crate::value::glob::{Glob, GlobStep};
 use crate::value::number::{Number, is_number};
 use crate::value::semver::{VersionRange, is_version};
 use crate::value::timestamp::Timestamp;
@@ -48,6 +48,10 @@ pub(crate) enum Scalar {
 }
 
 impl Scalar {
+    fn is_number(&self) -> bool {
+        matches!(self, Scalar::Number(_))
+    }
+
     fn equals(&self, value: &str) -> bool {
         match self {
             Scalar::String(text) => **text == *value,
@@ -56,6 +60,26 @@ impl Scalar {
             Scalar::Bool(false) => value == "false",
         }
     }
+}
+
+/// An operand, as tools that judge a spec read it: spelt as the values of its attribute are.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub enum Operand<'o> {
+    /// A string, for `equals`, `in`, `prefix`, `suffix` and `contains`.
+    String(&'o str),
+    /// A number, as the spec has it.
+    Number(&'o str),
+    /// A boolean, for `equals`, `in` and `exists`.
+    Bool(bool),
+    /// A pattern, for `glob`.
+    Glob(&'o [GlobStep]),
+    /// A time, for `before` and `after`.
+    Time(Timestamp),
+    /// A range of versions, for `semver`.
+    Versions(&'o VersionRange),
+    /// A network, for `cidr`.
+    Network,
 }
 
 /// The value of an attribute, which operators test.
@@ -92,6 +116,36 @@ impl Operator {
         }
     }
 
+    /// The operand, or the items of an operand that is a list.
+    pub fn operands(&self) -> Vec<Operand<'_>> {
+        let scalar = |scalar| match scalar {
+            &Scalar::Bool(value) => Operand::Bool(value),
+            Scalar::String(text) => Operand::String(text),
+            Scalar::Number(number) => Operand::Number(number.as_str()),
+        };
+        match &self.0 {
+            Check::Equals(operand) => Vec::from([scalar(operand)]),
+            Check::In(operands) => operands.iter().map(scalar).collect(),
+            Check::Prefix(parts) | Check::Suffix(parts) | Check::Contains(parts) => {
+                parts.iter().map(|part| Operand::String(part)).collect()
+            }
+            Check::Glob(globs) => globs.iter().map(|glob| Operand::Glob(glob.steps())).collect(),
+            Check::Exists(wanted) => Vec::from([Operand::Bool(*wanted)]),
+            Check::Cidr(networks) => networks.iter().map(|_| Operand::Network).collect(),
+            Check::Semver(ranges) => ranges.iter().map(Operand::Versions).collect(),
+            Check::Less(bound)
+            | Check::LessOrEqual(bound)
+            | Check::Greater(bound)
+            | Check::GreaterOrEqual(bound) => Vec::from([Operand::Number(bound.as_str())]),
+            Check::Before(bound) | Check::After(bound) => Vec::from([Operand::Time(*bound)]),
+        }
+    }
+
+    /// Whether a string passes, as the value of an attribute.
+    pub fn accepts(&self, value: &str) -> bool {
+        self.holds_string(value)
+    }
+
     /// Whether the value passes. A missing value passes `exists: false` only. A value that is not
     /// of the operator's type, such as `abc` for `lt`, passes `exists: true` only.
     pub(crate) fn holds(&self, value: Value<'_>) -> bool {
@@ -114,6 +168,9 @@ impl Operator {
             Check::Semver(_) => ("a version", is_version(text)),
             Check::Cidr(_) => ("an address", parse_address(text).is_some()),
             Check::Before(_) | Check::After(_) => ("a timestamp", Timestamp::parse(text).is_some()),
+            Check::In(scalars) if scalars.iter().all(Scalar::is_number) => {
+                ("a number", is_number(text))
+            }
             _ => return None,
         };
         (!valid).then_some(wanted)

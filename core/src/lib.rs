@@ -95,7 +95,8 @@ mod split;
 mod structured_field;
 mod value;
 
-/// Paths in a document, as errors print them. Tools that report on a spec use them; hosts do not.
+/// Paths in a document, as errors print them, and operands. Tools that report on a spec use them; hosts do
+/// not.
 ///
 /// ```
 /// use serin_core::inspect::Path;
@@ -105,7 +106,10 @@ mod value;
 /// assert_eq!(rules, "flags.checkout.rules[1]");
 /// ```
 pub mod inspect {
+    pub use crate::condition::Operand;
     pub use crate::error::{Path, path_step, quoted};
+    pub use crate::value::glob::GlobStep;
+    pub use crate::value::semver::VersionRange;
 }
 
 pub use attribute::Attribute;

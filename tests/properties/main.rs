@@ -3,6 +3,7 @@
 mod assignment;
 mod groups;
 mod language;
+mod operands;
 mod over_time;
 mod overrides;
 mod splits;

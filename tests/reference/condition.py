@@ -6,6 +6,7 @@ import re
 from decimal import Decimal
 
 import semver
+from request import host_name, normalised, respelt, without_dots
 
 
 def holds(condition, world):
@@ -20,8 +21,47 @@ def holds(condition, world):
     operators = {key: operand for key, operand in condition.items() if key != "attribute"}
     if condition["attribute"] == "time":
         return all(holds_time(*operator, world.request.now) for operator in operators.items())
-    value = attribute(condition["attribute"], world)
-    return all(passes(*operator, value) for operator in operators.items())
+    name = condition["attribute"]
+    value = attribute(name, world)
+    return all(passes(key, spelt(name, key, operand), value) for key, operand in operators.items())
+
+
+def spelt(name, operator, operand):
+    """The operand as values of the attribute are spelt."""
+    if isinstance(operand, list):
+        return [spelt(name, operator, one) for one in operand]
+    part = {"equals": "whole", "in": "whole", "prefix": "start", "suffix": "end", "contains": "middle"}.get(operator)
+    if not isinstance(operand, str) or not (part or operator == "glob") or name not in ("path", "host", "ip"):
+        return operand
+    if part:
+        return spelt_part(name, part, operand)
+    pieces = re.findall(r"[*?]|(?:[^*?\\]|\\.)+", operand, re.S)
+    ends = 0, len(pieces) - 1
+    out = ""
+    for at, piece in enumerate(pieces):
+        part = {(True, True): "whole", (True, False): "start", (False, True): "end"}.get(
+            (at == ends[0], at == ends[1]), "middle")
+        literal = re.sub(r"\\(.)", r"\1", piece, flags=re.S)
+        out += piece if piece in "*?" else re.sub(r"([*?\\])", r"\\\1", spelt_part(name, part, literal))
+    return out
+
+
+def spelt_part(name, part, text):
+    if name == "path":
+        if part == "whole":
+            return normalised(text)
+        head, slash, last = respelt(text).rpartition("/")
+        return without_dots(head + slash) + last if part == "start" else head + slash + last
+    if name == "ip" and part == "whole":
+        try:
+            address = ipaddress.ip_address(text)
+        except ValueError:
+            return text.lower()
+        return str(getattr(address, "ipv4_mapped", None) or address)
+    if name == "host" and part == "whole":
+        return host_name(text)
+    is_rooted = name == "host" and part == "end" and text.endswith(".") and text != "."
+    return text[:-1].lower() if is_rooted else text.lower()
 
 
 def attribute(name, world):

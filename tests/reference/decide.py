@@ -7,7 +7,7 @@ import time
 import anonymous_id
 from bucketing import bucket, in_ramp, share_at, span_ms, split_choice, thousandths
 from condition import holds
-from request import Request, normalised
+from request import Request, host_name, normalised
 
 
 class World:
@@ -85,10 +85,10 @@ def specificity(pattern, path):
 
 
 def host_specificity(pattern, host):
-    pattern = pattern.lower()
     if pattern.startswith("*."):
-        return (0, len(pattern)) if host.endswith(pattern[1:]) else None
-    return (1, 0) if host == pattern else None
+        below = host_name(pattern[2:])
+        return (0, len(below)) if host.endswith("." + below) else None
+    return (1, 0) if host == host_name(pattern) else None
 
 
 def best(patterns, fits, any_of_them):

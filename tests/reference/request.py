@@ -84,19 +84,38 @@ def decoded(value):
 
 def host(authority):
     match = re.match(r"(\[[^]]*\])?([^:]*)", authority)
-    bare = (match.group(1) or "") + match.group(2)
-    return (bare[:-1] if bare.endswith(".") else bare).lower()
+    return host_name((match.group(1) or "") + match.group(2))
+
+
+def host_name(bare):
+    """In lower case, without the root's dot; an IPv6 address as RFC 5952 has it, without dotted forms."""
+    if bare.startswith("[") and bare.endswith("]"):
+        try:
+            address = ipaddress.IPv6Address(bare[1:-1])
+        except ValueError:
+            return bare.lower()
+        mapped = address.ipv4_mapped
+        high, low = divmod(int(mapped), 2**16) if mapped else (0, 0)
+        return f"[::ffff:{high:x}:{low:x}]" if mapped else f"[{address.compressed}]"
+    return (bare[:-1] if bare.endswith(".") and bare != "." else bare).lower()
 
 
 def normalised(path):
     """RFC 3986, 6.2.2: unreserved escapes decoded, others in upper case, dot segments removed."""
+    return without_dots(respelt(path))
+
+
+def respelt(path):
     def respell(match):
         byte = int(match.group(1), 16) if match.group(1) else match.group(0)[0]
         if match.group(1):
             return bytes([byte]) if byte in UNRESERVED else b"%%%02X" % byte
         return bytes([byte]) if byte in PLAIN else b"%%%02X" % byte
 
-    path = re.sub(rb"%([0-9A-Fa-f]{2})|[\x00-\xff]", respell, path.encode("utf-8"), flags=re.S).decode()
+    return re.sub(rb"%([0-9A-Fa-f]{2})|[\x00-\xff]", respell, path.encode("utf-8"), flags=re.S).decode()
+
+
+def without_dots(path):
     if not path.startswith("/"):
         return path
     out, segments = [], path[1:].split("/")

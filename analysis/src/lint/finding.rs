@@ -47,6 +47,10 @@ lints! {
     UnusedHoldout => "unused-holdout",
     /// Flags or rollouts with an equal salt, which take the same users first.
     SharedSalt => "shared-salt",
+    /// An operand that no value of its attribute passes, or a host that no request has.
+    NeverHolds => "never-holds",
+    /// An operand that most likely compares something else than is meant.
+    UnlikelyOperand => "unlikely-operand",
     /// A step whose share is not above that of the previous step.
     StepWithoutGrowth => "step-without-growth",
     /// A last step below 100 % without a manual hold.

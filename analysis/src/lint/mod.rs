@@ -4,6 +4,7 @@ mod decorative;
 mod expiry;
 mod finding;
 mod groups;
+mod operands;
 mod reach;
 mod request_size;
 mod steering;
@@ -26,6 +27,7 @@ pub fn lint(spec: &Spec, plan: &Plan, now: Timestamp) -> Vec<Finding> {
     groups::layers(spec, &mut findings);
     groups::salts(plan, &mut findings);
     unused::unused(spec, &mut findings);
+    operands::operands(spec, &mut findings);
     steps::steps(spec, &mut findings);
     request_size::flags_field(plan, &mut findings);
     steering::gates(spec, plan, &mut findings);

@@ -11,6 +11,7 @@ mod check;
 mod command;
 mod diff;
 mod drill;
+mod explain;
 mod export;
 mod fix;
 mod guarded;

@@ -2,7 +2,7 @@
 
 use alloc::borrow::{Cow, ToOwned as _};
 
-use super::{Facts, path};
+use super::{Facts, path, request};
 use crate::anonymous;
 use crate::attribute::Attribute;
 use crate::gate::ActiveLatches;
@@ -38,7 +38,9 @@ impl<'a> Facts<'a> {
                 Some(Attribute::Path) => {
                     facts.path = Cow::Owned(path::normalise(value.as_bytes()).into_owned());
                 }
-                Some(Attribute::Host) => facts.host = Cow::Owned(value.to_ascii_lowercase()),
+                Some(Attribute::Host) => {
+                    facts.host = Cow::Owned(request::host(value.as_bytes()).into_owned());
+                }
                 Some(Attribute::Method) => facts.method = value,
                 Some(Attribute::Unit(name)) => {
                     if let Some(unit) = plan.unit_named(&name) {

@@ -7,6 +7,7 @@ mod needs;
 pub(crate) mod path;
 pub(crate) mod query;
 mod request;
+pub(crate) mod spelling;
 mod token;
 
 use alloc::borrow::Cow;

@@ -15,6 +15,17 @@ pub(crate) fn normalise(path: &[u8]) -> Cow<'_, str> {
     Cow::Owned(remove_dot_segments(&normalise_escapes(path)))
 }
 
+/// Normalises the start of a path: as a path, but the last segment may go on, so that it is no dot segment.
+pub(crate) fn normalise_start(start: &str) -> Cow<'_, str> {
+    let escaped = normalise_escapes(start.as_bytes());
+    let Some((whole, last)) = escaped.rsplit_once('/') else {
+        return escaped;
+    };
+    let mut normal = remove_dot_segments(&alloc::format!("{whole}/"));
+    normal.push_str(last);
+    Cow::Owned(normal)
+}
+
 fn already_normal(path: &[u8]) -> Option<&str> {
     let mut previous = 0;
     for byte in path {
@@ -32,7 +43,8 @@ fn is_uri_byte(byte: u8) -> bool {
     byte.is_ascii_graphic() && !matches!(byte, b'"' | b'<' | b'>' | b'`' | b'{' | b'}' | b'^')
 }
 
-fn normalise_escapes(path: &[u8]) -> String {
+/// Normalises the escapes of a part of a path, without its dot segments.
+pub(crate) fn normalise_escapes(path: &[u8]) -> Cow<'_, str> {
     let mut text = String::with_capacity(path.len());
     let mut rest = path;
     while let Some((first, after)) = rest.split_first() {
@@ -48,7 +60,7 @@ fn normalise_escapes(path: &[u8]) -> String {
             None => push_escape(&mut text, *first),
         }
     }
-    text
+    Cow::Owned(text)
 }
 
 fn push_escape(text: &mut String, byte: u8) {

@@ -5,7 +5,7 @@ use alloc::string::String;
 use core::str::from_utf8;
 
 use super::token::Location;
-use super::{Facts, cookie, path, query};
+use super::{Facts, cookie, path, query, spelling};
 use crate::plan::{InputId, Plan};
 use crate::{anonymous, overrides};
 
@@ -129,7 +129,7 @@ fn before(text: &[u8], mark: u8) -> &[u8] {
 }
 
 /// The host of an authority: `Shop.Example.com:8443` → `shop.example.com`. Empty if it is not UTF-8.
-fn host(authority: &[u8]) -> Cow<'_, str> {
+pub(super) fn host(authority: &[u8]) -> Cow<'_, str> {
     let Ok(text) = from_utf8(authority) else {
         return Cow::Borrowed("");
     };
@@ -138,11 +138,7 @@ fn host(authority: &[u8]) -> Cow<'_, str> {
     let (name, _port) = rest.split_once(':').unwrap_or((rest, ""));
     let length = address.len().saturating_add(name.len());
     let bare = text.get(..length).unwrap_or(text);
-    let bare = bare.strip_suffix('.').unwrap_or(bare);
-    if bare.bytes().any(|b| b.is_ascii_uppercase()) {
-        return Cow::Owned(bare.to_ascii_lowercase());
-    }
-    Cow::Borrowed(bare)
+    spelling::host(bare)
 }
 
 #[cfg(test)]
@@ -156,6 +152,7 @@ mod tests {
             ("shop.example.com.", "shop.example.com"),
             ("[2001:DB8::1]:443", "[2001:db8::1]"),
             ("[2001:db8::1]", "[2001:db8::1]"),
+            ("[2001:db8:0:0::1]", "[2001:db8::1]"),
             ("", ""),
         ] {
             assert_eq!(host(authority.as_bytes()), expected);

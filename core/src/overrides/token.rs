@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use super::keys::{Key, OverrideKeys};
 use super::{MAX_TOKEN, Override, OverrideError, base64url};
+use crate::facts::spelling;
 use crate::name_map::NameMap;
 use crate::parse::node::{Node, canonical_number};
 use crate::value::timestamp::Timestamp;
@@ -105,7 +106,7 @@ fn check_audience(claims: &NameMap<Node>, host: &str) -> Result<(), Refused> {
     let mut found = false;
     for name in named {
         let Node::String(name) = name else { return Err(Refused::Malformed) };
-        found |= name.eq_ignore_ascii_case(host);
+        found |= spelling::host(name) == spelling::host(host);
     }
     if found { Ok(()) } else { Err(Refused::Audience) }
 }

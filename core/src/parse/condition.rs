@@ -10,8 +10,9 @@ use super::reader::{
     Object, boolean, list, nearest, number, string, strings, timestamp, wrong_type,
 };
 use crate::attribute::{Attribute, FAMILIES, PLAIN};
-use crate::condition::{Check, Operator, Scalar};
+use crate::condition::{Check, Operator, Scalar, Strings};
 use crate::error::{ErrorKind, Errors, Path, one_of, quoted};
+use crate::facts::spelling::{Part, respell};
 use crate::spec::Condition;
 use crate::value::cidr::Cidr;
 use crate::value::glob::{Glob, MAX_PATTERN};
@@ -110,7 +111,11 @@ fn test(
             errors.add(&here, ErrorKind::Conflict, &message);
             continue;
         }
-        operators.extend(check(name, operand, &here, errors).map(Operator));
+        let check = check(name, operand, &here, errors);
+        operators.extend(check.map(|check| match &attribute {
+            Some(attribute) => Operator(respelt(check, attribute)),
+            None => Operator(check),
+        }));
     }
     if count == 0 && !object.has_unknown() {
         errors.add(
@@ -175,6 +180,28 @@ fn check(name: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Optio
         "before" => Check::Before(timestamp(node, path, errors)?),
         _ => Check::After(timestamp(node, path, errors)?),
     })
+}
+
+/// Spells the operand as facts spell the values of the attribute.
+fn respelt(check: Check, attribute: &Attribute) -> Check {
+    let string = |part, text: &str| Box::from(&*respell(attribute, part, text));
+    let scalar = |scalar| match scalar {
+        Scalar::String(text) => Scalar::String(string(Part::Whole, &text)),
+        other => other,
+    };
+    let parts = |part, texts: Strings| texts.iter().map(|text| string(part, text)).collect();
+    match check {
+        Check::Equals(operand) => Check::Equals(scalar(operand)),
+        Check::In(operands) => Check::In(operands.into_iter().map(scalar).collect()),
+        Check::Prefix(texts) => Check::Prefix(parts(Part::Start, texts)),
+        Check::Suffix(texts) => Check::Suffix(parts(Part::End, texts)),
+        Check::Contains(texts) => Check::Contains(parts(Part::Middle, texts)),
+        Check::Glob(globs) => {
+            let spell = |part, text: &str| string(part, text).into_string();
+            Check::Glob(globs.iter().map(|glob| glob.respelt(spell)).collect())
+        }
+        other => other,
+    }
 }
 
 fn scalar(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Scalar> {

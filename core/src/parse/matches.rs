@@ -1,12 +1,13 @@
 //! The reader of methods, host patterns and path patterns.
 
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use super::node::Node;
 use super::reader::{Object, list, string, strings, wrong_type};
 use crate::error::{ErrorKind, Errors, Path, quoted};
 use crate::facts::path::normalise;
+use crate::facts::spelling::host;
 use crate::spec::{HostMatch, PathMatch};
 
 /// The maximum number of hosts, and of paths, in one list.
@@ -61,17 +62,17 @@ pub(crate) fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) ->
 }
 
 fn host_match(text: &str) -> Option<HostMatch> {
-    let lower = text.to_ascii_lowercase();
-    let (below, name) = match lower.strip_prefix("*.") {
+    let (below, name) = match text.strip_prefix("*.") {
         Some(name) => (true, name),
-        None => (false, lower.as_str()),
+        None => (false, text),
     };
+    let name = host(name);
     let address = name.starts_with('[') && name.ends_with(']') && !below;
     let plain = |b: u8| b.is_ascii_alphanumeric() || matches!(b, b'-' | b'.' | b'_');
     if name.is_empty() || (!address && !name.bytes().all(plain)) {
         return None;
     }
-    let name = name.to_string();
+    let name = name.into_owned();
     Some(if below { HostMatch::Below(name) } else { HostMatch::Exact(name) })
 }
 

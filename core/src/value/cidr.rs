@@ -1,7 +1,7 @@
 //! IP networks in CIDR notation (RFC 4632).
 
 use core::fmt;
-use core::net::{IpAddr, Ipv6Addr};
+use core::net::IpAddr;
 
 /// An IP network. IPv4 and IPv6 never match each other; an IPv4-mapped IPv6 address counts as IPv4.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,14 +69,7 @@ pub(crate) fn parse_address(text: &str) -> Option<IpAddr> {
     };
     let bare = bare.split_once('%').map_or(bare, |(address, _)| address);
     let address: IpAddr = bare.parse().ok()?;
-    Some(match address {
-        IpAddr::V6(v6) => unmap(v6),
-        v4 => v4,
-    })
-}
-
-fn unmap(address: Ipv6Addr) -> IpAddr {
-    address.to_ipv4_mapped().map_or(IpAddr::V6(address), IpAddr::V4)
+    Some(address.to_canonical())
 }
 
 #[cfg(test)]

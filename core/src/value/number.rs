@@ -26,6 +26,11 @@ impl Number {
         Some(Number { text: String::from(text).into() })
     }
 
+    /// The number as the spec has it.
+    pub(crate) fn as_str(&self) -> &str {
+        &self.text
+    }
+
     /// Compares the number that `value` is with this one; `None` if `value` is not a number.
     pub(crate) fn compared_with(&self, value: &str) -> Option<Ordering> {
         let value = Digits::read(value)?;

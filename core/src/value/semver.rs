@@ -105,7 +105,7 @@ pub(crate) fn is_version(text: &str) -> bool {
 /// by spaces or commas, all of which must hold. Pre-releases are ordered by precedence, without
 /// special rules.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) struct VersionRange {
+pub struct VersionRange {
     text: Box<str>,
     bounds: Box<[Bound]>,
 }
@@ -145,7 +145,7 @@ impl VersionRange {
     }
 
     /// Whether the value is a version in the range.
-    pub(crate) fn contains(&self, value: &str) -> bool {
+    pub fn contains(&self, value: &str) -> bool {
         let Some((version, _)) = read(value) else {
             return false;
         };

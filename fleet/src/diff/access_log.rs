@@ -97,7 +97,8 @@ impl std::error::Error for RequestError {}
 /// assert_eq!(error.to_string(), "url is missing");
 /// ```
 ///
-/// `url` is required: an absolute URL, or a path together with the header `host`. The value of a header is a
+/// `url` is required: an absolute URL, or a path together with the header `host`, which precedes the URL's
+/// host. The value of a header is a
 /// string or a list of strings. `null` and `"-"`, which hosts log for an absent header, leave it out. `facts`
 /// are `ip`, `country`, `region`, `city`, `asn`, `colo` and `jwt.CLAIM`. Other fields are ignored.
 ///
@@ -142,9 +143,12 @@ impl Request {
             self.authority = authority.to_owned();
             self.path = if path.starts_with('/') { path.into() } else { format!("/{path}") };
         } else {
-            let host = self.headers.iter().find(|(name, _)| name == "host");
-            self.authority = host.map(|(_, host)| host.clone()).unwrap_or_default();
             self.path = url.to_owned();
+        }
+        // The header is what the client asked for; the URL of a log may name the proxy.
+        let host = self.headers.iter().find(|(name, host)| name == "host" && !host.is_empty());
+        if let Some((_, host)) = host {
+            self.authority.clone_from(host);
         }
         if self.authority.is_empty() || !self.path.starts_with('/') {
             return Err(RequestErrorKind::InvalidUrl { given: url.to_owned() }.into());
@@ -248,6 +252,8 @@ mod tests {
         let path =
             parse_request(r#"{"url":"/feed","headers":{"host":"shop.example.com"}}"#).unwrap();
         assert_eq!((&*path.authority, &*path.path), ("shop.example.com", "/feed"));
+        let line = r#"{"url":"http://10.0.0.7:8080/feed","headers":{"host":"shop.example.com"}}"#;
+        assert_eq!(parse_request(line).unwrap().authority, "shop.example.com");
     }
 
     #[test]

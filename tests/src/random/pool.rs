@@ -80,7 +80,7 @@ pub(super) const TIMESTAMPS: [&str; 7] = [
     "1970-01-01",
     "yesterday",
 ];
-pub(super) const ADDRESSES: [&str; 9] = [
+pub(super) const ADDRESSES: [&str; 10] = [
     "192.0.2.1",
     "10.1.2.3",
     "10.255.255.255",
@@ -89,12 +89,26 @@ pub(super) const ADDRESSES: [&str; 9] = [
     "2001:db8::1",
     "2001:db9::1",
     "::ffff:10.0.0.1",
+    "2001:DB8:0:0::1",
     "10.0.0",
 ];
 pub(super) const NETWORKS: [&str; 7] =
     ["10.0.0.0/8", "192.0.2.1", "192.0.2.0/24", "2001:db8::/32", "::/0", "0.0.0.0/0", "::1/128"];
-pub(super) const GLOBS: [&str; 8] =
-    ["*", "g*", "*o?d", "?", "/feed*", "*.example.com", "*a*b*", r"a\,b"];
+pub(super) const GLOBS: [&str; 13] = [
+    "*",
+    "g*",
+    "*o?d",
+    "?",
+    "/feed*",
+    "*.example.com",
+    "*a*b*",
+    r"a\,b",
+    "/%66?ed*",
+    "/x/../caf*%a9",
+    "SHOP.*.Com.",
+    "[2001:DB8:*",
+    "2001:DB8:*",
+];
 
 /// Paths of specs; no two are equal after normalisation.
 pub(super) const PATTERNS: [&str; 9] = [
@@ -142,7 +156,7 @@ pub(super) const HOSTS: [Option<&str>; 6] = [
     Some("eu.shop.example.com"),
     Some("127.0.0.1"),
 ];
-pub(super) const AUTHORITIES: [&str; 8] = [
+pub(super) const AUTHORITIES: [&str; 10] = [
     "shop.example.com",
     "SHOP.example.com:8443",
     "eu.shop.example.com",
@@ -150,6 +164,8 @@ pub(super) const AUTHORITIES: [&str; 8] = [
     "example.com",
     "api.example.com.",
     "127.0.0.1:80",
+    "[2001:DB8:0:0::1]:80",
+    "[2001:db8::1]",
     "other.test",
 ];
 
