@@ -41,5 +41,6 @@ pub mod debt;
 pub mod lint;
 pub mod moves;
 pub mod planner;
+pub mod punycode;
 pub mod replay;
 pub mod steering;

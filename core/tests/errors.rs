@@ -22,7 +22,10 @@ fn refused(fragment: &str, wanted: &[&str]) {
 #[test]
 fn document_that_is_not_a_spec_is_refused() {
     assert_eq!(errors("{"), "not a JSON document: EOF while parsing an object at line 1 column 1");
-    assert_eq!(errors("[]"), "is a list, must be an object");
+    assert_eq!(
+        errors("[]"),
+        "the document is a list, must be an object, write formatVersion: 1 and the sections below it"
+    );
     assert_eq!(errors("{}"), "the field formatVersion is missing");
     assert_eq!(
         errors(r#"{"formatVersion": 2}"#),
@@ -98,7 +101,7 @@ fn all_mistakes_of_a_flag_are_reported() {
         &[
             "flags.New: \"New\" is not the name of a flag, use 1 to 64 of a-z, 0-9, _, -, . and *, starting with a letter or *",
             "flags.New.delivr: unknown field, did you mean deliver?",
-            "flags.New.kind: \"relase\" is not allowed, use release, experiment, ops or permission",
+            "flags.New.kind: \"relase\" is not allowed, use release, experiment, ops or permission, did you mean release?",
             "flags.New.variants.on: is a boolean, but off is a string: all variants of a flag have the same type",
             "flags.New.rules[1].split: the weights sum to 90, they must sum to 100",
             "flags.New.rules[2].ramp.share: 100.5 is not a share, allowed are 0 to 100 per cent in steps of 0.001",
@@ -122,7 +125,6 @@ fn all_mistakes_of_a_rollout_are_reported() {
         &[
             "rollouts.shop.match.paths[0]: \"feed\" is not a path, write /feed: a path starts with /, has no ?, # or * and at most 2048 bytes",
             "rollouts.shop.match.paths[1].prefx: unknown field, did you mean prefix?",
-            "rollouts.shop.match.paths[1]: needs exactly one of prefix or exact",
             "rollouts.shop.match.hosts[0]: \"https://shop\" is not a host, write shop.example.com or *.example.com, without scheme, port or path",
             "rollouts.shop.arms.canary: the field target is missing",
             "rollouts.shop: has both canary and blueGreen, exactly one is allowed",
@@ -187,7 +189,6 @@ fn all_mistakes_of_conditions_are_reported() {
             "cohorts.a.attribute: \"contry\" is not an attribute, did you mean country?",
             "cohorts.b.cidr[0]: \"10.0.0.0/33\" is not a network such as 10.0.0.0/8 or 2001:db8::/32",
             "cohorts.c.equls: unknown field, did you mean equals?",
-            "cohorts.c: needs an operator: equals, in, prefix, suffix, contains, glob, exists, cidr, semver, lt, lte, gt, gte, before or after",
             "cohorts.d.all: is an empty list, at least one condition is needed",
             "cohorts.e.equals: the attribute time can only be tested with before, after and exists",
             "cohorts.f.semver: \"latest\" is not a range of versions such as >=1.2.0 <2.0.0, ^1.2 or ~1.2.3",
@@ -274,4 +275,109 @@ fn long_chain_of_cohorts_is_refused_without_a_stack_overflow() {
         errors.contains("levels deep including its cohorts, at most 64 are allowed"),
         "{errors:.300}"
     );
+}
+
+#[test]
+fn what_follows_from_a_mistake_is_not_reported() {
+    // A rollout without arms.
+    refused(
+        r#""rollouts": { "shop": { "baseline": "stable", "canary": { "arm": "next", "share": 5 } } }"#,
+        &["rollouts.shop: the field arms is missing"],
+    );
+    refused(
+        r#""rollouts": { "shop": { "arms": {}, "baseline": "stable", "canary": { "share": 5 } } }"#,
+        &["rollouts.shop.arms: is empty, at least the baseline's arm is needed"],
+    );
+    // A section that is misspelt, or is none.
+    let flag = r#""flags": { "f": { "variants": { "on": 1 }, "defaultVariant": "on",
+        "rules": [ { "when": { "cohort": "beta" }, "serve": "on" } ] } }"#;
+    refused(
+        &format!(r#""cohort": {{}}, {flag}"#),
+        &["cohort: unknown field, did you mean cohorts?"],
+    );
+    refused(
+        &format!(r#""cohorts": 5, {flag}"#),
+        &["cohorts: is a number, must be an object, \
+           write { internal: { attribute: header.x-beta, equals: \"1\" } }"],
+    );
+    // A match that cannot be read matches nothing, and not everything.
+    refused(
+        r#""rollouts": {
+            "one": { "match": "shop.example.com", "arms": { "a": { "target": "t" } }, "baseline": "a" },
+            "two": { "arms": { "a": { "target": "t" } }, "baseline": "a" } }"#,
+        &[
+            "rollouts.one.match: is a string, must be an object, write { hosts: [shop.example.com] }",
+        ],
+    );
+    // A weight that is none is not summed.
+    refused(
+        r#""rollouts": { "shop": { "arms": { "a": { "target": "t" }, "b": { "target": "u" } },
+            "baseline": "a", "split": { "a": 150, "b": 50 } } }"#,
+        &[
+            "rollouts.shop.split.a: 150 is not a share, allowed are 0 to 100 per cent in steps of 0.001",
+        ],
+    );
+}
+
+#[test]
+fn fields_of_other_tools_are_understood() {
+    refused(
+        r#""flags": { "f": { "variations": { "on": 1 }, "default": "on",
+            "rules": [ { "if": { "attribute": "country", "is": "DE" }, "value": "on" } ] } },
+           "rollouts": { "shop": { "versions": { "a": { "target": "t" } }, "control": "a" } }"#,
+        &[
+            "flags.f.default: unknown field, did you mean defaultVariant?",
+            "flags.f.variations: unknown field, did you mean variants?",
+            "flags.f.rules[0].if: unknown field, did you mean when?",
+            "flags.f.rules[0].value: unknown field, did you mean serve?",
+            "rollouts.shop.control: unknown field, did you mean baseline?",
+            "rollouts.shop.versions: unknown field, did you mean arms?",
+        ],
+    );
+}
+
+/// An empty name was taken for the first arm or variant.
+#[test]
+fn empty_names_are_refused() {
+    refused(
+        r#""flags": { "f": { "variants": { "on": 1 }, "defaultVariant": "",
+            "rules": [ { "serve": "" }, { "split": { "": 100 } },
+                       { "ramp": { "variant": "", "share": 1 } } ],
+            "requires": [ { "flag": "", "variant": "" } ] } },
+           "rollouts": { "shop": { "arms": { "a": { "target": "t" }, "b": { "target": "u" } },
+            "baseline": "", "canary": { "arm": "", "share": 5 }, "shadow": { "arm": "", "percent": 1 },
+            "onAbort": { "disable": [ "" ] } } }"#,
+        &[
+            "flags.f.defaultVariant: is empty, write a name",
+            "flags.f.requires[0].flag: is empty, write a name",
+            "flags.f.requires[0].variant: is empty, write a name",
+            "flags.f.rules[0].serve: is empty, write a name",
+            "flags.f.rules[1].split[\"\"]: the name is empty, write a name",
+            "flags.f.rules[2].ramp.variant: is empty, write a name",
+            "rollouts.shop.baseline: is empty, write a name",
+            "rollouts.shop.canary.arm: is empty, write a name",
+            "rollouts.shop.shadow.arm: is empty, write a name",
+            "rollouts.shop.onAbort.disable[0]: is empty, write a name",
+        ],
+    );
+}
+
+#[test]
+fn durations_in_other_notations_are_explained() {
+    for (hold, wrong) in [
+        ("600", "is a number, must be a duration with its unit, such as 600s"),
+        ("\"1.5h\"", "\"1.5h\" is not a duration, did you mean 1h30m?"),
+        ("\"PT10M\"", "\"PT10M\" is not a duration, did you mean 10m?"),
+        ("\"100us\"", "\"100us\" is not a duration, write 10m, 1h30m or 2d"),
+        ("\"0s\"", "\"0s\" is no time at all, at least 1ms is needed"),
+        ("\"\"", "is empty, write a duration such as 10m"),
+    ] {
+        refused(
+            &format!(
+                r#""rollouts": {{ "shop": {{ "arms": {{ "a": {{ "target": "t" }} }}, "baseline": "a",
+                    "cooldown": {hold} }} }}"#
+            ),
+            &[&format!("rollouts.shop.cooldown: {wrong}")],
+        );
+    }
 }

@@ -92,6 +92,10 @@ fn message(word: &Word<'_>) -> Option<(&'static str, String)> {
         }
         (Scalar::Value(Value::Bool(value)), _) => {
             let is_same = text == value.to_string();
+            if word.place == Place::Key && !is_same {
+                let message = "without quotes is this text here, but the key of a boolean to other readers of YAML";
+                return Some((OLD_VALUE, format!("{text} {message}")));
+            }
             (word.place == Place::Operand && !is_same).then(|| {
                 (UNQUOTED, format!("{text} without quotes is the boolean {value}, not this text"))
             })

@@ -1,8 +1,8 @@
 //! The help for an error: what to write in place of what is there.
 
 use super::misread;
-use super::punycode;
 use super::source::Found;
+use serin_analysis::punycode::to_ascii;
 use serin_core::{Error, ErrorKind};
 use serin_fleet::yaml::{Scalar, resolve};
 
@@ -36,7 +36,16 @@ fn of_colon(error: &Error) -> Option<String> {
 /// The help for a host with letters beyond ASCII.
 fn of_host(text: &str, error: &Error) -> Option<String> {
     let is_host = !text.is_ascii() && error.message().contains("is not a host");
-    is_host.then(|| punycode::host(text)).flatten().map(|host| format!("write {host}"))
+    is_host.then(|| ascii_host(text)).flatten().map(|host| format!("write {host}"))
+}
+
+/// A host with letters beyond ASCII as browsers send it; `None` if they would change it in other ways too.
+pub(crate) fn ascii_host(text: &str) -> Option<String> {
+    // A letter that is made of several characters is one in a host.
+    let is_combining = |c: char| ('\u{300}'..='\u{36f}').contains(&c);
+    let is_plain = |c: char| c.is_alphanumeric() || matches!(c, '-' | '.' | '_' | '*');
+    let is_name = text.chars().all(|c| is_plain(c) && !is_combining(c));
+    to_ascii(text).filter(|_| is_name && !text.is_ascii())
 }
 
 /// The help for a value that has the wrong type because of its quotes, or because it has none.
@@ -54,6 +63,11 @@ fn of_quotes(text: &str, error: &Error, found: &Found<'_>) -> Option<String> {
             Some(format!("write \"{text}\" if you mean the text"))
         }
         true if wanted.starts_with("a string") => Some(format!("write \"{text}\"")),
+        true if wanted.starts_with("a share") => {
+            let number = text.strip_suffix('%')?.trim_end();
+            serde_json::from_str::<serde_json::Number>(number).ok()?;
+            Some(format!("write {number}"))
+        }
         false if wanted.contains("number") || wanted.starts_with("a share") => {
             read.is_number().then(|| format!("write {text} without quotes"))
         }

@@ -5,9 +5,8 @@ pub(crate) mod source;
 pub(crate) mod text;
 pub(crate) mod words;
 
-mod cure;
+pub(crate) mod cure;
 mod misread;
-pub(crate) mod punycode;
 mod reader;
 
 use report::Report;

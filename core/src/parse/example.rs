@@ -12,7 +12,7 @@ pub(crate) fn object(node: &Node, path: &Path<'_>) -> Option<String> {
     let word = |field: &str, default: &str| format!("{{ {field}: {} }}", word(node, default));
     let fixed = |text: &str| Some(String::from(text));
     match *path {
-        Path::Root => fixed("formatVersion: 1, and the other sections below it"),
+        Path::Root => fixed("formatVersion: 1 and the sections below it"),
         Path::Key(Path::Root, section) => fixed(match section {
             "deploy" => "{ id: build-42 }",
             "units" => "{ user: [ { header: x-user } ] }",

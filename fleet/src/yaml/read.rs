@@ -5,7 +5,7 @@ use super::scalar::{Scalar, resolve};
 use granit_parser::{Event, Parser, ScalarStyle, Span, Tag};
 use serde_json::Value;
 use std::borrow::Cow;
-use std::collections::{BTreeMap, HashMap};
+use std::collections::BTreeMap;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -50,7 +50,7 @@ struct Builder<'t> {
     text: &'t str,
     duplicate_keys: DuplicateKeys,
     open: Vec<Open>,
-    anchors: HashMap<usize, Complete>,
+    anchors: BTreeMap<usize, Complete>,
     /// The size of the values that aliases have stood for.
     aliased: Size,
     /// Where the current document begins, if another one is before it.
@@ -139,7 +139,7 @@ impl<'t> Builder<'t> {
             text,
             duplicate_keys: DuplicateKeys::Refuse,
             open: Vec::new(),
-            anchors: HashMap::new(),
+            anchors: BTreeMap::new(),
             aliased: Size::default(),
             document: None,
             root: None,

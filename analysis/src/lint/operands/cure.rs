@@ -5,8 +5,8 @@ use std::net::{IpAddr, Ipv6Addr, SocketAddr};
 use serin_core::inspect::{GlobStep, Operand, quoted};
 use serin_core::{Attribute, Operator};
 
-use super::punycode::to_ascii;
 use super::values::{Kind, Type};
+use crate::punycode::to_ascii;
 
 /// A sentence on what is wrong, and one on the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -3,7 +3,6 @@
 
 mod cure;
 mod language;
-mod punycode;
 mod values;
 mod versions;
 

@@ -1,7 +1,7 @@
 //! The edits that could be the answer to a diagnostic. Which of them is, the compiler says.
 
 use crate::check::words;
-use crate::diagnostics::punycode;
+use crate::diagnostics::cure::ascii_host;
 use crate::diagnostics::report::{Diagnostic, Report};
 use serde_json::Value;
 use std::ops::Range;
@@ -161,5 +161,5 @@ fn as_a_host(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
 
 /// A host with letters beyond ASCII as browsers send it.
 fn as_an_ascii_host(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
-    punycode::host(scalar.value).filter(|_| !scalar.value.is_ascii())
+    ascii_host(scalar.value)
 }

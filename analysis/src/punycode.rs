@@ -1,7 +1,8 @@
 //! Names of hosts in ASCII (RFC 3492, RFC 5890).
 
-/// The name as clients send it: each label in lower case, and those outside ASCII as `xn--…`.
-pub(super) fn to_ascii(name: &str) -> Option<String> {
+/// The name as clients send it: each label in lower case, and those outside ASCII as `xn--…`. `None` for a label that
+/// is too long.
+pub fn to_ascii(name: &str) -> Option<String> {
     let labels: Option<Vec<String>> = name.to_lowercase().split('.').map(label).collect();
     Some(labels?.join("."))
 }
