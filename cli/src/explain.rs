@@ -8,12 +8,12 @@ use crate::{id_keys, input, latches_file, override_keys, spec_file};
 use clap::Args;
 use http::Uri;
 use serin_core::gate::ActiveLatches;
-use serin_core::headers::DECISION;
+use serin_core::headers::{self, DECISION};
 use serin_core::overrides::HEADER;
 use serin_core::plan::Input;
 use serin_core::{
-    Decision, Facts, IdKeys, OverrideError, OverrideKeys, Plan, Recorder, RequestHost, Timestamp,
-    decide_with,
+    Decision, EarlierIds, Facts, IdKeys, OverrideError, OverrideKeys, Plan, Recorder, RequestHost,
+    Timestamp, decide_with,
 };
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -199,6 +199,7 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explanation, Failure> {
     decide_with(plan, &facts, &mut decision, &mut recorder);
     let mut upstream = Vec::new();
     decision.request_headers(plan, |name, value| upstream.push((name, value.to_owned())));
+    upstream.extend(facts.ids_header(plan).map(|ids| (headers::IDS, ids)));
     let cookies = decision.set_cookies(plan, &facts);
     let (shows_decision, record) = (facts.wants_decision(), decision.record(plan));
     Ok(Explanation { at, token, recorder, shows_decision, upstream, cookies, record })
@@ -255,6 +256,10 @@ impl<'a> RequestHost<'a> for DescribedHost<'a> {
 
     fn id_keys(&self) -> Option<&'a IdKeys> {
         self.id_keys
+    }
+
+    fn earlier_ids(&self) -> Option<EarlierIds> {
+        None
     }
 }
 
