@@ -8,11 +8,31 @@ use serin_core::{Attribute, Operator};
 use super::values::{Kind, Type};
 use crate::punycode::to_ascii;
 
-/// A sentence on what is wrong, and one on the remedy.
+/// A sentence on what is wrong, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cure {
     pub(super) message: String,
-    pub(super) help: String,
+    pub(super) help: Help,
+}
+
+/// A sentence on the remedy; empty if there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Help {
+    pub(super) text: String,
+    /// The operand to write, if it is the only one that can be meant.
+    pub(super) replacement: Option<String>,
+}
+
+impl From<&str> for Help {
+    fn from(text: &str) -> Help {
+        Help { text: text.into(), replacement: None }
+    }
+}
+
+impl From<String> for Help {
+    fn from(text: String) -> Help {
+        Help { text, replacement: None }
+    }
 }
 
 /// The part of a value that an operand is compared with.
@@ -42,13 +62,16 @@ impl Part {
     }
 }
 
-fn cure(message: &str, help: impl Into<String>) -> Cure {
+fn cure(message: &str, help: impl Into<Help>) -> Cure {
     Cure { message: message.into(), help: help.into() }
 }
 
-/// Help that shows what to write.
-fn write(text: &str) -> String {
-    format!("write {}", quoted(text))
+/// Help that shows what to write; none if that is nothing.
+fn write(text: &str) -> Help {
+    if text.is_empty() {
+        return Help::default();
+    }
+    Help { text: format!("write {}", quoted(text)), replacement: Some(text.into()) }
 }
 
 /// The cure of an operand that no value of this kind passes.
@@ -246,8 +269,7 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
     if let Some((name, port)) = text.rsplit_once(':')
         && port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*')
     {
-        let help = if name.is_empty() { String::new() } else { write(name) };
-        return cure("a host has no port", help);
+        return cure("a host has no port", write(name));
     }
     let bare = text.trim();
     if bare != text {
