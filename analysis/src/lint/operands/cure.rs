@@ -15,6 +15,10 @@ pub(super) struct Cure {
     pub(super) help: String,
 }
 
+/// The methods of RFC 9110 and RFC 5789.
+const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+
 /// The part of a value that an operand is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -46,9 +50,9 @@ fn cure(message: &str, help: impl Into<String>) -> Cure {
     Cure { message: message.into(), help: help.into() }
 }
 
-/// Help that shows what to write.
+/// Help that shows what to write; none for what would be everything.
 fn write(text: &str) -> String {
-    format!("write {}", quoted(text))
+    if matches!(text, "" | "*") { String::new() } else { format!("write {}", quoted(text)) }
 }
 
 /// The cure of an operand that no value of this kind passes.
@@ -122,6 +126,9 @@ fn string(kind: Kind, part: Part, text: &str) -> Cure {
         Kind::Method if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
             cure("methods are in upper case, and case counts", write(&text.to_ascii_uppercase()))
         }
+        Kind::Method if METHODS.contains(&text.trim()) => {
+            cure("a method has no blanks", write(text.trim()))
+        }
         Kind::Method => cure("a method is one word", "write GET, for example"),
         Kind::Ip => address(part, text),
         Kind::Country => country(text),
@@ -174,6 +181,7 @@ fn path(part: Part, text: &str) -> Cure {
                 quoted(path),
                 quoted(value)
             ),
+            _ if path.is_empty() => "test the parameters with query.NAME".into(),
             _ => format!("write {}, and test the parameters with query.NAME", quoted(path)),
         };
         return cure("a path ends before the query", help);
@@ -257,8 +265,10 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
 }
 
 fn address(part: Part, text: &str) -> Cure {
-    let network = text.split_once('/').filter(|(address, _)| address.parse::<IpAddr>().is_ok());
-    if network.is_some() {
+    let is_network = text.split_once('/').is_some_and(|(address, bits)| {
+        address.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= 128)
+    });
+    if is_network {
         return cure("an address is not a network", format!("write cidr: {}", quoted(text)));
     }
     let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -269,6 +279,10 @@ fn address(part: Part, text: &str) -> Cure {
     if let Some(address) = bare {
         let help = write(&address.to_canonical().to_string());
         return cure("an address has neither port nor brackets", help);
+    }
+    let zoned = text.split_once('%').and_then(|(address, _)| address.parse::<IpAddr>().ok());
+    if let Some(address) = zoned {
+        return cure("an address has no zone", write(&address.to_string()));
     }
     if part == Part::Whole {
         let help = match text.contains('*') {
