@@ -35,6 +35,10 @@ impl From<String> for Help {
     }
 }
 
+/// The methods of RFC 9110 and RFC 5789.
+const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
+
 /// The part of a value that an operand is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Part {
@@ -66,9 +70,9 @@ fn cure(message: &str, help: impl Into<Help>) -> Cure {
     Cure { message: message.into(), help: help.into() }
 }
 
-/// Help that shows what to write; none if that is nothing.
+/// Help that shows what to write; none for what would be everything.
 fn write(text: &str) -> Help {
-    if text.is_empty() {
+    if matches!(text, "" | "*") {
         return Help::default();
     }
     Help { text: format!("write {}", quoted(text)), replacement: Some(text.into()) }
@@ -145,6 +149,9 @@ fn string(kind: Kind, part: Part, text: &str) -> Cure {
         Kind::Method if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
             cure("methods are in upper case, and case counts", write(&text.to_ascii_uppercase()))
         }
+        Kind::Method if METHODS.contains(&text.trim()) => {
+            cure("a method has no blanks", write(text.trim()))
+        }
         Kind::Method => cure("a method is one word", "write GET, for example"),
         Kind::Ip => address(part, text),
         Kind::Country => country(text),
@@ -197,6 +204,7 @@ fn path(part: Part, text: &str) -> Cure {
                 quoted(path),
                 quoted(value)
             ),
+            _ if path.is_empty() => "test the parameters with query.NAME".into(),
             _ => format!("write {}, and test the parameters with query.NAME", quoted(path)),
         };
         return cure("a path ends before the query", help);
@@ -279,8 +287,10 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
 }
 
 fn address(part: Part, text: &str) -> Cure {
-    let network = text.split_once('/').filter(|(address, _)| address.parse::<IpAddr>().is_ok());
-    if network.is_some() {
+    let is_network = text.split_once('/').is_some_and(|(address, bits)| {
+        address.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= 128)
+    });
+    if is_network {
         return cure("an address is not a network", format!("write cidr: {}", quoted(text)));
     }
     let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -291,6 +301,10 @@ fn address(part: Part, text: &str) -> Cure {
     if let Some(address) = bare {
         let help = write(&address.to_canonical().to_string());
         return cure("an address has neither port nor brackets", help);
+    }
+    let zoned = text.split_once('%').and_then(|(address, _)| address.parse::<IpAddr>().ok());
+    if let Some(address) = zoned {
+        return cure("an address has no zone", write(&address.to_string()));
     }
     if part == Part::Whole {
         let help = match text.contains('*') {
