@@ -96,6 +96,48 @@ fn steps_that_do_not_grow_are_found() {
     );
 }
 
+/// At 0 % the canary has no users to judge, at 100 % the baseline has none to compare with.
+#[test]
+fn gated_steps_that_no_traffic_ends_are_found() {
+    let steps = |steps: &str| {
+        found(&format!(
+            r#""rollouts": {{ "r": {{ "unit": "user", "gates": {{ "errors": {{}} }},
+                 "arms": {{ "a": {{ "target": "a" }}, "b": {{ "target": "b" }} }}, "baseline": "a",
+                 "canary": {{ "start": "2026-11-21", "steps": [ {steps} ] }} }} }}"#
+        ))
+    };
+    let gate = |share: &str| format!(r#"{{ "share": {share}, "hold": "1h", "mode": "gate" }}"#);
+    let endless = |at: u32| format!("endless-step rollouts.r.canary.steps[{at}]");
+    let of = |text: &str| {
+        let mut all = steps(text);
+        all.retain(|finding| finding.starts_with("endless-step"));
+        all
+    };
+    let with = |share: &str| format!("{}, {{ \"share\": 100 }}", gate(share));
+    assert_eq!(of(&with("0")), [endless(0)]);
+    assert_eq!(of(&with("100")), [endless(0)]);
+    assert_eq!(of(&with("0.001")), [""; 0]);
+    assert_eq!(of(&with("99.999")), [""; 0]);
+    let manual = r#"{ "share": 0, "hold": "manual" }, { "share": 5, "hold": "1h", "mode": "gate" }, { "share": 100 }"#;
+    assert_eq!(of(manual), [""; 0]);
+    assert_eq!(
+        steps(manual),
+        ["steerable-gate rollouts.r.gates"],
+        "a person tests the canary at 0 %"
+    );
+    let ring = r#"{ "attribute": "country", "equals": "DE" }"#;
+    let in_rings = found(&format!(
+        r#""rollouts": {{ "r": {{ "unit": "user",
+             "arms": {{ "a": {{ "target": "a" }}, "b": {{ "target": "b" }} }}, "baseline": "a",
+             "canary": {{ "rings": [ {ring} ], "start": "2026-11-21",
+                          "steps": [ {{ "share": 0, "hold": "1h" }}, {{ "share": 100 }} ] }} }} }}"#
+    ));
+    assert_eq!(in_rings, [""; 0], "at 0 % the rings have the canary");
+    let second =
+        format!("{{ \"share\": 5, \"hold\": \"1h\" }}, {}, {{ \"share\": 100 }}", gate("0"));
+    assert_eq!(of(&second), [endless(1)]);
+}
+
 #[test]
 fn unreachable_arms_and_undelivered_flags_are_found() {
     let arms = |mode: &str| {

@@ -8,12 +8,12 @@ use crate::{id_keys, input, latches_file, override_keys, spec_file};
 use clap::Args;
 use http::Uri;
 use serin_core::gate::ActiveLatches;
-use serin_core::headers::DECISION;
+use serin_core::headers::{self, DECISION};
 use serin_core::overrides::HEADER;
 use serin_core::plan::Input;
 use serin_core::{
-    Decision, Facts, IdKeys, OverrideError, OverrideKeys, Plan, Recorder, RequestHost, Timestamp,
-    decide_with,
+    Decision, EarlierIds, Facts, IdKeys, OverrideError, OverrideKeys, Plan, Recorder, RequestHost,
+    Timestamp, decide_with,
 };
 use std::borrow::Cow;
 use std::path::PathBuf;
@@ -22,7 +22,7 @@ use std::path::PathBuf;
 pub(crate) struct ExplainArgs {
     /// The spec, in YAML or JSON; - is standard input
     spec: PathBuf,
-    #[doc = "The request, such as 'POST https://shop.example.com/feed'; the default method is GET"]
+    #[doc = "The request, such as 'POST https://shop.example.com/feed', or a path with the header host; the default method is GET"]
     #[allow(rustdoc::bare_urls, reason = "clap prints this text as it is")]
     #[arg(long, value_name = "'METHOD URL'", value_parser = parse_request)]
     request: RequestLine,
@@ -58,23 +58,29 @@ pub(crate) struct RequestLine {
     path: String,
 }
 
-/// Parses `GET https://shop.example.com/feed`, or a URL alone.
+/// Parses `GET https://shop.example.com/feed`, or a URL alone. A path in place of the URL has no authority:
+/// that is in a header.
 fn parse_request(text: &str) -> Result<RequestLine, String> {
     let (method, url) = text.split_once(' ').unwrap_or(("GET", text));
-    let uri: Uri = url.trim().parse().map_err(|error| format!("{url} is not a URL: {error}"))?;
-    let (Some(scheme), Some(authority)) = (uri.scheme_str(), uri.authority()) else {
-        return Err(format!(
-            "{url} is not a URL with scheme and host, write GET https://shop.example.com/feed"
-        ));
+    let url = url.trim();
+    let uri: Uri = url.parse().map_err(|error| format!("{url} is not a URL: {error}"))?;
+    let (scheme, authority) = match (uri.scheme_str(), uri.authority()) {
+        (Some(scheme), Some(authority)) => (scheme, authority.to_string()),
+        _ if url.starts_with('/') => ("https", String::new()),
+        _ => return Err(format!("{url} is not a URL with scheme and host, {REQUEST_FORM}")),
     };
     let path = uri.path_and_query().map_or("/", |path| path.as_str());
     Ok(RequestLine {
         method: method.to_owned(),
         scheme: scheme.to_owned(),
-        authority: authority.to_string(),
+        authority,
         path: path.to_owned(),
     })
 }
+
+/// The forms of a request, as errors show them.
+const REQUEST_FORM: &str =
+    "write GET https://shop.example.com/feed, or a path and -H 'host: shop.example.com'";
 
 /// Parses `NAME: VALUE`, where the name may be that of a pseudo-header.
 fn parse_header(text: &str) -> Result<(String, String), String> {
@@ -148,6 +154,9 @@ struct Explanation {
 
 fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explanation, Failure> {
     let request = args.request.with_headers(&args.headers);
+    if request.authority.is_empty() {
+        return Err(Failure::trouble(format!("the request has no host: {REQUEST_FORM}")));
+    }
     let pseudo = [
         (":method", request.method.as_str()),
         (":scheme", &request.scheme),
@@ -190,6 +199,7 @@ fn explain(plan: &Plan, args: &ExplainArgs) -> Result<Explanation, Failure> {
     decide_with(plan, &facts, &mut decision, &mut recorder);
     let mut upstream = Vec::new();
     decision.request_headers(plan, |name, value| upstream.push((name, value.to_owned())));
+    upstream.extend(facts.ids_header(plan).map(|ids| (headers::IDS, ids)));
     let cookies = decision.set_cookies(plan, &facts);
     let (shows_decision, record) = (facts.wants_decision(), decision.record(plan));
     Ok(Explanation { at, token, recorder, shows_decision, upstream, cookies, record })
@@ -246,6 +256,10 @@ impl<'a> RequestHost<'a> for DescribedHost<'a> {
 
     fn id_keys(&self) -> Option<&'a IdKeys> {
         self.id_keys
+    }
+
+    fn earlier_ids(&self) -> Option<EarlierIds> {
+        None
     }
 }
 
@@ -319,7 +333,8 @@ mod tests {
         let request = parse_request("POST https://Shop.example.com:8443/a?b=c").expect("a request");
         assert_eq!((&*request.method, &*request.path), ("POST", "/a?b=c"));
         assert_eq!(parse_request("http://x").expect("a URL alone").path, "/");
-        assert!(parse_request("/feed").unwrap_err().contains("not a URL with scheme and host"));
+        assert!(parse_request("feed").unwrap_err().contains("not a URL with scheme and host"));
+        assert_eq!(parse_request("PUT /a?b").expect("a path").path, "/a?b");
         assert!(parse_request("GET http://a b").is_err());
     }
 

@@ -54,6 +54,7 @@ mod replay_audit;
 #[cfg(feature = "tools")]
 mod schema;
 mod serve;
+mod sizes;
 mod spec_file;
 mod style;
 

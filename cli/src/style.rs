@@ -39,6 +39,11 @@ pub(crate) fn error(message: &str) {
     eprintln!("{} {message}", label(Tone::Bad, "error:"));
 }
 
+/// Prints a warning to standard error.
+pub(crate) fn warning(message: &str) {
+    eprintln!("{} {message}", label(Tone::Strong, "warning:"));
+}
+
 /// Prints a note about the command's progress to standard error.
 pub(crate) fn note(message: &str) {
     eprintln!("{} {message}", label(Tone::Quiet, "serin:"));

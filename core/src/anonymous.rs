@@ -2,7 +2,9 @@
 
 use alloc::string::String;
 use core::fmt::Write as _;
+use core::str::from_utf8;
 
+use crate::facts::cookie;
 use crate::id_keys::SIGNATURE_LENGTH;
 
 /// The lifetime of an id's cookie, in seconds: a year. Browsers allow at most 400 days.
@@ -27,9 +29,41 @@ pub(crate) fn split(value: &str) -> Option<(&str, &str)> {
         return None;
     }
     let (id, signature) = value.split_once('.')?;
-    let is_digit = |byte: u8| matches!(byte, b'0'..=b'9' | b'a'..=b'f');
-    let is_signed = id.len() == ID_LENGTH && id.bytes().chain(signature.bytes()).all(is_digit);
-    is_signed.then_some((id, signature))
+    (is_id(id) && signature.bytes().all(is_digit)).then_some((id, signature))
+}
+
+/// Whether a string has the form of an id.
+fn is_id(text: &str) -> bool {
+    text.len() == ID_LENGTH && text.bytes().all(is_digit)
+}
+
+fn is_digit(byte: u8) -> bool {
+    matches!(byte, b'0'..=b'9' | b'a'..=b'f')
+}
+
+/// Adds the id of a cookie to a list of ids, in the form of a `cookie` field.
+pub(crate) fn push_pair(list: &mut String, name: &str, id: &str, signature: Option<&str>) {
+    let (mark, signature) = signature.map_or(("", ""), |signature| (".", signature));
+    for part in [if list.is_empty() { "" } else { "; " }, name, "=", id, mark, signature] {
+        list.push_str(part);
+    }
+}
+
+/// The names and the values in a list of ids.
+pub(crate) fn pairs(list: &str) -> impl Iterator<Item = (&str, &str)> {
+    cookie::pairs(list.as_bytes())
+        .filter_map(|(name, value)| Some((from_utf8(name).ok()?, from_utf8(value).ok()?)))
+}
+
+/// The id of a cookie in a list of ids, with its signature if it has one. The first pair with the cookie's
+/// name counts.
+pub(crate) fn find_pair<'l>(list: &'l [u8], name: &str) -> Option<(&'l str, Option<&'l str>)> {
+    let (_, value) = cookie::pairs(list).find(|(given, _)| *given == name.as_bytes())?;
+    let value = from_utf8(value).ok()?;
+    match split(value) {
+        Some((id, signature)) => Some((id, Some(signature))),
+        None => is_id(value).then_some((value, None)),
+    }
 }
 
 /// The value without its signature, if it has the form of one with it.
@@ -50,6 +84,22 @@ pub(crate) fn set_cookie(name: &str, id: &str, signature: Option<&str>, secure: 
 mod tests {
     use super::*;
     use alloc::format;
+
+    #[test]
+    fn a_list_has_the_ids_of_several_cookies() {
+        let (a, b, signature) = ("0a".repeat(16), "0b".repeat(16), "bc".repeat(12));
+        let mut list = String::new();
+        push_pair(&mut list, "a", &a, Some(&signature));
+        push_pair(&mut list, "b", &b, None);
+        assert_eq!(list, format!("a={a}.{signature}; b={b}"));
+        assert_eq!(find_pair(list.as_bytes(), "a"), Some((&*a, Some(&*signature))));
+        assert_eq!(find_pair(list.as_bytes(), "b"), Some((&*b, None)));
+        for other in ["", "c", "=", "a=", "a=ada", "a=0A", "a=\u{e9}; a"] {
+            assert_eq!(find_pair(other.as_bytes(), "a"), None, "{other}");
+        }
+        assert_eq!(find_pair(format!("a=ada; a={a}").as_bytes(), "a"), None);
+        assert_eq!(find_pair(b"a=\xff", "a"), None);
+    }
 
     #[test]
     fn only_an_id_with_a_signature_is_split() {

@@ -13,6 +13,10 @@ pub const ROLLOUT: &str = "x-serin-rollout";
 pub const FLAGS: &str = "serin-flags";
 /// The request field with the upstream that gets a copy of the request, for the host's mirror.
 pub const SHADOW: &str = "x-serin-shadow";
+/// The request field with the anonymous ids that were minted for this request, each with its signature, as
+/// pairs in the form of a `cookie` field: `serin_id=ID.SIGNATURE`. The next host of the request with the same
+/// keys uses these ids. A host without keys neither sets the field nor reads it.
+pub const IDS: &str = "x-serin-id";
 /// The response field with the decision record, for a tester whose override requests it.
 pub const DECISION: &str = "serin-decision";
 /// The maximum size of [`DECISION`], in bytes. Clients and proxies limit a response's header fields more

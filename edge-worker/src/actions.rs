@@ -1,6 +1,6 @@
 //! The changes that a decision makes to a request.
 
-use serin_core::{Decision, Plan, headers, is_reserved_header};
+use serin_core::{Decision, Plan, headers, is_reserved_header, private_fields};
 
 use crate::request_head::RequestHead;
 use crate::settings::Target;
@@ -39,13 +39,22 @@ pub(crate) struct OutgoingRequest {
     pub(crate) changes: HeaderChanges,
 }
 
+/// A decision whose header fields a target gets.
+#[derive(Clone, Copy)]
+pub(crate) struct DecidedFields<'d> {
+    pub(crate) plan: &'d Plan,
+    pub(crate) decision: &'d Decision,
+    /// The value of the field with the ids that were minted for the request.
+    pub(crate) ids: Option<&'d str>,
+}
+
 /// Makes the request to a target: it removes the fields that a client sent under Serin's names, and sets those
 /// of the decision. Without a target the request keeps its URL.
 ///
 /// `arm` is the arm that the request really goes to, if it is not the decided one: after a fallback.
 pub(crate) fn outgoing(
     head: &RequestHead,
-    decided: Option<(&Plan, &Decision)>,
+    decided: Option<DecidedFields<'_>>,
     arm: Option<&str>,
     target: Option<&Target>,
 ) -> OutgoingRequest {
@@ -55,7 +64,10 @@ pub(crate) fn outgoing(
             changes.remove(name);
         }
     }
-    if let Some((plan, decision)) = decided {
+    if let Some(DecidedFields { plan, decision, ids }) = decided {
+        if let Some(ids) = ids {
+            changes.set(headers::IDS, ids);
+        }
         decision.request_headers(plan, |name, value| {
             let value = if name == headers::ARM { arm.unwrap_or(value) } else { value };
             changes.set(name, value);
@@ -68,7 +80,7 @@ pub(crate) fn outgoing(
             Some(format!("{origin}{}", lossy(head.target())))
         }
         Some(Target::Service(_)) => {
-            if let Some(key) = decided.and_then(|(plan, decision)| version_key(plan, decision)) {
+            if let Some(key) = decided.and_then(|of| version_key(of.plan, of.decision)) {
                 changes.set(VERSION_KEY, &key);
             }
             None
@@ -76,6 +88,18 @@ pub(crate) fn outgoing(
         None => None,
     };
     OutgoingRequest { url, changes }
+}
+
+/// The changes that keep a response, which gets a cookie, out of shared caches. `fields` are its header fields: a line
+/// for each name and each value.
+pub(crate) fn private(fields: &str) -> HeaderChanges {
+    let mut lines = fields.lines();
+    let pairs = std::iter::from_fn(|| Some((lines.next()?.as_bytes(), lines.next()?.as_bytes())));
+    let mut changes = HeaderChanges::default();
+    for (name, value) in private_fields(pairs) {
+        changes.set(&name, &value);
+    }
+    changes
 }
 
 /// Whether a client's header field never reaches a target.
@@ -114,6 +138,18 @@ mod tests {
     }
 
     #[test]
+    fn a_response_with_a_cookie_is_private() {
+        let changes =
+            private("cache-control\npublic, max-age=1\nvary\n\ncdn-cache-control\nmax-age=9\n");
+        assert_eq!(
+            changes.as_str(),
+            "cdn-cache-control\nno-store\ncache-control\nprivate, max-age=1"
+        );
+        assert_eq!(private("").as_str(), "cache-control\nprivate");
+        assert_eq!(private("cache-control\nno-store\n").as_str(), "");
+    }
+
+    #[test]
     fn a_client_never_chooses_the_version_of_a_target() {
         let text = "GET\nhttps://shop.example/\ncloudflare-workers-version-key\nmine";
         let head = RequestHead::new(text.into());
@@ -149,7 +185,10 @@ mod tests {
         let mut decision = Decision::new(&plan);
         serin_core::decide(&plan, &facts, &mut decision);
         let service = Target::Service("A".into());
-        let of = |arm| outgoing(&head, Some((&plan, &decision)), arm, Some(&service)).changes.0;
+        let ids = Some("serin_id=1.2");
+        let fields = DecidedFields { plan: &plan, decision: &decision, ids };
+        let of = |arm| outgoing(&head, Some(fields), arm, Some(&service)).changes.0;
+        assert!(of(None).contains("x-serin-id\nserin_id=1.2\n"), "{}", of(None));
         assert!(of(None).contains("x-serin-arm\nb\n"), "{}", of(None));
         assert!(of(Some("a")).contains("x-serin-arm\na\n"), "{}", of(Some("a")));
         assert!(of(None).contains("cloudflare-workers-version-key\nweb."), "{}", of(None));

@@ -9,12 +9,13 @@ use wasm_bindgen::prelude::wasm_bindgen;
 use wasm_bindgen::{JsValue, handler};
 use worker::{Context, Env, event, worker_sys};
 
+use crate::actions::HeaderChanges;
 use crate::facts::CloudflareHost;
 use crate::host::{self, Request, Response};
 use crate::isolate::Isolate;
 use crate::proxy::{self, Exchange, PlanDecision};
 use crate::request_head::RequestHead;
-use crate::{cache, endpoints};
+use crate::{actions, cache, endpoints};
 
 thread_local! {
     static ISOLATE: RefCell<Option<Rc<Isolate>>> = const { RefCell::new(None) };
@@ -107,7 +108,10 @@ async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
         active.count(decided);
     }
     let mut fields = String::new();
-    for cookie in decision.set_cookies(&active.plan, &facts) {
+    let ids = facts.ids_header(plan);
+    let cookies = decision.set_cookies(&active.plan, &facts);
+    let is_made_private = !cookies.is_empty() && isolate.settings.makes_private;
+    for cookie in cookies {
         endpoints::push_field(&mut fields, "set-cookie", &cookie);
     }
     if isolate.settings.expose_decision || facts.wants_decision() {
@@ -118,10 +122,19 @@ async fn respond(request: &Request, env: &Env, context: &Context) -> Response {
     let key = has_cache.then(|| cache::key(&head, &active.plan, &decision)).flatten();
     let exposure = decision.exposure(plan, &facts).filter(|exposure| active.admits(exposure));
     let is_cached = key.is_some();
-    let decided = PlanDecision { active: &active, decision: &decision, exposure, is_cached };
+    let ids = ids.as_deref();
+    let decided = PlanDecision { active: &active, decision: &decision, exposure, is_cached, ids };
     let response = match key {
         Some(key) => proxy::respond_cached(&exchange, request, decided, key).await,
         None => proxy::respond(&exchange, request, decided).await,
     };
-    if fields.is_empty() { response } else { host::with_fields(&response, &fields) }
+    if fields.is_empty() {
+        return response;
+    }
+    let changes = if is_made_private {
+        actions::private(&host::response_fields(&response))
+    } else {
+        HeaderChanges::default()
+    };
+    host::with_fields(&response, changes.as_str(), &fields)
 }

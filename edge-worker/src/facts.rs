@@ -4,7 +4,7 @@ use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{IdKeys, MonotonicClock, OverrideKeys, RequestHost};
+use serin_core::{EarlierIds, IdKeys, MonotonicClock, OverrideKeys, RequestHost};
 
 use crate::jwt::Claims;
 use crate::request_head::RequestHead;
@@ -61,6 +61,11 @@ impl<'a, P: Platform> RequestHost<'a> for CloudflareHost<'a, P> {
 
     fn id_keys(&self) -> Option<&'a IdKeys> {
         self.id_keys
+    }
+
+    /// A Worker decides a request once: a redirect of its target goes to the client.
+    fn earlier_ids(&self) -> Option<EarlierIds> {
+        None
     }
 }
 

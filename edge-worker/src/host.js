@@ -283,9 +283,10 @@ export function mirror(service, request, url, changes, buffered, milliseconds) {
   return response;
 }
 
-/** The same response with header fields added: a line for each name and each value. */
-export function withFields(response, fields) {
+/** The same response with header fields changed, then others added: a line for each name and each value. */
+export function withFields(response, changes, fields) {
   const copy = new Response(response.body, response);
+  change(copy.headers, changes);
   append(copy.headers, fields);
   return copy;
 }
@@ -344,6 +345,13 @@ export function cacheGet(key) {
 
 export function cachePut(key, response) {
   return caches.default.put(key, response);
+}
+
+/** The header fields of a response: a line for each name and each value. */
+export function responseFields(response) {
+  let text = "";
+  for (const [name, value] of response.headers) text += `${name}\n${value}\n`;
+  return text;
 }
 
 /** The value of a response's header field. */

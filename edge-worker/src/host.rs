@@ -101,9 +101,12 @@ extern "C" {
         buffered: bool,
         milliseconds: u32,
     ) -> Result<Promise, Thrown>;
-    /// The same response with header fields added.
+    /// The same response with header fields changed and added.
     #[wasm_bindgen(js_name = withFields)]
-    pub(crate) fn with_fields(response: &Response, fields: &str) -> Response;
+    pub(crate) fn with_fields(response: &Response, changes: &str, fields: &str) -> Response;
+    /// The header fields of a response: a line for each name and each value.
+    #[wasm_bindgen(js_name = responseFields)]
+    pub(crate) fn response_fields(response: &Response) -> String;
     /// A response of the Worker's own.
     pub(crate) fn respond(status: u16, fields: &str, body: &str) -> Response;
     #[wasm_bindgen(js_name = readText)]

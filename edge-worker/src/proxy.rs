@@ -9,7 +9,7 @@ use serin_core::{Decision, RolloutDecision};
 use wasm_bindgen::JsValue;
 use worker::{Context, Env};
 
-use crate::actions::{self, OutgoingRequest};
+use crate::actions::{self, DecidedFields, OutgoingRequest};
 use crate::active_plan::ActivePlan;
 use crate::cache;
 use crate::endpoints;
@@ -38,6 +38,14 @@ pub(crate) struct PlanDecision<'d> {
     pub(crate) exposure: Option<Exposure>,
     /// Whether the response may be stored.
     pub(crate) is_cached: bool,
+    /// The value of the field with the ids that were minted for the request.
+    pub(crate) ids: Option<&'d str>,
+}
+
+impl<'d> PlanDecision<'d> {
+    fn fields(self) -> DecidedFields<'d> {
+        DecidedFields { plan: &self.active.plan, decision: self.decision, ids: self.ids }
+    }
 }
 
 /// Why there is no response from a target.
@@ -57,8 +65,8 @@ pub(crate) async fn pass_through(
     decided: Option<PlanDecision<'_>>,
 ) -> Response {
     let target = exchange.isolate.settings.baseline();
-    let plan = decided.map(|of| (&of.active.plan, of.decision));
-    let outgoing = actions::outgoing(exchange.head, plan, None, target);
+    let fields = decided.map(PlanDecision::fields);
+    let outgoing = actions::outgoing(exchange.head, fields, None, target);
     match send(exchange, request, target, &outgoing).await {
         Ok(response) => response,
         Err(error) => bad_gateway(&error, "baseline"),
@@ -124,7 +132,7 @@ pub(crate) async fn respond_cached(
 async fn send_to_arm(
     exchange: &Exchange<'_>,
     request: &Request,
-    PlanDecision { active, decision, exposure, .. }: PlanDecision<'_>,
+    decided: PlanDecision<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
     watches_body: bool,
@@ -133,8 +141,8 @@ async fn send_to_arm(
     let Some(target) = exchange.isolate.settings.target(name) else {
         return Err(TargetError::Unmapped(name.to_owned()));
     };
-    let plan = Some((&active.plan, decision));
-    let outgoing = actions::outgoing(exchange.head, plan, None, Some(target));
+    let PlanDecision { active, exposure, .. } = decided;
+    let outgoing = actions::outgoing(exchange.head, Some(decided.fields()), None, Some(target));
     match exposure.zip(rollout.trial()).filter(|_| exchange.isolate.has_judge) {
         Some((exposure, trial)) => {
             let observed = ObservedRequest { exchange, request, active, exposure, trial };
@@ -255,7 +263,7 @@ impl ObservedRequest<'_> {
 async fn fall_back(
     exchange: &Exchange<'_>,
     request: &Request,
-    PlanDecision { active, decision, .. }: PlanDecision<'_>,
+    decided: PlanDecision<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
     error: TargetError,
@@ -284,8 +292,8 @@ async fn fall_back(
         return Err(error);
     };
     counters.fallbacks.increment();
-    let plan = Some((&active.plan, decision));
-    let outgoing = actions::outgoing(exchange.head, plan, Some(baseline.name()), Some(target));
+    let fields = Some(decided.fields());
+    let outgoing = actions::outgoing(exchange.head, fields, Some(baseline.name()), Some(target));
     send(exchange, request, Some(target), &outgoing).await
 }
 
@@ -361,10 +369,11 @@ struct ShadowCopy {
 fn send_copy(
     exchange: &Exchange<'_>,
     request: &Request,
-    PlanDecision { active, decision, .. }: PlanDecision<'_>,
+    decided: PlanDecision<'_>,
     rollout: &Rollout,
     chosen: &RolloutDecision,
 ) -> Option<ShadowCopy> {
+    let active = decided.active;
     let arm = rollout.arm(chosen.shadow?)?;
     let settings = &exchange.isolate.settings;
     let counters = &active.rollouts.get(chosen.rollout.index())?.shadow;
@@ -384,8 +393,7 @@ fn send_copy(
         return None;
     };
     counters.sent.increment();
-    let plan = Some((&active.plan, decision));
-    let outgoing = actions::outgoing(exchange.head, plan, None, Some(target));
+    let outgoing = actions::outgoing(exchange.head, Some(decided.fields()), None, Some(target));
     let is_buffered = mode == CopyMode::Buffered;
     let OutgoingRequest { url, changes } = outgoing;
     let changes = changes.as_str();

@@ -40,6 +40,8 @@ pub(crate) struct WorkerSettings {
     pub(crate) allow_lower_revision: bool,
     /// Whether responses are cached, separately for each arm.
     pub(crate) caches_responses: bool,
+    /// Whether a response that sets a cookie is kept out of shared caches.
+    pub(crate) makes_private: bool,
     /// Whether every response has its decision record, for tests.
     pub(crate) expose_decision: bool,
     /// The time limit of a copy to a shadow, in ms.
@@ -64,6 +66,7 @@ const DEFAULT_SHADOW_BODY_BYTES: u64 = 65_536;
 const DEFAULT_STATUS_PATH: &str = "/.serin/status";
 const OVERRIDE_KEYS: &str = "SERIN_OVERRIDE_KEYS";
 const ID_KEY: &str = "SERIN_ID_KEY";
+const CACHE_CONTROL: &str = "SERIN_CACHE_CONTROL";
 const DEFAULT_JWT_HEADER: &str = "authorization";
 
 impl WorkerSettings {
@@ -92,6 +95,14 @@ impl WorkerSettings {
         {
             problems.push(format!("SERIN_BASELINE: {name} is not a target of SERIN_TARGETS"));
         }
+        let makes_private = match variable(CACHE_CONTROL).as_deref().map(str::trim) {
+            None | Some("private") => true,
+            Some("keep") => false,
+            Some(_) => {
+                problems.push(format!("{CACHE_CONTROL} is neither private nor keep"));
+                true
+            }
+        };
         let is_on = |name: &str| variable(name).is_some_and(|text| matches!(&*text, "1" | "true"));
         WorkerSettings {
             targets,
@@ -148,6 +159,7 @@ impl WorkerSettings {
             }),
             allow_lower_revision: is_on("SERIN_ALLOW_OLDER"),
             caches_responses: is_on("SERIN_CACHE"),
+            makes_private,
             expose_decision: is_on("SERIN_EXPOSE_DECISION"),
             shadow_timeout_ms: u32::try_from(shadow_timeout_ms).unwrap_or(u32::MAX),
             max_shadow_body,
@@ -258,6 +270,7 @@ mod tests {
             ("SERIN_JWKS", "http://id.example/keys"),
             ("SERIN_OVERRIDE_KEYS", "[]"),
             ("SERIN_ID_KEY", "c2hvcnQ"),
+            ("SERIN_CACHE_CONTROL", "public"),
         ]);
         let expected = [
             "SERIN_TARGETS.a does not begin with https:// or http://",
@@ -266,6 +279,7 @@ mod tests {
             "SERIN_TARGETS.d is neither a URL nor {\"service\": BINDING}",
             "SERIN_REFRESH_SECONDS: soon is not a whole number",
             "SERIN_BASELINE: nowhere is not a target of SERIN_TARGETS",
+            "SERIN_CACHE_CONTROL is neither private nor keep",
             "SERIN_WEBHOOK_URL does not begin with https:// or http://",
             "SERIN_JWKS is neither a JSON Web Key Set nor an https:// URL",
             "SERIN_OVERRIDE_KEYS: is a list, must be an object",

@@ -1,12 +1,58 @@
 //! The changes that a decision makes to a request.
 
-use serin_core::{Decision, headers, is_reserved_header};
+use serin_core::{Decision, EarlierIds, Facts, Plan, headers, is_reserved_header, private_fields};
 
 use crate::active_plan::ActivePlan;
 use crate::host::{self, HeaderBlock};
 
 /// The name of the filter state: Envoy's access log prints it as `%FILTER_STATE(wasm.serin:PLAIN)%`.
 const FILTER_STATE: &str = "serin";
+/// The name of the filter state with the ids that were minted for the request. It outlives internal redirects.
+const IDS_STATE: &str = "serin_ids";
+
+/// The name of the filter state that is set where a filter sets the ids' cookies in this pass of the request.
+const PASS_STATE: &str = "serin_ids_pass";
+
+/// Lets the ids' filter state outlive internal redirects.
+pub(crate) fn declare_state() {
+    host::declare_request_state(IDS_STATE);
+}
+
+/// The anonymous ids that were minted for a request.
+pub(crate) struct RequestIds {
+    /// Those that this filter has minted, for its state.
+    minted: Option<String>,
+    /// The header field for the next host.
+    field: Option<String>,
+}
+
+impl RequestIds {
+    pub(crate) fn new(plan: &Plan, facts: &Facts<'_>) -> RequestIds {
+        RequestIds { minted: facts.minted_ids(plan), field: facts.ids_header(plan) }
+    }
+
+    /// The value of the header field for the next host.
+    pub(crate) fn field(&self) -> Option<&str> {
+        self.field.as_deref()
+    }
+
+    fn store(&self) {
+        if let Some(ids) = &self.minted {
+            host::set_property(IDS_STATE, ids);
+            host::set_property(PASS_STATE, "1");
+        }
+        if let Some(field) = &self.field {
+            host::set_request_header(headers::IDS, field);
+        }
+    }
+}
+
+/// The ids of the pass before an internal redirect, whose response does not reach the client, or of another filter in
+/// this pass, which sets their cookies.
+pub(crate) fn earlier_ids() -> Option<EarlierIds> {
+    let ids = String::from_utf8(host::property(&[IDS_STATE])?).ok()?;
+    Some(EarlierIds { ids, sets_cookies: host::property(&[PASS_STATE]).is_none() })
+}
 
 /// Removes the header fields that a client sent under Serin's names, except those for which `is_replaced`
 /// holds: they are about to be overwritten.
@@ -38,6 +84,7 @@ pub(crate) fn strip_trailers(trailers: &HeaderBlock) {
 pub(crate) fn apply(
     active: &ActivePlan,
     decision: &Decision,
+    ids: &RequestIds,
     block: &HeaderBlock,
     debug_requested: bool,
     router_mirrors: bool,
@@ -49,8 +96,10 @@ pub(crate) fn apply(
         (has_rollout && (is(headers::ARM) || is(headers::ROLLOUT)))
             || (has_flags && is(headers::FLAGS))
             || (router_mirrors && is(headers::SHADOW))
+            || (ids.field.is_some() && is(headers::IDS))
     };
     strip(block, is_replaced);
+    ids.store();
     if !has_rollout && !has_flags && !debug_requested {
         return None;
     }
@@ -65,4 +114,12 @@ pub(crate) fn apply(
         }
     });
     Some(record)
+}
+
+/// Keeps the response, which gets a cookie, out of shared caches.
+pub(crate) fn make_private() {
+    let block = host::response_headers();
+    for (name, value) in private_fields(block.iter().flat_map(HeaderBlock::pairs)) {
+        host::set_response_header(&name, &value);
+    }
 }

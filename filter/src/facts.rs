@@ -4,8 +4,9 @@ use std::borrow::Cow;
 
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{IdKeys, OverrideKeys, RequestHost};
+use serin_core::{EarlierIds, IdKeys, OverrideKeys, RequestHost};
 
+use crate::actions;
 use crate::active_plan::ActivePlan;
 use crate::decision_clock;
 use crate::host;
@@ -45,6 +46,10 @@ impl<'a> RequestHost<'a> for EnvoyHost<'a> {
 
     fn id_keys(&self) -> Option<&'a IdKeys> {
         self.active.id_keys.as_deref()
+    }
+
+    fn earlier_ids(&self) -> Option<EarlierIds> {
+        actions::earlier_ids()
     }
 }
 

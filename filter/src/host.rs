@@ -112,6 +112,14 @@ unsafe extern "C" {
         timeout: u32,
         token: *mut u32,
     ) -> u32;
+    fn proxy_call_foreign_function(
+        name: *const u8,
+        name_length: usize,
+        arguments: *const u8,
+        arguments_length: usize,
+        data: *mut *mut u8,
+        length: *mut usize,
+    ) -> u32;
 }
 
 /// Runs the module's constructors.
@@ -189,8 +197,13 @@ pub(crate) fn request_trailers() -> Option<HeaderBlock> {
     headers(REQUEST_TRAILERS)
 }
 
-/// The header block of the response to [`http_call`]. Only for the callback of that response.
+/// The response's header block, in one buffer. Only for the callback of the response.
 pub(crate) fn response_headers() -> Option<HeaderBlock> {
+    headers(RESPONSE_HEADERS)
+}
+
+/// The header block of the response to [`http_call`]. Only for the callback of that response.
+pub(crate) fn call_response_headers() -> Option<HeaderBlock> {
     headers(CALL_RESPONSE_HEADERS)
 }
 
@@ -303,6 +316,42 @@ pub(crate) fn set_effective_context(context: u32) -> bool {
 pub(crate) fn set_property(name: &str, value: &str) {
     // SAFETY: pointers and lengths are of live strings.
     unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
+}
+
+/// Lets the values that [`set_property`] stores under a name outlive internal redirects, in Envoy: its foreign function
+/// `declare_property`. Only for a root context. A host without that function keeps them for one pass.
+pub(crate) fn declare_request_state(name: &str) {
+    const FUNCTION: &str = "declare_property";
+    let Some(arguments) = request_state(name) else { return };
+    let (mut data, mut length) = (null_mut(), 0);
+    // SAFETY: pointers and lengths are of live slices; the host sets data and length together.
+    unsafe {
+        proxy_call_foreign_function(
+            FUNCTION.as_ptr(),
+            FUNCTION.len(),
+            arguments.as_ptr(),
+            arguments.len(),
+            &raw mut data,
+            &raw mut length,
+        );
+        drop(take(data, length));
+    }
+}
+
+/// The message `envoy.source.extensions.common.wasm.DeclarePropertyArguments`, in Protocol Buffers' wire format: the
+/// name, the type (a string), and the life span (of the downstream request).
+fn request_state(name: &str) -> Option<Vec<u8>> {
+    const NAME: u8 = 1 << 3 | 2;
+    const TYPE: u8 = 3 << 3;
+    const STRING: u8 = 1;
+    const SPAN: u8 = 5 << 3;
+    const DOWNSTREAM_REQUEST: u8 = 1;
+    // A length of more than 7 bits has several bytes.
+    let length = u8::try_from(name.len()).ok().filter(u8::is_ascii)?;
+    let mut message = vec![NAME, length];
+    message.extend_from_slice(name.as_bytes());
+    message.extend_from_slice(&[TYPE, STRING, SPAN, DOWNSTREAM_REQUEST]);
+    Some(message)
 }
 
 /// A metric of the host. All VMs of the process share it.

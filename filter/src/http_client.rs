@@ -86,7 +86,7 @@ pub(crate) extern "C" fn serin_on_http_call_response(
 }
 
 fn response() -> Option<Response> {
-    let block = host::response_headers()?;
+    let block = host::call_response_headers()?;
     let status = block.pairs().find(|(name, _)| *name == b":status")?.1;
     let status = core::str::from_utf8(status).ok()?.parse().ok()?;
     Some(Response { status })

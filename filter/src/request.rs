@@ -7,13 +7,14 @@ use proxy_wasm::types::Action;
 use serin_core::gate::Exposure;
 use serin_core::{Facts, decide, headers};
 
+use crate::actions::RequestIds;
 use crate::active_plan::ActivePlan;
 use crate::facts::EnvoyHost;
 use crate::gates::Gates;
 use crate::host::HeaderBlock;
 use crate::in_flight::{Upload, WatchId};
 use crate::shadow::{Comparison, CopyHandling};
-use crate::{actions, host};
+use crate::{actions, host, vm};
 
 /// The proxy-wasm context of one request.
 pub(crate) struct RequestContext {
@@ -78,8 +79,9 @@ impl HttpContext for RequestContext {
             decision.exposure(&active.plan, &facts).filter(|exposure| gates.admits(exposure))
         });
         let has_shadow = decision.shadow(&active.plan).is_some();
+        let ids = RequestIds::new(&active.plan, &facts);
         let copy = if has_shadow {
-            active.shadows.copy(active, &decision, &block, end_of_stream)
+            active.shadows.copy(active, &decision, ids.field(), &block, end_of_stream)
         } else {
             CopyHandling::Router
         };
@@ -95,7 +97,7 @@ impl HttpContext for RequestContext {
         self.set_cookies = decision.set_cookies(&active.plan, &facts);
         let debug_requested = facts.wants_decision();
         self.debug_record =
-            actions::apply(active, &decision, &block, debug_requested, router_mirrors)
+            actions::apply(active, &decision, &ids, &block, debug_requested, router_mirrors)
                 .filter(|_| debug_requested)
                 .map(|record| decision.response_record(&active.plan, record));
         Action::Continue
@@ -114,6 +116,9 @@ impl HttpContext for RequestContext {
         let watch = self.pending.as_ref().and_then(|pending| pending.watch);
         if let Some((watch, gates)) = watch.zip(self.gates()) {
             gates.respond(watch);
+        }
+        if !self.set_cookies.is_empty() && vm::settings().makes_private {
+            actions::make_private();
         }
         for cookie in self.set_cookies.drain(..) {
             host::add_response_header("set-cookie", &cookie);

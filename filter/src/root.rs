@@ -12,7 +12,7 @@ use crate::host::{self, Level, Metric};
 use crate::overrides::Overrides;
 use crate::request::RequestContext;
 use crate::shared_data::SharedData;
-use crate::{decision_clock, id_keys, vm};
+use crate::{actions, decision_clock, id_keys, vm};
 
 /// A config of the plugin. Envoy makes a new one for each push, in the same VM.
 pub(crate) struct Root {
@@ -86,6 +86,9 @@ impl Root {
 
     /// Puts a plan in force, unless it is in force already.
     fn activate(&mut self, plan: Plan) {
+        if plan.units().iter().any(|unit| unit.anonymous_cookie().is_some()) {
+            actions::declare_state();
+        }
         if self.active.as_ref().is_some_and(|active| active.plan.digest() == plan.digest()) {
             return;
         }

@@ -1,4 +1,4 @@
-//! The settings of gates, from the VM's environment.
+//! The settings, from the VM's environment.
 
 use crate::host::{self, Level};
 
@@ -23,6 +23,8 @@ pub(crate) struct FilterSettings {
     pub(crate) waits_for_latches: bool,
     /// The URL that audit records are sent to.
     pub(crate) webhook: Option<Endpoint>,
+    /// Whether a response that sets a cookie is kept out of shared caches.
+    pub(crate) makes_private: bool,
 }
 
 const DEFAULT_TICK_MS: u32 = 1000;
@@ -41,7 +43,16 @@ impl FilterSettings {
                 true
             }
         };
+        let makes_private = match variable("SERIN_CACHE_CONTROL").as_deref() {
+            None | Some("private") => true,
+            Some("keep") => false,
+            Some(_) => {
+                log_ignored("SERIN_CACHE_CONTROL", "it is neither private nor keep");
+                true
+            }
+        };
         FilterSettings {
+            makes_private,
             tick_ms: number("SERIN_GATE_TICK_MS", 10, 60_000).unwrap_or(DEFAULT_TICK_MS),
             waits_for_latches: waits && source.is_some(),
             latch_source: source,

@@ -98,6 +98,7 @@ impl ComparedShadows {
         &self,
         active: &ActivePlan,
         decision: &Decision,
+        ids: Option<&str>,
         block: &HeaderBlock,
         end_of_stream: bool,
     ) -> CopyHandling {
@@ -117,7 +118,7 @@ impl ComparedShadows {
             increment(shadow.dropped);
             return CopyHandling::Dropped;
         };
-        let request = RequestCopy::new(plan, decision, block);
+        let request = RequestCopy::new(plan, decision, ids, block);
         let comparison = Rc::new(Comparison {
             shadow: Rc::clone(shadow),
             primary_response: Cell::default(),
@@ -199,12 +200,17 @@ struct RequestCopy<'a> {
 }
 
 impl<'a> RequestCopy<'a> {
-    fn new(plan: &Plan, decision: &Decision, block: &'a HeaderBlock) -> RequestCopy<'a> {
+    fn new(
+        plan: &Plan,
+        decision: &Decision,
+        ids: Option<&str>,
+        block: &'a HeaderBlock,
+    ) -> RequestCopy<'a> {
         let is_copied = |(name, _): &(&[u8], &[u8])| {
             !is_reserved_header(name)
                 && !NOT_COPIED.iter().any(|field| name.eq_ignore_ascii_case(field))
         };
-        let mut added = Vec::new();
+        let mut added: Vec<_> = ids.map(|ids| (headers::IDS, ids.to_owned())).into_iter().collect();
         decision.request_headers(plan, |name, value| {
             if name != headers::SHADOW {
                 added.push((name, value.to_owned()));

@@ -8,6 +8,7 @@
 //! | [`diff`] | find out whom a change of the spec moves |
 //! | [`drift`] | compare what hosts run with git |
 //! | [`compare`] | list the differences between two documents |
+//! | [`lines`] | count the lines of a text as editors do |
 //! | [`package`] | package the filter as an OCI artifact |
 //! | [`yaml`] | read and write YAML |
 //!
@@ -18,5 +19,6 @@ pub mod diff;
 pub mod drift;
 pub mod export;
 pub mod import;
+pub mod lines;
 pub mod package;
 pub mod yaml;

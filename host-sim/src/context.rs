@@ -3,7 +3,7 @@
 use crate::half::{Direction, Half};
 use crate::stats::Stats;
 use crate::value::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 /// Bytes of a configuration.
@@ -24,6 +24,8 @@ pub(crate) struct RootContext {
     pub(crate) draining: bool,
     /// `proxy_on_done` returned false; `proxy_done` is awaited.
     pub(crate) pending_done: bool,
+    /// The names of filter state that outlives an internal redirect.
+    pub(crate) request_state: BTreeSet<Vec<u8>>,
 }
 
 /// A root's timer.
@@ -44,6 +46,8 @@ pub(crate) struct StreamContext {
     pub(crate) properties: Arc<Value>,
     pub(crate) filter_state: BTreeMap<Vec<u8>, Vec<u8>>,
     pub(crate) filter_state_bytes: usize,
+    /// The names of filter state that outlives an internal redirect.
+    pub(crate) request_state: BTreeSet<Vec<u8>>,
     pub(crate) stats: Stats,
     pub(crate) start_nanos: u64,
     pub(crate) end_nanos: Option<u64>,
@@ -75,6 +79,7 @@ impl StreamContext {
             properties,
             filter_state: BTreeMap::new(),
             filter_state_bytes: 0,
+            request_state: BTreeSet::new(),
             stats: Stats::default(),
             start_nanos: now,
             end_nanos: None,

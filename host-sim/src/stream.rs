@@ -8,6 +8,7 @@ use crate::headers::HeaderMap;
 use crate::plugin::Inner;
 use crate::shared::lock;
 use crate::stats::Stats;
+use crate::stream_info::StreamInfo;
 use crate::value::Value;
 use std::sync::Arc;
 
@@ -202,6 +203,33 @@ impl Stream {
     /// Calls this when the stream moves on outside of its own calls. It must not call the stream.
     pub fn on_progress(&mut self, waker: impl Fn() + Send + 'static) {
         self.change(|stream| stream.waker = Some(Box::new(waker)));
+    }
+
+    /// Follows an internal redirect, as Envoy's router does: this stream ends without a response to the client, and a
+    /// new one begins on the same worker, with the same properties and with the filter state that the guest has
+    /// declared for the whole request (the foreign function `declare_property`).
+    #[must_use]
+    pub fn redirect(&mut self) -> Stream {
+        self.finish();
+        let properties = self.read(|stream| Arc::clone(&stream.properties));
+        let properties = properties.unwrap_or_else(|| StreamInfo::new().into_properties());
+        let carried = self.read(|stream| {
+            let of_request =
+                |(name, _): &(&Vec<u8>, &Vec<u8>)| stream.request_state.contains(*name);
+            let states = stream.filter_state.iter().filter(of_request);
+            states.map(|(name, value)| (name.clone(), value.clone())).collect::<Vec<_>>()
+        });
+        let mut worker = lock(self.plugin.worker(self.worker));
+        let id = worker.open_stream(properties);
+        if let Some(stream) = worker.stream_mut(id) {
+            for (name, value) in carried.unwrap_or_default() {
+                stream.filter_state_bytes += name.len() + value.len();
+                stream.request_state.insert(name.clone());
+                stream.filter_state.insert(name, value);
+            }
+        }
+        drop(worker);
+        Stream::new(Arc::clone(&self.plugin), self.worker, id)
     }
 
     /// Ends the stream: `proxy_on_log`, `proxy_on_done`, `proxy_on_delete`. What it left can still

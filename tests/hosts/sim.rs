@@ -44,6 +44,10 @@ fn run_all(report: &mut Report) -> Result<(), String> {
     report.check("trailers lose Serin's fields, and cost nothing where there are none", || {
         trailers_are_stripped()
     });
+    report.check("a minted id outlives an internal redirect", || id_outlives_redirects(&module));
+    report.check("a response with a cookie is private, and others cost nothing", || {
+        only_responses_with_cookies_change(&module)
+    });
     report.check("a spec beyond the limit is refused before it is copied", || {
         long_spec_is_not_copied(&module)
     });
@@ -110,6 +114,64 @@ fn trailers_are_stripped() -> Result<(), String> {
             if names != ["x-checksum", "grpc-status"] || made != 1 + removed {
                 return Err(format!("{names:?} are left after {made} host calls"));
             }
+        }
+    }
+    Ok(())
+}
+
+/// A VM with a rollout for half of the units, which may have anonymous ids.
+fn with_anonymous_ids(module: &Module) -> Result<Plugin, String> {
+    let spec = serde_json::json!({
+        "formatVersion": 1,
+        "units": {"user": [{"anonymous": "serin_id"}]},
+        "rollouts": {"shop": {
+            "arms": {"stable": {"target": "v1"}, "canary": {"target": "v2"}},
+            "baseline": "stable",
+            "canary": {"share": 50},
+        }},
+    });
+    Ok(sim::start(module, spec.to_string(), 0, Entropy::Seeded(0), &[])?.1)
+}
+
+/// Redirects requests without an id. Both passes have one arm, and the second one's response sets the cookie.
+fn id_outlives_redirects(module: &Module) -> Result<(), String> {
+    let plugin = with_anonymous_ids(module)?;
+    let mut arms = std::collections::BTreeSet::new();
+    for _ in 0..20 {
+        let mut first = plugin.stream(StreamInfo::new());
+        first.send_request_headers([(":method", "GET"), (":path", "/")], true);
+        let sent = first.request_headers();
+        let mut second = first.redirect();
+        second.send_request_headers(sent.iter(), true);
+        second.send_response_headers([(":status", "200")], true);
+        let passes = [sent, second.request_headers()];
+        let [before, after] =
+            passes.map(|headers| headers.get_str("x-serin-arm").map(str::to_owned));
+        let response = second.response_headers();
+        if before != after || response.get_all("set-cookie").count() != 1 {
+            return Err(format!("{before:?}, then {after:?} with {response:?}"));
+        }
+        arms.insert(before);
+    }
+    if arms.len() == 2 { Ok(()) } else { Err(format!("every request got {arms:?}")) }
+}
+
+/// Sends a response that shared caches may store, to a new client and to a known one.
+fn only_responses_with_cookies_change(module: &Module) -> Result<(), String> {
+    const ID: &str = "serin_id=0123456789abcdef0123456789abcdef";
+    let plugin = with_anonymous_ids(module)?;
+    for (cookie, expected) in [("", "private, max-age=600"), (ID, "public, max-age=600")] {
+        let mut stream = plugin.stream(StreamInfo::new());
+        stream.send_request_headers([(":method", "GET"), (":path", "/"), ("cookie", cookie)], true);
+        let calls = stream.stats().host_call_count();
+        let response = [(":status", "200"), ("cache-control", "public, max-age=600")];
+        stream.send_response_headers(response, true);
+        let calls = stream.stats().host_call_count() - calls;
+        let headers = stream.response_headers();
+        let given = headers.get_str("cache-control").unwrap_or_default();
+        // For a new client: the block is read, a field is set, a cookie is added.
+        if given != expected || calls != if cookie.is_empty() { 3 } else { 0 } {
+            return Err(format!("{cookie}: {given} after {calls} host calls"));
         }
     }
     Ok(())

@@ -26,7 +26,7 @@ def main():
             for case in suite["cases"]:
                 checked += 1
                 wrong += [f"{file.name} · {suite['name']} · {case['name']} · {line}"
-                          for line in [*problems(suite["spec"], case), *token_problems(suite, case),
+                          for line in [*problems(suite, case), *token_problems(suite, case),
                                        *cookie_problems(suite, case)]]
     for line in wrong:
         print(line)
@@ -36,12 +36,13 @@ def main():
     return 1 if status == "FAILED" else 0
 
 
-def problems(spec, case):
+def problems(suite, case):
     """A line for each part of the decision that differs from the case."""
+    spec = suite["spec"]
     if spec.get("isolation") == "flags":
         # The reference reads valid specs only; the reader decides what is isolated.
         return
-    rollout, flags = decide(spec, case)
+    rollout, flags = decide(spec, case, suite.get("idKeys"))
     stated = case["expect"].get("flags", {})
     if rollout != case["expect"].get("rollout"):
         yield f"the rollout is {case['expect'].get('rollout')}, the reference says {rollout}"

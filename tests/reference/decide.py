@@ -13,8 +13,9 @@ from request import Request, host_name, normalised
 class World:
     """A spec and a request under it."""
 
-    def __init__(self, spec, case):
+    def __init__(self, spec, case, id_keys):
         self.spec = spec
+        self.id_keys = id_keys
         self.case = case
         self.request = Request(case)
         for sources in spec.get("units", {}).values():
@@ -30,7 +31,7 @@ class World:
             (kind, key), = source.items()
             request = self.request
             if kind == "anonymous":
-                value = request.cookies.get(key) or self.case.get("entropy")
+                value = request.cookies.get(key) or self.carried(key) or self.case.get("entropy")
             else:
                 readers = {"jwt": request.claim, "header": request.header,
                            "cookie": request.cookies.get, "query": request.query.get}
@@ -38,6 +39,11 @@ class World:
             if value:
                 return value
         return None
+
+    def carried(self, cookie):
+        """The id of a cookie that another host has minted for this request."""
+        lines = [line.decode("utf-8", "replace") for line in self.request.fields.get("x-serin-id", [])]
+        return anonymous_id.carried(self.id_keys, cookie, lines)
 
     def latch(self, rollout):
         """The latch of a rollout that the host knows."""
@@ -61,8 +67,8 @@ class World:
         return name, bucket(purpose, settings.get("salt", salt), value)
 
 
-def decide(spec, case):
-    world = World(spec, case)
+def decide(spec, case, id_keys=None):
+    world = World(spec, case, id_keys)
     flags = spec.get("flags", {})
     delivered = sorted(name for name, flag in flags.items() if is_delivered(flag, world.request.path))
     return rollout(world), {name: flag(world, name) for name in delivered}

@@ -7,8 +7,8 @@ use serde_json::Value;
 use serin_core::gate::{ActiveLatches, Latches};
 use serin_core::plan::Input;
 use serin_core::{
-    Decision, Facts, IdKeys, OverrideError, OverrideKeys, Plan, RequestHost, decide,
-    is_reserved_header,
+    Decision, EarlierIds, Facts, IdKeys, OverrideError, OverrideKeys, Plan, RequestHost, decide,
+    headers, is_reserved_header,
 };
 use std::borrow::Cow;
 
@@ -55,6 +55,8 @@ pub fn decide_minting(
     decision.request_headers(plan, |name, value| {
         upstream.push((name.to_string(), value.as_bytes().to_vec()));
     });
+    let ids = facts.ids_header(plan);
+    upstream.extend(ids.map(|ids| (headers::IDS.to_string(), ids.into_bytes())));
     let record = decision.record(plan);
     RawOutcome {
         response_decision: facts
@@ -134,6 +136,10 @@ impl<'a, E: FnMut(usize) -> [u8; 16]> RequestHost<'a> for CaseHost<'a, E> {
 
     fn id_keys(&self) -> Option<&'a IdKeys> {
         self.id_keys
+    }
+
+    fn earlier_ids(&self) -> Option<EarlierIds> {
+        None
     }
 }
 

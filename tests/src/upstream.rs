@@ -23,6 +23,15 @@ pub struct Upstream {
 impl Upstream {
     /// Listens on a free port of loopback.
     pub fn start(name: &str) -> Result<Self, String> {
+        Self::answering(name, |_| "200 OK\r\n".to_owned())
+    }
+
+    /// [`Upstream::start`] with a response of its own for each request: the status and header fields, each with its
+    /// line break.
+    pub fn answering(
+        name: &str,
+        answer: impl Fn(&Message) -> String + Clone + Send + 'static,
+    ) -> Result<Self, String> {
         let bound = TcpListener::bind("127.0.0.1:0");
         let listener = bound.map_err(|error| format!("no port for an upstream: {error}"))?;
         let address = listener.local_addr().map_err(|error| error.to_string())?;
@@ -30,8 +39,8 @@ impl Upstream {
         let (shared, name) = (Arc::clone(&requests), name.to_string());
         std::thread::spawn(move || {
             for stream in listener.incoming().flatten() {
-                let (requests, name) = (Arc::clone(&shared), name.clone());
-                std::thread::spawn(move || serve(&stream, &name, &requests));
+                let (requests, name, answer) = (Arc::clone(&shared), name.clone(), answer.clone());
+                std::thread::spawn(move || serve(&stream, &name, &requests, answer));
             }
         });
         Ok(Self { address, requests })
@@ -55,16 +64,24 @@ impl Upstream {
     }
 }
 
-fn serve(stream: &TcpStream, name: &str, requests: &Requests) {
+fn serve(stream: &TcpStream, name: &str, requests: &Requests, answer: impl Fn(&Message) -> String) {
     let mut reader = BufReader::new(stream);
     while let Ok(request) = read_message(&mut reader, false) {
         let is_head = request.start.starts_with("HEAD ");
+        let answer = answer(&request);
         if let Some(case) = request.field(CASE_FIELD) {
             requests.lock().unwrap_or_else(PoisonError::into_inner).insert(case, request);
         }
         let body = if is_head { "" } else { name };
         let length = name.len();
-        let response = format!("HTTP/1.1 200 OK\r\ncontent-length: {length}\r\n\r\n{body}");
+        if answer.starts_with("304 ") {
+            let mut writer = stream;
+            if writer.write_all(format!("HTTP/1.1 {answer}\r\n").as_bytes()).is_err() {
+                return;
+            }
+            continue;
+        }
+        let response = format!("HTTP/1.1 {answer}content-length: {length}\r\n\r\n{body}");
         let mut writer = stream;
         if writer.write_all(response.as_bytes()).is_err() {
             return;

@@ -116,6 +116,71 @@ export async function proxy() {
     assert.equal(target.requests[0].headers["x-serin-arm"], target.requests[1].headers["x-serin-arm"]);
   });
 
+  await check("a response with an id is private, unless the settings say otherwise", async () => {
+    const target = await upstream((request, response) => {
+      const fields = JSON.parse(request.headers["x-answer"]);
+      response.writeHead(fields.status ?? 200, fields.list);
+      response.end();
+    });
+    const units = { user: [{ anonymous: "serin_id" }] };
+    const of = (variables) => worker({
+      targets: { stable: target.origin, canary: target.origin },
+      variables: { SERIN_SPEC: spec({ canary: { share: 50 } }, { units }), ...variables },
+    });
+    const [serin, keeps] = [await of({}), await of({ SERIN_CACHE_CONTROL: "keep" })];
+    const shared = [["cache-control", "public, max-age=600"]];
+    const twice = [["cache-control", "public"], ["cache-control", "s-maxage=9, max-age=1"]];
+    const expires = [["expires", "Thu, 01 Jan 2032 00:00:00 GMT"], ["vary", "cookie"]];
+    for (const [list, name, wanted, status] of [
+      [shared, "cache-control", "private, max-age=600"],
+      [shared, "cache-control", "private, max-age=600", 304],
+      [twice, "cache-control", "private, max-age=1"],
+      [expires, "cache-control", "private"],
+      [[["cache-control", "no-store"]], "cache-control", "no-store"],
+      [[["cdn-cache-control", "max-age=9"]], "cdn-cache-control", "no-store"],
+      [[["surrogate-control", 'max-age=9, content="ESI/1.0"']], "surrogate-control", 'no-store, content="ESI/1.0"'],
+    ]) {
+      const { headers } = await serin.ask("/", { headers: { "x-answer": JSON.stringify({ list, status }) } });
+      assert.equal(headers["set-cookie"].length, 1);
+      assert.equal(headers[name], wanted);
+    }
+    const answer = { "x-answer": JSON.stringify({ list: shared }) };
+    const known = await serin.ask("/", { headers: { ...answer, cookie: `serin_id=${"0".repeat(32)}` } });
+    for (const { headers } of [known, await keeps.ask("/", { headers: answer })]) {
+      assert.equal(headers["cache-control"], "public, max-age=600");
+    }
+  });
+
+  await check("two Workers with one key agree on a new id and set one cookie", async () => {
+    const units = { user: [{ anonymous: "serin_id" }] };
+    const target = await named("origin");
+    const of = (to) => worker({
+      targets: { stable: to, canary: to },
+      variables: {
+        SERIN_SPEC: spec({ canary: { share: 50 } }, { units }),
+        SERIN_ID_KEY: "YSBzZWNyZXQgZm9yIHZlY3RvcnMsIHRoZSBuZXcgb25lISE",
+      },
+    });
+    const inner = await of(target.origin);
+    const outer = await of(`http://127.0.0.1:${inner.port}`);
+    const ids = new Set();
+    for (let count = 0; count < 20; count += 1) {
+      const { headers } = await outer.ask("/");
+      assert.equal(headers["set-cookie"].length, 1);
+      const cookie = headers["set-cookie"][0].split(";")[0];
+      assert.equal(target.requests.at(-1).headers["x-serin-id"], cookie);
+      const arm = target.requests.at(-1).headers["x-serin-arm"];
+      const again = await outer.ask("/", { headers: { cookie } });
+      assert.equal(again.headers["set-cookie"], undefined);
+      assert.equal(target.requests.at(-1).headers["x-serin-arm"], arm);
+      assert.equal(target.requests.at(-1).headers["x-serin-id"], undefined);
+      ids.add(cookie);
+    }
+    assert.equal(ids.size, 20);
+    const forged = await outer.ask("/", { headers: { "x-serin-id": `serin_id=${"0".repeat(32)}` } });
+    assert.equal(forged.headers["set-cookie"].length, 1);
+  });
+
   await check("redirects and statuses pass unchanged", async () => {
     const target = await upstream((request, response) => {
       response.writeHead(Number(request.url.slice(1)), { location: "/elsewhere", "x-kept": "yes" });

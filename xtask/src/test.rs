@@ -98,6 +98,7 @@ fn envoy_suites(run: &mut Run, built: &Built, envoy: &Path) {
         ("serin drill", "drill"),
         ("the example's spec through serin serve", "serve"),
         ("conformance: the filter in Envoy", "envoy"),
+        ("anonymous ids in Envoy: redirects, two in a row, caches", "envoy_ids"),
         ("the example for Envoy, as people run it", "envoy_example"),
         ("serin export envoy, in Envoy", "export_envoy"),
         ("gates in Envoy, under load", "gates_envoy"),

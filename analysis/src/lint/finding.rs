@@ -55,6 +55,8 @@ lints! {
     StepWithoutGrowth => "step-without-growth",
     /// A last step below 100 % without a manual hold.
     LastStepBelow100 => "last-step-below-100",
+    /// A step that waits for a gate at a share where no traffic can satisfy the gate.
+    EndlessStep => "endless-step",
     /// A gate that cannot detect its regression during the hold, at the given traffic.
     DecorativeGate => "decorative-gate",
     /// A gate that clients can steer, because they choose the ids of the units that it counts.

@@ -17,6 +17,7 @@ Examples:
   serin check spec.yaml
   serin check --format sarif specs/*.yaml > serin.sarif
   serin check --fix spec.yaml
+  serin check --target kubernetes spec.yaml
   serin check --debt spec.yaml
   serin check --rps 200 --error-rate 0.1 spec.yaml
   git show main:spec.yaml | serin check --against - spec.yaml";
@@ -36,6 +37,9 @@ pub(crate) struct CheckArgs {
     /// A warning to leave out, such as unused-cohort; may be repeated
     #[arg(long, value_name = "NAME", value_parser = parse_lint)]
     pub(super) allow: Vec<&'static str>,
+    /// Also warn of what this target refuses; may be repeated
+    #[arg(long, value_name = "TARGET")]
+    pub(super) target: Vec<Target>,
     /// The time to check for, in RFC 3339: flags expire, steps begin and end [default: now]
     #[arg(long, value_name = "TIME", value_parser = parse_timestamp)]
     pub(super) at: Option<Timestamp>,
@@ -70,6 +74,13 @@ impl CheckArgs {
         let per_minute = pace::per_minute(&self.rps, rollout)?;
         Some(Traffic { per_minute, errors: self.error_rate, kpi: self.kpi_rate })
     }
+}
+
+/// A target with limits of its own.
+#[derive(Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+pub(crate) enum Target {
+    /// The sizes of kubectl apply, of ConfigMaps and of etcd
+    Kubernetes,
 }
 
 /// The output format.

@@ -1,5 +1,6 @@
 //! Lints: parts of a spec that are allowed but most likely wrong.
 
+use super::size::TOO_LARGE;
 use super::words;
 use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use serin_analysis::lint::{Finding, Lint, lint};
@@ -46,7 +47,8 @@ pub(crate) fn severity(lint: Lint) -> Severity {
 
 /// Parses the name of a lint or note.
 pub(crate) fn parse_lint(text: &str) -> Result<&'static str, String> {
-    let names = || Lint::ALL.iter().map(|lint| lint.id()).chain(words::NOTES.map(|(id, _)| id));
+    let notes = || words::NOTES.map(|(id, _)| id).into_iter().chain([TOO_LARGE]);
+    let names = || Lint::ALL.iter().map(|lint| lint.id()).chain(notes());
     names().find(|name| *name == text).ok_or_else(|| {
         format!("there is no warning {text}, use {}", names().collect::<Vec<_>>().join(", "))
     })

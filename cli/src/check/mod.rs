@@ -10,6 +10,7 @@ mod json;
 mod lints;
 mod pace;
 mod sarif;
+mod size;
 mod words;
 
 use crate::clock::now;
@@ -17,7 +18,7 @@ use crate::diagnostics::report::{Report, Severity};
 use crate::failure::{Failure, SPEC_ERRORS};
 use crate::style;
 pub(crate) use args::CheckArgs;
-use args::Format;
+use args::{Format, Target};
 use file::{load, print};
 
 /// Checks and reports every file. The worst result decides the exit code.
@@ -34,6 +35,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
         match loaded {
             Ok(mut report) => {
                 forecasts::add(&mut report, args);
+                if args.target.contains(&Target::Kubernetes) {
+                    size::add(&mut report, &args.allow);
+                }
                 reports.push(report);
             }
             Err(failure) => {

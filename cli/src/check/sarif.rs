@@ -1,8 +1,7 @@
 //! The SARIF 2.1.0 report of a check, for code scanning.
 
 use super::json::{region, severity_name};
-use super::lints;
-use super::words;
+use super::{lints, size, words};
 use crate::diagnostics::report::{Diagnostic, ERRORS, Report};
 use crate::diagnostics::source::Source;
 use serde_json::{Value, json};
@@ -53,7 +52,8 @@ fn rules() -> Vec<Rule> {
         .iter()
         .map(|lint| (lint.id(), lint.about(), severity_name(lints::severity(*lint))));
     let notes = words::NOTES.iter().map(|(id, about)| (*id, *about, "note"));
-    errors.chain(found).chain(notes).collect()
+    let size = (size::TOO_LARGE, size::TOO_LARGE_ABOUT, "warning");
+    errors.chain(found).chain(notes).chain([size]).collect()
 }
 
 fn result(diagnostic: &Diagnostic, source: &Source, rules: &[Rule]) -> Value {

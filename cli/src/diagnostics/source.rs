@@ -2,6 +2,7 @@
 //! which finds only ranges; `document` reads the values.
 
 use super::reader::{self, DuplicateKey, Entry, Kind, Node, Read};
+use serin_fleet::lines::Lines;
 use std::ops::Range;
 use std::rc::Rc;
 
@@ -10,8 +11,7 @@ pub(crate) struct Source {
     /// The file's name, for people.
     pub(crate) name: String,
     pub(crate) text: String,
-    /// The byte at which each line begins.
-    lines: Vec<usize>,
+    lines: Lines,
     root: Option<Rc<Node>>,
     /// The keys that an object has twice.
     pub(crate) doubled: Vec<DuplicateKey>,
@@ -41,9 +41,7 @@ pub(crate) struct Position {
 impl Source {
     /// Parses a text.
     pub(crate) fn new(name: String, text: String) -> Source {
-        let lines = std::iter::once(0)
-            .chain(text.bytes().enumerate().filter(|(_, b)| *b == b'\n').map(|(at, _)| at + 1))
-            .collect();
+        let lines = Lines::of(&text);
         let Read { root, doubled } = reader::read(&text);
         Source { name, lines, root, doubled, text }
     }
@@ -97,21 +95,18 @@ impl Source {
 
     /// The byte range of a line, counted from 0, without its line break.
     pub(crate) fn line(&self, line: usize) -> Range<usize> {
-        let start = self.lines.get(line).copied().unwrap_or(self.text.len());
-        let end = self.lines.get(line + 1).map_or(self.text.len(), |next| next - 1);
-        let end = if self.text[..end].ends_with('\r') { end - 1 } else { end };
-        start..end.max(start)
+        self.lines.range(line).unwrap_or(self.text.len()..self.text.len())
     }
 
     /// The line that a byte is on, counted from 0.
     pub(crate) fn line_of(&self, at: usize) -> usize {
-        self.lines.partition_point(|start| *start <= at).saturating_sub(1)
+        self.lines.line_of(at)
     }
 
     /// The position of a byte.
     pub(crate) fn position(&self, at: usize) -> Position {
         let line = self.line_of(at);
-        let start = self.lines.get(line).copied().unwrap_or(0);
+        let start = self.line(line).start;
         let column = self.text.get(start..at).map_or(0, |text| text.chars().count());
         Position { line: line + 1, column: column + 1 }
     }
@@ -188,5 +183,13 @@ mod tests {
         assert_eq!(source.position(at), Position { line: 1, column: 8 });
         assert_eq!(&source.text[source.line(0)], "ä: [ö, x]");
         assert_eq!(source.position(source.text.len()), Position { line: 3, column: 1 });
+    }
+
+    #[test]
+    fn a_lone_carriage_return_ends_a_line() {
+        let source = source("a: 1\rb: 2\r\rc: [x]\n");
+        let at = source.find("c").map(|found| found.value.start).expect("c");
+        assert_eq!(source.position(at), Position { line: 4, column: 4 });
+        assert_eq!(&source.text[source.line(1)], "b: 2");
     }
 }

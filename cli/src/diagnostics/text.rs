@@ -4,6 +4,7 @@ use super::report::{Diagnostic, Report, Severity};
 use super::source::Source;
 use crate::style;
 use annotate_snippets::{AnnotationKind, Element, Level, Origin, Renderer, Snippet};
+use serin_fleet::lines::with_line_feeds;
 use std::ops::Range;
 
 /// Every diagnostic of a file, each with its line.
@@ -61,7 +62,8 @@ fn snippet<'s>(diagnostic: &Diagnostic, source: &'s Source) -> Element<'s> {
         let first = range.start.min(end);
         first - start..range.end.clamp(first, end) - start
     };
-    let snippet = Snippet::source(source.text.get(start..end).unwrap_or(""));
+    let lines = with_line_feeds(source.text.get(start..end).unwrap_or(""));
+    let snippet = Snippet::source(lines);
     let mut snippet = snippet.path(source.name.as_str()).line_start(first + 1);
     snippet = snippet.annotation(AnnotationKind::Primary.span(within(range)));
     if let Some((other, label)) = &diagnostic.other {

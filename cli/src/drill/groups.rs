@@ -6,7 +6,7 @@ use super::subject::{EmptyGroup, Group, Subject};
 use serde_json::{Value, json};
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
-use serin_core::{Decision, Facts, IdKeys, OverrideKeys, RequestHost, decide};
+use serin_core::{Decision, EarlierIds, Facts, IdKeys, OverrideKeys, RequestHost, decide};
 use std::borrow::Cow;
 
 /// The default part of the users in a cohort that gates judge.
@@ -49,6 +49,10 @@ impl<'r> RequestHost<'r> for SimulatedHost<'r> {
     }
 
     fn id_keys(&self) -> Option<&'r IdKeys> {
+        None
+    }
+
+    fn earlier_ids(&self) -> Option<EarlierIds> {
         None
     }
 }

@@ -10,10 +10,10 @@ mod output;
 mod worker;
 
 use crate::failure::Failure;
-use crate::{diagnostics, input, spec_file};
+use crate::{diagnostics, input, sizes, spec_file, style};
 use clap::Subcommand;
 use serin_core::Spec;
-use serin_fleet::export::{Cause, Problem, Source, mark};
+use serin_fleet::export::{Artifact, Cause, Problem, Source, mark};
 
 /// What `serin export --help` ends with.
 pub(crate) const HELP: &str = "\
@@ -83,6 +83,7 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
             )));
         }
     }
+    warn_of_sizes(&artifacts, &source);
     let Some(path) = &common.out else { return output::print(&artifacts) };
     let own = common.only.is_none().then(|| mark::made_by(target.name()));
     let folder = output::Folder { path, own };
@@ -90,6 +91,24 @@ pub(crate) fn run(command: ExportCommand) -> Result<(), Failure> {
         return output::check(&folder, &artifacts);
     }
     output::write(&folder, &artifacts)
+}
+
+/// Warns of objects that Kubernetes refuses, or soon will.
+fn warn_of_sizes(artifacts: &[Artifact], source: &Source<'_>) {
+    for artifact in artifacts {
+        let Some(oversize) = artifact.stored.and_then(|stored| stored.oversize()) else { continue };
+        let object = match artifact.stored.and_then(|stored| stored.data) {
+            Some(_) => "in a ConfigMap it has",
+            None => "its largest object has",
+        };
+        style::warning(&format!(
+            "{}: {object} {}: {}; {}",
+            artifact.path,
+            sizes::message(oversize),
+            oversize.limit.remedy(),
+            sizes::largest(source)
+        ));
+    }
 }
 
 /// The failure that lists the problems of an export, one a line.

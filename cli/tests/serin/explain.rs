@@ -91,6 +91,12 @@ rollouts:
         let out = explain(&spec, &[&local, headers].concat());
         assert!(out.contains(r#"rollout shop matches host "shop.example.com""#), "{out}");
     }
+    let path = ["--request", "PUT /feed", "-H", "host: shop.example.com"];
+    assert!(explain(&spec, &path).starts_with("PUT https://shop.example.com/feed at "));
+    let output = serin().arg("explain").arg(&spec).args(&path[..2]).output().unwrap();
+    let (code, _, err) = outcome(&output);
+    assert_eq!(code, 2);
+    assert!(err.contains("the request has no host: write GET https://"), "{err}");
     let moved = ["-H", "host: shop.example.com", "-H", ":path: /other", "-H", ":method: POST"];
     let out = explain(&spec, &[&local[..], &moved].concat());
     assert!(out.starts_with("POST http://shop.example.com/other at "), "{out}");

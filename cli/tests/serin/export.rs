@@ -211,3 +211,79 @@ fn an_isolated_flag_prevents_an_export() {
     assert_eq!(export("spec.yaml", &["envoy"], &["--only", "routes"]).0, 2);
     assert_eq!(export("spec.yaml", &["envoy"], &["--check"]).0, 2);
 }
+
+/// A spec of 300 flags, each for as many users, as JSON.
+fn large_spec(users: usize) -> String {
+    let users: Vec<String> = (0..users).map(|n| format!("user-number-{n:04}")).collect();
+    let flag = |n: usize| {
+        serde_json::json!({
+            "variants": {"on": true, "off": false},
+            "defaultVariant": "off",
+            "rules": [{"when": {"attribute": "unit.user", "in": users}, "serve": "on"}],
+            "deliver": {"paths": [format!("/page-{n}")]},
+        })
+    };
+    let flags: serde_json::Map<String, serde_json::Value> =
+        (0..300).map(|n| (format!("flag-{n:04}"), flag(n))).collect();
+    let shop = serde_json::json!({
+        "unit": "user",
+        "arms": {"a": {"target": "shop-a"}, "b": {"target": "shop-b"}},
+        "baseline": "a",
+        "canary": {"share": 5},
+    });
+    serde_json::json!({
+        "formatVersion": 1,
+        "revision": 1,
+        "units": {"user": [{"header": "x-user"}]},
+        "flags": flags,
+        "rollouts": {"shop": shop},
+    })
+    .to_string()
+}
+
+#[test]
+fn delivered_spec_has_its_own_size_and_a_warning_before_each_limit() {
+    let out = folder("export-sizes");
+    let path = out.join("spec.json");
+    let run =
+        |arguments: &[&str]| outcome(&serin().current_dir(&out).args(arguments).output().unwrap());
+    let envoy = ["export", "envoy", "spec.json", "--ecds", "/etc/ecds.yaml", "--only", "ecds.yaml"];
+    let istio = ["export", "istio", "spec.json", "--url", "oci://r.example/f:1"];
+    let istio = [&istio[..], &["--gateway", "shop", "--default", "shop-a"]].concat();
+    let check = ["check", "--target", "kubernetes", "spec.json"];
+
+    let spec = large_spec(15);
+    std::fs::write(&path, &spec).unwrap();
+    let (code, text, notes) = run(&envoy);
+    assert_eq!((code, notes.as_str()), (0, ""));
+    let (size, bytes) = (text.len(), spec.len());
+    assert!(size < bytes * 11 / 10, "{size} bytes for a spec of {bytes}");
+    assert!(!run(&check).1.contains("large-for-kubernetes"));
+
+    let apply = "bytes, and client-side kubectl apply takes 262,144";
+    let request = "bytes, and a request to etcd takes 1,572,864";
+    for (users, in_map, as_resource) in [
+        (45, apply, apply),
+        (180, "bytes, and a ConfigMap or Secret takes 1,048,576", apply),
+        (290, request, request),
+    ] {
+        std::fs::write(&path, large_spec(users)).unwrap();
+        let (code, _, notes) = run(&envoy);
+        assert_eq!(code, 0, "{users}: {notes}");
+        assert!(notes.starts_with("warning: ecds.yaml: in a ConfigMap it has "), "{notes}");
+        let names_the_largest = |notes: &str| notes.contains("the largest parts are flags.flag-0");
+        assert!(notes.contains(in_map) && names_the_largest(&notes), "{users}: {notes}");
+        let (code, _, notes) = run(&istio);
+        assert_eq!(code, 0, "{users}: {notes}");
+        assert!(notes.contains("warning: wasm-plugin.yaml: its largest object has"), "{notes}");
+        assert!(notes.contains(as_resource) && names_the_largest(&notes), "{users}: {notes}");
+        let (code, checked, _) = run(&check);
+        assert_eq!(code, 0, "{checked}");
+        assert!(
+            checked.contains("warning[large-for-kubernetes]: in Istio's extension"),
+            "{checked}"
+        );
+        assert!(checked.contains(in_map) && checked.contains(as_resource), "{users}: {checked}");
+        assert!(!run(&["check", "spec.json"]).1.contains("large-for-kubernetes"));
+    }
+}

@@ -23,7 +23,7 @@ use crate::plan::{HostInput, Input, InputId, Plan, Source, UnitId};
 use crate::value::cidr::parse_address;
 use crate::value::timestamp::Timestamp;
 
-pub use host::{FixedHost, RequestHost};
+pub use host::{EarlierIds, FixedHost, RequestHost};
 
 /// The facts of one request, borrowed from the host where possible. They are valid for one plan only.
 ///
@@ -43,8 +43,12 @@ pub struct Facts<'a> {
     explicit_units: Vec<(UnitId, Cow<'a, str>)>,
     /// The value of units that have no other.
     targeting_key: Option<Cow<'a, str>>,
-    /// The new anonymous ids.
-    minted: Vec<(UnitId, String)>,
+    /// The anonymous ids that were minted for this request.
+    minted: Vec<MintedId>,
+    /// The value of [`crate::headers::IDS`], not verified.
+    received_ids: Option<&'a [u8]>,
+    /// The ids that this host has minted for the request before.
+    earlier_ids: Option<String>,
     /// The signatures of the request's anonymous ids, valid or not, by the cookie's input.
     signatures: Vec<(InputId, &'a str)>,
     id_keys: Option<&'a IdKeys>,
@@ -52,6 +56,17 @@ pub struct Facts<'a> {
     pub(crate) forced: Option<Box<Forced>>,
     latches: Option<&'a ActiveLatches>,
     override_outcome: Option<Result<(), OverrideError>>,
+}
+
+/// An anonymous id that a host has minted for this request.
+#[derive(Clone, Debug)]
+struct MintedId {
+    unit: UnitId,
+    id: String,
+    /// Whether this host has minted it, now or on an earlier pass of the request.
+    is_own: bool,
+    /// Whether the response to this decision sets the cookie. Otherwise another response does.
+    sets_cookie: bool,
 }
 
 impl<'a> Facts<'a> {
@@ -72,19 +87,50 @@ impl<'a> Facts<'a> {
         self.put(input.id, value);
     }
 
-    /// Makes a new anonymous id for a unit, from 16 bytes of the host's entropy. This decision uses the id;
-    /// [`crate::Decision::set_cookies`] stores it in the browser.
-    fn mint(&mut self, unit: UnitId, entropy: [u8; 16]) {
-        self.minted.push((unit, anonymous::id(entropy)));
+    /// The `Set-Cookie` values of the anonymous ids whose cookies this response sets.
+    pub(crate) fn set_cookies<'f>(&'f self, plan: &'f Plan) -> impl Iterator<Item = String> + 'f {
+        self.minted.iter().filter(|minted| minted.sets_cookie).filter_map(|minted| {
+            let (cookie, signature) = self.signed(plan, minted)?;
+            Some(anonymous::set_cookie(cookie, &minted.id, signature.as_deref(), self.secure))
+        })
     }
 
-    /// The `Set-Cookie` values of the new anonymous ids.
-    pub(crate) fn set_cookies<'f>(&'f self, plan: &'f Plan) -> impl Iterator<Item = String> + 'f {
-        self.minted.iter().filter_map(|(unit, id)| {
-            let cookie = plan.unit(*unit)?.anonymous_cookie()?;
-            let signature = self.id_keys.and_then(|keys| keys.sign(cookie, id));
-            Some(anonymous::set_cookie(cookie, id, signature.as_deref(), self.secure))
-        })
+    /// The anonymous ids that this host has minted for this request, for [`EarlierIds`]; `None` if there are none. A
+    /// host that may decide the request again keeps them where no client can write.
+    pub fn minted_ids(&self, plan: &Plan) -> Option<String> {
+        let mut list = self.list_ids(plan, |minted| minted.is_own)?;
+        // Another filter may have other units.
+        for (name, id) in self.earlier_ids.iter().flat_map(|ids| anonymous::pairs(ids)) {
+            if anonymous::find_pair(list.as_bytes(), name).is_none() {
+                anonymous::push_pair(&mut list, name, id, None);
+            }
+        }
+        Some(list)
+    }
+
+    /// The value of [`crate::headers::IDS`] for the upstream; `None` if no id was minted for this request, or if the
+    /// host has no keys.
+    pub fn ids_header(&self, plan: &Plan) -> Option<String> {
+        self.id_keys.and_then(|_| self.list_ids(plan, |_| true))
+    }
+
+    fn list_ids(&self, plan: &Plan, is_listed: impl Fn(&MintedId) -> bool) -> Option<String> {
+        let mut list = String::new();
+        for minted in self.minted.iter().filter(|minted| is_listed(minted)) {
+            // Several units may share a cookie.
+            if let Some((cookie, signature)) = self.signed(plan, minted)
+                && anonymous::find_pair(list.as_bytes(), cookie).is_none()
+            {
+                anonymous::push_pair(&mut list, cookie, &minted.id, signature.as_deref());
+            }
+        }
+        (!list.is_empty()).then_some(list)
+    }
+
+    /// The name of a minted id's cookie, and the id's signature if the host has keys.
+    fn signed<'p>(&self, plan: &'p Plan, minted: &MintedId) -> Option<(&'p str, Option<String>)> {
+        let cookie = plan.unit(minted.unit)?.anonymous_cookie()?;
+        Some((cookie, self.id_keys.and_then(|keys| keys.sign(cookie, &minted.id))))
     }
 
     /// The request's method.
@@ -173,8 +219,8 @@ impl<'a> Facts<'a> {
     }
 
     fn minted(&self, unit: UnitId) -> Option<&str> {
-        let (_, id) = self.minted.iter().find(|(minted, _)| *minted == unit)?;
-        Some(id.as_str())
+        let minted = self.minted.iter().find(|minted| minted.unit == unit)?;
+        Some(minted.id.as_str())
     }
 
     /// The index of an input's value, or the index at which to insert it.

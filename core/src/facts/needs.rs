@@ -16,15 +16,19 @@ impl Plan {
         ids.iter().filter_map(|id| self.inputs.host_input(InputId(id))).collect()
     }
 
-    /// The units without a value that this request's decision may need and that may get an anonymous id.
-    pub(crate) fn anonymous_units(&self, facts: &Facts<'_>) -> Vec<UnitId> {
-        if self.units.iter().all(|unit| unit.anonymous_cookie().is_none()) {
-            return Vec::new();
-        }
+    /// The units without a value that may get an anonymous id, whether or not this request's decision needs them.
+    pub(crate) fn units_without_id(&self, facts: &Facts<'_>) -> Vec<UnitId> {
+        let ids = (0..self.units.len()).map(UnitId::new);
+        let is_anonymous =
+            |id: &UnitId| self.unit(*id).is_some_and(|unit| unit.anonymous_cookie().is_some());
+        ids.filter(is_anonymous).filter(|id| facts.unit(self, *id).is_none()).collect()
+    }
+
+    /// The units with anonymous ids that this request's decision may need.
+    pub(crate) fn anonymous_needs(&self, facts: &Facts<'_>) -> IdSet {
         let mut ids = IdSet::default();
         self.each_need(facts, |needs| ids.extend(&needs.anonymous));
-        let missing = |unit: &UnitId| facts.unit(self, *unit).is_none();
-        ids.iter().map(UnitId).filter(missing).collect()
+        ids
     }
 
     /// Calls `visit` with the needs of the request's rollout and of every flag that its path delivers.

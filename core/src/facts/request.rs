@@ -7,7 +7,7 @@ use core::str::from_utf8;
 use super::token::Location;
 use super::{Facts, cookie, path, query, spelling};
 use crate::plan::{InputId, Plan};
-use crate::{anonymous, overrides};
+use crate::{anonymous, headers, overrides};
 
 impl<'a> Facts<'a> {
     /// The facts of a header block alone: [`Facts::of_request`] without a host.
@@ -76,6 +76,11 @@ impl<'a> Facts<'a> {
     fn read_header(&mut self, plan: &Plan, name: &[u8], value: &'a [u8], token: bool) {
         if token && name.eq_ignore_ascii_case(overrides::HEADER.as_bytes()) {
             self.offer_token(Location::Header, Cow::Borrowed(value));
+        }
+        if name.eq_ignore_ascii_case(headers::IDS.as_bytes()) {
+            // Some hosts join the lines of a name. Serin sends one, so several are not trusted, joined or not.
+            let is_single = self.received_ids.is_none() && !value.contains(&b',');
+            self.received_ids = Some(if is_single { value } else { b"" });
         }
         let is_cookie = name.eq_ignore_ascii_case(b"cookie");
         if is_cookie && (token || !plan.inputs.cookies.is_empty()) {

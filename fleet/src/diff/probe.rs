@@ -6,8 +6,8 @@ use super::probe_points::ProbePoint;
 use serin_core::gate::ActiveLatches;
 use serin_core::plan::Input;
 use serin_core::{
-    Decision, Facts, IdKeys, NameMap, OverrideKeys, Plan, RequestHost, RolloutDecision, Spec,
-    Timestamp, decide,
+    Decision, EarlierIds, Facts, IdKeys, NameMap, OverrideKeys, Plan, RequestHost, RolloutDecision,
+    Spec, Timestamp, decide,
 };
 use std::borrow::Cow;
 
@@ -53,6 +53,10 @@ impl<'c> RequestHost<'c> for RecordedHost<'c> {
     }
 
     fn id_keys(&self) -> Option<&'c IdKeys> {
+        None
+    }
+
+    fn earlier_ids(&self) -> Option<EarlierIds> {
         None
     }
 }

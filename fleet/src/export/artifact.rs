@@ -1,5 +1,7 @@
 //! The results of an export: files, or the problems that prevent them.
 
+use super::size::{self, Stored};
+use serde_json::Value;
 use std::fmt;
 
 /// A file made from a spec.
@@ -10,11 +12,29 @@ pub struct Artifact {
     pub path: String,
     /// The content.
     pub text: String,
+    /// The size of its largest object in Kubernetes, if the file goes there.
+    pub stored: Option<Stored>,
 }
 
 impl Artifact {
     pub(super) fn new(path: impl Into<String>, text: String) -> Artifact {
-        Artifact { path: path.into(), text }
+        Artifact { path: path.into(), text, stored: None }
+    }
+
+    /// A file that goes into a ConfigMap.
+    pub(super) fn in_config_map(path: impl Into<String>, text: String) -> Artifact {
+        let stored = Some(Stored::config_map(&text));
+        Artifact { stored, ..Artifact::new(path, text) }
+    }
+
+    /// A file of Kubernetes resources.
+    pub(super) fn of_resources(
+        path: impl Into<String>,
+        text: String,
+        resources: &[Value],
+    ) -> Artifact {
+        let stored = size::biggest(resources.iter().map(Stored::resource));
+        Artifact { stored, ..Artifact::new(path, text) }
     }
 }
 

@@ -23,9 +23,10 @@ pub(super) fn each(
     for canary in &canaries {
         let trial = trials.iter().find(|trial| trial.rollout == canary.name);
         match make(canary, trial) {
-            Ok(resources) => artifacts.push(Artifact::new(
+            Ok(resources) => artifacts.push(Artifact::of_resources(
                 format!("{}.yaml", canary.name),
                 manifest(source, target, &resources),
+                &resources,
             )),
             Err(problem) => problems.push(problem),
         }

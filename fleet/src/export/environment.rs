@@ -2,7 +2,8 @@
 
 /// The names of the variables. Exports list them, so that the proxy passes them to the filter. Exports never
 /// contain their values: keys, and URLs that may contain a token.
-pub(crate) const VARIABLES: [&str; 9] = [
+pub(crate) const VARIABLES: [&str; 10] = [
+    "SERIN_CACHE_CONTROL",
     "SERIN_GATE_TICK_MS",
     "SERIN_ID_KEY",
     "SERIN_OVERRIDE_KEYS",

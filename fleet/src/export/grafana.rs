@@ -20,7 +20,7 @@ pub struct Options {
 /// The dashboard.
 pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>, Vec<Problem>> {
     let text = serde_json::to_string_pretty(&dashboard(source, options)).unwrap_or_default() + "\n";
-    Ok(vec![Artifact { path: "serin.dashboard.json".into(), text }])
+    Ok(vec![Artifact::in_config_map("serin.dashboard.json", text)])
 }
 
 fn dashboard(source: &Source<'_>, options: &Options) -> Value {

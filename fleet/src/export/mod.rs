@@ -37,6 +37,7 @@ pub mod istio;
 pub mod mark;
 pub mod prometheus;
 pub mod routing;
+pub mod size;
 mod source;
 pub mod worker;
 

@@ -68,8 +68,8 @@ pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>
     let comment: String = comment.iter().map(|line| format!("// {line}\n")).collect();
     let config = serde_json::to_string_pretty(&config(options, default)).unwrap_or_default();
     Ok(vec![
-        Artifact { path: spec_path(options), text: document::pretty(source) },
-        Artifact { path: "wrangler.jsonc".to_owned(), text: format!("{comment}{config}\n") },
+        Artifact::new(spec_path(options), document::compact(source)),
+        Artifact::new("wrangler.jsonc", format!("{comment}{config}\n")),
     ])
 }
 

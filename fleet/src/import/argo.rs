@@ -1,9 +1,11 @@
 //! The dialect of Argo Rollouts.
 
+use super::beside::{self, Wanted};
 use super::dialect::{Dialect, Reasons};
 use super::draft::{Draft, Mode};
 use super::node::{Kind, Node};
 use super::notes::Notes;
+use super::router::{self, Router};
 use super::steps::{ALL, DEFAULT_HOLD_MS, Hold, Step, percent, share};
 use super::{condition, duration};
 use serde_json::{Value, json};
@@ -71,9 +73,11 @@ const REASONS: Reasons = &[
     ),
 ];
 
-fn read(document: &Node, notes: &mut Notes, draft: &mut Draft) {
+fn read(document: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft) {
     let Some(strategy) = document.get("spec.strategy") else { return };
     if let Some(canary) = strategy.get("canary") {
+        targets(canary, document, notes, draft);
+        routes(canary, others, notes, draft);
         return self::canary(canary, notes, draft);
     }
     if let Some(node) = strategy.get("blueGreen") {
@@ -92,15 +96,71 @@ fn blue_green(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     }
 }
 
-fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
-    for (target, field) in draft.targets.iter_mut().zip(["stableService", "canaryService"]) {
-        match node.text_at(field) {
-            Some(service) => *target = service.to_owned(),
-            None => notes.node(node, &format!("names no {field}: the arm's target is {target}")),
+/// Sets the targets to the services that the manifest names.
+fn targets(canary: &Node, document: &Node, notes: &mut Notes, draft: &mut Draft) {
+    let fields = ["stableService", "canaryService"];
+    if let Some(node) = canary.get("pingPong") {
+        // Only with an ALB do they take precedence over the other two.
+        let is_used = canary.get("trafficRouting.alb").is_some()
+            || fields.iter().all(|field| canary.get(field).is_none());
+        let ping = node.peek("pingService");
+        if let (true, Some(ping), Some(pong)) = (is_used, ping, node.peek("pongService")) {
+            let stable = document.text_at("status.canary.stablePingPong");
+            draft.targets = match stable {
+                Some("pong") => [pong.to_owned(), ping.to_owned()],
+                _ => [ping.to_owned(), pong.to_owned()],
+            };
+            let since = if stable.is_some() {
+                "as in its status"
+            } else {
+                "as before the first promotion, since the input has no status"
+            };
+            notes.replaced(node, &format!(
+                "becomes the arms' targets, {} the stable one {since}; Argo swaps them at each promotion, so swap the targets then",
+                draft.targets[0]
+            ));
+            for node in fields.iter().filter_map(|field| canary.get(field)) {
+                notes.dropped(node, "pingPong takes precedence with an ALB");
+            }
+            return;
         }
     }
-    if let Some(rule) = node.get("trafficRouting.istio.destinationRule") {
-        subsets(rule, draft);
+    for (target, field) in draft.targets.iter_mut().zip(fields) {
+        match canary.text_at(field) {
+            Some(service) => *target = service.to_owned(),
+            None => notes.node(canary, &format!("names no {field}: the arm's target is {target}")),
+        }
+    }
+}
+
+/// Reads hosts, paths and subsets from the router's manifests in the input.
+fn routes(canary: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft) {
+    let mut services: Vec<String> = draft.targets.to_vec();
+    let roots = ["alb.rootService", "smi.rootService", "traefik.weightedTraefikServiceName"];
+    let routing = canary.get("trafficRouting");
+    let roots = roots.iter().filter_map(|root| routing?.peek(root)).map(str::to_owned);
+    services.extend(roots);
+    let rule = routing.and_then(|routing| routing.get("istio.destinationRule"));
+    if let Some(rule) = rule {
+        subsets(rule, others, draft);
+        let host = draft.targets[0].split('/').next().unwrap_or_default().to_owned();
+        services.push(host);
+    }
+    let mut wanted = router::wanted(canary);
+    if let Some(place) =
+        routing.and_then(|routing| routing.get("traefik.weightedTraefikServiceName"))
+    {
+        let names = beside::ingress_routes(others, &services);
+        wanted.extend(names.map(|name| Wanted::new("IngressRoute", name, place)));
+    }
+    beside::read(&wanted, others, &services, draft, notes);
+}
+
+fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
+    if let Some(nginx) = node.get("trafficRouting.nginx") {
+        for (kind, when) in router::annotations(nginx, notes) {
+            draft.rings.push((format!("{}-{kind}", draft.name), when));
+        }
     }
     if let Some(analysis) = node.get("analysis") {
         draft.gate("errors");
@@ -112,7 +172,9 @@ fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     }
     let total = node.get("trafficRouting.maxTrafficWeight");
     let total = total.and_then(|node| node.parsed(|text| text.parse().ok())).unwrap_or(100);
-    let mut reader = StepReader { total, weight: None, share: 0, steps: Vec::new(), draft, notes };
+    let router = Router::of(node);
+    let mut reader =
+        StepReader { router, total, weight: None, share: 0, steps: Vec::new(), draft, notes };
     for step in node.get("steps").map(Node::items).unwrap_or_default() {
         reader.step(step);
     }
@@ -122,10 +184,12 @@ fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
 }
 
 /// Sets the targets to subsets of one service: `host/subset`.
-fn subsets(rule: &Node, draft: &mut Draft) {
-    let host = match rule.text_at("name") {
-        Some(name) => name.to_owned(),
-        None => draft.name.clone(),
+fn subsets(rule: &Node, others: &[&Node], draft: &mut Draft) {
+    let name = rule.text_at("name").unwrap_or(&draft.name).to_owned();
+    let beside = beside::find(others, "DestinationRule", &name);
+    let host = match beside.and_then(|document| document.text_at("spec.host")) {
+        Some(host) => host.to_owned(),
+        None => name,
     };
     for (target, field) in draft.targets.iter_mut().zip(["stableSubsetName", "canarySubsetName"]) {
         if let Some(subset) = rule.text_at(field) {
@@ -168,6 +232,7 @@ fn templates(analysis: &Node) -> String {
 
 /// Turns the steps of a canary into steps of a spec.
 struct StepReader<'r, 'n> {
+    router: Router,
     /// The total weight.
     total: u32,
     /// The last `setWeight`, as long as no step waits at its share.
@@ -252,7 +317,27 @@ impl<'n> StepReader<'_, 'n> {
         self.draft.gate("errors");
         dry_run(node, self.notes);
         let templates = templates(node);
-        if self.weight.take().is_some() || self.steps.is_empty() {
+        let is_first_at_share = self.weight.take().is_some() || self.steps.is_empty();
+        // A gate compares the arms, so it needs users in both.
+        if self.share == 0 {
+            if is_first_at_share {
+                self.steps.push(Step::new(0, Hold::Manual));
+            } else if let Some(step) = self.steps.last_mut() {
+                step.hold = Hold::Manual;
+            }
+            return self.notes.replaced(node, &format!(
+                "becomes a step at 0 with hold: manual: no users are on the canary, so nothing can be judged; go on when your own tests pass{templates}"
+            ));
+        }
+        if self.share == ALL {
+            if is_first_at_share {
+                self.steps.push(Step::new(ALL, Hold::For(DEFAULT_HOLD_MS)));
+            }
+            return self.notes.replaced(node, &format!(
+                "becomes no mode: gate: at 100 nobody is on the baseline to compare with{templates}"
+            ));
+        }
+        if is_first_at_share {
             self.steps.push(Step::new(self.share, Hold::For(DEFAULT_HOLD_MS)));
             let hold = duration::format(DEFAULT_HOLD_MS);
             self.notes.replaced(
@@ -284,14 +369,7 @@ impl<'n> StepReader<'_, 'n> {
                 .notes
                 .replaced(node, "removes a route; a ring stays until the spec changes");
         };
-        let mut conditions = Vec::new();
-        for item in matches.items() {
-            match header(item, self.notes) {
-                Some(condition) => conditions.push(condition),
-                None => self.notes.dropped(item, "a spec cannot express this match"),
-            }
-        }
-        let Some(when) = condition::any_of(conditions) else { return };
+        let Some(when) = self.router.header_route(matches, self.notes) else { return };
         if !self.steps.is_empty() || self.weight.is_some() {
             self.notes.node(node, "becomes a ring, which holds from the first step on");
         }
@@ -305,6 +383,9 @@ impl<'n> StepReader<'_, 'n> {
                 .notes
                 .replaced(node, "removes a route; a shadow stays until the spec changes");
         };
+        if !self.router.mirrors() {
+            return self.notes.dropped(node, "Argo copies requests with istio alone");
+        }
         if self.draft.shadow.is_some() {
             return self.notes.dropped(node, "a rollout has one shadow, and it already has one");
         }
@@ -343,12 +424,6 @@ impl<'n> StepReader<'_, 'n> {
         }
         self.steps
     }
-}
-
-/// A header name and a string match as a test.
-fn header(item: &Node, notes: &mut Notes) -> Option<Value> {
-    let name = item.text_at("headerName")?.to_ascii_lowercase();
-    condition::string_match(&format!("header.{name}"), item.get("headerValue")?, notes)
 }
 
 /// Blocks of matches, one of which must hold. The outer `None` if a spec can express none of them, the inner

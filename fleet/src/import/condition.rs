@@ -1,12 +1,17 @@
 //! Matches of manifests as conditions of a spec.
 
 use super::glob;
-use super::node::Node;
+use super::node::{Kind, Node};
 use super::notes::Notes;
 use serde_json::{Value, json};
 
 /// The reason for which a whole match is left out. Without one of its parts, it would match more requests.
-const WHOLE: &str = "the whole match is left out, because a spec cannot express a part of it";
+pub(super) const WHOLE: &str =
+    "the whole match is left out, because a spec cannot express a part of it";
+
+/// The reason for which a regular expression is left out.
+pub(super) const NO_GLOB: &str =
+    "conditions have no regular expressions, and no glob matches the same values";
 
 /// A string match, by `exact`, `prefix`, `suffix` or `regex`, as a test of an attribute.
 pub(super) fn string_match(attribute: &str, node: &Node, notes: &mut Notes) -> Option<Value> {
@@ -16,24 +21,20 @@ pub(super) fn string_match(attribute: &str, node: &Node, notes: &mut Notes) -> O
         }
     }
     let node = node.get("regex")?;
-    let condition = node.parsed(|text| pattern(attribute, text));
+    let condition = node.parsed(|text| pattern(attribute, &glob::globs(text)?));
     if condition.is_none() {
-        notes.dropped(
-            node,
-            "conditions have no regular expressions, and no glob matches the same values",
-        );
+        notes.dropped(node, NO_GLOB);
     }
     condition
 }
 
-/// A regular expression as a test of an attribute.
-fn pattern(attribute: &str, text: &str) -> Option<Value> {
-    let globs = glob::globs(text)?;
-    if let Some(condition) = cookie(attribute, &globs) {
+/// Globs, one of which must match, as a test of an attribute.
+pub(super) fn pattern(attribute: &str, globs: &[String]) -> Option<Value> {
+    if let Some(condition) = cookie(attribute, globs) {
         return Some(condition);
     }
     let literals: Option<Vec<String>> = globs.iter().map(|glob| glob::literal(glob)).collect();
-    Some(match (literals.as_deref(), globs.as_slice()) {
+    Some(match (literals.as_deref(), globs) {
         (Some([text]), _) => json!({"attribute": attribute, "equals": text}),
         (Some(texts), _) => json!({"attribute": attribute, "in": texts}),
         (None, [glob]) => json!({"attribute": attribute, "glob": glob}),
@@ -55,7 +56,13 @@ fn cookie(attribute: &str, globs: &[String]) -> Option<Value> {
 /// A map of header names and string matches as tests.
 pub(super) fn headers(node: &Node, notes: &mut Notes) -> Option<Vec<Value>> {
     let header = |(name, node): &(String, Node), notes: &mut Notes| {
-        string_match(&format!("header.{}", name.to_ascii_lowercase()), node, notes)
+        let attribute = format!("header.{}", name.to_ascii_lowercase());
+        // Istio reads a header without a value as one that is there.
+        if matches!(&node.kind, Kind::Map(entries) if entries.is_empty()) {
+            node.mark_all();
+            return Some(json!({"attribute": attribute, "exists": true}));
+        }
+        string_match(&attribute, node, notes)
     };
     let all: Vec<_> = node.entries().iter().map(|entry| header(entry, notes)).collect();
     all.into_iter().collect()
@@ -64,10 +71,26 @@ pub(super) fn headers(node: &Node, notes: &mut Notes) -> Option<Vec<Value>> {
 /// A block of matches, all of which must hold, in the notation of Istio, Argo Rollouts and Flagger. `Ok(None)`
 /// if it matches every request. `Err` if a spec cannot express a part; the notes then say which.
 pub(super) fn block(node: &Node, notes: &mut Notes) -> Result<Option<Value>, ()> {
+    read_block(node, false, notes)
+}
+
+/// A block in the same notation, where a prefix of a path ends at a slash, as in the Gateway API.
+pub(super) fn block_by_segments(node: &Node, notes: &mut Notes) -> Result<Option<Value>, ()> {
+    read_block(node, true, notes)
+}
+
+fn read_block(node: &Node, by_segments: bool, notes: &mut Notes) -> Result<Option<Value>, ()> {
     let mut all = Vec::new();
     for (key, part) in node.entries() {
         let tests = match key.as_str() {
             "uri" | "path" if part.text_at("prefix") == Some("/") => Some(Vec::new()),
+            "uri" | "path" if by_segments && part.peek("prefix").is_some() => {
+                let prefix = part.text_at("prefix").unwrap_or_default().trim_end_matches('/');
+                Some(vec![json!({"any": [
+                    {"attribute": "path", "equals": prefix},
+                    {"attribute": "path", "prefix": format!("{prefix}/")},
+                ]})])
+            }
             "uri" | "path" => string_match("path", part, notes).map(|one| vec![one]),
             "method" => string_match("method", part, notes).map(|one| vec![one]),
             "authority" => string_match("host", part, notes).map(|one| vec![one]),
@@ -143,6 +166,8 @@ mod tests {
             {"attribute": "query.q", "glob": "x*"},
         ]});
         assert_eq!(condition, Ok(Some(wanted)));
+        let (condition, _) = translated("headers: { X-Debug: {} }\n");
+        assert_eq!(condition, Ok(Some(json!({"attribute": "header.x-debug", "exists": true}))));
         assert_eq!(translated("{}").0, Ok(None));
     }
 

@@ -14,8 +14,8 @@ pub(super) struct Dialect {
     pub(super) group: &'static str,
     /// The `kind` of a rollout.
     pub(super) kind: &'static str,
-    /// Reads a manifest into a draft.
-    pub(super) read: fn(&Node, &mut Notes, &mut Draft),
+    /// Reads a manifest into a draft, with the other documents of the input.
+    pub(super) read: fn(&Node, &[&Node], &mut Notes, &mut Draft),
     /// The former name of a path, and its name in `reasons`.
     pub(super) renamed: (&'static str, &'static str),
     pub(super) reasons: Reasons,
@@ -24,8 +24,8 @@ pub(super) struct Dialect {
 impl Dialect {
     /// Whether a document is a rollout of this tool.
     pub(super) fn is_rollout(&self, document: &Node) -> bool {
-        let group = document.text_at("apiVersion").and_then(|version| version.split('/').next());
-        group == Some(self.group) && document.text_at("kind") == Some(self.kind)
+        let group = document.peek("apiVersion").and_then(|version| version.split('/').next());
+        group == Some(self.group) && document.peek("kind") == Some(self.kind)
     }
 
     /// The reason for which a path has no counterpart; empty if none is listed.
@@ -71,7 +71,7 @@ mod tests {
         let dialect = Dialect {
             group: "g",
             kind: "K",
-            read: |_, _, _| (),
+            read: |_, _, _, _| (),
             renamed: ("old.", "spec."),
             reasons: REASONS,
         };

@@ -3,6 +3,7 @@
 use super::Tool;
 use super::node::{Kind, Node};
 use super::notes::{ImportError, ImportErrorKind};
+use crate::lines::Lines;
 use crate::yaml;
 use granit_parser::{Event, Parser, ScalarStyle, Span};
 use std::collections::BTreeMap;
@@ -47,7 +48,7 @@ impl ReadError {
 
 /// Reads the documents of a file, in order, without empty ones.
 pub(super) fn read(text: &str) -> Result<Vec<Node>, ReadError> {
-    let mut builder = Builder { text, ..Builder::default() };
+    let mut builder = Builder::new(text);
     for next in Parser::new_from_str(text) {
         let (event, span) =
             next.map_err(|error| ReadError::Unreadable(yaml::Error::of_parser(text, &error)))?;
@@ -83,18 +84,37 @@ struct Open {
     key: Option<(String, usize)>,
 }
 
-#[derive(Default)]
 struct Builder<'t> {
     text: &'t str,
+    lines: Lines,
     open: Vec<Open>,
     anchors: BTreeMap<usize, Raw>,
     roots: Vec<Raw>,
     nodes: usize,
 }
 
-impl Builder<'_> {
+impl<'t> Builder<'t> {
+    fn new(text: &'t str) -> Builder<'t> {
+        Builder {
+            text,
+            lines: Lines::of(text),
+            open: Vec::new(),
+            anchors: BTreeMap::new(),
+            roots: Vec::new(),
+            nodes: 0,
+        }
+    }
+
+    /// The line at which a span begins, counted from 1. The end of a text that ends in a line break is the end of its
+    /// last line that is not empty.
+    fn line(&self, span: &Span) -> usize {
+        let last = self.text.trim_end().len().saturating_sub(1);
+        let at = span.start.byte_offset().unwrap_or(0).min(last);
+        self.lines.line_of(at).saturating_add(1)
+    }
+
     fn event(&mut self, event: Event<'_>, span: &Span) -> Result<(), ReadError> {
-        let line = span.start.line();
+        let line = self.line(span);
         self.count(1, line)?;
         match event {
             Event::DocumentStart(..) => self.anchors.clear(),
@@ -143,7 +163,7 @@ impl Builder<'_> {
         if self.open.last().is_some_and(Open::awaits_key) {
             return Err(self.key_is_not_text(span));
         }
-        let line = span.start.line();
+        let line = self.line(span);
         self.open.push(Open { anchor, raw: Raw { line, kind }, key: None });
         Ok(())
     }
@@ -285,6 +305,19 @@ mod tests {
             ["b[0]", "b[1]"]
         );
         assert_eq!(copies[1].text_at("c"), Some("d"));
+    }
+
+    #[test]
+    fn lines_end_as_in_editors() {
+        for line_break in ["\n", "\r\n", "\r"] {
+            let text = ["# top", "", "a:", "  - b: 1", "    c: 2"].join(line_break);
+            let documents = read(&text).unwrap();
+            let item = &documents[0].get("a").unwrap().items()[0];
+            assert_eq!((documents[0].line, item.line), (3, 4), "{line_break:?}");
+            assert_eq!(item.get("c").map(|node| node.line), Some(5), "{line_break:?}");
+            let text = ["a: 1", "b: [", "", ""].join(line_break);
+            assert!(refused(&text).starts_with("2: "), "{}", refused(&text));
+        }
     }
 
     #[test]

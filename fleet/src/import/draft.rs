@@ -50,6 +50,9 @@ pub(super) enum Mode {
 
 impl Draft {
     pub(super) fn new(document: &Node, notes: &mut Notes) -> Draft {
+        for path in ["apiVersion", "kind"] {
+            let _ = document.text_at(path);
+        }
         let original = document.text_at("metadata.name").unwrap_or("rollout");
         let name = valid_name(original);
         if name != original {
@@ -74,6 +77,20 @@ impl Draft {
     /// compare with fixed numbers.
     pub(super) fn gate(&mut self, kind: &str) {
         self.gates.entry(kind).or_insert_with(|| json!({}));
+    }
+
+    /// Sets the hosts. `*` is every host.
+    pub(super) fn hosts(&mut self, nodes: &[Node], notes: &mut Notes) {
+        let is_given =
+            |node: &&Node| node.peek_text().is_some_and(|host| host == "*" || is_host(host));
+        for node in nodes.iter().filter(|node| !is_given(node)) {
+            notes.dropped(node, "it is not a host name");
+        }
+        let hosts = nodes.iter().filter(is_given).filter_map(Node::text).map(str::to_owned);
+        self.hosts = hosts.collect();
+        if self.hosts.iter().any(|host| host == "*") {
+            self.hosts.clear();
+        }
     }
 
     fn unit(&self) -> String {
@@ -124,6 +141,18 @@ impl Draft {
         }
         value
     }
+}
+
+/// Whether a spec takes a string as a path of `match`.
+pub(super) fn is_path(text: &str) -> bool {
+    text.starts_with('/') && !text.contains(['?', '#', '*']) && text.len() <= 2048
+}
+
+/// Whether a spec takes a string as a host of `match`.
+pub(super) fn is_host(text: &str) -> bool {
+    let name = text.strip_prefix("*.").unwrap_or(text);
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '.' | '_');
+    !name.is_empty() && name.chars().all(is_plain)
 }
 
 /// The name with `-` in place of characters that a spec does not allow, cut after 64 characters.

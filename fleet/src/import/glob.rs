@@ -22,6 +22,35 @@ pub(super) fn globs(regex: &str) -> Option<Vec<String>> {
     translate(&parser.parse(regex).ok()?)
 }
 
+/// Globs that together match exactly the values in which the expression matches anywhere.
+pub(super) fn anywhere(regex: &str) -> Option<Vec<String>> {
+    let (rest, from_start) = match regex.strip_prefix('^') {
+        Some(rest) => (rest, true),
+        None => (regex, false),
+    };
+    let (rest, to_end) = match rest.strip_suffix('$') {
+        Some(before) if !before.ends_with('\\') => (before, true),
+        _ => (rest, false),
+    };
+    let mut parser = ParserBuilder::new().nest_limit(MAX_NESTING).build();
+    let ast = parser.parse(rest).ok()?;
+    // An anchor belongs to one alternative only.
+    if matches!(ast, Ast::Alternation(_)) && (from_start || to_end) {
+        return None;
+    }
+    let widened = |glob: String| {
+        let before = if from_start || glob.starts_with('*') { "" } else { "*" };
+        // An escaped asterisk at the end is no wildcard.
+        let after =
+            if to_end || (glob.ends_with('*') && !glob.ends_with("\\*")) { "" } else { "*" };
+        match (before, glob.as_str(), after) {
+            ("*", "", "*") => "*".to_owned(),
+            _ => format!("{before}{glob}{after}"),
+        }
+    };
+    Some(translate(&ast)?.into_iter().map(widened).collect())
+}
+
 fn translate(ast: &Ast) -> Option<Vec<String>> {
     match ast {
         Ast::Empty(_) => Some(vec![String::new()]),
@@ -126,6 +155,27 @@ mod tests {
             "a$|b",
         ] {
             assert_eq!(globs(regex), None, "{regex}");
+        }
+    }
+
+    #[test]
+    fn expression_that_matches_anywhere_becomes_globs() {
+        let translated = |regex: &str| anywhere(regex).map(|globs| globs.join(" "));
+        for (regex, wanted) in [
+            ("insider", "*insider*"),
+            ("^beta", "beta*"),
+            ("beta$", "*beta"),
+            ("^beta$", "beta"),
+            (".*x.*", "*x*"),
+            ("a|b", "*a* *b*"),
+            ("a\\*", "*a\\**"),
+            ("a\\$", "*a$*"),
+            ("", "*"),
+        ] {
+            assert_eq!(translated(regex).as_deref(), Some(wanted), "{regex}");
+        }
+        for regex in ["^a|b", "a|b$", "[ab]", "a$|b"] {
+            assert_eq!(translated(regex), None, "{regex}");
         }
     }
 

@@ -26,6 +26,7 @@
 //! ```
 
 mod argo;
+mod beside;
 mod condition;
 mod dialect;
 mod document;
@@ -35,6 +36,8 @@ mod flagger;
 mod glob;
 mod node;
 mod notes;
+mod provider;
+mod router;
 mod steps;
 
 pub use draft::Options;
@@ -92,20 +95,30 @@ pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Import, Impor
     let mut notes = Notes::default();
     let mut drafts = Vec::new();
     let documents = document::read(text).map_err(|error| error.of_import(tool))?;
-    for document in documents.iter().flat_map(members) {
-        if !dialect.is_rollout(document) {
-            notes.other_document(document);
-            continue;
-        }
+    let (rollouts, others): (Vec<&Node>, Vec<&Node>) =
+        documents.iter().flat_map(members).partition(|document| dialect.is_rollout(document));
+    for document in rollouts {
         if let Some(node) = placeholder(document) {
             return Err(not_rendered(node, tool));
         }
         let mut draft = Draft::new(document, &mut notes);
-        (dialect.read)(document, &mut notes, &mut draft);
+        (dialect.read)(document, &others, &mut notes, &mut draft);
         for node in unmarked(document) {
             notes.dropped(node, dialect.reason(node.path_below(document)));
         }
         drafts.push(draft);
+    }
+    for document in others {
+        if !document.has_marks() {
+            notes.other_document(document);
+            continue;
+        }
+        for node in unmarked(document) {
+            // The dialect's reasons for a spec are about its own manifests.
+            let path = node.path_below(document);
+            let is_spec = path.starts_with("spec") || dialect.reason(path).is_empty();
+            notes.dropped(node, if is_spec { beside::STAYS } else { dialect.reason(path) });
+        }
     }
     if drafts.is_empty() {
         notes.add(0, format!("holds no {} of {}", dialect.kind, dialect.group));

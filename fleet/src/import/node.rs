@@ -56,6 +56,19 @@ impl Node {
         }
     }
 
+    /// The scalar at a path. Marks nothing.
+    pub(super) fn peek(&self, path: &str) -> Option<&str> {
+        self.get(path)?.peek_text()
+    }
+
+    /// The scalar. Marks nothing.
+    pub(super) fn peek_text(&self) -> Option<&str> {
+        match &self.kind {
+            Kind::Scalar(text) => Some(text),
+            _ => None,
+        }
+    }
+
     /// Reads and marks a scalar.
     pub(super) fn text(&self) -> Option<&str> {
         let Kind::Scalar(text) = &self.kind else { return None };
@@ -108,7 +121,7 @@ impl Node {
     }
 
     /// Whether the node, or any node in it, is marked.
-    fn has_marks(&self) -> bool {
+    pub(super) fn has_marks(&self) -> bool {
         self.marked.get() || self.children().any(Node::has_marks)
     }
 

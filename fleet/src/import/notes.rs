@@ -90,6 +90,21 @@ impl Notes {
         self.add(node.line, format!("{} {text}", node.path));
     }
 
+    /// Adds a note about a prefix that a router compares as a string. A rollout compares whole segments.
+    pub(super) fn string_prefix(&mut self, node: &Node, prefix: &str) {
+        match prefix.strip_suffix('/') {
+            Some("") => {}
+            Some(path) => self.node(
+                node,
+                &format!("also matches {path} in a rollout, whose prefixes are whole segments"),
+            ),
+            None => self.node(
+                node,
+                &format!("no longer matches {prefix}x: prefixes of a rollout are whole segments"),
+            ),
+        }
+    }
+
     /// Adds a note that a node, with everything in it, has no counterpart in a spec.
     pub(super) fn dropped(&mut self, node: &Node, reason: &str) {
         let reason = if reason.is_empty() { String::new() } else { format!(": {reason}") };

@@ -1,5 +1,6 @@
 //! Errors of the YAML reader: one sentence in the words of the person who wrote the text, with its place and the cure.
 
+use crate::lines::Lines;
 use granit_parser::{ErrorKind, ScanError};
 use serin_core::inspect::quoted;
 use std::fmt;
@@ -47,7 +48,7 @@ impl Error {
         message: impl Into<String>,
         help: impl Into<String>,
     ) -> Error {
-        let line = line_of(text, range.start);
+        let line = Lines::of(text).line_of(range.start).saturating_add(1);
         Error { range, line, message: message.into(), help: help.into(), is_template: false }
     }
 
@@ -165,17 +166,6 @@ impl fmt::Display for Error {
 
 impl std::error::Error for Error {}
 
-/// The line of a byte, counted from 1. Lines end with LF, CRLF or a lone CR, as in editors.
-fn line_of(text: &str, at: usize) -> usize {
-    let before = text.as_bytes().get(..at).unwrap_or(text.as_bytes());
-    let ends = |(index, byte): (usize, &u8)| match byte {
-        b'\n' => true,
-        b'\r' => text.as_bytes().get(index + 1) != Some(&b'\n'),
-        _ => false,
-    };
-    before.iter().enumerate().filter(|(index, byte)| ends((*index, *byte))).count() + 1
-}
-
 /// The range of the character at a byte; empty at the end of a line. The end of the text counts as the end of its
 /// last line that is not blank.
 fn character(text: &str, at: usize) -> Range<usize> {
@@ -188,16 +178,18 @@ fn character(text: &str, at: usize) -> Range<usize> {
 /// The cause of an error at a byte that the parser does not know: the text is a template, has a conflict of a
 /// merge, or has characters that look like those of YAML.
 fn cause(text: &str, at: usize) -> Option<Error> {
-    let end =
-        text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at + length);
-    let start = text.get(..at)?.trim_end().rfind('\n').map_or(0, |before| before + 1);
+    let end = text
+        .get(at..)
+        .and_then(|rest| rest.find(['\n', '\r']))
+        .map_or(text.len(), |length| at + length);
+    let start = text.get(..at)?.trim_end().rfind(['\n', '\r']).map_or(0, |before| before + 1);
     let markup = ["<!doctype", "<html", "<?xml"];
     let first = text.trim_start().get(..9).unwrap_or_default().to_ascii_lowercase();
     if markup.iter().any(|mark| first.starts_with(mark)) {
         return Some(Cause::Markup.error(text, 0..0));
     }
     let mut line_start = 0;
-    for line in text.get(..end)?.split_inclusive('\n') {
+    for line in text.get(..end)?.split_inclusive(['\n', '\r']) {
         let found = template(line).map(|(range, mark)| (range, Cause::Template(mark)));
         let found = found.or_else(|| conflict(line).map(|range| (range, Cause::Conflict)));
         let near = line_start + line.len() > start;

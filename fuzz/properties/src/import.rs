@@ -3,6 +3,7 @@
 
 use serin_core::Plan;
 use serin_fleet::import::{Options, Tool, import};
+use serin_fleet::lines::Lines;
 use serin_fleet::yaml::{self, DuplicateKeys};
 
 pub(crate) fn holds(bytes: &[u8]) {
@@ -14,6 +15,8 @@ pub(crate) fn holds(bytes: &[u8]) {
             Err(failure) => {
                 assert!(!failure.notes.is_empty());
                 assert!(failure.notes.iter().all(|note| !note.text.trim().is_empty()));
+                let lines = Lines::of(text).count();
+                assert!(failure.notes.iter().all(|note| note.line <= lines), "{:?}", failure.notes);
                 continue;
             }
         };
@@ -23,7 +26,7 @@ pub(crate) fn holds(bytes: &[u8]) {
         let plan = Plan::from_json(value.to_string().as_bytes());
         let plan = plan.unwrap_or_else(|errors| panic!("{errors}\n{spec}"));
         assert!(!plan.rollouts().is_empty(), "{spec}");
-        let lines = text.lines().count() + 1;
+        let lines = Lines::of(text).count();
         assert!(imported.notes.iter().all(|note| note.line <= lines), "{:?}", imported.notes);
     }
 }

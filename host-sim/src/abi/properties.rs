@@ -35,6 +35,8 @@ fn set(cx: &mut Cx<'_>, path: (u32, u32), value: (u32, u32)) -> Reply {
     let path = memory::slice(guest, path.0, path.1)?;
     let value = memory::slice(guest, value.0, value.1)?;
     let limit = state.env.limits.filter_state_bytes;
+    let root = state.root_id();
+    let is_declared = state.root_of_mut(root).is_some_and(|root| root.request_state.contains(path));
     let stream = state.stream_mut().ok_or(Status::NotFound)?;
     let old = stream.filter_state.get(path).map_or(0, |old| old.len() + path.len());
     let bytes = stream.filter_state_bytes - old + path.len() + value.len();
@@ -42,6 +44,9 @@ fn set(cx: &mut Cx<'_>, path: (u32, u32), value: (u32, u32)) -> Reply {
         return Err(Status::InternalFailure.into());
     }
     stream.filter_state_bytes = bytes;
+    if is_declared {
+        stream.request_state.insert(path.to_vec());
+    }
     stream.filter_state.insert(path.to_vec(), value.to_vec());
     Ok(())
 }

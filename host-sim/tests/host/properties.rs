@@ -98,6 +98,46 @@ fn foreign_functions_are_called_by_name() {
 }
 
 #[test]
+fn declared_filter_state_outlives_an_internal_redirect() {
+    // The message: field 1 is the name, field 3 the type, field 5 the life span.
+    let declare = |message: &str| {
+        format!(
+            r#"(call $note (call $foreign @"declare_property" @"{message}" (i32.const 0) (i32.const 0)))"#
+        )
+    };
+    let read = |name| {
+        let call = format!(r#"(call $get_property @"{name}" (i32.const 16) (i32.const 20))"#);
+        format!("(call $note {call}) (call $tell)")
+    };
+    let plugin = plugin(&format!(
+        r#"(func (export "proxy_on_configure") (param i32 i32) (result i32) {} {} {} {} {} (i32.const 1))
+           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32) {} {} {}
+             (drop (call $set_property @"ids" @"1")) (drop (call $set_property @"own" @"2"))
+             (drop (call $set_property @"link" @"3")) (i32.const 0))"#,
+        declare(r"\0a\03ids\18\01\28\01"),
+        declare(r"\0a\04link\28\02"),
+        declare(r"\0a\03own\28\00"),
+        declare(r"\0a\03ids\28\01"),
+        declare(r"\0a\09ids"),
+        read("ids"),
+        read("own"),
+        read("link"),
+    ));
+    assert_eq!(said(&plugin), ["0", "0", "0", "2", "2"]);
+    let mut first = plugin.stream(StreamInfo::new());
+    first.send_request_headers(GET, true);
+    let mut second = first.redirect();
+    second.send_request_headers(GET, true);
+    second.redirect().send_request_headers(GET, true);
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
+    // A status, and the bytes of the last successful read.
+    let first = ["1", "", "1", "", "1", ""];
+    let carried = ["0", "1", "1", "1", "0", "3"];
+    let other = ["1", "3", "1", "3", "1", "3"];
+    assert_eq!(said(&plugin), [first, carried, carried, other].concat());
+}
+
+#[test]
 fn grpc_is_refused_by_name_and_once() {
     let zeros = "(i32.const 0)".repeat(12);
     let nine = "(i32.const 0)".repeat(9);

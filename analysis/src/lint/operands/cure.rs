@@ -182,11 +182,13 @@ fn path(part: Part, text: &str) -> Cure {
         return cure("no request carries the part behind #", write(path));
     }
     if part.begins() && !text.starts_with(['/', '*']) {
-        let help = match part {
-            Part::Start if text.starts_with('^') || text.starts_with("%5E") => {
+        let bare = text.trim_start_matches("%20");
+        let help = match bare {
+            _ if text.starts_with("%5E") => {
                 "regular expressions are not known, write a glob".into()
             }
-            _ => write(&format!("/{text}")),
+            bare if bare.starts_with('/') => write(bare),
+            bare => write(&format!("/{bare}")),
         };
         return cure("a path begins with /", help);
     }
@@ -221,6 +223,10 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
         };
         return cure("* stands for itself here", help);
     }
+    if text.starts_with(".*") || text.contains(['\\', '^', '$', '(', '|', '+']) {
+        let help = "write a glob, such as \"*.example.com\"";
+        return cure("regular expressions are not known here", help);
+    }
     if !text.is_ascii() {
         let help = match to_ascii(text).filter(|_| part == Part::Whole) {
             Some(name) => write(&name),
@@ -242,6 +248,10 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
     {
         let help = if name.is_empty() { String::new() } else { write(name) };
         return cure("a host has no port", help);
+    }
+    let bare = text.trim();
+    if bare != text {
+        return cure("a host has no blanks", write(bare));
     }
     cure("a host has letters, digits, -, _ and . only", "")
 }
@@ -292,21 +302,80 @@ pub(super) fn unlikely(
     operand: &Operand<'_>,
 ) -> Option<Cure> {
     match (attribute, operand) {
-        (Attribute::Path, Operand::String(text)) if text.contains('*') && *text != "*" => {
-            let help = match Part::of(operator) {
-                Part::Whole => format!("write glob: {}", quoted(text)),
-                _ => "write a glob, or leave * out".into(),
-            };
-            Some(cure("* stands for itself here", help))
-        }
+        (Attribute::Path, Operand::String(text)) => unlikely_path(Part::of(operator), text),
         (Attribute::Path, Operand::Glob(steps)) if has_query(steps) => {
             let help = "leave the query out, and test the parameters with query.NAME";
             Some(cure("a path ends before the query, and ? is one character here", help))
+        }
+        (Attribute::Path, Operand::Glob(steps)) => {
+            let text = pattern(steps);
+            if text.contains("/.*") || text.contains(")*") || text.contains("]*") {
+                let help = write(&text.replace("/.*", "/*"));
+                return Some(cure("a glob is not a regular expression: * alone is any run", help));
+            }
+            placeholder(Part::Pattern, &text)
         }
         (Attribute::Query(_), Operand::String(text)) => {
             let decoded = decoded(text)?;
             let message = "parameters are decoded before they are compared";
             Some(cure(message, write(&decoded)))
+        }
+        _ => None,
+    }
+}
+
+fn unlikely_path(part: Part, text: &str) -> Option<Cure> {
+    if text.contains('*') && text != "*" {
+        let help = match part {
+            Part::Whole => format!("write glob: {}", quoted(text)),
+            _ => "write a glob, or leave * out".into(),
+        };
+        return Some(cure("* stands for itself here", help));
+    }
+    if matches!(part, Part::Whole | Part::End)
+        && let Some(trimmed) = text.strip_suffix("%20")
+    {
+        return Some(cure("it ends with a blank", write(trimmed.trim_end_matches("%20"))));
+    }
+    placeholder(part, text)
+}
+
+/// The cure of a path with the placeholder of another router: `/users/{id}` or `/users/:id`.
+pub(super) fn placeholder(part: Part, text: &str) -> Option<Cure> {
+    let is_placeholder = |segment: &&str| {
+        let is_named = |name: &str| name.starts_with(|c: char| c.is_ascii_alphabetic());
+        let in_braces = segment.strip_prefix("%7B").and_then(|rest| rest.strip_suffix("%7D"));
+        let is_list = in_braces.is_some_and(|inner| inner.contains(','));
+        is_list
+            || in_braces
+                .or(segment.strip_prefix(':'))
+                .is_some_and(|name| is_named(name) && is_word(name))
+    };
+    let found = text.split('/').find(is_placeholder)?;
+    let shown = found.replace("%7B", "{").replace("%7D", "}");
+    let message = format!("{shown} stands for itself here");
+    let any = |segment| if is_placeholder(&segment) { "*" } else { segment };
+    let help = match part {
+        _ if found.contains(',') => "write a list with an item for each".into(),
+        Part::Whole | Part::Pattern => {
+            let segments: Vec<&str> = text.split('/').map(any).collect();
+            format!("write glob: {}", quoted(&segments.join("/")))
+        }
+        _ => "write a glob, with * in its place".into(),
+    };
+    Some(cure(&message, help))
+}
+
+/// The cure of an attribute whose name seems to mean something else.
+pub(super) fn unlikely_name(attribute: &Attribute) -> Option<Cure> {
+    match attribute {
+        Attribute::Header(name) if name == "host" => {
+            let message = "is missing in Envoy, where the host is no header field";
+            Some(cure(message, "use the attribute host"))
+        }
+        Attribute::Query(name) => {
+            let message = "names of parameters are decoded before they are compared";
+            Some(cure(message, write(&format!("query.{}", decoded(name)?))))
         }
         _ => None,
     }

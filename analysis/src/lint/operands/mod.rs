@@ -9,7 +9,7 @@ mod versions;
 use std::collections::BTreeMap;
 
 use serin_core::inspect::{Operand, Path};
-use serin_core::spec::{Condition, HostMatch, Mode, Spec};
+use serin_core::spec::{Condition, HostMatch, Mode, PathMatch, Spec};
 use serin_core::{Attribute, Operator};
 
 use super::finding::{Findings, Lint};
@@ -33,6 +33,8 @@ pub(super) fn operands(spec: &Spec, findings: &mut Findings) {
     let section = Path::Root.key("flags");
     for (name, flag) in &spec.flags {
         let path = section.key(name);
+        let deliver = path.key("deliver");
+        linter.paths(flag.deliver.as_deref().unwrap_or_default(), &deliver.key("paths"));
         let rules = path.key("rules");
         for (index, rule) in flag.rules.iter().enumerate() {
             if let Some(when) = &rule.when {
@@ -45,6 +47,7 @@ pub(super) fn operands(spec: &Spec, findings: &mut Findings) {
         let path = section.key(name);
         let matches = path.key("match");
         linter.hosts(&rollout.matches.hosts, &matches.key("hosts"));
+        linter.paths(&rollout.matches.paths, &matches.key("paths"));
         if let Mode::Canary { rings, .. } = &rollout.mode {
             let canary = path.key("canary");
             let list = canary.key("rings");
@@ -107,10 +110,8 @@ impl Linter<'_> {
     }
 
     fn test(&mut self, attribute: &Attribute, operators: &[Operator], path: &Path<'_>) {
-        if *attribute == Attribute::Header("host".into()) {
-            let message = "is missing in Envoy, where the host is no header field";
-            let help = "use the attribute host";
-            self.findings.add(Lint::UnlikelyOperand, &path.key("attribute"), &message, help);
+        if let Some(Cure { message, help }) = cure::unlikely_name(attribute) {
+            self.findings.add(Lint::UnlikelyOperand, &path.key("attribute"), &message, &help);
         }
         let mut can_hold = true;
         for operator in operators {
@@ -164,6 +165,16 @@ impl Linter<'_> {
             self.findings.add(Lint::NeverHolds, path, &message, "");
         }
         !is_missing
+    }
+
+    fn paths(&mut self, paths: &[PathMatch], path: &Path<'_>) {
+        for (index, pattern) in paths.iter().enumerate() {
+            let (PathMatch::Exact(text) | PathMatch::Prefix(text)) = pattern;
+            if let Some(Cure { message, .. }) = cure::placeholder(Part::Whole, text) {
+                let help = "write the prefix before it, and test the rest in a condition with glob";
+                self.findings.add(Lint::UnlikelyOperand, &path.index(index), &message, help);
+            }
+        }
     }
 
     fn hosts(&mut self, hosts: &[HostMatch], path: &Path<'_>) {

@@ -62,7 +62,7 @@ fn config(source: &Source<'_>, options: &Options) -> Value {
             // A string, because Envoy passes a Struct as protobuf, with the fractions of YAML as strings.
             "configuration": {
                 "@type": "type.googleapis.com/google.protobuf.StringValue",
-                "value": document::pretty(source),
+                "value": document::compact(source),
             },
         },
     })

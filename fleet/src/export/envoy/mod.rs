@@ -69,7 +69,12 @@ fn file(source: &Source<'_>, path: &str, about: &[&str], value: &Value) -> Artif
     if source.plan.needs_claims() && path != "stats.yaml" && path != "routes.yaml" {
         comment.extend(CLAIMS.map(str::to_owned));
     }
-    Artifact { path: path.to_owned(), text: yaml::comment(&comment) + &yaml::document(value) }
+    let text = yaml::comment(&comment) + &yaml::document(value);
+    match path {
+        // Both may be mounted from a ConfigMap. The others are pasted into a configuration.
+        "ecds.yaml" | "envoy.yaml" => Artifact::in_config_map(path, text),
+        _ => Artifact::new(path, text),
+    }
 }
 
 const CLAIMS: [&str; 2] = [

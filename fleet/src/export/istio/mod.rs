@@ -85,5 +85,6 @@ fn file(source: &Source<'_>, path: &str, about: &[&str], resources: &[Value]) ->
     let mut comment = mark::header(source, "istio");
     comment.extend(about.iter().map(|line| (*line).to_owned()));
     let documents: Vec<String> = resources.iter().map(yaml::document).collect();
-    Artifact { path: path.to_owned(), text: yaml::comment(&comment) + &documents.join("---\n") }
+    let text = yaml::comment(&comment) + &documents.join("---\n");
+    Artifact::of_resources(path, text, resources)
 }

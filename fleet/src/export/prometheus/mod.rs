@@ -25,7 +25,7 @@ pub fn artifacts(source: &Source<'_>, options: &Options) -> Result<Vec<Artifact>
     groups.push(group("hosts", alerts::hosts(source), options));
     let head = yaml::comment(&mark::header(source, "prometheus"));
     let text = format!("{head}{}", yaml::document(&json!({"groups": groups})));
-    Ok(vec![Artifact { path: "serin.rules.yaml".into(), text }])
+    Ok(vec![Artifact::in_config_map("serin.rules.yaml", text)])
 }
 
 fn group(name: &str, rules: Vec<Value>, options: &Options) -> Value {
