@@ -8,7 +8,7 @@ use serin_fleet::yaml::{Scalar, resolve};
 
 /// The help for an error whose path leads to `found`; `None` if the message says all.
 pub(super) fn help(error: &Error, found: &Found<'_>) -> Option<String> {
-    if let Some(help) = of_colon(error) {
+    if let Some(help) = of_key(error) {
         return Some(help);
     }
     if let Some(name) = error.suggestion() {
@@ -25,8 +25,15 @@ pub(super) fn help(error: &Error, found: &Found<'_>) -> Option<String> {
     error.example().map(|example| format!("write {example}"))
 }
 
-/// The help for `{ id:x }`, which is a key without a value.
-fn of_colon(error: &Error) -> Option<String> {
+/// The help for `{ id:x }`, which is a key without a value, and for `{ share: 0,5 }`, which has a key 5.
+fn of_key(error: &Error) -> Option<String> {
+    let is_unknown = error.kind() == ErrorKind::UnknownField;
+    let is_number = |name: &str| name.bytes().all(|b| b.is_ascii_digit());
+    if is_unknown && error.name().is_some_and(is_number) {
+        return Some(
+            "write a decimal number with a point, as 0.5, and a field with its name".into(),
+        );
+    }
     let name = error.name().filter(|_| error.kind() == ErrorKind::UnknownField)?;
     let (name, value) = name.split_once(':')?;
     let is_field = !name.is_empty() && name.bytes().all(|b| b.is_ascii_alphabetic());
@@ -63,9 +70,9 @@ fn of_quotes(text: &str, error: &Error, found: &Found<'_>) -> Option<String> {
             Some(format!("write \"{text}\" if you mean the text"))
         }
         true if wanted.starts_with("a string") => Some(format!("write \"{text}\"")),
-        true if wanted.starts_with("a share") => {
-            let number = text.strip_suffix('%')?.trim_end();
-            serde_json::from_str::<serde_json::Number>(number).ok()?;
+        true if wanted.starts_with("a share") || wanted == "a number" => {
+            let number = text.strip_suffix('%').unwrap_or(text).trim_end().replace(',', ".");
+            serde_json::from_str::<serde_json::Number>(&number).ok()?;
             Some(format!("write {number}"))
         }
         false if wanted.contains("number") || wanted.starts_with("a share") => {

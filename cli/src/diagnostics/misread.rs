@@ -1,6 +1,7 @@
 //! Mistakes in documents that YAML reads, but not as they look: the spec's own errors would be about what was read.
 
 use super::source::Source;
+use super::words::Place;
 use serin_fleet::yaml;
 use std::ops::Range;
 
@@ -20,7 +21,11 @@ pub(super) fn find(source: &Source) -> Vec<Misread> {
         return vec![manifest];
     }
     let is_comment = |text: &str| text.starts_with("//") || text.starts_with("/*");
-    let is_misread = |text: &str| !text.is_ascii() || is_comment(text);
+    let is_item = |text: &str| {
+        let field = text.strip_prefix('-').unwrap_or("");
+        field.starts_with(|c: char| c.is_ascii_alphabetic())
+    };
+    let is_misread = |text: &str| !text.is_ascii() || is_comment(text) || is_item(text);
     let words = source.words(is_misread);
     let found = words.into_iter().filter_map(|word| {
         if is_comment(word.text) {
@@ -31,6 +36,13 @@ pub(super) fn find(source: &Source) -> Vec<Misread> {
                 help: "write # in its place, or quote it if you mean the text".into(),
                 range: word.range,
             });
+        }
+        if is_item(word.text) {
+            // A name may begin so, but no field does.
+            let message = "no space follows the - of a list item";
+            let help = format!("write - {}, with a space", word.text.trim_start_matches('-'));
+            let is_item = word.place == Place::Key && source.is_first_on_line(word.range.start);
+            return is_item.then(|| Misread { message: message.into(), help, range: word.range });
         }
         let error = yaml::Error::unseen(&source.text, word.range)?;
         let (message, help) = (error.message().to_owned(), error.help().to_owned());

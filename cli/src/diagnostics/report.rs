@@ -113,6 +113,7 @@ impl Report {
         let has_errors = plan.as_ref().map_or(true, |plan| !plan.isolated().is_empty());
         let misread = if has_errors { misread::find(&self.source) } else { Vec::new() };
         if !misread.is_empty() {
+            self.isolated = plan.is_ok() && self.diagnostics.is_empty();
             self.diagnostics.extend(misread.into_iter().map(Diagnostic::of_misread));
             return;
         }

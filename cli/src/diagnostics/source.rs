@@ -75,6 +75,12 @@ impl Source {
         found.key.map(|(_, at)| self.first_line(&at))
     }
 
+    /// Whether nothing but spaces is before a byte on its line.
+    pub(crate) fn is_first_on_line(&self, at: usize) -> bool {
+        let start = self.line(self.line_of(at)).start;
+        self.text.get(start..at).is_some_and(|before| before.trim().is_empty())
+    }
+
     /// Whether a range is on one line.
     pub(crate) fn is_on_one_line(&self, range: &Range<usize>) -> bool {
         self.line_of(range.start) == self.line_of(range.end)

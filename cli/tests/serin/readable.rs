@@ -59,6 +59,10 @@ fn unreadable() -> Vec<(&'static str, Vec<u8>)> {
         ("slashes.yaml", "// the build\ndeploy: { id: a }\n"),
         ("colon_without_space.yaml", "deploy: {id:a}\n"),
         ("placeholder.yaml", "revision: ${REVISION}\n"),
+        ("item_without_space.yaml", "cohorts:\n  de:\n    any:\n      -attribute: country\n"),
+        ("decimal_comma.yaml", "holdouts: { all: { percent: 0,5 } }\n"),
+        ("decimal_comma_block.yaml", "holdouts:\n  all:\n    percent: 0,5\n"),
+        ("percent_sign.yaml", "holdouts: { all: { percent: 5% } }\n"),
         ("cr_only.yaml", "flags: {\r  a: }\r"),
     ];
     found.extend(after_head.map(|(name, text)| (name, format!("{HEAD}{text}").into())));

@@ -45,7 +45,7 @@ pub use notes::{ImportError, ImportErrorKind, Note};
 
 use dialect::Dialect;
 use draft::Draft;
-use node::{Node, unmarked};
+use node::{Kind, Node, unmarked};
 use notes::Notes;
 
 /// A tool whose manifests can be imported.
@@ -98,6 +98,9 @@ pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Import, Impor
     let (rollouts, others): (Vec<&Node>, Vec<&Node>) =
         documents.iter().flat_map(members).partition(|document| dialect.is_rollout(document));
     for document in rollouts {
+        if let Some(node) = placeholder(document) {
+            return Err(not_rendered(node, tool));
+        }
         let mut draft = Draft::new(document, &mut notes);
         (dialect.read)(document, &others, &mut notes, &mut draft);
         for node in unmarked(document) {
@@ -125,6 +128,46 @@ pub fn import(tool: Tool, text: &str, options: &Options) -> Result<Import, Impor
     Ok(Import { spec, notes: notes.sorted() })
 }
 
+/// The first value of a rollout that Helm or the like was to replace, except in its pods: what they do with templates
+/// is their own matter.
+fn placeholder(document: &Node) -> Option<&Node> {
+    let spec = document.get("spec").map(Node::entries).unwrap_or_default();
+    let own = spec.iter().filter(|(key, _)| !matches!(key.as_str(), "template" | "selector"));
+    document.get("metadata.name").into_iter().chain(own.map(|(_, node)| node)).find_map(within)
+}
+
+fn within(node: &Node) -> Option<&Node> {
+    match &node.kind {
+        Kind::Scalar(text) => is_placeholder(text).then_some(node),
+        Kind::List(items) => items.iter().find_map(within),
+        Kind::Map(entries) => entries.iter().find_map(|(_, node)| within(node)),
+    }
+}
+
+/// Whether a value has a placeholder of Helm or of envsubst. Arguments of Argo and Flagger, such as `{{args.name}}`
+/// and `{{ target }}`, are none.
+fn is_placeholder(text: &str) -> bool {
+    let words = [".", "$", "include ", "template ", "tpl ", "if ", "with ", "range ", "end"];
+    let starts = |mark: &str, is_start: &dyn Fn(&str) -> bool| {
+        text.match_indices(mark).any(|(at, _)| text.get(at + mark.len()..).is_some_and(is_start))
+    };
+    let helm = |rest: &str| {
+        let rest = rest.trim_start_matches('-').trim_start();
+        words.iter().any(|word| rest.starts_with(word))
+    };
+    let variable = |rest: &str| rest.starts_with(|c: char| c.is_ascii_uppercase() || c == '_');
+    starts("{{", &helm) || starts("${", &variable)
+}
+
+fn not_rendered(node: &Node, tool: Tool) -> ImportError {
+    let (path, name) = (&node.path, tool.name());
+    let text = format!(
+        "{path} is a placeholder of a template: render it first, with Helm: \
+         helm template CHART | serin import {name} -"
+    );
+    ImportError::at(node.line, ImportErrorKind::Unreadable, text)
+}
+
 /// The items of a Kubernetes `List`, or the document itself.
 fn members(document: &Node) -> &[Node] {
     match document.get("items") {
@@ -136,6 +179,27 @@ fn members(document: &Node) -> &[Node] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn placeholders_are_refused_and_arguments_are_not() {
+        let import = |name: &str, pod: &str| {
+            let text = format!(
+                "apiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata:\n  name: \"{name}\"\nspec:\n  \
+                 template: {{ metadata: {{ annotations: {{ a: \"{pod}\" }} }} }}\n  \
+                 strategy: {{ canary: {{ stableService: a, canaryService: b, steps: [ {{ setWeight: 5 }} ] }} }}\n"
+            );
+            super::import(Tool::Argo, &text, &Options::default()).map_err(|error| error.to_string())
+        };
+        for name in ["{{ .Values.name }}", "{{- include 'n' . }}", "{{ $name }}", "${NAME}"] {
+            assert_eq!(
+                import(name, "x").expect_err("a placeholder"),
+                "4: metadata.name is a placeholder of a template: render it first, with Helm: \
+                 helm template CHART | serin import argo -"
+            );
+        }
+        assert!(import("shop", "{{ .Data.data.key }}").is_ok());
+        assert!(!is_placeholder("{{args.service}}") && !is_placeholder("{{ target }}.$(ns)"));
+    }
 
     #[test]
     fn file_without_rollouts_is_refused() {

@@ -178,16 +178,18 @@ fn character(text: &str, at: usize) -> Range<usize> {
 /// The cause of an error at a byte that the parser does not know: the text is a template, has a conflict of a
 /// merge, or has characters that look like those of YAML.
 fn cause(text: &str, at: usize) -> Option<Error> {
-    let end =
-        text.get(at..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| at + length);
-    let start = text.get(..at)?.trim_end().rfind('\n').map_or(0, |before| before + 1);
+    let end = text
+        .get(at..)
+        .and_then(|rest| rest.find(['\n', '\r']))
+        .map_or(text.len(), |length| at + length);
+    let start = text.get(..at)?.trim_end().rfind(['\n', '\r']).map_or(0, |before| before + 1);
     let markup = ["<!doctype", "<html", "<?xml"];
     let first = text.trim_start().get(..9).unwrap_or_default().to_ascii_lowercase();
     if markup.iter().any(|mark| first.starts_with(mark)) {
         return Some(Cause::Markup.error(text, 0..0));
     }
     let mut line_start = 0;
-    for line in text.get(..end)?.split_inclusive('\n') {
+    for line in text.get(..end)?.split_inclusive(['\n', '\r']) {
         let found = template(line).map(|(range, mark)| (range, Cause::Template(mark)));
         let found = found.or_else(|| conflict(line).map(|range| (range, Cause::Conflict)));
         let near = line_start + line.len() > start;
