@@ -120,6 +120,15 @@ fn gated_steps_that_no_traffic_ends_are_found() {
     assert_eq!(of(&with("99.999")), [""; 0]);
     let manual = r#"{ "share": 0, "hold": "manual" }, { "share": 5, "hold": "1h", "mode": "gate" }, { "share": 100 }"#;
     assert_eq!(of(manual), [""; 0]);
+    assert_eq!(steps(manual), [""; 0], "a person tests the canary at 0 %");
+    let ring = r#"{ "attribute": "country", "equals": "DE" }"#;
+    let in_rings = found(&format!(
+        r#""rollouts": {{ "r": {{ "unit": "user",
+             "arms": {{ "a": {{ "target": "a" }}, "b": {{ "target": "b" }} }}, "baseline": "a",
+             "canary": {{ "rings": [ {ring} ], "start": "2026-11-21",
+                          "steps": [ {{ "share": 0, "hold": "1h" }}, {{ "share": 100 }} ] }} }} }}"#
+    ));
+    assert_eq!(in_rings, [""; 0], "at 0 % the rings have the canary");
     let second =
         format!("{{ \"share\": 5, \"hold\": \"1h\" }}, {}, {{ \"share\": 100 }}", gate("0"));
     assert_eq!(of(&second), [endless(1)]);

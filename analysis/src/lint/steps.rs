@@ -13,24 +13,26 @@ pub(super) fn steps(spec: &Spec, findings: &mut Findings) {
         let rules = path.key("rules");
         for (index, rule) in flag.rules.iter().enumerate() {
             if let RuleAction::Ramp { progress, .. } = &rule.action {
-                of_progress(progress, &rules.index(index).key("ramp"), findings);
+                of_progress(progress, false, &rules.index(index).key("ramp"), findings);
             }
         }
     }
     let section = Path::Root.key("rollouts");
     for (name, rollout) in &spec.rollouts {
-        if let Mode::Canary { progress, .. } = &rollout.mode {
-            of_progress(progress, &section.key(name).key("canary"), findings);
+        if let Mode::Canary { progress, rings, .. } = &rollout.mode {
+            of_progress(progress, !rings.is_empty(), &section.key(name).key("canary"), findings);
         }
     }
 }
 
-fn of_progress(progress: &Progress, path: &Path<'_>, findings: &mut Findings) {
+fn of_progress(progress: &Progress, has_rings: bool, path: &Path<'_>, findings: &mut Findings) {
     let Progress::Steps { steps, .. } = progress else { return };
     let list = path.key("steps");
     let mut previous = Share::ZERO;
     for (index, step) in steps.iter().enumerate() {
-        if step.share <= previous {
+        // At 0 % the rings have the canary alone, or a person tests it first.
+        let starts_at_zero = index == 0 && (has_rings || step.hold == Hold::Manual);
+        if step.share <= previous && !starts_at_zero {
             let message = match index {
                 0 => "reaches nobody: the first step is 0 %".into(),
                 _ if step.share == previous => {
