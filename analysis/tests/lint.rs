@@ -120,7 +120,11 @@ fn gated_steps_that_no_traffic_ends_are_found() {
     assert_eq!(of(&with("99.999")), [""; 0]);
     let manual = r#"{ "share": 0, "hold": "manual" }, { "share": 5, "hold": "1h", "mode": "gate" }, { "share": 100 }"#;
     assert_eq!(of(manual), [""; 0]);
-    assert_eq!(steps(manual), [""; 0], "a person tests the canary at 0 %");
+    assert_eq!(
+        steps(manual),
+        ["steerable-gate rollouts.r.gates"],
+        "a person tests the canary at 0 %"
+    );
     let ring = r#"{ "attribute": "country", "equals": "DE" }"#;
     let in_rings = found(&format!(
         r#""rollouts": {{ "r": {{ "unit": "user",

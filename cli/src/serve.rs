@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The environment variables of the filter's gates.
-const GATE_VARIABLES: [&str; 7] = [
+const GATE_VARIABLES: [&str; 8] = [
     "SERIN_CACHE_CONTROL",
     "SERIN_GATE_TICK_MS",
     "SERIN_STATE_CLUSTER",

@@ -493,3 +493,60 @@ fn mirror_routes_need_istio() {
         "{notes}"
     );
 }
+
+/// Flagger holds the traffic until a webhook confirms.
+#[test]
+fn webhooks_that_confirm_become_manual_holds() {
+    let steps = |kind: &str, analysis: &str| {
+        let (rollout, notes) = flagger(
+            "port: 80",
+            &format!(
+                "webhooks: [ {{ name: w, type: {kind}, url: \"http://a/\" }} ]\n    {analysis}"
+            ),
+        );
+        assert!(notes.contains("8: spec.analysis.webhooks[0] becomes hold: manual"), "{notes}");
+        rollout["canary"]["steps"].clone()
+    };
+    let weights = "stepWeights: [ 5, 50 ]";
+    let step = |share: u32, hold: &str| json!({"share": share, "hold": hold});
+    let last = json!({"share": 100});
+    assert_eq!(
+        steps("confirm-rollout", weights),
+        json!([step(0, "manual"), step(5, "1m"), step(50, "1m"), last])
+    );
+    assert_eq!(
+        steps("confirm-traffic-increase", weights),
+        json!([step(5, "manual"), step(50, "manual"), last])
+    );
+    assert_eq!(
+        steps("confirm-promotion", weights),
+        json!([step(5, "1m"), step(50, "manual"), last])
+    );
+    assert_eq!(steps("confirm-promotion", "iterations: 3"), json!([step(0, "manual"), last]));
+    assert_eq!(steps("confirm-rollout", "iterations: 3"), json!([step(0, "manual"), last]));
+}
+
+/// A route that the rollout does not name counts if it leads to the stable service.
+#[test]
+fn routes_that_lead_to_the_services_are_read() {
+    let ingress = |service: &str| {
+        format!(
+            "apiVersion: networking.k8s.io/v1\nkind: Ingress\nmetadata: {{ name: web }}\nspec: {{ rules: [ {{ host: a.example.com, http: {{ paths: [ {{ path: /, pathType: Prefix, backend: {{ service: {{ name: {service} }} }} }} ] }} }} ] }}\n"
+        )
+    };
+    let matches = json!({"hosts": ["a.example.com"]});
+    assert_eq!(argo_beside(&ingress("shop-a"), SERVICES).0["match"], matches);
+    let (rollout, notes) = argo_beside(&ingress("another"), SERVICES);
+    assert!(rollout["match"].is_null());
+    assert!(notes.contains("1: the Ingress web has no counterpart"), "{notes}");
+    let blue_green = format!(
+        "{}---\napiVersion: argoproj.io/v1alpha1\nkind: Rollout\nmetadata: {{ name: shop }}\nspec: {{ strategy: {{ blueGreen: {{ activeService: shop-a, previewService: shop-b }} }} }}\n",
+        ingress("shop-a")
+    );
+    assert_eq!(imported(Tool::Argo, &blue_green).0["match"], matches);
+    let canary = format!(
+        "{}---\napiVersion: flagger.app/v1beta1\nkind: Canary\nmetadata: {{ name: shop }}\nspec: {{ provider: contour, targetRef: {{ name: shop-a }}, analysis: {{ stepWeight: 50 }} }}\n",
+        ingress("shop-a")
+    );
+    assert_eq!(imported(Tool::Flagger, &canary).0["match"], matches);
+}

@@ -82,6 +82,9 @@ fn read(document: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft)
     }
     if let Some(node) = strategy.get("blueGreen") {
         blue_green(node, notes, draft);
+        let active = [draft.targets[0].clone()];
+        let wanted = beside::leading(others, &active, node);
+        beside::read(&wanted, others, &active, draft, notes);
     }
 }
 
@@ -113,7 +116,7 @@ fn targets(canary: &Node, document: &Node, notes: &mut Notes, draft: &mut Draft)
             let since = if stable.is_some() {
                 "as in its status"
             } else {
-                "as before the first promotion, since the input has no status"
+                "as after the first deployment, since the input has no status"
             };
             notes.replaced(node, &format!(
                 "becomes the arms' targets, {} the stable one {since}; Argo swaps them at each promotion, so swap the targets then",
@@ -152,6 +155,9 @@ fn routes(canary: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft)
     {
         let names = beside::ingress_routes(others, &services);
         wanted.extend(names.map(|name| Wanted::new("IngressRoute", name, place)));
+    }
+    if wanted.is_empty() {
+        wanted = beside::leading(others, &services, canary);
     }
     beside::read(&wanted, others, &services, draft, notes);
 }

@@ -62,6 +62,44 @@ pub(super) fn ingress_routes<'d>(
     found.into_iter()
 }
 
+/// The manifests that lead to one of the services, where a rollout names none.
+pub(super) fn leading<'n>(
+    others: &[&Node],
+    services: &[String],
+    place: &'n Node,
+) -> Vec<Wanted<'n>> {
+    let any = |document: &Node, list: &str, targets: &str, name: &str| {
+        let items = document.get(list).map(Node::items).unwrap_or_default();
+        items.iter().any(|item| leads(item.get(targets), name, services))
+    };
+    let has_backend = |rule: &Node| {
+        let paths = rule.get("http.paths");
+        let names = ["backend.service.name", "backend.serviceName"];
+        names.iter().any(|name| leads(paths, name, services))
+    };
+    let is_leading = |document: &Node, kind: &str| match kind {
+        "VirtualService" => any(document, "spec.http", "route", "destination.host"),
+        "HTTPRoute" => any(document, "spec.rules", "backendRefs", "name"),
+        "HTTPProxy" | "IngressRoute" => any(document, "spec.routes", "services", "name"),
+        "Ingress" => {
+            let rules = document.get("spec.rules").map(Node::items).unwrap_or_default();
+            rules.iter().any(has_backend)
+        }
+        _ => false,
+    };
+    let kinds = ["VirtualService", "HTTPRoute", "Ingress", "HTTPProxy", "IngressRoute"];
+    let mut found = Vec::new();
+    for document in others {
+        let kind = kinds.into_iter().find(|kind| document.peek("kind") == Some(kind));
+        if let (Some(kind), Some(name)) = (kind, document.peek("metadata.name"))
+            && is_leading(document, kind)
+        {
+            found.push(Wanted::new(kind, name, place));
+        }
+    }
+    found
+}
+
 /// Sets hosts and paths of a rollout by the manifests that it names. `services` lead to the rollout.
 pub(super) fn read(
     wanted: &[Wanted<'_>],

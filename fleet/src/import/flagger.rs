@@ -82,7 +82,13 @@ fn read(document: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft)
     }
     let apex = spec.peek("service.name").or_else(|| spec.peek("targetRef.name"));
     let services = vec![apex.unwrap_or(&draft.name).to_owned()];
-    beside::read(&wanted(spec, &provider, others, &services), others, &services, draft, notes);
+    let mut routes = wanted(spec, &provider);
+    // With Istio and the Gateway API, Flagger writes the route itself.
+    if routes.is_empty() && !provider.mirrors() && draft.hosts.is_empty() && draft.paths.is_empty()
+    {
+        routes = beside::leading(others, &services, spec);
+    }
+    beside::read(&routes, others, &services, draft, notes);
     let analysis = spec.get("analysis").or_else(|| document.get(OLD_ANALYSIS));
     let Some(analysis) = analysis else {
         draft.mode = Mode::Steps(vec![Step::new(ALL, Hold::Last)]);
@@ -99,12 +105,12 @@ fn read(document: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft)
         // Flagger copies requests for one interval before it moves the first.
         steps.insert(0, Step::new(0, Hold::For(interval_ms(analysis))));
     }
+    for hook in analysis.get("webhooks").map(Node::items).unwrap_or_default() {
+        webhook(hook, &mut steps, notes);
+    }
     draft.mode = Mode::Steps(steps);
     for metric in analysis.get("metrics").map(Node::items).unwrap_or_default() {
         self::metric(metric, notes, draft);
-    }
-    for hook in analysis.get("webhooks").map(Node::items).unwrap_or_default() {
-        webhook(hook, notes);
     }
     if let Some(affinity) = analysis.get("sessionAffinity") {
         draft.cookie = affinity.text_at("cookieName").map(str::to_owned);
@@ -112,19 +118,10 @@ fn read(document: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft)
 }
 
 /// The manifests that say which requests there are, where Flagger does not write them itself.
-fn wanted<'n>(
-    spec: &'n Node,
-    provider: &Provider<'_>,
-    others: &[&Node],
-    services: &[String],
-) -> Vec<Wanted<'n>> {
+fn wanted<'n>(spec: &'n Node, provider: &Provider<'_>) -> Vec<Wanted<'n>> {
     let (kind, field) = match provider.name {
         "nginx" | "skipper" => ("Ingress", "ingressRef"),
         "apisix" => ("ApisixRoute", "routeRef"),
-        "traefik" => {
-            let names = beside::ingress_routes(others, services);
-            return names.map(|name| Wanted::new("IngressRoute", name, spec)).collect();
-        }
         _ => return Vec::new(),
     };
     let Some(place) = spec.get(field) else { return Vec::new() };
@@ -361,12 +358,36 @@ fn metric(metric: &Node, notes: &mut Notes, draft: &mut Draft) {
     ));
 }
 
-fn webhook(hook: &Node, notes: &mut Notes) {
-    let kind = hook.get("type");
-    let reason = match kind.and_then(Node::text) {
-        Some("confirm-rollout" | "confirm-traffic-increase" | "confirm-promotion") => {
-            "a step with hold: manual waits for a person, one with mode: gate for the evidence"
+/// Reads a webhook. Those that confirm hold the traffic until they agree, so a person does that in a spec.
+fn webhook(hook: &Node, steps: &mut Vec<Step>, notes: &mut Notes) {
+    let before_last = steps.len().saturating_sub(1);
+    let waits = match hook.peek("type") {
+        Some("confirm-rollout") => {
+            if steps.first().is_some_and(|step| step.share == 0) {
+                steps.iter_mut().take(1).for_each(|step| step.hold = Hold::Manual);
+            } else {
+                steps.insert(0, Step::new(0, Hold::Manual));
+            }
+            "the first step waits at 0 for a person"
         }
+        Some("confirm-traffic-increase") => {
+            steps.iter_mut().take(before_last).for_each(|step| step.hold = Hold::Manual);
+            "each step waits for a person"
+        }
+        Some("confirm-promotion") => {
+            let last = steps.iter_mut().take(before_last).next_back();
+            last.into_iter().for_each(|step| step.hold = Hold::Manual);
+            "the last step before 100 waits for a person"
+        }
+        _ => "",
+    };
+    if !waits.is_empty() {
+        return notes.replaced(
+            hook,
+            &format!("becomes hold: manual: {waits}; mode: gate would wait for the evidence"),
+        );
+    }
+    let reason = match hook.get("type").and_then(Node::text) {
         Some("rollback") => {
             "the gate aborts by itself; a person does it with hold: manual at a share of 0"
         }
