@@ -18,7 +18,7 @@ use tokio::net::TcpListener;
 /// How often the spec's file is read.
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
-/// The environment variables of the filter's gates.
+/// The environment variables of the filter's gates, and of the responses that may be stored.
 const GATE_VARIABLES: [&str; 8] = [
     "SERIN_CACHE_CONTROL",
     "SERIN_GATE_TICK_MS",
