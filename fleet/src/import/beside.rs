@@ -482,8 +482,11 @@ fn ingress_route<'n>(document: &'n Node, services: &[String], notes: &mut Notes)
     routes
 }
 
+/// Paths of an expression, each with its kind: `exact` or `prefix`.
+type Paths = Vec<(&'static str, String)>;
+
 /// Hosts and paths of Traefik's expression. `None` for what is not read.
-fn expression(text: &str) -> Option<(Vec<String>, Vec<(&'static str, String)>)> {
+fn expression(text: &str) -> Option<(Vec<String>, Paths)> {
     let (mut hosts, mut paths) = (Vec::new(), Vec::new());
     for term in text.split("&&") {
         let (function, rest) = term.trim().split_once('(')?;
