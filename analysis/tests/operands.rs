@@ -106,7 +106,7 @@ fn paths_that_no_request_has() {
     never(
         "path",
         r#""contains": "?""#,
-        r#"contains: a path ends before the query | write "", and test the parameters with query.NAME"#,
+        r#"contains: a path ends before the query | test the parameters with query.NAME"#,
     );
     never(
         "path",
@@ -386,6 +386,26 @@ fn other_values_that_no_request_has() {
         of("time", r#""exists": false"#),
         ["exists: can never hold: every decision has a time | "]
     );
+}
+
+#[test]
+fn help_is_something_that_holds() {
+    let help = |attribute: &str, operators: &str| {
+        let found = of(attribute, operators);
+        let [found] = &*found else { panic!("{found:?}") };
+        found.split_once(" | ").unwrap().1.to_owned()
+    };
+    for (attribute, operators, wanted) in [
+        ("ip", r#""prefix": "10.0.0.0/""#, "write cidr for a network"),
+        ("ip", r#""equals": "10.0.0.0/8""#, r#"write cidr: "10.0.0.0/8""#),
+        ("ip", r#""equals": "fe80::1%eth0""#, r#"write "fe80::1""#),
+        ("method", r#""equals": " GET""#, r#"write "GET""#),
+        ("host", r#""suffix": "/""#, ""),
+        ("host", r#""glob": "*:8443""#, ""),
+        ("path", r##""contains": "#""##, ""),
+    ] {
+        assert_eq!(help(attribute, operators), wanted, "{operators}");
+    }
 }
 
 #[test]

@@ -68,7 +68,8 @@ fn of_gate(rollout: &RolloutForecast, step: &StepForecast, gate: &GateForecast) 
 }
 
 fn finding(path: String, message: String, help: String) -> Finding {
-    Finding { lint: Lint::DecorativeGate, path, message, help: Some(help) }
+    let help = Some(help);
+    Finding { lint: Lint::DecorativeGate, path, message, help, replacement: None }
 }
 
 /// A regression in words.

@@ -83,6 +83,8 @@ pub struct Finding {
     pub message: String,
     /// A sentence on the remedy.
     pub help: Option<String>,
+    /// The string to write in place of the one at the path, if only one can be meant.
+    pub replacement: Option<String>,
 }
 
 #[derive(Default)]
@@ -98,6 +100,6 @@ impl Findings {
     ) {
         let help = (!help.is_empty()).then(|| help.into());
         let (path, message) = (path.to_string(), message.to_string());
-        self.0.push(Finding { lint, path, message, help });
+        self.0.push(Finding { lint, path, message, help, replacement: None });
     }
 }

@@ -72,6 +72,7 @@ pub(super) fn salts(plan: &Plan, findings: &mut Findings) {
             path: bucketed.place,
             message,
             help: Some(help.into()),
+            replacement: None,
         });
     }
 }

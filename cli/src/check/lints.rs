@@ -32,7 +32,8 @@ pub(super) fn diagnostic(finding: Finding, report: &Report) -> Diagnostic {
         | Lint::UnreachableArm => report.source.key_range(&finding.path),
         _ => None,
     };
-    Diagnostic { help: finding.help, range: range.or(found.range), ..found }
+    let (help, correction) = (finding.help, finding.replacement);
+    Diagnostic { help, correction, range: range.or(found.range), ..found }
 }
 
 /// The severity of a lint. An expired flag is an error although hosts accept it: its owner has promised to

@@ -28,7 +28,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<(), Failure> {
     let mut reports = Vec::new();
     for path in &args.specs {
         let loaded = if args.fix {
-            fix::run(path, args).map(|text| file::report(path, text, at, &args.allow))
+            fix::run(path, args, at).map(|text| file::report(path, text, at, &args.allow))
         } else {
             load(path, at, &args.allow)
         };

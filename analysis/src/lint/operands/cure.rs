@@ -8,12 +8,36 @@ use serin_core::{Attribute, Operator};
 use super::values::{Kind, Type};
 use crate::punycode::to_ascii;
 
-/// A sentence on what is wrong, and one on the remedy.
+/// A sentence on what is wrong, and the remedy.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Cure {
     pub(super) message: String,
-    pub(super) help: String,
+    pub(super) help: Help,
 }
+
+/// A sentence on the remedy; empty if there is none.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(super) struct Help {
+    pub(super) text: String,
+    /// The operand to write, if it is the only one that can be meant.
+    pub(super) replacement: Option<String>,
+}
+
+impl From<&str> for Help {
+    fn from(text: &str) -> Help {
+        Help { text: text.into(), replacement: None }
+    }
+}
+
+impl From<String> for Help {
+    fn from(text: String) -> Help {
+        Help { text, replacement: None }
+    }
+}
+
+/// The methods of RFC 9110 and RFC 5789.
+const METHODS: [&str; 9] =
+    ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS", "CONNECT", "TRACE"];
 
 /// The part of a value that an operand is compared with.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -42,13 +66,16 @@ impl Part {
     }
 }
 
-fn cure(message: &str, help: impl Into<String>) -> Cure {
+fn cure(message: &str, help: impl Into<Help>) -> Cure {
     Cure { message: message.into(), help: help.into() }
 }
 
-/// Help that shows what to write.
-fn write(text: &str) -> String {
-    format!("write {}", quoted(text))
+/// Help that shows what to write; none for what would be everything.
+fn write(text: &str) -> Help {
+    if matches!(text, "" | "*") {
+        return Help::default();
+    }
+    Help { text: format!("write {}", quoted(text)), replacement: Some(text.into()) }
 }
 
 /// The cure of an operand that no value of this kind passes.
@@ -122,6 +149,9 @@ fn string(kind: Kind, part: Part, text: &str) -> Cure {
         Kind::Method if text.bytes().any(|byte| byte.is_ascii_lowercase()) => {
             cure("methods are in upper case, and case counts", write(&text.to_ascii_uppercase()))
         }
+        Kind::Method if METHODS.contains(&text.trim()) => {
+            cure("a method has no blanks", write(text.trim()))
+        }
         Kind::Method => cure("a method is one word", "write GET, for example"),
         Kind::Ip => address(part, text),
         Kind::Country => country(text),
@@ -174,6 +204,7 @@ fn path(part: Part, text: &str) -> Cure {
                 quoted(path),
                 quoted(value)
             ),
+            _ if path.is_empty() => "test the parameters with query.NAME".into(),
             _ => format!("write {}, and test the parameters with query.NAME", quoted(path)),
         };
         return cure("a path ends before the query", help);
@@ -246,8 +277,7 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
     if let Some((name, port)) = text.rsplit_once(':')
         && port.bytes().all(|byte| byte.is_ascii_digit() || byte == b'*')
     {
-        let help = if name.is_empty() { String::new() } else { write(name) };
-        return cure("a host has no port", help);
+        return cure("a host has no port", write(name));
     }
     let bare = text.trim();
     if bare != text {
@@ -257,8 +287,10 @@ pub(super) fn host(part: Part, text: &str) -> Cure {
 }
 
 fn address(part: Part, text: &str) -> Cure {
-    let network = text.split_once('/').filter(|(address, _)| address.parse::<IpAddr>().is_ok());
-    if network.is_some() {
+    let is_network = text.split_once('/').is_some_and(|(address, bits)| {
+        address.parse::<IpAddr>().is_ok() && bits.parse::<u8>().is_ok_and(|bits| bits <= 128)
+    });
+    if is_network {
         return cure("an address is not a network", format!("write cidr: {}", quoted(text)));
     }
     let literal = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
@@ -269,6 +301,10 @@ fn address(part: Part, text: &str) -> Cure {
     if let Some(address) = bare {
         let help = write(&address.to_canonical().to_string());
         return cure("an address has neither port nor brackets", help);
+    }
+    let zoned = text.split_once('%').and_then(|(address, _)| address.parse::<IpAddr>().ok());
+    if let Some(address) = zoned {
+        return cure("an address has no zone", write(&address.to_string()));
     }
     if part == Part::Whole {
         let help = match text.contains('*') {

@@ -13,7 +13,7 @@ use serin_core::spec::{Condition, HostMatch, Mode, PathMatch, Spec};
 use serin_core::{Attribute, Operator};
 
 use super::finding::{Findings, Lint};
-use cure::{Cure, Part};
+use cure::{Cure, Help, Part};
 use values::{Kind, Type, Values};
 
 /// The maximum number of items of one operand that are reported.
@@ -111,7 +111,7 @@ impl Linter<'_> {
 
     fn test(&mut self, attribute: &Attribute, operators: &[Operator], path: &Path<'_>) {
         if let Some(Cure { message, help }) = cure::unlikely_name(attribute) {
-            self.findings.add(Lint::UnlikelyOperand, &path.key("attribute"), &message, &help);
+            self.add(Lint::UnlikelyOperand, &path.key("attribute"), &message, help);
         }
         let mut can_hold = true;
         for operator in operators {
@@ -149,12 +149,20 @@ impl Linter<'_> {
             };
             if let Some((lint, Cure { message, help })) = found {
                 if reported < MAX_REPORTED {
-                    self.findings.add(lint, place, &message, &help);
+                    self.add(lint, place, &message, help);
                 }
                 reported = reported.saturating_add(1);
             }
         }
         can_hold
+    }
+
+    /// Reports an operand with its remedy.
+    fn add(&mut self, lint: Lint, path: &Path<'_>, message: &str, help: Help) {
+        self.findings.add(lint, path, &message, &help.text);
+        if let Some(finding) = self.findings.0.last_mut() {
+            finding.replacement = help.replacement.filter(|_| lint == Lint::NeverHolds);
+        }
     }
 
     /// Reports `exists: false` of the time, which every decision has.
@@ -190,7 +198,7 @@ impl Linter<'_> {
             if !is_possible {
                 let Cure { message, help } = cure::host(part, &name);
                 let message = format!("no request has this host: {message}");
-                self.findings.add(Lint::NeverHolds, &path.index(index), &message, &help);
+                self.add(Lint::NeverHolds, &path.index(index), &message, help);
             }
         }
     }

@@ -46,15 +46,7 @@ pub(super) fn candidates(report: &Report, error: &Diagnostic) -> Vec<Edit> {
     let Some(range) = &error.range else { return Vec::new() };
     let source = &report.source;
     let written = &source.text[range.clone()];
-    let mut edits = Vec::new();
-    if let Some(suggestion) = &error.correction {
-        let text = if written.starts_with(['"', '\'']) {
-            Value::from(suggestion.as_str()).to_string()
-        } else {
-            suggestion.clone()
-        };
-        edits.push(Edit { range: range.clone(), text });
-    }
+    let mut edits: Vec<Edit> = correction(report, error).into_iter().collect();
     let found = source.find(&error.path).filter(|found| found.whole && found.value == *range);
     let is_plain = !written.starts_with(['&', '*', '!', '|', '>']);
     if let Some(value) = found.and_then(|found| found.scalar).filter(|_| is_plain) {
@@ -64,6 +56,24 @@ pub(super) fn candidates(report: &Report, error: &Diagnostic) -> Vec<Edit> {
     }
     edits.retain(|edit| edit.text != written);
     edits
+}
+
+/// The edit that a diagnostic names itself.
+pub(super) fn correction(report: &Report, found: &Diagnostic) -> Option<Edit> {
+    let (range, text) = (found.range.clone()?, found.correction.as_ref()?);
+    let written = &report.source.text[range.clone()];
+    if written.starts_with(['&', '*', '!', '|', '>']) {
+        return None;
+    }
+    let is_quoted = written.starts_with(['"', '\'']) || !is_plain(text);
+    let text = if is_quoted { Value::from(text.as_str()).to_string() } else { text.clone() };
+    Some(Edit { range, text })
+}
+
+/// Whether a string can stand without quotes, in brackets and braces too.
+fn is_plain(text: &str) -> bool {
+    let in_a_block = serin_fleet::yaml::document(&text.into());
+    in_a_block.trim_end() == text && !text.contains([',', '[', ']', '{', '}'])
 }
 
 /// The strings and keys without quotes that other readers of YAML take for other values, in quotes.

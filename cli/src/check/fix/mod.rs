@@ -3,13 +3,15 @@
 mod candidates;
 
 use super::args::CheckArgs;
+use super::file;
 use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use crate::failure::Failure;
 use crate::input;
 use crate::number_format::counted;
 use crate::output_file;
 use crate::style;
-use candidates::{Edit, bare_words, candidates};
+use candidates::{Edit, bare_words, candidates, correction};
+use serin_core::Timestamp;
 use std::ops::Range;
 use std::path::Path;
 
@@ -28,12 +30,12 @@ struct Fix {
 
 /// Fixes a file, and names each fix on standard error. With `--dry-run` the file stays as it is.
 /// Returns its new text.
-pub(super) fn run(path: &Path, args: &CheckArgs) -> Result<Vec<u8>, Failure> {
+pub(super) fn run(path: &Path, args: &CheckArgs, at: Timestamp) -> Result<Vec<u8>, Failure> {
     if path == Path::new("-") {
         return Err(Failure::trouble("--fix changes files, and standard input is none"));
     }
     let text = input::read_spec(path)?;
-    let (fixed, fixes) = fixed(path, text.clone(), &args.allow);
+    let (fixed, fixes) = fixed(path, text.clone(), at, &args.allow);
     for Fix { place, before, after } in &fixes {
         style::note(&format!("{place}: {before} → {after}"));
     }
@@ -52,10 +54,10 @@ pub(super) fn run(path: &Path, args: &CheckArgs) -> Result<Vec<u8>, Failure> {
 }
 
 /// The text after every fix, and the fixes.
-fn fixed(path: &Path, mut text: Vec<u8>, allow: &[&str]) -> (Vec<u8>, Vec<Fix>) {
+fn fixed(path: &Path, mut text: Vec<u8>, at: Timestamp, allow: &[&str]) -> (Vec<u8>, Vec<Fix>) {
     let mut fixes = Vec::new();
     for _ in 0..MAX_ROUNDS {
-        let report = Report::new(path, input::name(path), text);
+        let report = file::report(path, text, at, allow);
         let edits = edits(path, &report, allow);
         if edits.is_empty() {
             text = report.source.text.into_bytes();
@@ -71,7 +73,9 @@ fn fixed(path: &Path, mut text: Vec<u8>, allow: &[&str]) -> (Vec<u8>, Vec<Fix>) 
 fn edits(path: &Path, report: &Report, allow: &[&str]) -> Vec<Edit> {
     // Bare words are tried last: they are no mistake, and an error may be about one of them.
     let errors = report.diagnostics.iter().filter(|found| found.severity == Severity::Error);
-    let found = errors.take(MAX_TRIED).filter_map(|error| only_answer(path, report, error));
+    let answers = errors.take(MAX_TRIED).filter_map(|error| only_answer(path, report, error));
+    let warnings = report.diagnostics.iter().filter(|found| found.severity == Severity::Warning);
+    let found = answers.chain(warnings.filter_map(|warning| correction(report, warning)));
     let mut edits: Vec<Edit> = Vec::new();
     for edit in found.chain(bare_words(report, allow)) {
         if !edits.iter().any(|other| overlap(&other.range, &edit.range)) {
@@ -146,8 +150,9 @@ mod tests {
     use super::*;
 
     fn fix(text: &str) -> String {
-        let (fixed, _) = fixed(Path::new("spec.yaml"), text.into(), &[]);
-        let (again, fixes) = super::fixed(Path::new("spec.yaml"), fixed.clone(), &[]);
+        let at = Timestamp::parse("2026-11-21T12:00:00Z").unwrap();
+        let (fixed, _) = fixed(Path::new("spec.yaml"), text.into(), at, &[]);
+        let (again, fixes) = super::fixed(Path::new("spec.yaml"), fixed.clone(), at, &[]);
         assert!(again == fixed && fixes.is_empty(), "fixing twice differs");
         String::from_utf8(fixed).unwrap()
     }
@@ -201,6 +206,27 @@ mod tests {
     #[test]
     fn an_edit_that_reveals_a_mistake_is_followed_by_the_next() {
         answers("canaryy: { shares: \"5\" }", "canary: { share: 5 }");
+    }
+
+    #[test]
+    fn operands_that_never_hold_are_fixed_where_one_can_be_meant() {
+        let with =
+            |condition: &str| format!("canary: {{ rings: [ {{ {condition} }} ], share: 1 }}");
+        for (wrong, right) in [
+            ("attribute: method, in: [ get, Post ]", "attribute: method, in: [ GET, POST ]"),
+            ("attribute: path, prefix: admin", "attribute: path, prefix: /admin"),
+            ("attribute: host, equals: 'a.example:8080'", "attribute: host, equals: \"a.example\""),
+            (
+                "attribute: host, equals: münchen.example",
+                "attribute: host, equals: xn--mnchen-3ya.example",
+            ),
+            ("attribute: country, equals: de", "attribute: country, equals: DE"),
+            ("attribute: header.x, equals: \" a \"", "attribute: header.x, equals: \"a\""),
+        ] {
+            answers(&with(wrong), &with(right));
+        }
+        has_no_answer(&with("attribute: path, equals: \"/a?x=1\""));
+        has_no_answer(&with("attribute: country, equals: germany"));
     }
 
     #[test]
