@@ -550,3 +550,20 @@ fn routes_that_lead_to_the_services_are_read() {
     );
     assert_eq!(imported(Tool::Flagger, &canary).0["match"], matches);
 }
+
+/// Without a path that a rollout can have, the hosts remain, and a note says so.
+#[test]
+fn route_without_a_plain_path_keeps_its_hosts() {
+    let service = "apiVersion: networking.istio.io/v1\nkind: VirtualService\nmetadata: { name: shop }\nspec:\n  hosts: [ a.example.com, \"b.example.com:80\" ]\n  http:\n  - match: [ { uri: { regex: \"/p/[0-9]+\" } }, { uri: { exact: \"/a?x=1\" } } ]\n    route: [ { destination: { host: shop-a } } ]\n";
+    let routing = "trafficRouting: { istio: { virtualService: { name: shop } } }";
+    let (rollout, notes) = argo_beside(service, &format!("{SERVICES}, {routing}"));
+    assert_eq!(rollout["match"], json!({"hosts": ["a.example.com"]}));
+    assert!(
+        notes.contains("7: spec.http[0] leaves no path, so the rollout is for all paths"),
+        "{notes}"
+    );
+    assert!(
+        notes.contains("5: spec.hosts[1] has no counterpart: it is not a host name"),
+        "{notes}"
+    );
+}

@@ -233,8 +233,11 @@ fn narrower(node: &Node, known: &[&str], notes: &mut Notes) {
     }
 }
 
-/// Adds paths to a route. Returns `false` if none is left, because the rollout has none of them.
-fn all_paths(paths: Vec<Path>) -> Option<Vec<Value>> {
+/// The paths of a route; an empty list for all of them. `None` if the route has no paths at all.
+fn all_paths(route: &Node, paths: Vec<Path>, notes: &mut Notes) -> Option<Vec<Value>> {
+    if paths.is_empty() {
+        return None;
+    }
     let mut values = Vec::new();
     for path in paths {
         match path {
@@ -243,7 +246,10 @@ fn all_paths(paths: Vec<Path>) -> Option<Vec<Value>> {
             Path::Foreign => {}
         }
     }
-    (!values.is_empty()).then_some(values)
+    if values.is_empty() {
+        notes.node(route, "leaves no path, so the rollout is for all paths: add match.paths");
+    }
+    Some(values)
 }
 
 /// The short name of a service: `shop` of `shop.prod.svc.cluster.local`.
@@ -301,7 +307,8 @@ fn virtual_service<'n>(
                 None => path(uri, "regex", "", notes),
             });
         }
-        let paths = if blocks.is_empty() { Some(Vec::new()) } else { all_paths(paths) };
+        let paths =
+            if blocks.is_empty() { Some(Vec::new()) } else { all_paths(route, paths, notes) };
         if let Some(paths) = paths {
             routes.push(Route { node: route, hosts: own.clone(), paths });
         }
@@ -339,7 +346,8 @@ fn http_route<'n>(document: &'n Node, services: &[String], notes: &mut Notes) ->
                 }
             });
         }
-        let paths = if blocks.is_empty() { Some(Vec::new()) } else { all_paths(paths) };
+        let paths =
+            if blocks.is_empty() { Some(Vec::new()) } else { all_paths(rule, paths, notes) };
         if let Some(paths) = paths {
             routes.push(Route { node: rule, hosts: own.clone(), paths });
         }
@@ -375,7 +383,7 @@ fn ingress<'n>(document: &'n Node, services: &[String], notes: &mut Notes) -> Ve
             }
             paths.push(path(item, kind, &text, notes));
         }
-        if let Some(paths) = all_paths(paths) {
+        if let Some(paths) = all_paths(rule, paths, notes) {
             let hosts = hosts(rule.get("host"), notes);
             routes.push(Route { node: rule, hosts, paths });
         }
@@ -405,7 +413,7 @@ fn apisix_route<'n>(document: &'n Node, wanted: &Wanted<'_>, notes: &mut Notes) 
                 None => path(item, "exact", text, notes),
             });
         }
-        if let Some(paths) = all_paths(paths) {
+        if let Some(paths) = all_paths(rule, paths, notes) {
             routes.push(Route { node: rule, hosts: own, paths });
         }
     }
@@ -430,7 +438,8 @@ fn mapping<'n>(document: &'n Node, notes: &mut Notes) -> Vec<Route<'n>> {
         notes.string_prefix(prefix, text);
     }
     let own = hosts(spec.get("hostname").or_else(|| spec.get("host")), notes);
-    let paths = all_paths(vec![path(prefix, "prefix", text, notes)]);
+    let paths = vec![path(prefix, "prefix", text, notes)];
+    let paths = all_paths(spec, paths, notes);
     paths.map(|paths| Route { node: spec, hosts: own, paths }).into_iter().collect()
 }
 
@@ -438,7 +447,11 @@ fn openshift_route<'n>(document: &'n Node, notes: &mut Notes) -> Vec<Route<'n>> 
     let Some(spec) = document.get("spec") else { return Vec::new() };
     let own = hosts(spec.get("host"), notes);
     let paths = match spec.get("path") {
-        Some(node) => all_paths(vec![path(node, "prefix", node.peek_text().unwrap_or("/"), notes)]),
+        Some(node) => {
+            let text = node.peek_text().unwrap_or("/");
+            let paths = vec![path(node, "prefix", text, notes)];
+            all_paths(spec, paths, notes)
+        }
         None => Some(Vec::new()),
     };
     paths.map(|paths| Route { node: spec, hosts: own, paths }).into_iter().collect()
@@ -474,7 +487,7 @@ fn ingress_route<'n>(document: &'n Node, services: &[String], notes: &mut Notes)
             continue;
         }
         node.mark_all();
-        let paths = if all.is_empty() { Some(Vec::new()) } else { all_paths(all) };
+        let paths = if all.is_empty() { Some(Vec::new()) } else { all_paths(rule, all, notes) };
         if let Some(paths) = paths {
             routes.push(Route { node: rule, hosts: own, paths });
         }
@@ -482,8 +495,11 @@ fn ingress_route<'n>(document: &'n Node, services: &[String], notes: &mut Notes)
     routes
 }
 
+/// Paths of an expression, each with its kind: `exact` or `prefix`.
+type Paths = Vec<(&'static str, String)>;
+
 /// Hosts and paths of Traefik's expression. `None` for what is not read.
-fn expression(text: &str) -> Option<(Vec<String>, Vec<(&'static str, String)>)> {
+fn expression(text: &str) -> Option<(Vec<String>, Paths)> {
     let (mut hosts, mut paths) = (Vec::new(), Vec::new());
     for term in text.split("&&") {
         let (function, rest) = term.trim().split_once('(')?;
@@ -529,7 +545,7 @@ fn http_proxy<'n>(document: &'n Node, services: &[String], notes: &mut Notes) ->
                 }
             }
         }
-        let paths = if paths.is_empty() { Some(Vec::new()) } else { all_paths(paths) };
+        let paths = if paths.is_empty() { Some(Vec::new()) } else { all_paths(rule, paths, notes) };
         if let Some(paths) = paths {
             routes.push(Route { node: rule, hosts: own.clone(), paths });
         }

@@ -206,10 +206,10 @@ fn annotations(matches: &Node, notes: &mut Notes) -> Vec<Value> {
                     "nginx takes one header, and Flagger does not say which of these",
                 );
             }
-        } else if let Some((name, node)) = own.first() {
-            if let Some((_, replaced)) = header.replace((name.as_str(), node)) {
-                notes.dropped(replaced, REPLACED);
-            }
+        } else if let Some((name, node)) = own.first()
+            && let Some((_, replaced)) = header.replace((name.as_str(), node))
+        {
+            notes.dropped(replaced, REPLACED);
         }
         if let Some((_, node)) = headers.iter().find(|(name, _)| name == "cookie")
             && let Some(replaced) = cookie.replace(node)
