@@ -105,7 +105,7 @@ fn flag_depends_on_the_flags_that_it_requires() {
     let cycle = |flag: &str| json!({ "variants": { "on": true }, "defaultVariant": "on", "requires": [ { "flag": flag, "variant": "on" } ] });
     assert_eq!(
         refused(json!({ "flags": { "a": cycle("b"), "b": cycle("a"), "c": cycle("d") } })),
-        "flags.c.requires[0].flag: there is no flag \"d\", did you mean a?\n\
+        "flags.c.requires[0].flag: there is no flag \"d\", use a, b or c\n\
          flags.a.requires: the flag requires itself: a → b → a"
     );
 }
@@ -178,7 +178,7 @@ fn ranges_of_a_layer_do_not_share_units() {
             "rules": [ { "layer": { "name": "m", "range": [ 50, 50 ] }, "serve": "a" } ] } } })
         ),
         "flags.f.rules[0].layer.range: is empty: the end must be greater than the start\n\
-         flags.f.rules[0].layer.name: there is no layer \"m\", did you mean l?"
+         flags.f.rules[0].layer.name: there is no layer \"m\", use l"
     );
 }
 

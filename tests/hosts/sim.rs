@@ -232,7 +232,7 @@ fn step_is_kept_when_the_clock_goes_back(module: &Module) -> Result<(), String> 
 }
 
 /// See [`cost_is_independent_of_unused_flags`].
-const MAX_FUEL: u64 = 27_000;
+const MAX_FUEL: u64 = 28_400;
 
 /// Compares the instructions of a request that uses one flag and one rollout under a small and a large
 /// spec. Only the search for the host and for the path segments may cost more, logarithmically.

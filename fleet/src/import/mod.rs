@@ -188,7 +188,7 @@ mod tests {
                  template: {{ metadata: {{ annotations: {{ a: \"{pod}\" }} }} }}\n  \
                  strategy: {{ canary: {{ stableService: a, canaryService: b, steps: [ {{ setWeight: 5 }} ] }} }}\n"
             );
-            super::import(Tool::Argo, &text, &Options::default()).map_err(|error| error.to_string())
+            import(Tool::Argo, &text, &Options::default()).map_err(|error| error.to_string())
         };
         for name in ["{{ .Values.name }}", "{{- include 'n' . }}", "{{ $name }}", "${NAME}"] {
             assert_eq!(
