@@ -249,7 +249,7 @@ mod tests {
         ] {
             assert_eq!(with(name, value), (name.to_ascii_lowercase(), new.to_owned()));
         }
-        assert_eq!(cache_control(&[("x-cache", "hit"), ("-cache-contro", "")]), "private");
+        assert_eq!(cache_control(&[("x-cache", "hit"), ("-cache-contr", "")]), "private");
     }
 
     proptest! {
