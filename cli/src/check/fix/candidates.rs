@@ -16,13 +16,12 @@ pub(super) struct Edit {
 /// What a scalar could be instead; `None` where the way does not apply.
 type Way = fn(&Scalar<'_>, &Report) -> Option<String>;
 
-const WAYS: [Way; 10] = [
+const WAYS: [Way; 9] = [
     unquoted,
     quoted,
     in_a_list,
     as_a_cohort,
     without_percent,
-    as_a_duration,
     as_a_timestamp,
     in_lower_case,
     as_a_host,
@@ -46,16 +45,18 @@ pub(super) fn candidates(report: &Report, error: &Diagnostic) -> Vec<Edit> {
     let Some(range) = &error.range else { return Vec::new() };
     let source = &report.source;
     let written = &source.text[range.clone()];
-    let mut edits: Vec<Edit> = correction(report, error).into_iter().collect();
+    if let Some(edit) = correction(report, error) {
+        return vec![edit];
+    }
     let found = source.find(&error.path).filter(|found| found.whole && found.value == *range);
     let is_plain = !written.starts_with(['&', '*', '!', '|', '>']);
-    if let Some(value) = found.and_then(|found| found.scalar).filter(|_| is_plain) {
-        let scalar = Scalar { written, value };
-        let texts = WAYS.iter().filter_map(|way| way(&scalar, report));
-        edits.extend(texts.map(|text| Edit { range: range.clone(), text }));
-    }
-    edits.retain(|edit| edit.text != written);
-    edits
+    let Some(value) = found.and_then(|found| found.scalar).filter(|_| is_plain) else {
+        return Vec::new();
+    };
+    let scalar = Scalar { written, value };
+    let texts = WAYS.iter().filter_map(|way| way(&scalar, report));
+    let edits = texts.map(|text| Edit { range: range.clone(), text });
+    edits.filter(|edit| edit.text != written).collect()
 }
 
 /// The edit that a diagnostic names itself.
@@ -115,41 +116,6 @@ fn as_a_cohort(scalar: &Scalar<'_>, report: &Report) -> Option<String> {
 fn without_percent(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
     let number = scalar.value.strip_suffix('%')?.trim_end();
     serde_json::from_str::<serde_json::Number>(number).ok().map(|_| number.to_owned())
-}
-
-/// A duration with a fraction or with spaces, as `1.5h` and `10 m`.
-fn as_a_duration(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
-    const UNITS: [(&str, u64); 5] =
-        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
-    let text = scalar.value.replace(' ', "");
-    let mut rest = text.as_str();
-    let mut total = 0_u64;
-    while !rest.is_empty() {
-        let end = rest.find(|c: char| c.is_ascii_alphabetic())?;
-        let (number, after) = rest.split_at(end);
-        let letters = after.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(after.len());
-        let (unit, after) = after.split_at(letters);
-        let (_, unit_ms) = UNITS.iter().find(|(name, _)| *name == unit)?;
-        total = total.checked_add(whole_ms(number, *unit_ms)?)?;
-        rest = after;
-    }
-    let mut written = String::new();
-    for (unit, unit_ms) in UNITS {
-        if total >= unit_ms {
-            written.push_str(&format!("{}{unit}", total / unit_ms));
-            total %= unit_ms;
-        }
-    }
-    (!written.is_empty()).then_some(written)
-}
-
-/// A decimal number of a unit in whole milliseconds; `None` if they are not whole.
-fn whole_ms(number: &str, unit_ms: u64) -> Option<u64> {
-    let (whole, fraction) = number.split_once('.').unwrap_or((number, ""));
-    let scale = 10_u64.checked_pow(u32::try_from(fraction.len()).ok()?)?;
-    let digits = format!("{whole}{fraction}").parse::<u64>().ok()?;
-    let scaled = digits.checked_mul(unit_ms)?;
-    (scaled % scale == 0).then_some(scaled / scale)
 }
 
 /// A timestamp with a space in place of its T.

@@ -198,6 +198,10 @@ mod tests {
             "canary: { start: 2026-11-21T09:00:00Z, steps: [ { share: 1, hold: 1h30m }, { share: 100 } ] }",
         );
         answers(
+            "canary: { start: 2026-11-21, steps: [ { share: 1, hold: \"10m \" }, { share: 100 } ] }",
+            "canary: { start: 2026-11-21, steps: [ { share: 1, hold: \"10m\" }, { share: 100 } ] }",
+        );
+        answers(
             "canary: { start: 2026-11-21T09:00:00Z, steps: [ { share: 1, hold: 10 m, mode: Gate }, { share: 100 } ]}\n    gates: {}",
             "canary: { start: 2026-11-21T09:00:00Z, steps: [ { share: 1, hold: 10m, mode: gate }, { share: 100 } ]}\n    gates: {}",
         );
