@@ -25,9 +25,10 @@ fn valid_keys_are_read_and_only_ids_are_printed() {
 fn every_mistake_is_reported_without_a_secret() {
     for (json, wanted) in [
         ("", "is not JSON, or names a key twice, at line 1 column 0"),
-        ("[]", "is a list, must be an object"),
+        ("[]", "the document is a list, must be an object"),
         ("{}", "names no key, at least one is needed"),
         (r#"{"qa": 1}"#, "qa: is a number, must be an object"),
+        (r#"{"flags": 1}"#, "flags: is a number, must be an object"),
         (
             r#"{"qa": "MDEy", "b": "MDEy="}"#,
             "b: is not base64url (A-Z, a-z, 0-9, - and _, without =)\n\

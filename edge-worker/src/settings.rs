@@ -282,7 +282,7 @@ mod tests {
             "SERIN_CACHE_CONTROL is neither private nor keep",
             "SERIN_WEBHOOK_URL does not begin with https:// or http://",
             "SERIN_JWKS is neither a JSON Web Key Set nor an https:// URL",
-            "SERIN_OVERRIDE_KEYS: is a list, must be an object",
+            "SERIN_OVERRIDE_KEYS: the document is a list, must be an object",
             "SERIN_ID_KEY: [0]: is a secret of 5 bytes, at least 32 are needed",
         ];
         assert_eq!(settings.problems, expected);

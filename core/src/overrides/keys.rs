@@ -8,8 +8,9 @@ use core::fmt;
 use super::base64url;
 use super::mac::Secret;
 use crate::error::{ErrorKind, Errors, Path};
+use crate::name_map::NameMap;
 use crate::parse::node::Node;
-use crate::parse::reader::{boolean, entries, list, string};
+use crate::parse::reader::{boolean, list, string, wrong_type};
 
 /// The minimum length of a secret, in bytes: the length of the MAC (RFC 7518, section 3.2).
 const MIN_SECRET_BYTES: usize = 32;
@@ -95,7 +96,7 @@ impl fmt::Debug for OverrideKeys {
 
 fn keys(node: &Node, errors: &mut Errors) -> Vec<Key> {
     let root = Path::Root;
-    let Some(named) = entries(node, &root, errors) else { return Vec::new() };
+    let Some(named) = members(node, &root, errors) else { return Vec::new() };
     if named.is_empty() {
         errors.add(&root, ErrorKind::Missing, &"names no key, at least one is needed");
     }
@@ -114,13 +115,21 @@ fn keys(node: &Node, errors: &mut Errors) -> Vec<Key> {
     keys
 }
 
+/// Reads an object. The examples of specs are none here.
+fn members<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n NameMap<Node>> {
+    match node {
+        Node::Object(members) => Some(members),
+        other => wrong_type(other, "an object", path, errors),
+    }
+}
+
 fn key(id: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Key> {
     let id = Arc::from(id);
     if matches!(node, Node::String(_)) {
         let secret = secret(node, path, errors)?;
         return Some(Key { id, secret, rollouts: Grant::All, flags: Grant::All, decision: true });
     }
-    let fields = entries(node, path, errors)?;
+    let fields = members(node, path, errors)?;
     // The message does not name the field: it may be a secret in the wrong place.
     if fields.names().any(|name| !FIELDS.contains(&name)) {
         let message = "has an unknown field, allowed are secret, rollouts, flags and decision";
