@@ -1,5 +1,7 @@
 //! Lints of reachability: rules, arms and flags that no request reaches.
 
+use std::collections::BTreeSet;
+
 use serin_core::inspect::Path;
 use serin_core::spec::{Bucketing, Flag, FlagState, Progress, Rule, RuleAction, Spec, UnitSource};
 use serin_core::{Plan, Share, Timestamp};
@@ -107,10 +109,11 @@ pub(super) fn arms(spec: &Spec, plan: &Plan, findings: &mut Findings) {
 /// Reports flags with an empty list of paths. A flag without a list is delivered on all paths.
 pub(super) fn deliveries(spec: &Spec, findings: &mut Findings) {
     let section = Path::Root.key("flags");
+    let requires = spec.flags.values().flat_map(|flag| &flag.requires);
+    let required: BTreeSet<&str> = requires.map(|(to, _)| to.as_str()).collect();
     for (name, flag) in &spec.flags {
-        let required =
-            spec.flags.values().any(|other| other.requires.iter().any(|(to, _)| to == name));
-        if required || flag.deliver.as_ref().is_none_or(|paths| !paths.is_empty()) {
+        let is_delivered = flag.deliver.as_ref().is_none_or(|paths| !paths.is_empty());
+        if is_delivered || required.contains(name.as_str()) {
             continue;
         }
         let path = section.key(name);
