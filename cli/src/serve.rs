@@ -19,7 +19,7 @@ use tokio::net::TcpListener;
 const POLL_INTERVAL: Duration = Duration::from_millis(500);
 
 /// The environment variables of the filter's gates, and of the responses that may be stored.
-const GATE_VARIABLES: [&str; 8] = [
+const FILTER_VARIABLES: [&str; 8] = [
     "SERIN_CACHE_CONTROL",
     "SERIN_GATE_TICK_MS",
     "SERIN_STATE_CLUSTER",
@@ -83,7 +83,7 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     if let Some(keys) = id_keys::text() {
         builder = builder.env_var(id_keys::KEYS, &keys);
     }
-    for name in GATE_VARIABLES {
+    for name in FILTER_VARIABLES {
         if let Ok(value) = std::env::var(name) {
             builder = builder.env_var(name, &value);
         }

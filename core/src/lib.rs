@@ -109,6 +109,7 @@ mod value;
 pub mod inspect {
     pub use crate::condition::Operand;
     pub use crate::error::{Path, path_step, quoted};
+    pub use crate::parse::node::canonical_number;
     pub use crate::value::glob::GlobStep;
     pub use crate::value::semver::VersionRange;
 }

@@ -5,7 +5,6 @@ use crate::document;
 use crate::sizes;
 use serin_fleet::export::Source;
 use serin_fleet::export::size::Stored;
-use std::path::Path;
 
 /// The name of the warning. It is about a target, so no lint of `serin-analysis` finds it.
 pub(crate) const TOO_LARGE: &str = "large-for-kubernetes";
@@ -21,8 +20,7 @@ pub(super) fn add(report: &mut Report, allow: &[&str]) {
     }
     let Some((spec, plan)) = &report.good else { return };
     let (name, text) = (&report.source.name, &report.source.text);
-    let is_json = document::is_json(Path::new(name), text.as_bytes());
-    let read = document::to_json_for_check(text, is_json).ok();
+    let read = document::to_json_for_check(text, report.is_json).ok();
     let Some(json) = read.and_then(|json| String::from_utf8(json).ok()) else { return };
     let source = Source { name, json: &json, spec, plan };
     let forms = [

@@ -2,7 +2,8 @@
 
 use crate::diagnostics::report::{Diagnostic, Report, Severity};
 use crate::diagnostics::words::{Place, Word};
-use serde_json::{Number, Value};
+use serde_json::Value;
+use serin_core::inspect::canonical_number;
 use serin_fleet::yaml::{OldType, Scalar, old_type, resolve};
 use std::ops::Range;
 
@@ -71,13 +72,11 @@ fn message(word: &Word<'_>) -> Option<(&'static str, String)> {
     let is_text = matches!(word.place, Place::Operand | Place::Variant);
     match (resolve(text), old_type(text)) {
         (Scalar::Value(Value::Number(number)), old) => {
-            let is_same = canonical(&number).as_deref() == Some(text);
+            let read = canonical_number(&number);
+            let is_same = read == text;
             if is_text && !is_same {
-                let read = match canonical(&number) {
-                    Some(read) => format!("the number {read}"),
-                    None => "a number, which keeps about 16 digits".to_owned(),
-                };
-                return Some((UNQUOTED, format!("{text} without quotes is {read}, not this text")));
+                let message = format!("{text} without quotes is the number {read}, not this text");
+                return Some((UNQUOTED, message));
             }
             let is_octal =
                 text.len() > 1 && text.starts_with('0') && text.bytes().all(|b| b.is_ascii_digit());
@@ -117,17 +116,6 @@ fn message(word: &Word<'_>) -> Option<(&'static str, String)> {
             Some((OLD_VALUE, format!("{text} {message}")))
         }
         _ => None,
-    }
-}
-
-/// A number as a spec keeps it; `None` for a whole number that no double holds.
-fn canonical(number: &Number) -> Option<String> {
-    const EXACT: u64 = 1 << 53;
-    let magnitude = number.as_u64().or_else(|| number.as_i64().map(i64::unsigned_abs));
-    let text = number.to_string();
-    match magnitude {
-        Some(magnitude) if magnitude > EXACT => None,
-        _ => Some(text.strip_suffix(".0").map(str::to_owned).unwrap_or(text)),
     }
 }
 

@@ -71,18 +71,29 @@ fn of_quotes(text: &str, error: &Error, found: &Found<'_>) -> Option<String> {
         }
         true if wanted.starts_with("a string") => Some(format!("write \"{text}\"")),
         true if wanted.starts_with("a share") || wanted == "a number" => {
-            let number = text.strip_suffix('%').unwrap_or(text).trim_end().replace(',', ".");
-            serde_json::from_str::<serde_json::Number>(&number).ok()?;
-            Some(format!("write {number}"))
+            number(text).map(|number| format!("write {number}"))
         }
         false if wanted.contains("number") || wanted.starts_with("a share") => {
             read.is_number().then(|| format!("write {text} without quotes"))
         }
-        _ if wanted == "true or false" => match text.to_ascii_lowercase().as_str() {
-            "true" | "yes" | "on" | "y" => Some("write true, without quotes".into()),
-            "false" | "no" | "off" | "n" => Some("write false, without quotes".into()),
-            _ => None,
-        },
+        _ if wanted == "true or false" => {
+            boolean(text).map(|boolean| format!("write {boolean}, without quotes"))
+        }
+        _ => None,
+    }
+}
+
+/// The number that a text means: of `5`, `5%`, `5 %` and `0,5`.
+pub(crate) fn number(text: &str) -> Option<String> {
+    let number = text.strip_suffix('%').unwrap_or(text).trim_end().replace(',', ".");
+    serde_json::from_str::<serde_json::Number>(&number).ok().map(|_| number)
+}
+
+/// The boolean that a word means.
+pub(crate) fn boolean(text: &str) -> Option<bool> {
+    match text.to_ascii_lowercase().as_str() {
+        "true" | "yes" | "on" | "y" => Some(true),
+        "false" | "no" | "off" | "n" => Some(false),
         _ => None,
     }
 }

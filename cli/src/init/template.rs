@@ -39,7 +39,7 @@ pub(super) fn spec(answers: &Answers) -> String {
         line(&mut text, 6, &format!("{}:", scalar(&arm.name)));
         line(&mut text, 8, &format!("target: {}", scalar(&arm.target)));
     }
-    line(&mut text, 4, "# The arm of everybody who is not in the canary.");
+    line(&mut text, 4, "# Requests outside the canary go to this arm.");
     line(&mut text, 4, &format!("baseline: {}", scalar(&baseline.name)));
     line(&mut text, 4, "canary:");
     line(&mut text, 6, &format!("arm: {}", scalar(&canary.name)));

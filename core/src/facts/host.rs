@@ -150,8 +150,9 @@ impl<'a> Facts<'a> {
         facts
     }
 
-    /// Gives an id to units that have none and that the decision may need: the one of another unit with the same cookie, else the one that this
-    /// host has minted for the request before, else the one that another host has minted and signed, else a new one.
+    /// Gives an id to units that have none and that the decision may need: the one of another unit with the
+    /// same cookie, else the one that this host has minted for the request before, else the one that another
+    /// host has minted and signed, else a new one.
     fn give_ids(&mut self, plan: &Plan, units: &[UnitId], host: &mut impl RequestHost<'a>) {
         let needed = plan.anonymous_needs(self);
         let earlier = host.earlier_ids();

@@ -84,7 +84,7 @@ impl Node {
 /// A number in canonical JSON. A whole number and the double that a protobuf `Struct` has in its
 /// place give the same string: `42.0` is `42`, doubles below 2⁶⁴ are written without an exponent,
 /// and a whole number that no double holds is the nearest double.
-pub(crate) fn canonical_number(number: &Number) -> String {
+pub fn canonical_number(number: &Number) -> String {
     let double = number.as_f64().filter(|_| number.is_f64() || !is_exact(number));
     if let Some(double) = double
         && let Some(whole) = large_magnitude(double)

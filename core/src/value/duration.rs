@@ -3,12 +3,14 @@
 use alloc::format;
 use alloc::string::String;
 
+/// The units of a duration, each with its length in ms, larger ones first.
+const UNITS: [(&str, u64); 5] =
+    [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
+
 /// Reads a duration such as `10m`, `1h30m`, `2d` or `500ms` as milliseconds. It is a sequence of
 /// whole numbers, each with its unit (`d`, `h`, `m`, `s`, `ms`), larger units first. `None` if it
 /// is malformed or zero.
 pub fn parse(text: &str) -> Option<u64> {
-    const UNITS: [(&str, u64); 5] =
-        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     let mut rest = text;
     let mut total = 0_u64;
     let mut units = UNITS.iter();
@@ -29,8 +31,6 @@ pub fn parse(text: &str) -> Option<u64> {
 /// `PT10M`. `None` if it means none, or one that is no whole number of milliseconds.
 pub(crate) fn meant(text: &str) -> Option<String> {
     const MAX_BYTES: usize = 60;
-    const UNITS: [(&str, u64); 5] =
-        [("d", 86_400_000), ("h", 3_600_000), ("m", 60_000), ("s", 1000), ("ms", 1)];
     if text.len() > MAX_BYTES {
         return None;
     }

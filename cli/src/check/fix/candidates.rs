@@ -1,7 +1,7 @@
 //! The edits that could be the answer to a diagnostic. Which of them is, the compiler says.
 
 use crate::check::words;
-use crate::diagnostics::cure::ascii_host;
+use crate::diagnostics::cure;
 use crate::diagnostics::report::{Diagnostic, Report};
 use serde_json::Value;
 use std::ops::Range;
@@ -17,11 +17,11 @@ pub(super) struct Edit {
 type Way = fn(&Scalar<'_>, &Report) -> Option<String>;
 
 const WAYS: [Way; 9] = [
-    unquoted,
+    as_a_number,
+    as_a_boolean,
     quoted,
     in_a_list,
     as_a_cohort,
-    without_percent,
     as_a_timestamp,
     in_lower_case,
     as_a_host,
@@ -86,11 +86,14 @@ pub(super) fn bare_words(report: &Report, allow: &[&str]) -> Vec<Edit> {
     words::to_quote(report, allow).into_iter().map(edit).collect()
 }
 
-/// A number or boolean that stands in quotes.
-fn unquoted(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
-    let value = serde_json::from_str::<Value>(scalar.value).ok()?;
-    let has_another_type = value.is_number() || value.is_boolean();
-    (scalar.is_quoted() && has_another_type).then(|| scalar.value.to_owned())
+/// A number that stands in quotes or has a per cent sign or a comma.
+fn as_a_number(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    cure::number(scalar.value)
+}
+
+/// A boolean that stands in quotes, or another word for it.
+fn as_a_boolean(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
+    cure::boolean(scalar.value).map(|boolean| boolean.to_string())
 }
 
 /// A string that stands without quotes and is read as another type.
@@ -113,11 +116,6 @@ fn as_a_cohort(scalar: &Scalar<'_>, report: &Report) -> Option<String> {
     is_cohort.then(|| format!("{{ cohort: {} }}", scalar.written))
 }
 
-fn without_percent(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
-    let number = scalar.value.strip_suffix('%')?.trim_end();
-    serde_json::from_str::<serde_json::Number>(number).ok().map(|_| number.to_owned())
-}
-
 /// A timestamp with a space in place of its T.
 fn as_a_timestamp(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
     let (date, time) = scalar.written.split_once(' ')?;
@@ -137,5 +135,5 @@ fn as_a_host(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
 
 /// A host with letters beyond ASCII as browsers send it.
 fn as_an_ascii_host(scalar: &Scalar<'_>, _: &Report) -> Option<String> {
-    ascii_host(scalar.value)
+    cure::ascii_host(scalar.value)
 }

@@ -184,6 +184,11 @@ mod tests {
         answers("canary: { share: \"5\" }", "canary: { share: 5 }");
         answers("canary: { share: '0.5' }  # low", "canary: { share: 0.5 }  # low");
         answers("canary: { share: 5% }", "canary: { share: 5 }");
+        answers("canary:\n      share: 0,5", "canary:\n      share: 0.5");
+        answers(
+            "canary: { rings: [ { attribute: header.x, exists: yes } ], share: 1 }",
+            "canary: { rings: [ { attribute: header.x, exists: true } ], share: 1 }",
+        );
         answers("canary: { shares: 5 }", "canary: { share: 5 }");
         answers("canary: { \"shares\": 5 }", "canary: { \"share\": 5 }");
         answers("match: { hosts: a.example }", "match: { hosts: [a.example] }");
