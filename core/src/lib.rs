@@ -128,7 +128,7 @@ pub use id_keys::IdKeys;
 pub use name_map::NameMap;
 pub use overrides::{Override, OverrideError, OverrideKeys};
 pub use plan::Plan;
-pub use shared_cache::private_fields;
+pub use shared_cache::{makes_private, private_fields};
 pub use spec::Spec;
 pub use value::duration::parse as parse_duration;
 pub use value::share::Share;

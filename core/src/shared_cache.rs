@@ -18,6 +18,19 @@ const SURROGATE_CONTROL: &str = "surrogate-control";
 /// Fields for one kind of shared cache only, each with the value that forbids it to store a response.
 const VENDORS: [(&str, &str); 2] = [("edge-control", "no-store"), ("x-accel-expires", "0")];
 
+/// Whether responses with cookies are kept out of shared caches, by a host's setting `SERIN_CACHE_CONTROL`:
+/// `private`, which is the default, or `keep`.
+///
+/// # Errors
+/// The setting is another one: what is wrong with it, as the end of a sentence.
+pub fn makes_private(setting: Option<&str>) -> Result<bool, &'static str> {
+    match setting.map_or("", str::trim) {
+        "" | "private" => Ok(true),
+        "keep" => Ok(false),
+        _ => Err("is neither private nor keep"),
+    }
+}
+
 /// The response fields that change so that no shared cache stores a response, with their new values, each of which
 /// replaces all lines of its field. It is empty if the response is for one client already.
 ///
@@ -156,6 +169,13 @@ mod tests {
         let changes = changes(fields);
         assert!(changes.iter().all(|(name, _)| name == CACHE_CONTROL), "{changes:?}");
         changes.into_iter().next().map(|(_, value)| value).unwrap_or_default()
+    }
+
+    #[test]
+    fn the_setting_is_private_or_keep() {
+        let settings = [None, Some(" "), Some("private"), Some(" keep "), Some("Keep")];
+        let wrong = Err("is neither private nor keep");
+        assert_eq!(settings.map(makes_private), [Ok(true), Ok(true), Ok(true), Ok(false), wrong]);
     }
 
     #[test]

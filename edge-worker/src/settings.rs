@@ -2,7 +2,7 @@
 //! it counts as absent, and the log and the status page name the problem.
 
 use serin_core::json::Node;
-use serin_core::{IdKeys, OverrideKeys};
+use serin_core::{IdKeys, OverrideKeys, makes_private};
 
 use crate::jwt::JwtSettings;
 
@@ -95,14 +95,11 @@ impl WorkerSettings {
         {
             problems.push(format!("SERIN_BASELINE: {name} is not a target of SERIN_TARGETS"));
         }
-        let makes_private = match variable(CACHE_CONTROL).as_deref().map(str::trim) {
-            None | Some("private") => true,
-            Some("keep") => false,
-            Some(_) => {
-                problems.push(format!("{CACHE_CONTROL} is neither private nor keep"));
-                true
-            }
-        };
+        let cache_control = variable(CACHE_CONTROL);
+        let makes_private = makes_private(cache_control.as_deref()).unwrap_or_else(|problem| {
+            problems.push(format!("{CACHE_CONTROL} {problem}"));
+            true
+        });
         let is_on = |name: &str| variable(name).is_some_and(|text| matches!(&*text, "1" | "true"));
         WorkerSettings {
             targets,

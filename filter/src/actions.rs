@@ -13,9 +13,28 @@ const IDS_STATE: &str = "serin_ids";
 /// The name of the filter state that is set where a filter sets the ids' cookies in this pass of the request.
 const PASS_STATE: &str = "serin_ids_pass";
 
-/// Lets the ids' filter state outlive internal redirects.
+/// Lets the ids' filter state outlive internal redirects, in Envoy. Only for a root context. A host without Envoy's
+/// `declare_property` keeps the state for one pass.
 pub(crate) fn declare_state() {
-    host::declare_request_state(IDS_STATE);
+    if let Some(arguments) = request_state(IDS_STATE) {
+        host::call_foreign_function("declare_property", &arguments);
+    }
+}
+
+/// The message `envoy.source.extensions.common.wasm.DeclarePropertyArguments`, in Protocol Buffers' wire format: the
+/// name, the type (a string), and the life span (of the downstream request).
+fn request_state(name: &str) -> Option<Vec<u8>> {
+    const NAME: u8 = 1 << 3 | 2;
+    const TYPE: u8 = 3 << 3;
+    const STRING: u8 = 1;
+    const SPAN: u8 = 5 << 3;
+    const DOWNSTREAM_REQUEST: u8 = 1;
+    // A length of more than 7 bits has several bytes.
+    let length = u8::try_from(name.len()).ok().filter(u8::is_ascii)?;
+    let mut message = vec![NAME, length];
+    message.extend_from_slice(name.as_bytes());
+    message.extend_from_slice(&[TYPE, STRING, SPAN, DOWNSTREAM_REQUEST]);
+    Some(message)
 }
 
 /// The anonymous ids that were minted for a request.

@@ -318,17 +318,14 @@ pub(crate) fn set_property(name: &str, value: &str) {
     unsafe { proxy_set_property(name.as_ptr(), name.len(), value.as_ptr(), value.len()) };
 }
 
-/// Lets the values that [`set_property`] stores under a name outlive internal redirects, in Envoy: its foreign function
-/// `declare_property`. Only for a root context. A host without that function keeps them for one pass.
-pub(crate) fn declare_request_state(name: &str) {
-    const FUNCTION: &str = "declare_property";
-    let Some(arguments) = request_state(name) else { return };
+/// Calls a function that the host offers by name, and drops its result. A host without it does nothing.
+pub(crate) fn call_foreign_function(name: &str, arguments: &[u8]) {
     let (mut data, mut length) = (null_mut(), 0);
     // SAFETY: pointers and lengths are of live slices; the host sets data and length together.
     unsafe {
         proxy_call_foreign_function(
-            FUNCTION.as_ptr(),
-            FUNCTION.len(),
+            name.as_ptr(),
+            name.len(),
             arguments.as_ptr(),
             arguments.len(),
             &raw mut data,
@@ -336,22 +333,6 @@ pub(crate) fn declare_request_state(name: &str) {
         );
         drop(take(data, length));
     }
-}
-
-/// The message `envoy.source.extensions.common.wasm.DeclarePropertyArguments`, in Protocol Buffers' wire format: the
-/// name, the type (a string), and the life span (of the downstream request).
-fn request_state(name: &str) -> Option<Vec<u8>> {
-    const NAME: u8 = 1 << 3 | 2;
-    const TYPE: u8 = 3 << 3;
-    const STRING: u8 = 1;
-    const SPAN: u8 = 5 << 3;
-    const DOWNSTREAM_REQUEST: u8 = 1;
-    // A length of more than 7 bits has several bytes.
-    let length = u8::try_from(name.len()).ok().filter(u8::is_ascii)?;
-    let mut message = vec![NAME, length];
-    message.extend_from_slice(name.as_bytes());
-    message.extend_from_slice(&[TYPE, STRING, SPAN, DOWNSTREAM_REQUEST]);
-    Some(message)
 }
 
 /// A metric of the host. All VMs of the process share it.

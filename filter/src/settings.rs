@@ -1,6 +1,11 @@
 //! The settings, from the VM's environment.
 
+use serin_core::makes_private;
+
 use crate::host::{self, Level};
+
+/// The name of the setting of [`makes_private`].
+const CACHE_CONTROL: &str = "SERIN_CACHE_CONTROL";
 
 /// A URL that the filter calls.
 pub(crate) struct Endpoint {
@@ -43,14 +48,11 @@ impl FilterSettings {
                 true
             }
         };
-        let makes_private = match variable("SERIN_CACHE_CONTROL").as_deref() {
-            None | Some("private") => true,
-            Some("keep") => false,
-            Some(_) => {
-                log_ignored("SERIN_CACHE_CONTROL", "it is neither private nor keep");
-                true
-            }
-        };
+        let cache_control = variable(CACHE_CONTROL);
+        let makes_private = makes_private(cache_control.as_deref()).unwrap_or_else(|problem| {
+            log_ignored(CACHE_CONTROL, &format!("it {problem}"));
+            true
+        });
         FilterSettings {
             makes_private,
             tick_ms: number("SERIN_GATE_TICK_MS", 10, 60_000).unwrap_or(DEFAULT_TICK_MS),

@@ -181,7 +181,7 @@ fn canary(node: &Node, notes: &mut Notes, draft: &mut Draft) {
     let router = Router::of(node);
     let mut reader =
         StepReader { router, total, weight: None, share: 0, steps: Vec::new(), draft, notes };
-    for step in node.get("steps").map(Node::items).unwrap_or_default() {
+    for step in node.list("steps") {
         reader.step(step);
     }
     let steps = reader.finish(node);
@@ -206,11 +206,11 @@ fn subsets(rule: &Node, others: &[&Node], draft: &mut Draft) {
 
 /// Marks the names of managed routes that a step creates. The others stay unmarked.
 fn managed_routes(canary: &Node) {
-    let steps = canary.get("steps").map(Node::items).unwrap_or_default();
+    let steps = canary.list("steps");
     let kinds = ["setHeaderRoute.name", "setMirrorRoute.name"];
     let made: Vec<&str> =
         steps.iter().flat_map(|step| kinds.map(|kind| step.text_at(kind))).flatten().collect();
-    let routes = canary.get("trafficRouting.managedRoutes").map(Node::items).unwrap_or_default();
+    let routes = canary.list("trafficRouting.managedRoutes");
     for route in routes.iter().filter_map(|route| route.get("name")) {
         route.parsed(|name| made.contains(&name).then_some(()));
     }
@@ -228,7 +228,7 @@ fn dry_run(analysis: &Node, notes: &mut Notes) {
 
 /// The templates of an analysis, as the end of a note: ` of success-rate, latency`.
 fn templates(analysis: &Node) -> String {
-    let names = analysis.get("templates").map(Node::items).unwrap_or_default();
+    let names = analysis.list("templates");
     let names: Vec<&str> = names.iter().filter_map(|item| item.text_at("templateName")).collect();
     let of = if names.is_empty() { String::new() } else { format!(" of {}", names.join(", ")) };
     format!(

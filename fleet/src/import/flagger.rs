@@ -105,11 +105,11 @@ fn read(document: &Node, others: &[&Node], notes: &mut Notes, draft: &mut Draft)
         // Flagger copies requests for one interval before it moves the first.
         steps.insert(0, Step::new(0, Hold::For(interval_ms(analysis))));
     }
-    for hook in analysis.get("webhooks").map(Node::items).unwrap_or_default() {
+    for hook in analysis.list("webhooks") {
         webhook(hook, &mut steps, notes);
     }
     draft.mode = Mode::Steps(steps);
-    for metric in analysis.get("metrics").map(Node::items).unwrap_or_default() {
+    for metric in analysis.list("metrics") {
         self::metric(metric, notes, draft);
     }
     if let Some(affinity) = analysis.get("sessionAffinity") {

@@ -48,6 +48,11 @@ impl Node {
         }
     }
 
+    /// The items of the list at a path; empty for other nodes. Marks nothing.
+    pub(super) fn list(&self, path: &str) -> &[Node] {
+        self.get(path).map(Node::items).unwrap_or_default()
+    }
+
     /// The entries of a map; empty for other nodes. Marks nothing.
     pub(super) fn entries(&self) -> &[(String, Node)] {
         match &self.kind {

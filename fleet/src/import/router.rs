@@ -199,10 +199,10 @@ pub(super) fn annotations(nginx: &Node, notes: &mut Notes) -> Vec<(&'static str,
 pub(super) fn wanted(canary: &Node) -> Vec<Wanted<'_>> {
     let mut all = Vec::new();
     let Some(routing) = canary.get("trafficRouting") else { return all };
-    let services = routing.get("istio.virtualServices").map(Node::items).unwrap_or_default();
+    let services = routing.list("istio.virtualServices");
     for node in routing.get("istio.virtualService").into_iter().chain(services) {
         if let Some(name) = node.peek("name") {
-            let routes = node.get("routes").map(Node::items).unwrap_or_default();
+            let routes = node.list("routes");
             let routes = routes.iter().filter_map(Node::peek_text).map(str::to_owned).collect();
             all.push(Wanted { routes, ..Wanted::new("VirtualService", name, node) });
         }
@@ -215,7 +215,7 @@ pub(super) fn wanted(canary: &Node) -> Vec<Wanted<'_>> {
         ("HTTPProxy", "", "plugins.argoproj-labs/contour.httpProxies"),
         ("HTTPRoute", "plugins.argoproj-labs/gatewayAPI.httpRoute", ""),
     ] {
-        let list = routing.get(many).map(Node::items).unwrap_or_default();
+        let list = routing.list(many);
         for node in routing.get(one).into_iter().chain(list) {
             if let Some(name) = node.peek_text() {
                 all.push(Wanted::new(kind, name, node));
@@ -231,7 +231,7 @@ pub(super) fn wanted(canary: &Node) -> Vec<Wanted<'_>> {
     if let Some(node) = routing.get("apisix.route")
         && let Some(name) = node.peek("name")
     {
-        let rules = node.get("rules").map(Node::items).unwrap_or_default();
+        let rules = node.list("rules");
         let routes = rules.iter().filter_map(Node::peek_text).map(str::to_owned).collect();
         all.push(Wanted { routes, ..Wanted::new("ApisixRoute", name, node) });
     }

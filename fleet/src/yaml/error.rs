@@ -55,7 +55,33 @@ impl Error {
     /// The cause of a syntax error at a byte that no parser knows: the text is a template, has a conflict of a
     /// merge, or has characters that look like those of the syntax.
     pub fn cause(text: &str, at: usize) -> Option<Error> {
-        cause(text, at)
+        let end = text
+            .get(at..)
+            .and_then(|rest| rest.find(['\n', '\r']))
+            .map_or(text.len(), |length| at + length);
+        let start = text.get(..at)?.trim_end().rfind(['\n', '\r']).map_or(0, |before| before + 1);
+        let markup = ["<!doctype", "<html", "<?xml"];
+        let first = text.trim_start().get(..9).unwrap_or_default().to_ascii_lowercase();
+        if markup.iter().any(|mark| first.starts_with(mark)) {
+            return Some(Cause::Markup.error(text, 0..0));
+        }
+        let mut line_start = 0;
+        for line in text.get(..end)?.split_inclusive(['\n', '\r']) {
+            let found = template(line).map(|(range, mark)| (range, Cause::Template(mark)));
+            let found = found.or_else(|| conflict(line).map(|range| (range, Cause::Conflict)));
+            let near = line_start + line.len() > start;
+            let found = found
+                .or_else(|| comment(line).filter(|_| near).map(|range| (range, Cause::Comment)));
+            // Such characters are allowed in strings, so only those next to the error are its cause.
+            let found = found.or_else(|| {
+                lookalike(line).filter(|_| near).map(|(range, of)| (range, Cause::Lookalike(of)))
+            });
+            if let Some((range, cause)) = found {
+                return Some(cause.error(text, line_start + range.start..line_start + range.end));
+            }
+            line_start += line.len();
+        }
+        None
     }
 
     /// The first space or invisible character of Unicode in a word without quotes at a range, where a plain space
@@ -73,7 +99,7 @@ impl Error {
     pub(crate) fn of_parser(text: &str, error: &ScanError) -> Error {
         let at = error.marker().byte_offset().unwrap_or(text.len()).min(text.len());
         let at = text.floor_char_boundary(at);
-        if let Some(error) = cause(text, at) {
+        if let Some(error) = Error::cause(text, at) {
             return error;
         }
         let (message, help) = explained(error.kind(), text.get(at..).unwrap_or(""));
@@ -121,7 +147,7 @@ impl Error {
     }
 
     pub(crate) fn key_is_not_text(text: &str, range: Range<usize>) -> Error {
-        if let Some(error) = cause(text, range.start) {
+        if let Some(error) = Error::cause(text, range.start) {
             return error;
         }
         Error::new(
@@ -173,38 +199,6 @@ fn character(text: &str, at: usize) -> Range<usize> {
     let next = text.get(at..).and_then(|rest| rest.chars().next());
     let next = next.filter(|c| !c.is_control() || *c == '\t');
     at..at + next.map_or(0, char::len_utf8)
-}
-
-/// The cause of an error at a byte that the parser does not know: the text is a template, has a conflict of a
-/// merge, or has characters that look like those of YAML.
-fn cause(text: &str, at: usize) -> Option<Error> {
-    let end = text
-        .get(at..)
-        .and_then(|rest| rest.find(['\n', '\r']))
-        .map_or(text.len(), |length| at + length);
-    let start = text.get(..at)?.trim_end().rfind(['\n', '\r']).map_or(0, |before| before + 1);
-    let markup = ["<!doctype", "<html", "<?xml"];
-    let first = text.trim_start().get(..9).unwrap_or_default().to_ascii_lowercase();
-    if markup.iter().any(|mark| first.starts_with(mark)) {
-        return Some(Cause::Markup.error(text, 0..0));
-    }
-    let mut line_start = 0;
-    for line in text.get(..end)?.split_inclusive(['\n', '\r']) {
-        let found = template(line).map(|(range, mark)| (range, Cause::Template(mark)));
-        let found = found.or_else(|| conflict(line).map(|range| (range, Cause::Conflict)));
-        let near = line_start + line.len() > start;
-        let found =
-            found.or_else(|| comment(line).filter(|_| near).map(|range| (range, Cause::Comment)));
-        // Such characters are allowed in strings, so only those next to the error are its cause.
-        let found = found.or_else(|| {
-            lookalike(line).filter(|_| near).map(|(range, of)| (range, Cause::Lookalike(of)))
-        });
-        if let Some((range, cause)) = found {
-            return Some(cause.error(text, line_start + range.start..line_start + range.end));
-        }
-        line_start += line.len();
-    }
-    None
 }
 
 enum Cause {
