@@ -214,11 +214,13 @@ mod tests {
 
     /// A host that knows every value and records the calls.
     #[derive(Default)]
-    struct RecordingHost {
+    struct RecordingHost<'k> {
         calls: RefCell<Vec<&'static str>>,
+        earlier: Option<EarlierIds>,
+        id_keys: Option<&'k IdKeys>,
     }
 
-    impl<'a> RequestHost<'a> for RecordingHost {
+    impl<'a> RequestHost<'a> for RecordingHost<'a> {
         fn now(&self) -> Option<u64> {
             self.calls.borrow_mut().push("now");
             Some(1_795_251_600_000)
@@ -243,12 +245,12 @@ mod tests {
         }
 
         fn id_keys(&self) -> Option<&'a IdKeys> {
-            None
+            self.id_keys
         }
 
         fn earlier_ids(&self) -> Option<EarlierIds> {
             self.calls.borrow_mut().push("earlier ids");
-            None
+            self.earlier.clone()
         }
     }
 
@@ -275,42 +277,6 @@ mod tests {
         assert_eq!(calls(all, &[(":path", "/"), ("cookie", "uid=ada")]), vec!["now", "ip"]);
     }
 
-    /// A host that has decided the request before.
-    struct SecondPass<'a> {
-        earlier: Option<EarlierIds>,
-        id_keys: Option<&'a IdKeys>,
-    }
-
-    impl<'a> RequestHost<'a> for SecondPass<'a> {
-        fn now(&self) -> Option<u64> {
-            None
-        }
-
-        fn input(&self, _: &Input) -> Option<Cow<'a, str>> {
-            None
-        }
-
-        fn entropy(&mut self) -> Option<[u8; 16]> {
-            Some([7; 16])
-        }
-
-        fn latches(&self) -> Option<&'a ActiveLatches> {
-            None
-        }
-
-        fn override_keys(&self) -> Option<&'a OverrideKeys> {
-            None
-        }
-
-        fn id_keys(&self) -> Option<&'a IdKeys> {
-            self.id_keys
-        }
-
-        fn earlier_ids(&self) -> Option<EarlierIds> {
-            self.earlier.clone()
-        }
-    }
-
     const KEY: &str = "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA";
     const OTHER_KEY: &str = "BBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBBA";
     /// Two units share a cookie, and a third has another one.
@@ -331,7 +297,8 @@ mod tests {
         let plan = Plan::from_json(UNITS.as_bytes()).unwrap();
         let keys = key.map(|key| IdKeys::from_text(key).unwrap());
         let headers = headers.iter().map(|(name, value)| (name.as_bytes(), value.as_bytes()));
-        let mut host = SecondPass { earlier, id_keys: keys.as_ref() };
+        let mut host =
+            RecordingHost { earlier, id_keys: keys.as_ref(), ..RecordingHost::default() };
         let facts = Facts::of_request(&plan, headers, &mut host);
         let unit =
             |name: &str| facts.unit(&plan, plan.unit_named(name).unwrap()).map(str::to_owned);
@@ -383,7 +350,11 @@ mod tests {
         // The ids of another host stay its own, on each pass.
         let plan = Plan::from_json(UNITS.as_bytes()).unwrap();
         let keys = IdKeys::from_text(KEY).unwrap();
-        let mut host = SecondPass { earlier: Some(earlier(true)), id_keys: Some(&keys) };
+        let mut host = RecordingHost {
+            earlier: Some(earlier(true)),
+            id_keys: Some(&keys),
+            ..RecordingHost::default()
+        };
         let other = alloc::format!(
             "other={0}.{1}",
             "0d".repeat(16),
