@@ -12,8 +12,7 @@ use crate::condition::Operator;
 use crate::decision::{ErrorCode, Reason};
 use crate::error::quoted;
 use crate::hash::Bucket;
-use crate::name_map::NameMap;
-use crate::parse::node::Node;
+use crate::parse::node::{Members, Node};
 use crate::value::share::Share;
 use crate::value::timestamp::Timestamp;
 
@@ -111,7 +110,7 @@ pub struct Recorder {
 struct Step {
     depth: usize,
     text: String,
-    json: NameMap<Node>,
+    json: Members<'static>,
 }
 
 impl Recorder {
@@ -137,19 +136,25 @@ impl Recorder {
     pub fn to_json(&self) -> String {
         let object = |step: &Step| {
             let mut object = step.json.clone();
-            object.insert("depth".to_owned(), Node::Number(step.depth.into()));
+            object.insert("depth".into(), Node::Number(step.depth.into()));
             Node::Object(object)
         };
         Node::List(self.steps.iter().map(object).collect()).canonical()
     }
 
-    fn push(&mut self, depth: usize, kind: &str, text: String, fields: &[(&str, Node)]) {
-        let mut json = NameMap::new();
-        json.insert("step".to_owned(), Node::String(kind.to_owned()));
+    fn push(
+        &mut self,
+        depth: usize,
+        kind: &str,
+        line: String,
+        fields: &[(&'static str, Node<'static>)],
+    ) {
+        let mut json = Members::default();
+        json.insert("step".into(), text(kind));
         for (name, node) in fields {
-            json.insert((*name).to_owned(), node.clone());
+            json.insert((*name).into(), node.clone());
         }
-        self.steps.push(Step { depth, text, json });
+        self.steps.push(Step { depth, text: line, json });
     }
 
     fn close(&mut self, holds: bool) {
@@ -158,19 +163,22 @@ impl Recorder {
             return;
         };
         step.text.push_str(if holds { ": yes" } else { ": no" });
-        step.json.insert("holds".to_owned(), Node::Bool(holds));
+        step.json.insert("holds".into(), Node::Bool(holds));
     }
 }
 
-fn text(value: &str) -> Node {
-    Node::String(value.to_owned())
+fn text(value: &str) -> Node<'static> {
+    Node::String(value.to_owned().into())
 }
 
-fn number(value: u32) -> Node {
+fn number(value: u32) -> Node<'static> {
     Node::Number(value.into())
 }
 
-fn outcome(reason: Reason, error: Option<ErrorCode>) -> (String, [(&'static str, Node); 2]) {
+fn outcome(
+    reason: Reason,
+    error: Option<ErrorCode>,
+) -> (String, [(&'static str, Node<'static>); 2]) {
     let code = error.map(ErrorCode::as_str);
     let shown = match code {
         Some(code) => format!("{} {code}", reason.as_str()),

@@ -17,10 +17,10 @@ use alloc::string::String;
 
 use crate::parse::node::write_escaped;
 
-pub use crate::parse::node::{Node, write_json_string};
+pub use crate::parse::node::{Members, Node, write_json_string};
 
 /// Parses a document; `None` if it is not JSON. The caller limits its size.
-pub fn parse(json: &[u8]) -> Option<Node> {
+pub fn parse(json: &[u8]) -> Option<Node<'_>> {
     serde_json::from_slice(json).ok()
 }
 

@@ -2,15 +2,17 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Deref;
 
 use crate::sorted::sorted;
 
 /// A map from names to values, sorted by name. It is built once, mostly in order, and then read. A
-/// sorted list needs a fraction of the code of a tree, which keeps the WebAssembly filter small.
+/// sorted list needs a fraction of the code of a tree, which keeps the WebAssembly filter small. A name is
+/// a `String`, or of another type `N` that is as good as a string, such as one that borrows.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct NameMap<T>(Vec<(String, T)>);
+pub struct NameMap<T, N = String>(Vec<(N, T)>);
 
-impl<T> Default for NameMap<T> {
+impl<T, N> Default for NameMap<T, N> {
     fn default() -> Self {
         NameMap(Vec::new())
     }
@@ -21,12 +23,21 @@ impl<T> NameMap<T> {
     pub const fn new() -> Self {
         NameMap(Vec::new())
     }
+}
 
+impl<T, N> NameMap<T, N> {
+    /// The entries, each changed by a function that keeps the names equal.
+    pub(crate) fn map<U, M>(self, change: impl Fn(N, T) -> (M, U)) -> NameMap<U, M> {
+        NameMap(self.0.into_iter().map(|(name, value)| change(name, value)).collect())
+    }
+}
+
+impl<T, N: Deref<Target = str> + Ord + Clone> NameMap<T, N> {
     /// Sorts a list.
     ///
     /// # Errors
     /// The first name that the list has twice.
-    pub(crate) fn from_unsorted(mut list: Vec<(String, T)>) -> Result<Self, String> {
+    pub(crate) fn from_unsorted(mut list: Vec<(N, T)>) -> Result<Self, N> {
         if !list.is_sorted_by(|(a, _), (b, _)| a < b) {
             list = sorted(list, |(a, _), (b, _)| a.cmp(b));
         }
@@ -38,7 +49,7 @@ impl<T> NameMap<T> {
     }
 
     /// Adds or replaces a value. Cheap if names are inserted in order.
-    pub fn insert(&mut self, name: String, value: T) {
+    pub fn insert(&mut self, name: N, value: T) {
         if self.0.last().is_none_or(|(last, _)| *last < name) {
             self.0.push((name, value));
             return;
@@ -69,13 +80,13 @@ impl<T> NameMap<T> {
     }
 
     /// The names with their values, in the order of names.
-    pub fn iter(&self) -> core::slice::Iter<'_, (String, T)> {
+    pub fn iter(&self) -> core::slice::Iter<'_, (N, T)> {
         self.0.iter()
     }
 
     /// The names, in order.
     pub fn names(&self) -> impl Iterator<Item = &str> {
-        self.0.iter().map(|(name, _)| name.as_str())
+        self.0.iter().map(|(name, _)| &**name)
     }
 
     /// The values, in the order of names.
@@ -94,16 +105,16 @@ impl<T> NameMap<T> {
     }
 
     fn find(&self, name: &str) -> Result<usize, usize> {
-        self.0.binary_search_by(|(known, _)| known.as_str().cmp(name))
+        self.0.binary_search_by(|(known, _)| (**known).cmp(name))
     }
 }
 
-impl<'n, T> IntoIterator for &'n NameMap<T> {
-    type Item = &'n (String, T);
-    type IntoIter = core::slice::Iter<'n, (String, T)>;
+impl<'n, T, N> IntoIterator for &'n NameMap<T, N> {
+    type Item = &'n (N, T);
+    type IntoIter = core::slice::Iter<'n, (N, T)>;
 
     fn into_iter(self) -> Self::IntoIter {
-        self.iter()
+        self.0.iter()
     }
 }
 

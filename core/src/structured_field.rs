@@ -6,7 +6,7 @@ use core::fmt::Write as _;
 use crate::parse::node::{Node, canonical_number};
 
 /// A JSON value as a bare item; `None` for objects, lists, null and numbers outside the format's range.
-pub(crate) fn bare_item(node: &Node) -> Option<String> {
+pub(crate) fn bare_item(node: &Node<'_>) -> Option<String> {
     match node {
         Node::Bool(true) => Some("?1".into()),
         Node::Bool(false) => Some("?0".into()),

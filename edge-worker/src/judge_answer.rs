@@ -24,7 +24,7 @@ impl JudgeAnswer {
         if let Some(Node::Object(plan)) = fields.get("plan")
             && let Some(Node::String(digest)) = plan.get("digest")
         {
-            answer.plan = Some(digest.clone());
+            answer.plan = Some(digest.to_string());
         }
         if let Some(Node::List(items)) = fields.get("dropped") {
             answer.dropped.extend(items.iter().filter_map(dropped));
@@ -43,14 +43,14 @@ impl JudgeAnswer {
     }
 }
 
-fn dropped(item: &Node) -> Option<(String, DropReason)> {
+fn dropped(item: &Node<'_>) -> Option<(String, DropReason)> {
     let Node::Object(fields) = item else { return None };
     let (Node::String(rollout), Node::String(reason)) =
         (fields.get("rollout")?, fields.get("reason")?)
     else {
         return None;
     };
-    Some((rollout.clone(), DropReason::from_name(reason)?))
+    Some((rollout.to_string(), DropReason::from_name(reason)?))
 }
 
 #[cfg(test)]

@@ -24,7 +24,7 @@ pub(crate) struct JwtSettings {
 
 /// The claims of a request's token; empty without a valid token.
 #[derive(Debug, Default)]
-pub(crate) struct Claims(Option<Node>);
+pub(crate) struct Claims(Option<Node<'static>>);
 
 impl JwtSettings {
     /// The request's token, before any validation.
@@ -41,7 +41,7 @@ impl JwtSettings {
     /// The claims of a payload with a valid signature. `None` unless issuer and audience are the required ones,
     /// and the token is valid at `now`, in ms since 1970.
     pub(crate) fn claims(&self, payload: &str, now: u64) -> Option<Claims> {
-        let node: Node = serde_json::from_str(payload).ok()?;
+        let node: Node<'_> = serde_json::from_str(payload).ok()?;
         let Node::Object(claims) = &node else { return None };
         let time = |name: &str, default: u64| match claims.get(name) {
             None => Some(default),
@@ -50,7 +50,7 @@ impl JwtSettings {
         let now = now / 1000;
         let has_begun = time("nbf", 0)? <= now.saturating_add(CLOCK_SKEW);
         let has_expired = time("exp", u64::MAX)?.saturating_add(CLOCK_SKEW) <= now;
-        let names = |claim: Option<&Node>, required: &str| match claim {
+        let names = |claim: Option<&Node<'_>>, required: &str| match claim {
             Some(Node::String(text)) => text == required,
             Some(Node::List(list)) => {
                 list.iter().any(|item| matches!(item, Node::String(text) if text == required))
@@ -61,7 +61,8 @@ impl JwtSettings {
         let audience = self.audience.as_deref();
         let has_issuer = issuer.is_none_or(|issuer| names(claims.get("iss"), issuer));
         let has_audience = audience.is_none_or(|name| names(claims.get("aud"), name));
-        (has_begun && !has_expired && has_issuer && has_audience).then_some(Claims(Some(node)))
+        (has_begun && !has_expired && has_issuer && has_audience)
+            .then(|| Claims(Some(node.into_owned())))
     }
 }
 
@@ -70,7 +71,7 @@ impl Claims {
     pub(crate) fn text(&self, name: &str) -> Option<String> {
         let Some(Node::Object(claims)) = &self.0 else { return None };
         match claims.get(name)? {
-            Node::String(text) => Some(text.clone()),
+            Node::String(text) => Some(text.to_string()),
             Node::Bool(value) => Some(value.to_string()),
             Node::Number(number) => {
                 let whole = number.as_f64().and_then(whole_number).map(|number| number.to_string());
@@ -82,7 +83,7 @@ impl Claims {
 }
 
 /// A timestamp in s since 1970 (NumericDate), without its fraction.
-fn seconds(value: &Node) -> Option<u64> {
+fn seconds(value: &Node<'_>) -> Option<u64> {
     let Node::Number(number) = value else { return None };
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
     number.as_f64().filter(|seconds| *seconds >= 0.0).map(|seconds| seconds as u64)

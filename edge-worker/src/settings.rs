@@ -1,6 +1,8 @@
 //! The Worker's settings: variables and secrets, read once per isolate. An invalid setting never stops a request:
 //! it counts as absent, and the log and the status page name the problem.
 
+use std::borrow::Cow;
+
 use serin_core::json::Node;
 use serin_core::{IdKeys, OverrideKeys, makes_private};
 
@@ -189,8 +191,8 @@ fn targets(text: &str, problems: &mut Vec<String>) -> Vec<(String, Target)> {
         problems.push("SERIN_TARGETS is not a JSON object".to_owned());
         return Vec::new();
     };
-    let read = |(name, value): &(String, Node)| match target(value) {
-        Ok(target) => Some((name.clone(), target)),
+    let read = |(name, value): &(Cow<'_, str>, Node<'_>)| match target(value) {
+        Ok(target) => Some((name.to_string(), target)),
         Err(problem) => {
             problems.push(format!("SERIN_TARGETS.{name} {problem}"));
             None
@@ -200,12 +202,12 @@ fn targets(text: &str, problems: &mut Vec<String>) -> Vec<(String, Target)> {
 }
 
 /// The address of a target, or what is wrong with it.
-fn target(value: &Node) -> Result<Target, &'static str> {
+fn target(value: &Node<'_>) -> Result<Target, &'static str> {
     match value {
         Node::String(url) => origin(url).map(Target::Origin),
         Node::Object(object) => match object.get("service") {
             Some(Node::String(binding)) if object.len() == 1 => {
-                Ok(Target::Service(binding.clone()))
+                Ok(Target::Service(binding.to_string()))
             }
             _ => Err("is neither a URL nor {\"service\": BINDING}"),
         },

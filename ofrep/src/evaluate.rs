@@ -42,7 +42,7 @@ impl Failure {
 /// Evaluates one flag.
 pub(crate) fn evaluate_one(
     plan: Option<&Plan>,
-    context: &Context,
+    context: &Context<'_>,
     request: &Request<'_>,
     key: &str,
 ) -> Response {
@@ -63,7 +63,7 @@ pub(crate) fn evaluate_one(
 /// Evaluates all flags. The entity tag is a hash of the response, so it changes exactly when a value does.
 pub(crate) fn evaluate_all(
     plan: Option<&Plan>,
-    context: &Context,
+    context: &Context<'_>,
     request: &Request<'_>,
 ) -> Response {
     let body = json::object(|object| {

@@ -41,7 +41,7 @@ pub struct Replay {
 /// # Errors
 /// The first field of the record that is missing or invalid.
 pub fn replay(json: &str) -> Result<Replay, ReplayError> {
-    let node: Node = serde_json::from_str(json).map_err(|error| {
+    let node: Node<'_> = serde_json::from_str(json).map_err(|error| {
         let message = error.to_string();
         ReplayError::in_object("", ReplayErrorKind::Syntax { message })
     })?;

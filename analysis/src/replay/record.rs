@@ -1,12 +1,12 @@
 //! Reader of audit records.
 
+use serin_core::Share;
 use serin_core::gate::{
     ALTERNATIVES, ChangeDetector, Counters, EDGES, Edge, EdgeEvidence, GateSettings, GridLevels,
     InferenceUnit, LATENCY_COUNTS, LatencyCounts, LatencySettings, Nats, ObservationRecord, Ratio,
     StageEvidence, Tally, TrafficWindow,
 };
-use serin_core::json::Node;
-use serin_core::{NameMap, Share};
+use serin_core::json::{Members, Node};
 
 use super::error::{ReplayError, ReplayErrorKind};
 
@@ -150,22 +150,22 @@ pub(super) fn share(millipercent: u64) -> Option<Share> {
     Share::from_millipercent(u32::try_from(millipercent).ok()?)
 }
 
-fn number(node: &Node) -> Option<u64> {
+fn number(node: &Node<'_>) -> Option<u64> {
     if let Node::Number(number) = node { number.as_u64() } else { None }
 }
 
-fn signed(node: &Node) -> Option<i64> {
+fn signed(node: &Node<'_>) -> Option<i64> {
     if let Node::Number(number) = node { number.as_i64() } else { None }
 }
 
 /// An object of the record with its path, which is empty for the record itself.
 pub(super) struct Record<'n> {
-    fields: &'n NameMap<Node>,
+    fields: &'n Members<'n>,
     path: &'n str,
 }
 
 impl<'n> Record<'n> {
-    pub(super) fn open(node: &'n Node, path: &'n str) -> Result<Record<'n>, ReplayError> {
+    pub(super) fn open(node: &'n Node<'n>, path: &'n str) -> Result<Record<'n>, ReplayError> {
         match node {
             Node::Object(fields) => Ok(Record { fields, path }),
             other => {
@@ -180,7 +180,7 @@ impl<'n> Record<'n> {
         ReplayError::new(self.path, field, kind)
     }
 
-    fn wrong_type(&self, field: &str, given: &Node, expected: &'static str) -> ReplayError {
+    fn wrong_type(&self, field: &str, given: &Node<'_>, expected: &'static str) -> ReplayError {
         self.error(field, ReplayErrorKind::Type { given: given.kind(), expected })
     }
 
@@ -188,7 +188,7 @@ impl<'n> Record<'n> {
         self.fields.get(field).is_some()
     }
 
-    fn get(&self, field: &str) -> Result<&'n Node, ReplayError> {
+    fn get(&self, field: &str) -> Result<&'n Node<'n>, ReplayError> {
         self.fields.get(field).ok_or_else(|| self.error(field, ReplayErrorKind::Missing))
     }
 
@@ -196,7 +196,7 @@ impl<'n> Record<'n> {
         Record::open(self.get(field)?, field)
     }
 
-    pub(super) fn list(&self, field: &str) -> Result<&'n [Node], ReplayError> {
+    pub(super) fn list(&self, field: &str) -> Result<&'n [Node<'n>], ReplayError> {
         match self.get(field)? {
             Node::List(items) => Ok(items),
             other => Err(self.wrong_type(field, other, "a list")),

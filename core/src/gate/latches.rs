@@ -163,7 +163,7 @@ impl Latch {
 }
 
 /// Reads what [`Latch::write`] has written; `None` for another JSON value.
-fn latch(node: &Node) -> Option<Latch> {
+fn latch(node: &Node<'_>) -> Option<Latch> {
     let Node::Object(fields) = node else { return None };
     let abort = fields.get("abort").and_then(|abort| {
         let Node::Object(fields) = abort else { return None };
@@ -188,11 +188,11 @@ fn latch(node: &Node) -> Option<Latch> {
     Some(latch)
 }
 
-fn text(node: &Node) -> Option<&str> {
+fn text<'n>(node: &'n Node<'_>) -> Option<&'n str> {
     if let Node::String(text) = node { Some(text) } else { None }
 }
 
-fn whole(node: &Node) -> Option<u64> {
+fn whole(node: &Node<'_>) -> Option<u64> {
     if let Node::Number(number) = node { number.as_u64() } else { None }
 }
 

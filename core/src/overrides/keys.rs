@@ -8,8 +8,7 @@ use core::fmt;
 use super::base64url;
 use super::mac::Secret;
 use crate::error::{ErrorKind, Errors, Path};
-use crate::name_map::NameMap;
-use crate::parse::node::Node;
+use crate::parse::node::{Members, Node};
 use crate::parse::reader::{boolean, list, string, wrong_type};
 
 /// The minimum length of a secret, in bytes: the length of the MAC (RFC 7518, section 3.2).
@@ -62,7 +61,7 @@ impl OverrideKeys {
     /// Every mistake. No message contains a secret.
     pub fn from_json(json: &[u8]) -> Result<OverrideKeys, Errors> {
         let mut errors = Errors::new();
-        let keys = match serde_json::from_slice::<Node>(json) {
+        let keys = match serde_json::from_slice::<Node<'_>>(json) {
             Ok(node) => keys(&node, &mut errors),
             Err(error) => {
                 // A message of serde_json may quote the document, including secrets.
@@ -94,7 +93,7 @@ impl fmt::Debug for OverrideKeys {
     }
 }
 
-fn keys(node: &Node, errors: &mut Errors) -> Vec<Key> {
+fn keys(node: &Node<'_>, errors: &mut Errors) -> Vec<Key> {
     let root = Path::Root;
     let Some(named) = members(node, &root, errors) else { return Vec::new() };
     if named.is_empty() {
@@ -116,14 +115,18 @@ fn keys(node: &Node, errors: &mut Errors) -> Vec<Key> {
 }
 
 /// Reads an object. The examples of specs are none here.
-fn members<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n NameMap<Node>> {
+fn members<'n>(
+    node: &'n Node<'n>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<&'n Members<'n>> {
     match node {
         Node::Object(members) => Some(members),
         other => wrong_type(other, "an object", path, errors),
     }
 }
 
-fn key(id: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Key> {
+fn key(id: &str, node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Key> {
     let id = Arc::from(id);
     if matches!(node, Node::String(_)) {
         let secret = secret(node, path, errors)?;
@@ -158,7 +161,7 @@ fn key(id: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Ke
     Some(Key { id, secret: secret?, rollouts, flags, decision })
 }
 
-fn secret(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Secret> {
+fn secret(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Secret> {
     decode_secret(string(node, path, errors)?, path, errors)
 }
 
@@ -177,7 +180,7 @@ pub(crate) fn decode_secret(text: &str, path: &Path<'_>, errors: &mut Errors) ->
     secret.filter(|secret| secret.len() >= MIN_SECRET_BYTES).map(|secret| Secret::new(&secret))
 }
 
-fn grant(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Grant {
+fn grant(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Grant {
     let items = list(node, path, errors).unwrap_or(&[]);
     let mut all = false;
     let mut names = Vec::with_capacity(items.len());

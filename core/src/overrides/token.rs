@@ -6,8 +6,7 @@ use alloc::vec::Vec;
 use super::keys::{Key, OverrideKeys};
 use super::{MAX_TOKEN, Override, OverrideError, base64url};
 use crate::facts::spelling;
-use crate::name_map::NameMap;
-use crate::parse::node::{Node, canonical_number};
+use crate::parse::node::{Members, Node, canonical_number};
 use crate::value::timestamp::Timestamp;
 
 use OverrideError as Refused;
@@ -30,18 +29,20 @@ impl OverrideKeys {
         };
         let length = header.len().wrapping_add(claims.len()).wrapping_add(1);
         let signed = token.get(..length).ok_or(Refused::Malformed)?;
-        let key = self.key_for(&object(header)?)?;
+        let header = decoded(header)?;
+        let key = self.key_for(&object(&header)?)?;
         let signature = base64url::decode(signature).ok_or(Refused::Malformed)?;
         if !key.secret.verifies(signed, &signature) {
             return Err(Refused::Signature);
         }
-        let claims = object(claims)?;
+        let claims = decoded(claims)?;
+        let claims = object(&claims)?;
         check_time(&claims, now)?;
         check_audience(&claims, host)?;
         grant(key, &claims)
     }
 
-    fn key_for(&self, header: &NameMap<Node>) -> Result<&Key, Refused> {
+    fn key_for(&self, header: &Members<'_>) -> Result<&Key, Refused> {
         // `crit` lists extensions that a verifier must support; this one supports none.
         if !is_string(header.get("alg"), "HS256") || header.get("crit").is_some() {
             return Err(Refused::Algorithm);
@@ -53,21 +54,25 @@ impl OverrideKeys {
     }
 }
 
-/// The JSON object in a part of the token.
-fn object(part: &[u8]) -> Result<NameMap<Node>, Refused> {
-    let json = base64url::decode(part).ok_or(Refused::Malformed)?;
-    match serde_json::from_slice::<Node>(&json) {
+/// The bytes that a part of the token encodes.
+fn decoded(part: &[u8]) -> Result<Vec<u8>, Refused> {
+    base64url::decode(part).ok_or(Refused::Malformed)
+}
+
+/// The JSON object in a decoded part of the token.
+fn object(json: &[u8]) -> Result<Members<'_>, Refused> {
+    match serde_json::from_slice::<Node<'_>>(json) {
         Ok(Node::Object(entries)) => Ok(entries),
         _ => Err(Refused::Malformed),
     }
 }
 
-fn is_string(node: Option<&Node>, wanted: &str) -> bool {
+fn is_string(node: Option<&Node<'_>>, wanted: &str) -> bool {
     matches!(node, Some(Node::String(text)) if text == wanted)
 }
 
 /// Checks that `now` is at or after `nbf` and before `exp`.
-fn check_time(claims: &NameMap<Node>, now: Timestamp) -> Result<(), Refused> {
+fn check_time(claims: &Members<'_>, now: Timestamp) -> Result<(), Refused> {
     let expires = time_claim(claims, "exp")?.ok_or(Refused::Malformed)?;
     let begins = time_claim(claims, "nbf")?;
     time_claim(claims, "iat")?;
@@ -81,7 +86,7 @@ fn check_time(claims: &NameMap<Node>, now: Timestamp) -> Result<(), Refused> {
 }
 
 /// A claim that is a time in seconds since 1970, rounded down; `None` without the claim.
-fn time_claim(claims: &NameMap<Node>, claim: &str) -> Result<Option<Timestamp>, Refused> {
+fn time_claim(claims: &Members<'_>, claim: &str) -> Result<Option<Timestamp>, Refused> {
     let Some(node) = claims.get(claim) else { return Ok(None) };
     let Node::Number(number) = node else { return Err(Refused::Malformed) };
     // A token is JSON alone, so a whole number keeps each digit.
@@ -97,7 +102,7 @@ fn time_claim(claims: &NameMap<Node>, claim: &str) -> Result<Option<Timestamp>, 
 
 /// Checks that `aud`, a host or a list of hosts, contains the host. Without it a token is valid for
 /// every host.
-fn check_audience(claims: &NameMap<Node>, host: &str) -> Result<(), Refused> {
+fn check_audience(claims: &Members<'_>, host: &str) -> Result<(), Refused> {
     let named = match claims.get("aud") {
         None => return Ok(()),
         Some(Node::List(named)) => named,
@@ -112,7 +117,7 @@ fn check_audience(claims: &NameMap<Node>, host: &str) -> Result<(), Refused> {
 }
 
 /// The override in the claims, all of which the key must grant.
-fn grant(key: &Key, claims: &NameMap<Node>) -> Result<Override, Refused> {
+fn grant(key: &Key, claims: &Members<'_>) -> Result<Override, Refused> {
     let arms = string_map(claims, "arms")?;
     let variants = string_map(claims, "variants")?;
     let decision = match claims.get("decision") {
@@ -130,7 +135,7 @@ fn grant(key: &Key, claims: &NameMap<Node>) -> Result<Override, Refused> {
 }
 
 /// A claim that is an object of strings; empty without the claim.
-fn string_map(claims: &NameMap<Node>, claim: &str) -> Result<Vec<(String, String)>, Refused> {
+fn string_map(claims: &Members<'_>, claim: &str) -> Result<Vec<(String, String)>, Refused> {
     let entries = match claims.get(claim) {
         None => return Ok(Vec::new()),
         Some(Node::Object(entries)) => entries,
@@ -139,7 +144,7 @@ fn string_map(claims: &NameMap<Node>, claim: &str) -> Result<Vec<(String, String
     let mut names = Vec::with_capacity(entries.len());
     for (name, node) in entries {
         let Node::String(text) = node else { return Err(Refused::Malformed) };
-        names.push((name.clone(), text.clone()));
+        names.push((name.as_ref().into(), text.as_ref().into()));
     }
     Ok(names)
 }

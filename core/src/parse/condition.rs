@@ -56,11 +56,11 @@ fn placeholder() -> Condition {
 }
 
 /// Reads one condition. The JSON reader bounds its depth to 128, and `compile` to less.
-pub(crate) fn condition(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Condition {
+pub(crate) fn condition(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Condition {
     read(node, path, errors).unwrap_or_else(placeholder)
 }
 
-fn read(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> {
+fn read(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> {
     let object = Object::open(node, path, &FIELDS, errors)?;
     let (kind, value) = object.only(&COMBINATORS, errors)?;
     let here = path.key(kind);
@@ -82,7 +82,7 @@ fn read(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Condition> 
     }
 }
 
-fn conditions(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Vec<Condition>> {
+fn conditions(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Vec<Condition>> {
     let items = list(node, path, errors)?;
     if items.is_empty() {
         errors.add(path, ErrorKind::Value, &"is an empty list, at least one condition is needed");
@@ -93,7 +93,7 @@ fn conditions(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Vec<C
 
 fn test(
     object: &Object<'_>,
-    value: &Node,
+    value: &Node<'_>,
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<Condition> {
@@ -127,7 +127,7 @@ fn test(
     Some(Condition::Test { attribute: attribute?, operators })
 }
 
-fn attribute(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Attribute> {
+fn attribute(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Attribute> {
     let given = string(node, path, errors)?;
     let attribute = Attribute::parse(given);
     match &attribute {
@@ -153,7 +153,7 @@ fn attribute(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Attrib
     attribute
 }
 
-fn check(name: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Check> {
+fn check(name: &str, node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Check> {
     Some(match name {
         "equals" => Check::Equals(scalar(node, path, errors)?),
         "in" => Check::In(scalars(node, path, errors)?),
@@ -184,12 +184,15 @@ fn check(name: &str, node: &Node, path: &Path<'_>, errors: &mut Errors) -> Optio
 
 /// Spells the operand as facts spell the values of the attribute.
 fn respelt(check: Check, attribute: &Attribute) -> Check {
-    let string = |part, text: &str| Box::from(&*respell(attribute, part, text));
+    let string = |part, text: Box<str>| match respell(attribute, part, &text) {
+        spelt if *spelt == *text => text,
+        spelt => spelt.into(),
+    };
     let scalar = |scalar| match scalar {
-        Scalar::String(text) => Scalar::String(string(Part::Whole, &text)),
+        Scalar::String(text) => Scalar::String(string(Part::Whole, text)),
         other => other,
     };
-    let parts = |part, texts: Strings| texts.iter().map(|text| string(part, text)).collect();
+    let parts = |part, texts: Strings| texts.into_iter().map(|text| string(part, text)).collect();
     match check {
         Check::Equals(operand) => Check::Equals(scalar(operand)),
         Check::In(operands) => Check::In(operands.into_iter().map(scalar).collect()),
@@ -197,23 +200,23 @@ fn respelt(check: Check, attribute: &Attribute) -> Check {
         Check::Suffix(texts) => Check::Suffix(parts(Part::End, texts)),
         Check::Contains(texts) => Check::Contains(parts(Part::Middle, texts)),
         Check::Glob(globs) => {
-            let spell = |part, text: &str| string(part, text).into_string();
+            let spell = |part, text: &str| respell(attribute, part, text).into_owned();
             Check::Glob(globs.iter().map(|glob| glob.respelt(spell)).collect())
         }
         other => other,
     }
 }
 
-fn scalar(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Scalar> {
+fn scalar(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Scalar> {
     match node {
-        Node::String(text) => Some(Scalar::String(text.as_str().into())),
+        Node::String(text) => Some(Scalar::String(text.as_ref().into())),
         Node::Number(_) => number(node, path, errors).map(Scalar::Number),
         Node::Bool(value) => Some(Scalar::Bool(*value)),
         other => wrong_type(other, "a string, a number or a boolean", path, errors),
     }
 }
 
-fn scalars(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Box<[Scalar]>> {
+fn scalars(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Box<[Scalar]>> {
     let items = list(node, path, errors)?;
     if items.is_empty() {
         errors.add(path, ErrorKind::Value, &"is an empty list, at least one value is needed");
@@ -223,7 +226,7 @@ fn scalars(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Box<[Sca
     Some(items.iter().enumerate().filter_map(read).collect())
 }
 
-fn parts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Box<[Box<str>]> {
+fn parts(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Box<[Box<str>]> {
     let parts = strings(node, path, errors);
     check_length(parts.len(), path, errors);
     if parts.iter().any(|part| part.is_empty()) {
@@ -239,7 +242,7 @@ fn parts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Box<[Box<str>]> {
 /// Reads one string or a list of strings, each by `parse`. `rule` says in the message what is
 /// allowed.
 fn each<T>(
-    node: &Node,
+    node: &Node<'_>,
     rule: &str,
     parse: impl Fn(&str) -> Option<T>,
     path: &Path<'_>,

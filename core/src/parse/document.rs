@@ -80,10 +80,10 @@ pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
         errors.add(&root, ErrorKind::Syntax, &"the document is empty");
         return Spec::default();
     }
-    match serde_json::from_slice::<Node>(json) {
-        Ok(node) => spec(&node, errors),
+    match serde_json::from_slice::<Node<'_>>(json) {
+        Ok(node) => spec(&node, json.len(), errors),
         Err(error) => match protobuf::decode(json) {
-            Some(node) => spec(&node, errors),
+            Some(node) => spec(&node, json.len(), errors),
             None => {
                 let message = format_args!("not a JSON document: {error}");
                 errors.add(&root, ErrorKind::Syntax, &message);
@@ -93,7 +93,8 @@ pub(crate) fn document(json: &[u8], errors: &mut Errors) -> Spec {
     }
 }
 
-fn spec(node: &Node, errors: &mut Errors) -> Spec {
+/// Reads the document's value. `bytes` is the document's length.
+fn spec(node: &Node<'_>, bytes: usize, errors: &mut Errors) -> Spec {
     let root = Path::Root;
     let Some(object) = Object::open(node, &root, &DOCUMENT, errors) else {
         return Spec::default();
@@ -122,7 +123,7 @@ fn spec(node: &Node, errors: &mut Errors) -> Spec {
         layers: section(&object, "layers", name::check, layer, errors),
         flags: section(&object, "flags", name::check_flag, flag, errors),
         rollouts: section(&object, "rollouts", name::check, rollout, errors),
-        digest: digest(node.canonical().as_bytes()),
+        digest: digest(node.canonical_within(bytes).as_bytes()),
     }
 }
 
@@ -147,12 +148,12 @@ fn format_version(object: &Object<'_>, isolation: Isolation, errors: &mut Errors
     }
 }
 
-fn deploy(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Deploy> {
+fn deploy(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Deploy> {
     let object = Object::open(node, path, &["id", "gitSha"], errors)?;
     Some(Deploy { id: object.string("id", errors), git_sha: object.string("gitSha", errors) })
 }
 
-fn holdout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Holdout {
+fn holdout(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Holdout {
     let Some(object) = Object::open(node, path, &["unit", "salt", "percent"], errors) else {
         return Holdout::default();
     };
@@ -161,7 +162,7 @@ fn holdout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Holdout {
     Holdout { bucketing: bucketing(&object, errors), share: share.unwrap_or_default() }
 }
 
-fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Bucketing {
+fn layer(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Bucketing {
     let object = Object::open(node, path, &["unit", "salt"], errors);
     object.map(|object| bucketing(&object, errors)).unwrap_or_default()
 }
@@ -171,7 +172,7 @@ fn section<T>(
     object: &Object<'_>,
     field: &str,
     check: fn(&str, &Path<'_>, &mut Errors),
-    read: fn(&Node, &Path<'_>, &mut Errors) -> T,
+    read: fn(&Node<'_>, &Path<'_>, &mut Errors) -> T,
     errors: &mut Errors,
 ) -> NameMap<T> {
     let mut values = NameMap::new();
@@ -186,12 +187,12 @@ fn section<T>(
     for (name, value) in members {
         let here = path.key(name);
         check(name, &here, errors);
-        values.insert(name.clone(), read(value, &here, errors));
+        values.insert(name.as_ref().into(), read(value, &here, errors));
     }
     values
 }
 
-fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Vec<UnitSource>> {
+fn units(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> NameMap<Vec<UnitSource>> {
     let mut units = NameMap::new();
     let Some(members) = entries(node, path, errors) else {
         return units;
@@ -206,12 +207,12 @@ fn units(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Vec<UnitS
     for (unit, value) in members {
         let here = path.key(unit);
         name::check(unit, &here, errors);
-        units.insert(unit.clone(), sources(value, &here, errors));
+        units.insert(unit.as_ref().into(), sources(value, &here, errors));
     }
     units
 }
 
-fn sources(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<UnitSource> {
+fn sources(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<UnitSource> {
     let Some(items) = list(node, path, errors) else {
         return Vec::new();
     };
@@ -236,7 +237,7 @@ fn sources(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<UnitSource>
     sources
 }
 
-fn source(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<UnitSource> {
+fn source(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<UnitSource> {
     const KINDS: [&str; 5] = ["jwt", "header", "cookie", "query", "anonymous"];
     let object = Object::open(node, path, &KINDS, errors)?;
     let (kind, value) = object.only(&KINDS, errors)?;

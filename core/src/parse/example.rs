@@ -8,7 +8,7 @@ use crate::error::{Path, quoted};
 
 /// The shortest right object in place of a value of another type. It holds the given value where that is most
 /// likely meant.
-pub(crate) fn object(node: &Node, path: &Path<'_>) -> Option<String> {
+pub(crate) fn object(node: &Node<'_>, path: &Path<'_>) -> Option<String> {
     let word = |field: &str, default: &str| format!("{{ {field}: {} }}", word(node, default));
     let fixed = |text: &str| Some(String::from(text));
     match *path {
@@ -83,7 +83,7 @@ pub(crate) fn object(node: &Node, path: &Path<'_>) -> Option<String> {
 }
 
 /// The shortest right list in place of a value of another type.
-pub(crate) fn list(node: &Node, path: &Path<'_>) -> Option<String> {
+pub(crate) fn list(node: &Node<'_>, path: &Path<'_>) -> Option<String> {
     let Path::Key(parent, field) = *path else { return None };
     if let (Path::Key(Path::Root, "units"), Node::Object(_)) = (parent, node) {
         return Some("the object in brackets: [ { … } ]".into());
@@ -108,11 +108,11 @@ pub(crate) fn list(node: &Node, path: &Path<'_>) -> Option<String> {
     Some(text)
 }
 
-fn condition(node: &Node) -> String {
+fn condition(node: &Node<'_>) -> String {
     format!("{{ cohort: {} }}", word(node, "internal"))
 }
 
-fn scope(node: &Node) -> String {
+fn scope(node: &Node<'_>) -> String {
     let first = match node {
         Node::List(items) => items.first(),
         other => Some(other),
@@ -124,7 +124,7 @@ fn scope(node: &Node) -> String {
 }
 
 /// A given string, or else the default.
-fn word(node: &Node, default: &str) -> String {
+fn word(node: &Node<'_>, default: &str) -> String {
     const WORDS: [&str; 9] = ["on", "off", "yes", "no", "true", "false", "null", "y", "n"];
     const MAX_BYTES: usize = 60;
     let Node::String(given) = node else { return default.into() };
@@ -135,13 +135,13 @@ fn word(node: &Node, default: &str) -> String {
     match given.len() {
         0 => default.into(),
         length if length > MAX_BYTES => default.into(),
-        _ if is_word => given.clone(),
+        _ if is_word => given.as_ref().into(),
         _ => quoted(given),
     }
 }
 
 /// A given number, or else the default.
-fn number(node: &Node, default: &str) -> String {
+fn number(node: &Node<'_>, default: &str) -> String {
     match node {
         Node::Number(given) => canonical_number(given),
         _ => default.into(),
@@ -149,7 +149,7 @@ fn number(node: &Node, default: &str) -> String {
 }
 
 /// A given string, number or boolean, or else the default.
-fn scalar(node: &Node, default: &str) -> String {
+fn scalar(node: &Node<'_>, default: &str) -> String {
     match node {
         Node::Number(_) => number(node, default),
         Node::Bool(given) => format!("{given}"),

@@ -42,7 +42,7 @@ const MAX_VARIANTS: usize = 256;
 /// The maximum number of a flag's rules.
 const MAX_RULES: usize = 1000;
 
-pub(crate) fn flag(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Flag {
+pub(crate) fn flag(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Flag {
     let Some(object) = Object::open(node, path, &FLAG, errors) else {
         return Flag::default();
     };
@@ -101,7 +101,7 @@ fn check_lifecycle(flag: &Flag, object: &Object<'_>, path: &Path<'_>, errors: &m
     }
 }
 
-fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Variant> {
+fn variants(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> NameMap<Variant> {
     let Some(members) = entries(node, path, errors) else {
         return NameMap::new();
     };
@@ -131,12 +131,12 @@ fn variants(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Varian
             );
         }
         let variant = Variant { json: value.canonical(), item: structured_field::bare_item(value) };
-        variants.insert(name.clone(), variant);
+        variants.insert(name.as_ref().into(), variant);
     }
     variants
 }
 
-fn deliver(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<crate::spec::PathMatch> {
+fn deliver(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<crate::spec::PathMatch> {
     let Some(object) = Object::open(node, path, &["paths"], errors) else {
         return Vec::new();
     };
@@ -146,7 +146,7 @@ fn deliver(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<crate::spec
     path_matches(paths, &path.key("paths"), errors)
 }
 
-fn rules(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
+fn rules(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
     let Some(items) = list(node, path, errors) else {
         return Vec::new();
     };
@@ -164,7 +164,7 @@ fn rules(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Rule> {
     items.iter().enumerate().map(read).collect()
 }
 
-fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
+fn rule(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
     let known = ["name", "when", "layer", "serve", "split", "past", "ramp", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
     let name = object.string("name", errors);
@@ -198,7 +198,7 @@ fn rule(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Rule> {
     Some(Rule { name, when, layer, action })
 }
 
-fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction> {
+fn ramp(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction> {
     let known = ["variant", "share", "start", "steps", "unit", "salt"];
     let object = Object::open(node, path, &known, errors)?;
     let variant = object.required_name("variant", errors);
@@ -211,7 +211,7 @@ fn ramp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<RuleAction>
     Some(RuleAction::Ramp { variant: variant?, progress: progress?, bucketing })
 }
 
-fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LayerRange> {
+fn layer(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<LayerRange> {
     let object = Object::open(node, path, &["name", "range"], errors)?;
     let name = object.required_name("name", errors);
     let range = object.required("range", errors)?;
@@ -229,7 +229,7 @@ fn layer(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LayerRange
     Some(LayerRange { name: name?, from, to })
 }
 
-fn requires(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<(String, String)> {
+fn requires(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<(String, String)> {
     let Some(items) = list(node, path, errors) else { return Vec::new() };
     let mut required = Vec::with_capacity(items.len());
     for (index, item) in items.iter().enumerate() {

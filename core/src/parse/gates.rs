@@ -34,7 +34,7 @@ pub(crate) fn abort_policy(
     }
 }
 
-fn on_abort(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+fn on_abort(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     let Some(object) = Object::open(node, path, &["disable"], errors) else { return Vec::new() };
     let Some(flags) = object.required("disable", errors) else { return Vec::new() };
     let here = path.key("disable");
@@ -60,7 +60,7 @@ const GATES: [&str; 11] = [
 const COUNTS: [(&str, CountedUnits); 2] =
     [("all", CountedUnits::All), ("verified", CountedUnits::Verified)];
 
-fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
+fn gates(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
     let object = Object::open(node, path, &GATES, errors)?;
     let reader = Reader { object: &object, path };
     let mut settings = GateSettings::default();
@@ -161,7 +161,7 @@ fn timeout(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<
     None
 }
 
-fn promotion(node: &Node, path: &Path<'_>, settings: &mut GateSettings, errors: &mut Errors) {
+fn promotion(node: &Node<'_>, path: &Path<'_>, settings: &mut GateSettings, errors: &mut Errors) {
     let Some(object) = Object::open(node, path, &["exclude", "alpha"], errors) else { return };
     let reader = Reader { object: &object, path };
     reader.ratio("exclude", (1001, 200_000), &mut settings.excluded, errors);
@@ -169,7 +169,7 @@ fn promotion(node: &Node, path: &Path<'_>, settings: &mut GateSettings, errors: 
 }
 
 /// Reads `latency`: the tolerated slowdown in per cent, rounded down to whole steps of 2^(1/8).
-fn latency(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<LatencySettings> {
+fn latency(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<LatencySettings> {
     let object = Object::open(node, path, &["tolerate"], errors)?;
     let mut tolerance = 0;
     if let Some(node) = object.get("tolerate") {
@@ -198,7 +198,7 @@ fn counts_within(ratio: u32) -> u8 {
     (1..=16).take_while(covers).last().unwrap_or(0)
 }
 
-fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, Ratio)> {
+fn kpi(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, Ratio)> {
     let known = ["methods", "paths", "status", "header", "tolerate"];
     let object = Object::open(node, path, &known, errors)?;
     let methods = object.get("methods");
@@ -234,7 +234,7 @@ fn kpi(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, R
 
 /// Reads the share of responses that may differ. 0 and 100 % are refused: no rate of them can be
 /// judged.
-fn divergence(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
+fn divergence(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
     let given = share(node, path, errors)?;
     let judged = 1..=50_000;
     if !judged.contains(&given.millipercent()) {
@@ -245,7 +245,7 @@ fn divergence(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share
     Some(given)
 }
 
-fn cohorts(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+fn cohorts(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     let names = strings(node, path, errors);
     if names.len() > MAX_COHORTS {
         let count = names.len();

@@ -13,7 +13,7 @@ use crate::spec::{HostMatch, PathMatch};
 /// The maximum number of hosts, and of paths, in one list.
 const MAX_MATCHES: usize = 1000;
 
-pub(crate) fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
+pub(crate) fn methods(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<String> {
     let given = strings(node, path, errors);
     for method in &given {
         let plain = method.bytes().all(|b| b.is_ascii_uppercase() || b == b'-');
@@ -31,7 +31,11 @@ pub(crate) fn methods(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<
     given.into_iter().map(String::from).collect()
 }
 
-pub(crate) fn host_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<HostMatch> {
+pub(crate) fn host_matches(
+    node: &Node<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Vec<HostMatch> {
     let Some(items) = list(node, path, errors) else {
         return Vec::new();
     };
@@ -78,7 +82,11 @@ fn host_match(text: &str) -> Option<HostMatch> {
 
 /// Reads a list of path patterns: `"/feed"` and `{ prefix: /feed }` are prefixes, `{ exact: /feed
 /// }` is an exact path.
-pub(crate) fn path_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<PathMatch> {
+pub(crate) fn path_matches(
+    node: &Node<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Vec<PathMatch> {
     let Some(items) = list(node, path, errors) else {
         return Vec::new();
     };
@@ -87,7 +95,7 @@ pub(crate) fn path_matches(node: &Node, path: &Path<'_>, errors: &mut Errors) ->
     items.iter().enumerate().filter_map(read).collect()
 }
 
-fn path_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<PathMatch> {
+fn path_match(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<PathMatch> {
     match node {
         Node::String(text) => Some(PathMatch::Prefix(pattern(text, path, errors)?)),
         Node::Object(_) => {

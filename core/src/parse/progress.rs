@@ -50,7 +50,7 @@ pub(crate) fn progress(
     }
 }
 
-fn steps(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Step> {
+fn steps(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Vec<Step> {
     let Some(items) = list(node, path, errors) else { return Vec::new() };
     if items.is_empty() || items.len() > MAX_STEPS {
         let count = items.len();
@@ -62,7 +62,7 @@ fn steps(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Vec<Step> {
     items.iter().enumerate().filter_map(read).collect()
 }
 
-fn step(node: &Node, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Option<Step> {
+fn step(node: &Node<'_>, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Option<Step> {
     let object = Object::open(node, path, &["share", "hold", "mode"], errors)?;
     let given = object.required("share", errors);
     let share = given.and_then(|node| share(node, &path.key("share"), errors));
@@ -86,7 +86,7 @@ fn step(node: &Node, is_last: bool, path: &Path<'_>, errors: &mut Errors) -> Opt
     Some(Step { share: share?, hold: hold?, gated })
 }
 
-fn hold(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {
+fn hold(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {
     match node {
         Node::String(given) if given == "manual" => Some(Hold::Manual),
         _ => duration(node, path, errors).map(Hold::For),
@@ -94,7 +94,7 @@ fn hold(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Hold> {
 }
 
 /// Reads a duration as milliseconds.
-pub(crate) fn duration(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+pub(crate) fn duration(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
     if let Node::Number(number) = node {
         let number = canonical_number(number);
         let message =

@@ -1,7 +1,6 @@
 //! The decoder of `google.protobuf.Struct`. Envoy passes a plugin's configuration in this form if
 //! its own configuration has it as a `Struct`.
 
-use alloc::string::String;
 use alloc::vec::Vec;
 use serde_json::Number;
 
@@ -16,7 +15,7 @@ const FIRST_BYTE: u8 = 0x0a;
 
 /// Decodes a `Struct`; `None` if the bytes are not one. JSON may begin with the same byte, a line
 /// feed, so callers try JSON first.
-pub(crate) fn decode(bytes: &[u8]) -> Option<Node> {
+pub(crate) fn decode(bytes: &[u8]) -> Option<Node<'_>> {
     if bytes.first() != Some(&FIRST_BYTE) {
         return None;
     }
@@ -24,14 +23,14 @@ pub(crate) fn decode(bytes: &[u8]) -> Option<Node> {
 }
 
 /// `message Struct { map<string, Value> fields = 1; }`
-fn object(bytes: &[u8], depth: u32) -> Option<Node> {
+fn object(bytes: &[u8], depth: u32) -> Option<Node<'_>> {
     let mut entries = Vec::new();
     for field in Fields(bytes) {
         let (1, Wire::Bytes(entry)) = field? else { return None };
-        let (mut key, mut node) = (String::new(), Node::Null);
+        let (mut key, mut node) = ("".into(), Node::Null);
         for field in Fields(entry) {
             match field? {
-                (1, Wire::Bytes(text)) => key = utf8(text)?,
+                (1, Wire::Bytes(text)) => key = utf8(text)?.into(),
                 (2, Wire::Bytes(bytes)) => node = value(bytes, depth)?,
                 _ => return None,
             }
@@ -42,14 +41,14 @@ fn object(bytes: &[u8], depth: u32) -> Option<Node> {
 }
 
 /// `message Value`: null 1, number 2, string 3, bool 4, struct 5, list 6.
-fn value(bytes: &[u8], depth: u32) -> Option<Node> {
+fn value(bytes: &[u8], depth: u32) -> Option<Node<'_>> {
     let depth = depth.checked_add(1).filter(|depth| *depth <= MAX_DEPTH)?;
     let mut node = Node::Null;
     for field in Fields(bytes) {
         node = match field? {
             (1, Wire::Varint(_)) => Node::Null,
             (2, Wire::Fixed64(bits)) => number(f64::from_bits(bits))?,
-            (3, Wire::Bytes(text)) => Node::String(utf8(text)?),
+            (3, Wire::Bytes(text)) => Node::String(utf8(text)?.into()),
             (4, Wire::Varint(value)) => Node::Bool(value != 0),
             (5, Wire::Bytes(fields)) => object(fields, depth)?,
             (6, Wire::Bytes(items)) => list(items, depth)?,
@@ -60,7 +59,7 @@ fn value(bytes: &[u8], depth: u32) -> Option<Node> {
 }
 
 /// `message ListValue { repeated Value values = 1; }`
-fn list(bytes: &[u8], depth: u32) -> Option<Node> {
+fn list(bytes: &[u8], depth: u32) -> Option<Node<'_>> {
     let mut items = Vec::new();
     for field in Fields(bytes) {
         let (1, Wire::Bytes(item)) = field? else { return None };
@@ -69,12 +68,12 @@ fn list(bytes: &[u8], depth: u32) -> Option<Node> {
     Some(Node::List(items))
 }
 
-fn number(value: f64) -> Option<Node> {
+fn number(value: f64) -> Option<Node<'static>> {
     Number::from_f64(value).map(Node::Number)
 }
 
-fn utf8(bytes: &[u8]) -> Option<String> {
-    core::str::from_utf8(bytes).ok().map(String::from)
+fn utf8(bytes: &[u8]) -> Option<&str> {
+    core::str::from_utf8(bytes).ok()
 }
 
 /// The content of a field, by its wire type.
@@ -140,9 +139,10 @@ impl<'b> Fields<'b> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use alloc::borrow::Cow;
 
     /// Encodes a `Struct`, which the decoder must decode to the same value.
-    fn encode(node: &Node) -> Vec<u8> {
+    fn encode(node: &Node<'_>) -> Vec<u8> {
         fn field(tag: u8, content: &[u8]) -> Vec<u8> {
             let mut bytes = alloc::vec![tag << 3 | 2];
             let mut length = content.len();
@@ -154,7 +154,7 @@ mod tests {
             bytes.extend_from_slice(content);
             bytes
         }
-        fn value(node: &Node) -> Vec<u8> {
+        fn value(node: &Node<'_>) -> Vec<u8> {
             match node {
                 Node::Null => alloc::vec![0x08, 0],
                 Node::Number(number) => {
@@ -172,7 +172,7 @@ mod tests {
             }
         }
         let Node::Object(entries) = node else { panic!("a Struct is an object") };
-        let entry = |(key, node): &(String, Node)| {
+        let entry = |(key, node): &(Cow<'_, str>, Node<'_>)| {
             field(1, &[field(1, key.as_bytes()), field(2, &value(node))].concat())
         };
         entries.iter().flat_map(entry).collect()
@@ -184,13 +184,13 @@ mod tests {
     #[test]
     fn encoded_struct_is_decoded_to_the_same_value() {
         let json = JSON.replace("LONG", &"y".repeat(300));
-        let node: Node = serde_json::from_str(&json).unwrap();
+        let node: Node<'_> = serde_json::from_str(&json).unwrap();
         assert_eq!(decode(&encode(&node)).unwrap().canonical(), node.canonical());
     }
 
     #[test]
     fn malformed_struct_is_refused_without_a_panic() {
-        let node: Node = serde_json::from_str(JSON).unwrap();
+        let node: Node<'_> = serde_json::from_str(JSON).unwrap();
         let bytes = encode(&node);
         for cut in 1..bytes.len() {
             let _ = decode(&bytes[..cut]);

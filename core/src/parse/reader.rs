@@ -7,9 +7,8 @@ use alloc::vec::Vec;
 
 use super::example;
 use super::field_name::meant;
-use super::node::{Node, canonical_number};
+use super::node::{Members, Node, canonical_number};
 use crate::error::{ErrorKind, Errors, Path, Suggestion, one_of, quoted};
-use crate::name_map::NameMap;
 use crate::value::decimal::Decimal;
 use crate::value::number::Number;
 use crate::value::share::Share;
@@ -17,7 +16,7 @@ use crate::value::timestamp::Timestamp;
 
 /// An object with a fixed set of fields.
 pub(crate) struct Object<'n> {
-    entries: &'n NameMap<Node>,
+    entries: &'n Members<'n>,
     path: &'n Path<'n>,
     /// Whether the object has unknown fields.
     has_unknown: bool,
@@ -28,7 +27,7 @@ pub(crate) struct Object<'n> {
 impl<'n> Object<'n> {
     /// Opens an object and reports every field that is not in `known`.
     pub(crate) fn open(
-        node: &'n Node,
+        node: &'n Node<'n>,
         path: &'n Path<'n>,
         known: &[&str],
         errors: &mut Errors,
@@ -60,12 +59,12 @@ impl<'n> Object<'n> {
     }
 
     /// The value of an optional field.
-    pub(crate) fn get(&self, field: &str) -> Option<&'n Node> {
+    pub(crate) fn get(&self, field: &str) -> Option<&'n Node<'n>> {
         self.entries.get(field)
     }
 
     /// The value of a required field; reports a missing one.
-    pub(crate) fn required(&self, field: &str, errors: &mut Errors) -> Option<&'n Node> {
+    pub(crate) fn required(&self, field: &str, errors: &mut Errors) -> Option<&'n Node<'n>> {
         let node = self.entries.get(field);
         if node.is_none() && !self.is_misspelt(field) {
             errors.add(
@@ -82,7 +81,7 @@ impl<'n> Object<'n> {
         &self,
         choices: &[&'static str],
         errors: &mut Errors,
-    ) -> Option<(&'static str, &'n Node)> {
+    ) -> Option<(&'static str, &'n Node<'n>)> {
         let mut found = choices.iter().filter_map(|name| Some((*name, self.entries.get(name)?)));
         let first = found.next();
         let second = found.next();
@@ -127,10 +126,10 @@ impl<'n> Object<'n> {
 
 /// Reads an object whose keys are names.
 pub(crate) fn entries<'n>(
-    node: &'n Node,
+    node: &'n Node<'n>,
     path: &Path<'_>,
     errors: &mut Errors,
-) -> Option<&'n NameMap<Node>> {
+) -> Option<&'n Members<'n>> {
     match node {
         Node::Object(entries) => Some(entries),
         other => wrong_form(other, "an object", example::object(other, path), path, errors),
@@ -138,7 +137,11 @@ pub(crate) fn entries<'n>(
 }
 
 /// Reads a list.
-pub(crate) fn list<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n [Node]> {
+pub(crate) fn list<'n>(
+    node: &'n Node<'n>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<&'n [Node<'n>]> {
     match node {
         Node::List(items) => Some(items),
         other => wrong_form(other, "a list", example::list(other, path), path, errors),
@@ -146,7 +149,11 @@ pub(crate) fn list<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> 
 }
 
 /// Reads a string.
-pub(crate) fn string<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
+pub(crate) fn string<'n>(
+    node: &'n Node<'n>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<&'n str> {
     match node {
         Node::String(text) => Some(text),
         other => wrong_type(other, "a string", path, errors),
@@ -154,7 +161,11 @@ pub(crate) fn string<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -
 }
 
 /// Reads a name of something that the spec defines. An empty one is reported and returned.
-pub(crate) fn name<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Option<&'n str> {
+pub(crate) fn name<'n>(
+    node: &'n Node<'n>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<&'n str> {
     let given = string(node, path, errors)?;
     if given.is_empty() {
         errors.add(path, ErrorKind::Value, &"is empty, write a name");
@@ -163,7 +174,7 @@ pub(crate) fn name<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> 
 }
 
 /// Reads a boolean.
-pub(crate) fn boolean(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<bool> {
+pub(crate) fn boolean(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<bool> {
     match node {
         Node::Bool(value) => Some(*value),
         other => wrong_type(other, "true or false", path, errors),
@@ -171,10 +182,14 @@ pub(crate) fn boolean(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Opti
 }
 
 /// Reads one string or a list of at least one, which is the form of most operands.
-pub(crate) fn strings<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) -> Vec<&'n str> {
+pub(crate) fn strings<'n>(
+    node: &'n Node<'n>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Vec<&'n str> {
     let Node::List(items) = node else {
         return match node {
-            Node::String(text) => alloc::vec![text.as_str()],
+            Node::String(text) => alloc::vec![&**text],
             other => {
                 wrong_type::<()>(other, "a string or a list of strings", path, errors);
                 Vec::new()
@@ -190,7 +205,7 @@ pub(crate) fn strings<'n>(node: &'n Node, path: &Path<'_>, errors: &mut Errors) 
 
 /// Reads a number of any size and precision, as the double that a protobuf `Struct` has in its place
 /// is written.
-pub(crate) fn number(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Number> {
+pub(crate) fn number(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Number> {
     match node {
         Node::Number(number) => Number::parse(&canonical_number(number)),
         other => wrong_type(other, "a number", path, errors),
@@ -198,7 +213,7 @@ pub(crate) fn number(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Optio
 }
 
 /// Reads a decimal number with at most nine fractional digits.
-pub(crate) fn decimal(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Decimal> {
+pub(crate) fn decimal(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Decimal> {
     let Node::Number(number) = node else {
         return wrong_type(node, "a number", path, errors);
     };
@@ -228,7 +243,7 @@ fn decimal_with_exponent(number: &str) -> Option<Decimal> {
 }
 
 /// Reads a whole number from 0 to 2⁵³−1, the largest that every JSON tool keeps exactly.
-pub(crate) fn whole(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
+pub(crate) fn whole(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<u64> {
     const MAX: u64 = (1 << 53) - 1;
     let Node::Number(number) = node else {
         return wrong_type(node, "a whole number", path, errors);
@@ -246,10 +261,15 @@ pub(crate) fn whole(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
 }
 
 /// Reads a share in per cent, 0 to 100 in steps of 0.001.
-pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
+pub(crate) fn share(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Share> {
     let Node::Number(number) = node else {
         return wrong_type(node, "a share in per cent", path, errors);
     };
+    // Nearly all shares are whole, and need no text in between.
+    let whole = number.as_u64().and_then(|percent| u32::try_from(percent.checked_mul(1000)?).ok());
+    if let Some(share) = whole.and_then(Share::from_millipercent) {
+        return Some(share);
+    }
     let number = canonical_number(number);
     let share = Decimal::parse(&number).and_then(Share::from_percent);
     if share.is_none() {
@@ -265,7 +285,11 @@ pub(crate) fn share(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option
 }
 
 /// Reads a timestamp in RFC 3339.
-pub(crate) fn timestamp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Timestamp> {
+pub(crate) fn timestamp(
+    node: &Node<'_>,
+    path: &Path<'_>,
+    errors: &mut Errors,
+) -> Option<Timestamp> {
     let given = string(node, path, errors)?;
     let timestamp = Timestamp::parse(given);
     if timestamp.is_none() {
@@ -283,7 +307,7 @@ pub(crate) fn timestamp(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Op
 
 /// Reads one of a fixed set of strings as the value that it stands for.
 pub(crate) fn keyword<T: Copy>(
-    node: &Node,
+    node: &Node<'_>,
     words: &[(&str, T)],
     path: &Path<'_>,
     errors: &mut Errors,
@@ -301,7 +325,7 @@ pub(crate) fn keyword<T: Copy>(
 
 /// Reports a value of another type than `wanted`.
 pub(crate) fn wrong_type<T>(
-    node: &Node,
+    node: &Node<'_>,
     wanted: &str,
     path: &Path<'_>,
     errors: &mut Errors,
@@ -311,7 +335,7 @@ pub(crate) fn wrong_type<T>(
 
 /// Reports a value of another type than `wanted`, with the shortest right value.
 fn wrong_form<T>(
-    node: &Node,
+    node: &Node<'_>,
     wanted: &str,
     example: Option<String>,
     path: &Path<'_>,

@@ -36,7 +36,7 @@ const ROLLOUT: [&str; 15] = [
 /// The fields of which a rollout has at most one.
 const MODES: [&str; 3] = ["canary", "blueGreen", "split"];
 
-pub(crate) fn rollout(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Rollout {
+pub(crate) fn rollout(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Rollout {
     let Some(object) = Object::open(node, path, &ROLLOUT, errors) else {
         return Rollout::default();
     };
@@ -69,7 +69,7 @@ const DEFAULT_IN_FLIGHT: u32 = 16;
 /// The maximum of that number.
 const MAX_IN_FLIGHT: u64 = 1000;
 
-fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
+fn shadow(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
     let known = ["arm", "percent", "when", "methods", "compare", "maxInFlight"];
     let object = Object::open(node, path, &known, errors)?;
     let arm = object.required_name("arm", errors);
@@ -93,7 +93,7 @@ fn shadow(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Shadow> {
     })
 }
 
-fn in_flight(node: &Node, path: &Path<'_>, errors: &mut Errors) -> u32 {
+fn in_flight(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> u32 {
     let Some(given) = whole(node, path, errors) else { return DEFAULT_IN_FLIGHT };
     if given == 0 || given > MAX_IN_FLIGHT {
         errors.add(
@@ -105,7 +105,7 @@ fn in_flight(node: &Node, path: &Path<'_>, errors: &mut Errors) -> u32 {
     u32::try_from(given).unwrap_or(DEFAULT_IN_FLIGHT)
 }
 
-fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
+fn arms(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
     let Some(members) = entries(node, path, errors) else {
         return NameMap::new();
     };
@@ -118,7 +118,7 @@ fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
         name::check(arm_name, &here, errors);
         let known = ["target", "schemaEpoch", "needsSchemaEpoch"];
         let Some(object) = Object::open(value, &here, &known, errors) else {
-            arms.insert(arm_name.clone(), Arm::default());
+            arms.insert(arm_name.as_ref().into(), Arm::default());
             continue;
         };
         let target = object.required_string("target", errors);
@@ -129,7 +129,7 @@ fn arms(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Arm> {
             check_target(target, &here.key("target"), errors);
         }
         let target = target.unwrap_or_default();
-        arms.insert(arm_name.clone(), Arm { target, schema_epoch, needs_schema_epoch });
+        arms.insert(arm_name.as_ref().into(), Arm { target, schema_epoch, needs_schema_epoch });
     }
     arms
 }
@@ -172,7 +172,7 @@ fn mode(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> Mode {
     mode.unwrap_or_default()
 }
 
-fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
+fn canary(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     let known = ["arm", "rings", "share", "start", "steps"];
     let object = Object::open(node, path, &known, errors)?;
     let arm = object.name("arm", errors);
@@ -191,7 +191,7 @@ fn canary(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     Some(Mode::Canary { arm, rings, progress: progress.unwrap_or_default() })
 }
 
-fn blue_green(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
+fn blue_green(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Mode> {
     let object = Object::open(node, path, &["active", "pinSessions"], errors)?;
     let pin = object.get("pinSessions");
     let pin_ms = pin.and_then(|node| duration(node, &path.key("pinSessions"), errors));
@@ -199,7 +199,7 @@ fn blue_green(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Mode>
     Some(Mode::BlueGreen { active, pin_ms: pin_ms.unwrap_or_default() })
 }
 
-fn route_match(node: &Node, path: &Path<'_>, errors: &mut Errors) -> RouteMatch {
+fn route_match(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> RouteMatch {
     let Some(object) = Object::open(node, path, &["hosts", "paths"], errors) else {
         return RouteMatch::default();
     };

@@ -10,7 +10,7 @@ use crate::value::share::Share;
 
 /// Reads `split` and the `past` of the same object.
 pub(crate) fn weights_with_past(
-    split: &Node,
+    split: &Node<'_>,
     object: &Object<'_>,
     path: &Path<'_>,
     errors: &mut Errors,
@@ -34,7 +34,7 @@ pub(crate) fn bucketing(object: &Object<'_>, errors: &mut Errors) -> Bucketing {
 }
 
 /// Reads weights by name, in per cent; they must sum to 100.
-fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> {
+fn weights(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> {
     let Some(members) = entries(node, path, errors) else {
         return NameMap::new();
     };
@@ -46,7 +46,7 @@ fn weights(node: &Node, path: &Path<'_>, errors: &mut Errors) -> NameMap<Share> 
         }
         let weight = share(value, &path.key(name), errors);
         all_read &= weight.is_some();
-        weights.insert(name.clone(), weight.unwrap_or_default());
+        weights.insert(name.as_ref().into(), weight.unwrap_or_default());
     }
     let sum = weights
         .values()
