@@ -32,6 +32,16 @@ fn compiling_is_linear() {
     assert_grows("bytes retained", 10, small.retained, large.retained);
 }
 
+/// A flag costs few allocations: a host that compiles 10,000 of them answers no request meanwhile.
+#[test]
+fn compiling_a_flag_takes_few_allocations() {
+    /// A twentieth above the 71 that it took when the limit was set.
+    const MAX: usize = 75;
+    let ((_, few), (_, many)) = (compiled(1000, 0), compiled(2000, 0));
+    let each = (many.allocations - few.allocations) / 1000;
+    assert!(each <= MAX, "a flag takes {each} allocations, at most {MAX} are allowed");
+}
+
 /// The peak memory of compiling is linear. Lists grow by doubling, so only sizes that differ by a
 /// power of two have the same unused capacity.
 #[test]
