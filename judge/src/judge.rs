@@ -50,6 +50,18 @@ impl<S: Store> Judge<S> {
         &self.store
     }
 
+    /// Gives a rollout's keys a value, unless they have one. A store whose versions only guard keys that have a
+    /// value, as Envoy's shared data, would otherwise let two VMs both write the first one: the counts of one would
+    /// be lost.
+    pub fn open(&self, rollout: &str) {
+        for key in [keys::tallies(rollout), keys::monitor(rollout)] {
+            if let (None, version) = self.store.get(&key) {
+                // A conflict means that another VM has opened it. An empty value counts as none.
+                let _ = self.store.set(&key, &[], &version);
+            }
+        }
+    }
+
     /// The tallies of a rollout.
     pub fn tallies(&self, rollout: &str) -> Option<Tallies> {
         self.read_tallies(rollout).0
