@@ -28,6 +28,8 @@ const SECOND: u64 = 1_000;
 const MINUTE: i64 = 60_000;
 const HOUR: i64 = 60 * MINUTE;
 const TICK_MS: u32 = 1_000;
+/// How long a VM may stand still in the middle of its tick, in ms: longer than a lease.
+const STANDSTILL_MS: u64 = 9_000;
 /// How long a lease lasts, in ms: two ticks and two seconds.
 const LEASE_MS: u64 = 4_000;
 /// How long nobody may judge while VMs tick, in ms: a lease, and the time between two ticks of a VM.
@@ -138,6 +140,8 @@ struct Vm {
 struct Interruption {
     after: u32,
     vm: usize,
+    /// How long the interrupted VM stands still before, in ms.
+    ms: u64,
 }
 
 /// A VM that was elected.
@@ -146,7 +150,8 @@ struct Holder {
     id: u64,
     /// The end of its lease, as an uptime in ms.
     until: u64,
-    has_jumped: bool,
+    /// Whether no clock has jumped since, and no VM stood still in the middle of a tick.
+    is_exact: bool,
 }
 
 struct Process {
@@ -239,8 +244,7 @@ impl Process {
             }
             Action::Jump { ms } => {
                 self.uptime.set(self.uptime.get().saturating_add_signed(ms));
-                self.holder.set(self.holder.get().map(|held| Holder { has_jumped: true, ..held }));
-                self.vacant_since.set(self.elapsed.get());
+                self.disturb();
             }
             Action::RaiseEpoch => {
                 let mut spec = self.spec.get();
@@ -257,10 +261,28 @@ impl Process {
         self.uptime.set(self.uptime.get() + ms);
     }
 
+    /// The VM in the middle of its tick stands still. After more than a lease it still believes in its own one, or in
+    /// the time that it has read.
+    fn stand_still(&self, ms: u64) {
+        self.advance(ms);
+        if ms >= LEASE_MS {
+            self.note(format_args!("    stands still for {ms} ms"));
+            self.disturb();
+        }
+    }
+
+    /// The leases are not exact any more.
+    fn disturb(&self) {
+        self.holder.set(self.holder.get().map(|held| Holder { is_exact: false, ..held }));
+        self.vacant_since.set(self.elapsed.get());
+    }
+
     /// Plans the interruptions of the next tick.
     fn interrupt(&self, random: &mut Rng) {
-        let interruption =
-            |random: &mut Rng| Interruption { after: random.u32(0..6), vm: random.usize(0..VMS) };
+        let interruption = |random: &mut Rng| {
+            let ms = if random.u32(0..20) == 0 { STANDSTILL_MS } else { 5 };
+            Interruption { after: random.u32(0..8), vm: random.usize(0..VMS), ms }
+        };
         let count = random.u32(0..4);
         self.interruptions.replace((0..count).map(|_| interruption(random)).collect());
     }
@@ -346,7 +368,7 @@ impl Process {
     }
 
     fn note_election(&self, id: u64, uptime: u64, is_elected: bool) -> Checked {
-        let held = self.holder.get().filter(|held| !held.has_jumped && uptime < held.until);
+        let held = self.holder.get().filter(|held| held.is_exact && uptime < held.until);
         let seen = format!("VM {id} at {uptime}, {held:?}");
         if !is_elected {
             let is_over = held.is_none_or(|held| held.id != id);
@@ -354,15 +376,17 @@ impl Process {
         }
         self.note(format_args!("    VM {id} judges"));
         let until = uptime + LEASE_MS;
-        self.holder.set(Some(Holder { id, until, has_jumped: false }));
+        self.holder.set(Some(Holder { id, until, is_exact: true }));
         self.vacant_since.set(self.elapsed.get());
-        let is_alone = held.is_none_or(|held| held.id == id);
+        // A VM that stood still takes the lease by the time that it has read before.
+        let stood_still = self.uptime.get() - uptime >= LEASE_MS;
+        let is_alone = stood_still || held.is_none_or(|held| held.id == id);
         check("one VM judges at a time", is_alone, seen)
     }
 
     fn check_vacancy(&self) -> Checked {
-        let has_jumped = self.holder.get().is_some_and(|held| held.has_jumped);
-        let limit = if has_jumped { VACANT_AFTER_JUMP_MS } else { VACANT_MS };
+        let is_exact = self.holder.get().is_none_or(|held| held.is_exact);
+        let limit = if is_exact { VACANT_MS } else { VACANT_AFTER_JUMP_MS };
         let vacant = self.elapsed.get() - self.vacant_since.get();
         check("another VM judges soon", vacant <= limit, format_args!("nobody for {vacant} ms"))
     }
@@ -432,7 +456,7 @@ impl InterruptedStore<'_> {
             }
         };
         if let Some(interruption) = due {
-            self.process.advance(5);
+            self.process.stand_still(interruption.ms);
             self.process.note(format_args!("    interrupted by VM {}", interruption.vm));
             self.process.tick(interruption.vm);
         }
