@@ -244,7 +244,14 @@ impl Gates {
         let audit = self.judge.evaluate(plan, gated.id, tallies.as_ref(), &mut latch, now);
         // A conflict means that another VM has evaluated these tallies.
         let Ok(Some(audit)) = audit else { return };
-        self.latches.change(|latches| latches.update(name, |shared| shared.adopt(&latch)));
+        let is_known = Cell::new(false);
+        self.latches.change(|latches| {
+            is_known.set(serin_judge::is_known(latches, &audit));
+            latches.update(name, |shared| shared.adopt(&latch));
+        });
+        if is_known.get() {
+            return;
+        }
         let is_abort = audit.evaluation.judgement.verdict == Verdict::Abort;
         host::log(if is_abort { Level::Warn } else { Level::Info }, &audit.to_json());
         if self.settings.webhook.is_some() {

@@ -96,7 +96,7 @@ mod store;
 mod tally_buffer;
 
 pub use dropped::{DropReason, Dropped};
-pub use judge::{Judge, TakenBatch};
+pub use judge::{Judge, TakenBatch, is_known};
 pub use judge_clock::JudgeClock;
 pub use keys::shared_monitor_key;
 pub use known_latches::KnownLatches;
