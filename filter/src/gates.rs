@@ -85,7 +85,7 @@ impl Gates {
             in_flight: RefCell::default(),
             waiting: Metric::gauge("serin.gate.waiting"),
         };
-        // The main thread's VM is configured before those of the workers, so it opens the keys for all.
+        // Envoy tries a config in a VM of its own before the workers get it: that VM opens the keys for all.
         Lease::open(gates.judge.store());
         let guarded = gates.rollouts.iter().filter_map(|gated| gated.counts.as_ref());
         guarded.for_each(|counts| gates.judge.open(counts.rollout()));

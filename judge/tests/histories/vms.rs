@@ -205,7 +205,7 @@ impl Process {
             added: RefCell::default(),
             aborted: Cell::default(),
         };
-        // The main thread's VM is configured first.
+        // The host tries the config in a VM of its own before.
         Lease::open(&process.memory);
         Judge::new(&process.memory).open("web");
         let vms = (0..VMS).map(|_| Some(process.new_vm())).collect();
