@@ -3,6 +3,7 @@
 use core::cell::Cell;
 
 use serin_core::MonotonicClock;
+use serin_judge::{get_pair, set_pair};
 
 use crate::host::{self, Level};
 use crate::shared_data::SharedData;
@@ -41,7 +42,7 @@ pub(crate) fn start(shared: &SharedData) {
         if clock.is_started.replace(true) {
             return;
         }
-        if let Some((time, uptime)) = shared.pair(KEY).0 {
+        if let Some((time, uptime)) = get_pair(shared, KEY).0 {
             clock.time.join(time, uptime);
         }
     });
@@ -50,15 +51,15 @@ pub(crate) fn start(shared: &SharedData) {
 
 /// Writes the time of decisions for VMs that start later.
 pub(crate) fn share(shared: &SharedData, now: u64, uptime: u64) {
-    let (_, version) = shared.pair(KEY);
+    let (_, version) = get_pair(shared, KEY);
     // A conflict means that another VM has written the same.
-    let _ = shared.set_pair(KEY, (now, uptime), &version);
+    let _ = set_pair(shared, KEY, (now, uptime), &version);
 }
 
 /// Takes over the shared time if it is a little later. VMs read the clock at different times, and where it is set
 /// back afterwards, each would stand still at another time.
 pub(crate) fn follow(shared: &SharedData) {
-    let Some((time, _)) = shared.pair(KEY).0 else { return };
+    let Some((time, _)) = get_pair(shared, KEY).0 else { return };
     CLOCK.with(|clock| {
         if clock.time.is_near(time) {
             let _ = clock.time.advance(Some(time));

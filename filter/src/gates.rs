@@ -7,7 +7,7 @@ use std::rc::Rc;
 use serin_core::Plan;
 use serin_core::gate::{ActiveLatches, Exposure, Latch, Latches, Outcome, Verdict};
 use serin_core::plan::{RolloutId, Trial};
-use serin_judge::Judge;
+use serin_judge::{Judge, Lease};
 
 use crate::active_plan::ActivePlan;
 use crate::host::{self, Level, Metric};
@@ -17,7 +17,7 @@ use crate::settings::FilterSettings;
 use crate::shared_data::SharedData;
 use crate::shared_latches::SharedLatches;
 use crate::trial_counts::TrialCounts;
-use crate::{decision_clock, election, http_client, vm, webhook};
+use crate::{decision_clock, http_client, vm, webhook};
 
 /// The time after which unchanged tallies are evaluated again, in ms: missing traffic is judged, too.
 const QUIET_MS: u64 = 5000;
@@ -85,6 +85,10 @@ impl Gates {
             in_flight: RefCell::default(),
             waiting: Metric::gauge("serin.gate.waiting"),
         };
+        // Envoy tries a config in a VM of its own before the workers get it: that VM opens the keys for all.
+        Lease::open(gates.judge.store());
+        let guarded = gates.rollouts.iter().filter_map(|gated| gated.counts.as_ref());
+        guarded.for_each(|counts| gates.judge.open(counts.rollout()));
         let keys = gates.rollouts.iter().map(|rollout| rollout.key.as_str());
         vm::set_latest_config(gates.config, keys);
         gates.update_waiting(gates.latches.read(plan).is_complete);
@@ -191,7 +195,9 @@ impl Gates {
         }
         http_client::expire(uptime);
         webhook::tick(self.settings.webhook.as_ref(), uptime);
-        if !election::is_elected(self.judge.store(), vm::id(), uptime, self.settings.tick_ms) {
+        // One VM of the process judges and sends requests for gates.
+        let lease = Lease { vm: vm::id(), tick_ms: self.settings.tick_ms };
+        if !lease.take(self.judge.store(), uptime) {
             return;
         }
         decision_clock::share(self.judge.store(), now, uptime);
@@ -238,7 +244,14 @@ impl Gates {
         let audit = self.judge.evaluate(plan, gated.id, tallies.as_ref(), &mut latch, now);
         // A conflict means that another VM has evaluated these tallies.
         let Ok(Some(audit)) = audit else { return };
-        self.latches.change(|latches| latches.update(name, |shared| shared.adopt(&latch)));
+        let is_known = Cell::new(false);
+        self.latches.change(|latches| {
+            is_known.set(serin_judge::is_known(latches, &audit));
+            latches.update(name, |shared| shared.adopt(&latch));
+        });
+        if is_known.get() {
+            return;
+        }
         let is_abort = audit.evaluation.judgement.verdict == Verdict::Abort;
         host::log(if is_abort { Level::Warn } else { Level::Info }, &audit.to_json());
         if self.settings.webhook.is_some() {

@@ -16,7 +16,6 @@
 //! | `in_flight` | the requests of trials whose outcome is to come |
 //! | `outcome` | the outcome of a request |
 //! | `trial_counts` | the outcomes of a trial that this VM has counted |
-//! | `election` | the lease of the VM that judges |
 //! | `shared_data` | Envoy's shared data as the judge's store |
 //! | `shared_latches` | the latches that every request obeys |
 //! | `latch_source` | the URL that latches are read from |
@@ -33,7 +32,6 @@
 mod actions;
 mod active_plan;
 mod decision_clock;
-mod election;
 mod facts;
 mod gates;
 mod host;

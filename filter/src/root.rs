@@ -113,3 +113,12 @@ impl Root {
         }
     }
 }
+
+impl Drop for Root {
+    /// Stops the timer. Envoy keeps the timer of a context that is gone and lets it fire on.
+    fn drop(&mut self) {
+        if self.draining.iter().chain(&self.active).any(|active| active.gates.is_some()) {
+            host::set_tick(0);
+        }
+    }
+}

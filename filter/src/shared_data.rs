@@ -26,33 +26,10 @@ impl SharedData {
         &self.prefix
     }
 
-    /// A value of two numbers, with its version; `None` if there is none.
-    pub(crate) fn pair(&self, key: &str) -> (Option<(u64, u64)>, u32) {
-        let (bytes, version) = self.get(key);
-        (bytes.as_deref().and_then(read_pair), version)
-    }
-
-    /// Sets a value of two numbers: see [`Store::set`].
-    pub(crate) fn set_pair(
-        &self,
-        key: &str,
-        (first, second): (u64, u64),
-        version: &u32,
-    ) -> Result<(), Conflict> {
-        self.set(key, &[first.to_le_bytes(), second.to_le_bytes()].concat(), version)
-    }
-
     /// The host's name of a key.
     pub(crate) fn key(&self, key: &str) -> String {
         format!("{}{key}", self.prefix)
     }
-}
-
-/// Reads two little-endian numbers.
-fn read_pair(bytes: &[u8]) -> Option<(u64, u64)> {
-    let (first, second) = bytes.split_at_checked(8)?;
-    let number = |bytes: &[u8]| Some(u64::from_le_bytes(bytes.try_into().ok()?));
-    Some((number(first)?, number(second)?))
 }
 
 impl Store for SharedData {

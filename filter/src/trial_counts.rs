@@ -52,6 +52,11 @@ impl TrialCounts {
         }
     }
 
+    /// The name of the rollout.
+    pub(crate) fn rollout(&self) -> &str {
+        &self.rollout
+    }
+
     /// Counts an outcome that is no evidence, because its unit is not verified.
     pub(crate) fn drop_unverified(&self) {
         if let Some(metric) = self.unverified {

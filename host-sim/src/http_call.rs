@@ -28,6 +28,13 @@ pub struct HttpCallId {
     pub(crate) token: u32,
 }
 
+impl HttpCallId {
+    /// The index of the worker whose guest made the call; the main thread's comes after the workers'.
+    pub fn worker(self) -> usize {
+        self.worker
+    }
+}
+
 /// What a guest gets for its call.
 #[derive(Clone, Debug, Default)]
 pub struct HttpResponse {

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::cmp::Ordering;
 
 use serin_core::Plan;
-use serin_core::gate::{Audit, Latch, Latches, Monitor, StageId, Tallies};
+use serin_core::gate::{Audit, Latch, Latches, Monitor, StageId, Tallies, Verdict};
 use serin_core::json;
 use serin_core::plan::{Rollout, RolloutId};
 
@@ -48,6 +48,18 @@ impl<S: Store> Judge<S> {
     /// The store.
     pub const fn store(&self) -> &S {
         &self.store
+    }
+
+    /// Gives a rollout's keys a value, unless they have one. A store whose versions only guard keys that have a
+    /// value, as Envoy's shared data, would otherwise let two VMs both write the first one: the counts of one would
+    /// be lost.
+    pub fn open(&self, rollout: &str) {
+        for key in [keys::tallies(rollout), keys::monitor(rollout)] {
+            if let (None, version) = self.store.get(&key) {
+                // A conflict means that another VM has opened it. An empty value counts as none.
+                let _ = self.store.set(&key, &[], &version);
+            }
+        }
     }
 
     /// The tallies of a rollout.
@@ -219,7 +231,8 @@ impl<S: Store> Judge<S> {
             judged.update(rollout.name(), |slot| *slot = latch);
             audits.extend(audit);
         }
-        self.store_latches(others, &judged, now)?;
+        let before = self.store_latches(others, &judged, now)?;
+        audits.retain(|audit| !is_known(&before, audit));
         audit_log::append(&self.store, &audits)?;
         retention::sweep(&self.store, plan, now)?;
         Ok(audits)
@@ -230,11 +243,18 @@ impl<S: Store> Judge<S> {
         document(self.store.get(keys::LATCHES).0)
     }
 
-    /// Merges the latches of others and adopts those that this judge has changed.
-    fn store_latches(&self, others: &Latches, judged: &Latches, now: u64) -> Result<(), Conflict> {
+    /// Merges the latches of others and adopts those that this judge has changed. Returns the latches before.
+    fn store_latches(
+        &self,
+        others: &Latches,
+        judged: &Latches,
+        now: u64,
+    ) -> Result<Latches, Conflict> {
+        let mut before = Latches::default();
         store::update(&self.store, keys::LATCHES, |value| {
             let mut document = document(value);
             let mut latches = document.latches.clone();
+            before = document.latches.clone();
             latches.merge(others);
             for latch in judged.list() {
                 latches.update(&latch.rollout, |stored| stored.adopt(latch));
@@ -244,7 +264,8 @@ impl<S: Store> Judge<S> {
             }
             document.set(latches, now);
             Some(document.to_json().into_bytes())
-        })
+        })?;
+        Ok(before)
     }
 
     /// The latch document if it has changed since [`Judge::set_published`].
@@ -278,6 +299,14 @@ impl<S: Store> Judge<S> {
     fn text(&self, key: &str) -> Option<String> {
         String::from_utf8(self.store.get(key).0?).ok()
     }
+}
+
+/// Whether latches have the abort of a record already. A VM that stood still in the middle of its tick may decide the
+/// abort again that another VM has decided meanwhile: its record is discarded.
+pub fn is_known(latches: &Latches, audit: &Audit) -> bool {
+    let abort = latches.get(&audit.rollout).and_then(|latch| latch.abort.as_ref());
+    audit.evaluation.judgement.verdict == Verdict::Abort
+        && abort.is_some_and(|abort| abort.epoch >= audit.epoch)
 }
 
 /// Why outcomes of the stage `added` are not evidence of the stage `current`; `None` if they are.

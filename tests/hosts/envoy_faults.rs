@@ -42,6 +42,7 @@ fn main() -> ExitCode {
     report.check("six thousand delivered flags lose no request", many_flags);
     report.check("a canary never answers", silent_canary);
     report.check("a gate that waits for the state says so", unknown_state);
+    report.check("pushes leave little behind in Envoy", growth_by_pushes);
     report.finish()
 }
 
@@ -431,4 +432,68 @@ fn unknown_state() -> Result<(), String> {
     let is_known = || metric(&envoy, "gate.waiting") == Some(0);
     envoy.wait_until("the gauge says that it is known", is_known)?;
     expect("whether the canary gets users", on_canary(to, 100)? > 0, true)
+}
+
+/// How many pushes warm Envoy up, and how many are measured.
+const WARM_UP: u32 = 60;
+const PUSHES: u32 = 300;
+/// How many bytes a push with gates may leave behind in Envoy, with two workers. Envoy keeps about 800 bytes of each
+/// push, and a timer for each context that has ticked, in each worker and in the main thread.
+const MAX_BYTES_PER_PUSH: u64 = 2_700;
+
+/// Pushes two specs by turns, and looks at what Envoy has allocated.
+fn growth_by_pushes() -> Result<(), String> {
+    let mut shop = Shop::new("growth", json!({}))?;
+    let with_gates = spec(1, json!({"share": 50}));
+    let mut without = with_gates.clone();
+    without["rollouts"]["shop"].as_object_mut().and_then(|rollout| rollout.remove("gates"));
+    let (envoy, _) = shop.open(&with_gates)?;
+    let mut growth = |spec: &Value| {
+        push(&mut shop, &envoy, spec, WARM_UP)?;
+        let before = allocated(&envoy)?;
+        push(&mut shop, &envoy, spec, PUSHES)?;
+        Ok::<u64, String>(allocated(&envoy)?.saturating_sub(before) / u64::from(PUSHES))
+    };
+    let (without, with_gates) = (growth(&without)?, growth(&with_gates)?);
+    println!("       {with_gates} bytes for each push with gates, {without} without");
+    if with_gates <= MAX_BYTES_PER_PUSH {
+        return Ok(());
+    }
+    Err(format!("{with_gates} bytes for each push, at most {MAX_BYTES_PER_PUSH} are allowed"))
+}
+
+/// Pushes a spec a number of times, each time with another default of its flag, and waits until each is in force.
+fn push(shop: &mut Shop, envoy: &Envoy, spec: &Value, count: u32) -> Result<(), String> {
+    let mut pushed = spec.clone();
+    for number in 0..count {
+        let before = reloads(envoy)?;
+        pushed["flags"]["other"]["defaultVariant"] =
+            json!(if number % 2 == 0 { "on" } else { "off" });
+        shop.edge.deliver(&pushed)?;
+        let deadline = Instant::now() + LIMIT;
+        while reloads(envoy)? == before {
+            if Instant::now() > deadline {
+                return Err(format!("push {number} does not arrive\n{}", envoy.log()));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    // What was deferred is deleted.
+    std::thread::sleep(Duration::from_secs(2));
+    Ok(())
+}
+
+/// How many configs of the filter Envoy has taken.
+fn reloads(envoy: &Envoy) -> Result<u64, String> {
+    let stats = envoy.admin("/stats?filter=config_reload$")?;
+    let count = stats.lines().find_map(|line| line.rsplit_once(": ")?.1.parse().ok());
+    count.ok_or_else(|| format!("no count of configs: {stats}"))
+}
+
+/// The bytes that Envoy has allocated.
+fn allocated(envoy: &Envoy) -> Result<u64, String> {
+    let memory = envoy.admin("/memory")?;
+    let memory: Value = serde_json::from_str(&memory).map_err(|error| error.to_string())?;
+    let bytes = memory["allocated"].as_str().and_then(|bytes| bytes.parse().ok());
+    bytes.ok_or_else(|| format!("no number of bytes: {memory}"))
 }

@@ -125,7 +125,7 @@ pub(crate) struct Fleet<'l> {
 
 pub(crate) type Checked<T = ()> = Result<T, Broken>;
 
-fn check(invariant: &'static str, holds: bool, seen: impl Display) -> Checked {
+pub(crate) fn check(invariant: &'static str, holds: bool, seen: impl Display) -> Checked {
     if holds { Ok(()) } else { Err(Broken::new(invariant, seen.to_string())) }
 }
 

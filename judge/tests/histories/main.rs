@@ -2,19 +2,25 @@
 //! lost. After each step the invariants of aborts and evidence hold; at the end, once the fleet is calm, a failing
 //! canary is aborted and a healthy one is not.
 //!
+//! And of the VMs of one process, which elect the judge among them: VMs that die, hang and start again, a clock that
+//! jumps, ticks in the middle of each other.
+//!
 //! A history follows from its seed. `SERIN_HISTORIES` sets how many are run, `SERIN_HISTORY_SEED` runs one and prints it.
 
 #![expect(clippy::disallowed_macros, reason = "the test prints the history that is asked for")]
 
 mod fleet;
 mod memory;
+mod shared_memory;
 mod spec;
+mod vms;
 
 use fastrand::Rng;
 use serin_history::{self as history, Model, Selection};
 
 use fleet::{Action, Checked, Fleet, Setup};
 use spec::Spec;
+use vms::VmModel;
 
 /// How many histories `cargo test` runs; `cargo xtask test` runs more.
 const DEFAULT_HISTORIES: u64 = 200;
@@ -50,8 +56,17 @@ impl Model for JudgeModel {
 }
 
 #[test]
-fn every_history_keeps_the_invariants() {
-    match history::check(&JudgeModel, Selection::from_environment(DEFAULT_HISTORIES)) {
+fn every_history_of_a_fleet_keeps_the_invariants() {
+    check(&JudgeModel);
+}
+
+#[test]
+fn every_history_of_the_vms_of_a_process_keeps_the_invariants() {
+    check(&VmModel);
+}
+
+fn check<M: Model>(model: &M) {
+    match history::check(model, Selection::from_environment(DEFAULT_HISTORIES)) {
         Ok(log) => print!("{}", log.unwrap_or_default()),
         Err(report) => panic!("{report}"),
     }

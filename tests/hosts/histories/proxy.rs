@@ -387,6 +387,10 @@ impl<'m> Proxy<'m> {
             self.evidence = Evidence::default();
         }
         let Some(state_url) = &self.state_url else { return Ok(()) };
+        let overlap = lock(&self.received).overlap;
+        check("one VM at a time reads the state URL", overlap.is_none(), || {
+            format!("{overlap:?}")
+        })?;
         let read_at = lock(&self.received).read_at.unwrap_or(self.started_at);
         check("the state URL is read", now < read_at + READ_WITHIN_MS, || {
             format!("proxy {}: the latest read was {} ms ago", self.name, now - read_at)

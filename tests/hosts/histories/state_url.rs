@@ -5,6 +5,9 @@ use serin_core::gate::Latches;
 use serin_host_sim::{Clock, HttpCall, HttpCallId, HttpResponse, VirtualClock};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+/// How long the lease of the VM that judges lasts at a tick of a second, in ms.
+const LEASE_MS: u64 = 4_000;
+
 /// How the service answers.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Answer {
@@ -34,6 +37,10 @@ pub(crate) struct Received {
     pub(crate) abort: Option<u64>,
     /// The uptime of the latest read, answered or not, in ms.
     pub(crate) read_at: Option<u64>,
+    /// The VM of the latest read.
+    reader: Option<usize>,
+    /// Two VMs that have read within less time than a lease, and that time, in ms.
+    pub(crate) overlap: Option<(usize, usize, u64)>,
     /// Answers on their way, each with the uptime at which it arrives, in ms.
     pub(crate) late: Vec<LateAnswer>,
 }
@@ -48,6 +55,15 @@ pub(crate) struct LateAnswer {
 }
 
 impl Received {
+    fn note_read(&mut self, vm: usize, now: u64) {
+        let elapsed = self.read_at.replace(now).map_or(u64::MAX, |at| now.saturating_sub(at));
+        if let Some(other) =
+            self.reader.replace(vm).filter(|other| *other != vm && elapsed < LEASE_MS)
+        {
+            self.overlap.get_or_insert((other, vm, elapsed));
+        }
+    }
+
     /// Takes latches over that the process has read.
     pub(crate) fn learn(&mut self, latches: &Latches) {
         self.is_known = true;
@@ -98,7 +114,7 @@ impl StateUrl {
         let now = clock.uptime_nanos() / 1_000_000;
         let is_read = call.body.is_empty();
         if is_read {
-            received.read_at = Some(now);
+            received.note_read(call.id.worker(), now);
         }
         if !is_read
             && matches!(state.answer, Answer::Good | Answer::Late(_))
