@@ -22,24 +22,53 @@ mod traffic;
 pub use bench::Bench;
 pub use figure::{Figure, Interval, Source};
 
-/// A table of figures: its title, and the function that measures them.
-pub type Table = (&'static str, fn(&Bench) -> Vec<Figure>);
+/// A table of figures.
+#[derive(Clone, Copy, Debug)]
+pub struct Table {
+    /// The name that `--table` takes.
+    pub name: &'static str,
+    /// The title.
+    pub title: &'static str,
+    /// Measures the figures.
+    pub measure: fn(&Bench) -> Vec<Figure>,
+}
+
+impl Table {
+    const fn new(
+        name: &'static str,
+        title: &'static str,
+        measure: fn(&Bench) -> Vec<Figure>,
+    ) -> Table {
+        Table { name, title, measure }
+    }
+
+    /// The table with a name.
+    pub fn named(name: &str) -> Option<&'static Table> {
+        TABLES.iter().find(|table| table.name == name)
+    }
+}
 
 /// Every table, in the order of `docs/gates-method.md`.
-pub const TABLES: [Table; 12] = [
-    ("healthy canaries, 200,000 errors, α = 1 %", errors::false_aborts),
-    ("canary requests until abort, w = 5 %", errors::detection),
-    ("promotion, w = 5 %, excluding 2×", errors::promotion),
-    ("the same traffic, other gates (10 canary requests/s, w = 5 %)", naive::table),
-    ("one tenant with 3 % of all requests, w = 5 %", tenant::table),
-    ("users that fail together (20,000 users, Pareto traffic)", sticky::table),
-    ("a fault that begins late (5×, after 17,000 healthy errors at 0.1 %)", late::table),
-    ("latency, lognormal, p50 50 ms, p99 200 ms, w = 5 %", latency::table),
-    ("KPI events, 3 % conversion, w = 2 %", kpi::table),
-    ("20 proxies, 1 % baseline errors, w = 5 %", fleet::table),
-    ("ids that clients choose, α = 1 %, one error each", chosen::table),
-    ("a limit of 5 % for each network, w = 5 %", network::table),
+pub const TABLES: &[Table] = &[
+    Table::new("healthy", "healthy canaries, 200,000 errors, α = 1 %", errors::false_aborts),
+    Table::new("errors", "canary requests until abort, w = 5 %", errors::detection),
+    Table::new("promotion", "promotion, w = 5 %, excluding 2×", errors::promotion),
+    Table::new(
+        "other-gates",
+        "the same traffic, other gates (10 canary requests/s, w = 5 %)",
+        naive::table,
+    ),
+    Table::new("tenant", "one tenant with 3 % of all requests, w = 5 %", tenant::table),
+    Table::new("sticky", "users that fail together (20,000 users, Pareto traffic)", sticky::table),
+    Table::new(
+        "late",
+        "a fault that begins late (5×, after 17,000 healthy errors at 0.1 %)",
+        late::table,
+    ),
+    Table::new("latency", "latency, lognormal, p50 50 ms, p99 200 ms, w = 5 %", latency::table),
+    Table::new("kpi", "KPI events, 3 % conversion, w = 2 %", kpi::table),
+    Table::new("fleet", "20 proxies, 1 % baseline errors, w = 5 %", fleet::table),
+    Table::new("chosen-ids", "ids that clients choose, α = 1 %, one error each", chosen::table),
+    Table::new("networks", "a limit of 5 % for each network, w = 5 %", network::table),
+    Table::new("planner", "the planner: canary requests needed, w = 5 %", |_| plan::table()),
 ];
-
-/// The planner's figures, which are computed and not simulated.
-pub use plan::table as planner;
