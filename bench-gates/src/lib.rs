@@ -14,10 +14,12 @@ mod late;
 mod latency;
 mod naive;
 mod network;
+mod nulls;
 mod plan;
 mod sticky;
 mod tenant;
 mod traffic;
+mod users;
 
 pub use bench::Bench;
 pub use figure::{Figure, Interval, Source};
@@ -70,5 +72,10 @@ pub const TABLES: &[Table] = &[
     Table::new("fleet", "20 proxies, 1 % baseline errors, w = 5 %", fleet::table),
     Table::new("chosen-ids", "ids that clients choose, α = 1 %, one error each", chosen::table),
     Table::new("networks", "a limit of 5 % for each network, w = 5 %", network::table),
+    Table::new("null-errors", "healthy users, errors (α = 1 %)", nulls::errors),
+    Table::new("null-latency", "healthy users, latency (α = 1 %)", nulls::latency),
+    Table::new("null-kpi", "healthy users, KPI events (α = 1 %)", nulls::kpi),
+    Table::new("null-kinds", "healthy users, all kinds of evidence (α = 1 %)", nulls::all_kinds),
+    Table::new("null-volume", "canary users who only ask more often (α = 1 %)", nulls::volume),
     Table::new("planner", "the planner: canary requests needed, w = 5 %", |_| plan::table()),
 ];
