@@ -3,6 +3,7 @@
 //! A spec is compiled to a plan. Each request becomes an outcome that `Tallies::record` counts, and the
 //! monitor evaluates the tallies as often as a host does, until it aborts, promotes, or the time is over.
 
+mod alias;
 mod host;
 mod population;
 mod scenario;

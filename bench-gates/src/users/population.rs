@@ -1,10 +1,9 @@
 //! Users: their buckets, rates of requests and habits.
 
 use crate::bench::Random;
-use crate::traffic::sample;
+use crate::users::alias::AliasTable;
 use crate::users::scenario::{Arm, Latency, Scenario};
 use rand::RngExt;
-use rand_distr::weighted::WeightedAliasIndex;
 use rand_distr::{Distribution, Pareto, StandardNormal};
 use serin_core::gate::Outcome;
 use serin_core::{Bucket, Share};
@@ -20,44 +19,52 @@ pub(crate) struct User {
     pub(crate) bucket: Bucket,
     /// The trial's cohorts, as in an exposure.
     pub(crate) cohorts: u32,
-    /// The rate of requests, relative to those of the others.
-    weight: f64,
-    failure: f64,
+    failure: f32,
     /// The user's part of the logarithm of a latency.
-    slowness: f64,
-    conversion: f64,
+    slowness: f32,
+    conversion: f32,
 }
 
 /// The users of a run.
 #[derive(Clone, Debug)]
-pub(crate) struct Population(Vec<User>);
+pub(crate) struct Population {
+    users: Vec<User>,
+    /// The users' rates of requests, relative to each other.
+    weights: Vec<f64>,
+}
 
 impl Population {
     /// Users with random buckets.
     pub(crate) fn new(scenario: &Scenario, random: &mut Random) -> Population {
+        let pareto = Pareto::new(1.0, scenario.shape).expect("the shape is positive");
+        let mut weights: Vec<f64> = (0..scenario.users).map(|_| pareto.sample(random)).collect();
         let mut users: Vec<User> =
             (0..scenario.users).map(|_| User::random(scenario, random)).collect();
-        let total: f64 = users.iter().map(|user| user.weight).sum();
-        if let (Some(tenant), Some(first)) = (scenario.tenant, users.first_mut()) {
-            let others = total - first.weight;
-            first.weight = others * tenant.requests / (1.0 - tenant.requests);
-            first.failure = tenant.failure;
+        let total: f64 = weights.iter().sum();
+        if let (Some(tenant), Some(user), Some(weight)) =
+            (scenario.tenant, users.first_mut(), weights.first_mut())
+        {
+            *weight = (total - *weight) * tenant.requests / (1.0 - tenant.requests);
+            user.failure = tenant.failure as f32;
         }
         if let Some(cohort) = scenario.cohort {
             let mut room = total * cohort.requests;
-            for user in users.iter_mut().filter(|user| user.weight < total * 1e-3) {
-                if user.weight <= room {
-                    room -= user.weight;
+            // Without the heaviest users, so that the cohort has many.
+            let light =
+                users.iter_mut().zip(&weights).filter(|(_, weight)| **weight < total * 1e-3);
+            for (user, weight) in light {
+                if *weight <= room {
+                    room -= weight;
                     user.cohorts = 1;
                 }
             }
         }
-        Population(users)
+        Population { users, weights }
     }
 
     /// The same users with other buckets, given by their positions.
     pub(crate) fn with_buckets(mut self, bucket: impl Fn(usize) -> Bucket) -> Population {
-        for (index, user) in self.0.iter_mut().enumerate() {
+        for (index, user) in self.users.iter_mut().enumerate() {
             user.bucket = bucket(index);
         }
         self
@@ -65,25 +72,21 @@ impl Population {
 
     /// The users as they ask while `share` of the buckets is at the canary, which differs as `arm` says.
     pub(crate) fn at(&self, scenario: &Scenario, share: Share, arm: Arm) -> Crowd {
-        let asker = |user: &User| {
-            let mut asker = *user;
-            let differs = scenario.cohort.is_none() || user.cohorts != 0;
-            if user.bucket.is_in(share) && differs {
-                asker.weight *= arm.volume;
+        let (mut askers, mut weights) = (self.users.clone(), self.weights.clone());
+        for (asker, weight) in askers.iter_mut().zip(&mut weights) {
+            let differs = scenario.cohort.is_none() || asker.cohorts != 0;
+            if asker.bucket.is_in(share) && differs {
+                *weight *= arm.volume;
                 // A user converts as often in a day, however often its client asks.
-                asker.conversion /= arm.volume.max(1.0);
-                asker.failure = (user.failure * arm.failures).min(1.0);
-                asker.slowness += arm.slowness.ln();
+                asker.conversion /= arm.volume.max(1.0) as f32;
+                asker.failure = (asker.failure * arm.failures as f32).min(1.0);
+                asker.slowness += arm.slowness.ln() as f32;
             }
-            asker
-        };
-        let askers: Vec<User> = self.0.iter().map(asker).collect();
-        let total = |users: &[User]| users.iter().map(|user| user.weight).sum::<f64>();
-        let rate = scenario.rate * total(&askers) / total(&self.0);
-        let weights = askers.iter().map(|user| user.weight).collect();
-        let index = WeightedAliasIndex::new(weights).expect("the weights are positive");
+        }
+        let total = |weights: &[f64]| weights.iter().sum::<f64>();
+        let rate = scenario.rate * total(&weights) / total(&self.weights);
         let noise = scenario.habits.latency.map(|latency| latency.noise());
-        Crowd { askers, index, rate, noise }
+        Crowd { askers, table: AliasTable::new(&weights), rate, noise }
     }
 }
 
@@ -92,15 +95,14 @@ impl User {
         let habits = scenario.habits;
         let conversion = habits.conversion.map_or(0.0, |conversion| {
             let converts = random.random::<f64>() < conversion.users;
-            if converts { conversion.probability } else { 0.0 }
+            if converts { conversion.probability as f32 } else { 0.0 }
         });
-        let slowness = habits.latency.map_or(0.0, |latency| latency.of_user(random));
+        let slowness = habits.latency.map_or(0.0, |latency| latency.of_user(random)) as f32;
         let is_broken = habits.broken > 0.0 && random.random::<f64>() < habits.broken;
         User {
             bucket: Bucket::from_number(random.random_range(0..100_000)).expect("below 100,000"),
             cohorts: 0,
-            weight: sample(Pareto::new(1.0, scenario.shape), random),
-            failure: if is_broken { 1.0 } else { habits.failure },
+            failure: if is_broken { 1.0 } else { habits.failure as f32 },
             slowness,
             conversion,
         }
@@ -122,7 +124,7 @@ impl Latency {
 #[derive(Clone, Debug)]
 pub(crate) struct Crowd {
     askers: Vec<User>,
-    index: WeightedAliasIndex<f64>,
+    table: AliasTable,
     /// The requests in a second.
     pub(crate) rate: f64,
     /// The standard deviation of the logarithm of one user's latencies; `None` without latencies.
@@ -132,9 +134,9 @@ pub(crate) struct Crowd {
 impl Crowd {
     /// The next request: its user and its outcome.
     pub(crate) fn request(&self, random: &mut Random) -> (&User, Outcome) {
-        let user = &self.askers[self.index.sample(random)];
-        let failed = user.failure > 0.0 && random.random::<f64>() < user.failure;
-        let converts = user.conversion > 0.0 && random.random::<f64>() < user.conversion;
+        let user = &self.askers[self.table.sample(random)];
+        let failed = user.failure > 0.0 && random.random::<f32>() < user.failure;
+        let converts = user.conversion > 0.0 && random.random::<f32>() < user.conversion;
         let status = match (failed, converts) {
             (true, _) => 503,
             (false, true) => 201,
@@ -142,7 +144,7 @@ impl Crowd {
         };
         let micros = self.noise.map(|noise| {
             let z: f64 = StandardNormal.sample(random);
-            (user.slowness + noise * z).exp() as u64
+            (f64::from(user.slowness) + noise * z).exp() as u64
         });
         (user, Outcome { status, micros, ..Outcome::default() })
     }

@@ -43,7 +43,7 @@ impl Default for Scenario {
             shape: 1.2,
             rate: 200.0,
             seconds: 600,
-            look: 1,
+            look: 5,
             habits: Habits::default(),
             canary: Arm::default(),
             fault_after: 0,
