@@ -14,6 +14,8 @@ pub enum Source {
     Magnitude,
     /// A formula.
     Formula,
+    /// A figure of this bench before a change that may only improve it.
+    Before,
 }
 
 /// An interval; both ends are inclusive.
@@ -161,6 +163,7 @@ impl fmt::Display for Source {
             Source::Design => "design",
             Source::Magnitude => "magnitude",
             Source::Formula => "formula",
+            Source::Before => "before",
         })
     }
 }

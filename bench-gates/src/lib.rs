@@ -4,8 +4,12 @@
 //! A figure has an interval that it must lie in, and the origin of that interval. Equal seeds give equal
 //! figures, on any number of threads.
 
+mod alone;
 mod bench;
 mod chosen;
+mod cohorts;
+mod detection;
+mod epochs;
 mod errors;
 mod figure;
 mod fleet;
@@ -16,10 +20,12 @@ mod naive;
 mod network;
 mod nulls;
 mod plan;
+mod shadow;
 mod sticky;
 mod tenant;
 mod traffic;
 mod users;
+mod wrong_promotion;
 
 pub use bench::Bench;
 pub use figure::{Figure, Interval, Source};
@@ -77,5 +83,15 @@ pub const TABLES: &[Table] = &[
     Table::new("null-kpi", "healthy users, KPI events (α = 1 %)", nulls::kpi),
     Table::new("null-kinds", "healthy users, all kinds of evidence (α = 1 %)", nulls::all_kinds),
     Table::new("null-volume", "canary users who only ask more often (α = 1 %)", nulls::volume),
+    Table::new("null-cohorts", "cohorts by request, w = 5 %, errors 1 %", cohorts::table),
+    Table::new("null-epochs", "an epoch that is raised after a false abort", epochs::table),
+    Table::new("null-fleet", "healthy proxies that judge alone (1 % errors)", alone::table),
+    Table::new("null-shadow", "a shadow whose answers depend on users", shadow::table),
+    Table::new("wrong-promotion", "canaries that must not be promoted", wrong_promotion::table),
+    Table::new("detection", "canary requests until abort, by users", detection::table),
+    Table::new("ramp", "cumulative canary requests until abort: 1, 5, 25 %", detection::ramp),
+    Table::new("lossy", "a canary that loses traffic, w = 5 %, errors 0.1 %", detection::lossy),
+    Table::new("chronic", "users who always fail, and a canary at 5×", detection::chronic),
+    Table::new("long-stages", "faults that begin after hours, w = 5 %", detection::long_stages),
     Table::new("planner", "the planner: canary requests needed, w = 5 %", |_| plan::table()),
 ];

@@ -24,7 +24,8 @@ Each line: the figure ± its standard error, runs; the interval that it must lie
   design     an independent simulation of 3,000 runs with a known share, plus or minus three
              standard errors of both; means another 5 %, shares another 0.1 %
   magnitude  the same, of a population known only in part: the order of magnitude
-  formula    a formula";
+  formula    a formula
+  before     a figure of this bench before a change that may only improve it";
 
 /// What the command was asked to do.
 enum Task {

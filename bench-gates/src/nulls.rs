@@ -28,7 +28,7 @@ pub(crate) fn errors(bench: &Bench) -> Vec<Figure> {
     let sticky = [1.0, 5.0, 25.0, 50.0].map(|share| {
         let scenario = Scenario { habits: broken, ramp: Ramp::Fixed(share), ..Scenario::default() };
         let what = format!("0.5 % of users always fail, w = {share} %");
-        null(bench, 333, what, scenario, Run::aborted)
+        null(bench, 200, what, scenario, Run::aborted)
     });
     let tenants = [(0.01, "as all do"), (0.2, "20 times as often")].map(|(failure, how)| {
         let scenario = Scenario {
@@ -38,7 +38,7 @@ pub(crate) fn errors(bench: &Bench) -> Vec<Figure> {
             ..Scenario::default()
         };
         let what = format!("a tenant of 3 % fails {how}, w = 25 %");
-        null(bench, 333, what, scenario, Run::aborted)
+        null(bench, 200, what, scenario, Run::aborted)
     });
     let ramp = Scenario {
         habits: broken,
@@ -46,7 +46,7 @@ pub(crate) fn errors(bench: &Bench) -> Vec<Figure> {
         seconds: 1800,
         ..Scenario::default()
     };
-    let whole = null(bench, 333, "0.5 % always fail, 1, 5, 25 %".into(), ramp, Run::aborted);
+    let whole = null(bench, 200, "0.5 % always fail, 1, 5, 25 %".into(), ramp, Run::aborted);
     sticky.into_iter().chain(tenants).chain([whole]).collect()
 }
 

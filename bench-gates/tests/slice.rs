@@ -52,6 +52,13 @@ fn users_that_fail_together_do_not_abort_by_bucket() {
 }
 
 #[test]
+fn users_that_always_fail_do_not_abort_a_healthy_canary() {
+    let few = Bench { runs: 4, ..BENCH };
+    let table = Table::named("null-errors").expect("a table has the name");
+    assert_expected((table.measure)(&few));
+}
+
+#[test]
 fn clients_that_choose_their_ids_steer_a_gate() {
     assert_expected(table("chosen-ids"));
 }

@@ -1,12 +1,12 @@
 //! A host with one proxy: it counts outcomes, evaluates them and stores the latch.
 
 use crate::users::population::User;
-use serin_core::gate::{CurrentStage, Exposure, Latch, Monitor, Outcome, Tallies};
+use serin_core::gate::{Counters, CurrentStage, Exposure, Latch, Monitor, Outcome, Tallies};
 use serin_core::plan::{RolloutId, Trial};
 use serin_core::{Decision, Facts, FixedHost, Plan, Share, decide};
 
 /// 2026-11-21T09:00:00Z, in ms.
-const START: u64 = 1_795_251_600_000;
+pub(crate) const START: u64 = 1_795_251_600_000;
 
 /// A host in front of the rollout `shop`.
 #[derive(Clone, Debug)]
@@ -66,6 +66,13 @@ impl<'p> Host<'p> {
             ..self.exposure
         };
         self.tallies.record(self.trial, &exposure, outcome);
+    }
+
+    /// Counts requests of users who are all alike. Only a gate by request may be fed by this.
+    pub(crate) fn record_counters(&mut self, requests: Counters) {
+        if let Some(everybody) = self.tallies.groups.first_mut() {
+            everybody.requests = everybody.requests.merge(requests);
+        }
     }
 
     /// Counts a shadow's response.

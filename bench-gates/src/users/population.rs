@@ -28,6 +28,8 @@ pub(crate) struct User {
 /// The users of a run.
 #[derive(Clone, Debug)]
 pub(crate) struct Population {
+    /// What the users' ids begin with.
+    pub(super) name: u64,
     users: Vec<User>,
     /// The users' rates of requests, relative to each other.
     weights: Vec<f64>,
@@ -59,7 +61,7 @@ impl Population {
                 }
             }
         }
-        Population { users, weights }
+        Population { name: random.random(), users, weights }
     }
 
     /// The same users with other buckets, given by their positions.
@@ -71,7 +73,8 @@ impl Population {
     }
 
     /// The users as they ask while `share` of the buckets is at the canary, which differs as `arm` says.
-    pub(crate) fn at(&self, scenario: &Scenario, share: Share, arm: Arm) -> Crowd {
+    /// Of the successful requests only the part `successes` is simulated.
+    pub(crate) fn at(&self, scenario: &Scenario, share: Share, arm: Arm, successes: f64) -> Crowd {
         let (mut askers, mut weights) = (self.users.clone(), self.weights.clone());
         for (asker, weight) in askers.iter_mut().zip(&mut weights) {
             let differs = scenario.cohort.is_none() || asker.cohorts != 0;
@@ -82,6 +85,10 @@ impl Population {
                 asker.failure = (asker.failure * arm.failures as f32).min(1.0);
                 asker.slowness += arm.slowness.ln() as f32;
             }
+            let failure = f64::from(asker.failure);
+            let simulated = failure + (1.0 - failure) * successes;
+            *weight *= simulated;
+            asker.failure = (failure / simulated) as f32;
         }
         let total = |weights: &[f64]| weights.iter().sum::<f64>();
         let rate = scenario.rate * total(&weights) / total(&self.weights);

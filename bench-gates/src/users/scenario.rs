@@ -21,6 +21,9 @@ pub(crate) struct Scenario {
     pub(crate) canary: Arm,
     /// The seconds after which the canary starts to differ.
     pub(crate) fault_after: u64,
+    /// The part of the successful requests that is simulated before that, so that hours take less time. The
+    /// arms are alike then, so their ratio stays the same.
+    pub(crate) successes_before: f64,
     /// A user with much traffic.
     pub(crate) tenant: Option<Tenant>,
     /// A cohort that is judged by itself.
@@ -35,25 +38,30 @@ pub(crate) struct Scenario {
     pub(crate) salt: &'static str,
 }
 
+impl Scenario {
+    /// 20,000 users with 200 requests a second, for 600 seconds.
+    pub(crate) const DEFAULT: Scenario = Scenario {
+        users: 20_000,
+        shape: 1.2,
+        rate: 200.0,
+        seconds: 600,
+        look: 5,
+        habits: Habits { broken: 0.0, failure: 0.0, latency: None, conversion: None },
+        canary: Arm { volume: 1.0, failures: 1.0, slowness: 1.0 },
+        fault_after: 0,
+        successes_before: 1.0,
+        tenant: None,
+        cohort: None,
+        ramp: Ramp::Fixed(5.0),
+        gate: GateSpec::DEFAULT,
+        epoch: 0,
+        salt: "shop",
+    };
+}
+
 impl Default for Scenario {
-    /// The population of the audit: 20,000 users with 200 requests a second, for 600 seconds.
     fn default() -> Scenario {
-        Scenario {
-            users: 20_000,
-            shape: 1.2,
-            rate: 200.0,
-            seconds: 600,
-            look: 5,
-            habits: Habits::default(),
-            canary: Arm::default(),
-            fault_after: 0,
-            tenant: None,
-            cohort: None,
-            ramp: Ramp::Fixed(5.0),
-            gate: GateSpec::default(),
-            epoch: 0,
-            salt: "shop",
-        }
+        Scenario::DEFAULT
     }
 }
 
@@ -151,18 +159,22 @@ pub(crate) struct GateSpec {
     pub(crate) max_divergence: Option<f64>,
 }
 
-impl Default for GateSpec {
+impl GateSpec {
     /// The defaults of a spec, with α = 1 %.
+    const DEFAULT: GateSpec = GateSpec {
+        alpha: 1.0,
+        unit: "bucket",
+        latency: false,
+        kpi: false,
+        min_rate: 100,
+        waits_for_baseline: true,
+        max_divergence: None,
+    };
+}
+
+impl Default for GateSpec {
     fn default() -> GateSpec {
-        GateSpec {
-            alpha: 1.0,
-            unit: "bucket",
-            latency: false,
-            kpi: false,
-            min_rate: 100,
-            waits_for_baseline: true,
-            max_divergence: None,
-        }
+        GateSpec::DEFAULT
     }
 }
 
@@ -176,7 +188,7 @@ impl Scenario {
         let (canary, gates) = (self.ramp.canary(), self.gate.json(self.cohort.is_some()));
         let (epoch, salt) = (self.epoch, self.salt);
         let shadow = match self.gate.max_divergence {
-            Some(_) => r#", "shadow": { "arm": "canary", "compare": "status" }"#,
+            Some(_) => r#", "shadow": { "arm": "canary", "percent": 100, "compare": "status" }"#,
             None => "",
         };
         format!(
