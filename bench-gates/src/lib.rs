@@ -20,6 +20,7 @@ mod naive;
 mod network;
 mod nulls;
 mod plan;
+mod proposals;
 mod shadow;
 mod sticky;
 mod tenant;
@@ -93,5 +94,10 @@ pub const TABLES: &[Table] = &[
     Table::new("lossy", "a canary that loses traffic, w = 5 %, errors 0.1 %", detection::lossy),
     Table::new("chronic", "users who always fail, and a canary at 5×", detection::chronic),
     Table::new("long-stages", "faults that begin after hours, w = 5 %", detection::long_stages),
+    Table::new(
+        "proposal-mixture",
+        "proposal: the mean over alternatives, by request, w = 1 %",
+        proposals::mixture::table,
+    ),
     Table::new("planner", "the planner: canary requests needed, w = 5 %", |_| plan::table()),
 ];
