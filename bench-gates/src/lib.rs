@@ -99,5 +99,20 @@ pub const TABLES: &[Table] = &[
         "proposal: the mean over alternatives, by request, w = 1 %",
         proposals::mixture::table,
     ),
+    Table::new(
+        "proposal-windows",
+        "proposal: a fresh set of buckets each hour, w = 5 %, errors 1 %",
+        proposals::windows::table,
+    ),
+    Table::new(
+        "proposal-fleet",
+        "proposal: α shared by a fleet and its proxies, w = 5 %, errors 1 %",
+        proposals::shared_alpha::table,
+    ),
+    Table::new(
+        "proposal-arrivals",
+        "proposal: a canary whose users arrive less often (α = 1 %)",
+        proposals::arrivals::table,
+    ),
     Table::new("planner", "the planner: canary requests needed, w = 5 %", |_| plan::table()),
 ];

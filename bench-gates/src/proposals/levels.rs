@@ -6,6 +6,8 @@ use serin_core::gate::Counters;
 pub(crate) const ALTERNATIVES: usize = 5;
 /// The alternatives for a rate that should not rise.
 pub(crate) const RISES: [f64; ALTERNATIVES] = [1.5, 2.0, 4.0, 10.0, 50.0];
+/// The alternatives for a rate that should not fall.
+pub(crate) const FALLS: [f64; ALTERNATIVES] = [0.9, 0.8, 0.5, 0.2, 0.02];
 
 /// The logarithm of one e-process for each alternative.
 #[derive(Clone, Copy, Debug)]

@@ -10,7 +10,7 @@ mod scenario;
 mod simulation;
 
 pub(crate) use host::Host;
-pub(crate) use population::Population;
+pub(crate) use population::{Crowd, Population};
 pub(crate) use scenario::{
     Arm, Cohort, Conversion, GateSpec, Habits, Latency, Ramp, Scenario, Tenant,
 };

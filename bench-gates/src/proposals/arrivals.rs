@@ -1,0 +1,101 @@
+//! Traffic that does not arrive: fewer of the canary's buckets are active than of the baseline's.
+//!
+//! A bucket arrives at level m when it is active in its m-th distinct half minute. Whether and when it does
+//! must not depend on its arm, so the falling alternatives at the share of buckets that have not arrived are
+//! an e-process at each level, as they are for first errors.
+
+use crate::bench::{Bench, Random};
+use crate::figure::Figure;
+use crate::proposals::Levels;
+use crate::proposals::levels::FALLS;
+use crate::traffic::poisson;
+use crate::users::{Arm, Crowd, Population, Scenario};
+use serin_core::Share;
+use serin_core::gate::{Counters, Tally};
+
+const ALPHA: f64 = 0.01;
+/// The numbers of half minutes.
+const LEVELS: [u8; 3] = [2, 4, 8];
+const HALF_MINUTE: u64 = 30;
+const BUCKETS: u32 = 100_000;
+
+/// The distinct half minutes in which each bucket was active.
+struct Activity {
+    active: Vec<u8>,
+    /// The buckets that were active in this half minute.
+    now: Vec<bool>,
+}
+
+impl Activity {
+    fn new() -> Activity {
+        let buckets = BUCKETS as usize;
+        Activity { active: vec![0; buckets], now: vec![false; buckets] }
+    }
+
+    /// Ends a half minute: the arrivals at each level, and the buckets that had not arrived before.
+    fn end(&mut self, share: u32) -> [Counters; LEVELS.len()] {
+        let mut arrivals = [Counters::default(); LEVELS.len()];
+        for (bucket, (active, now)) in self.active.iter_mut().zip(&mut self.now).enumerate() {
+            let is_active = std::mem::take(now);
+            *active = active.saturating_add(u8::from(is_active));
+            for (level, arrivals) in LEVELS.into_iter().zip(&mut arrivals) {
+                let is_new = is_active && *active == level;
+                if *active < level || is_new {
+                    let is_canary = (bucket as u32) < share;
+                    let tally: &mut Tally =
+                        if is_canary { &mut arrivals.canary } else { &mut arrivals.baseline };
+                    tally.exposures += 1;
+                    tally.events += u64::from(is_new);
+                }
+            }
+        }
+        arrivals
+    }
+}
+
+/// The seconds and the canary requests until the test sees that traffic is lost.
+fn detect(share: u32, lost: f64, random: &mut Random) -> Option<(u64, f64)> {
+    let scenario = Scenario { seconds: 1800, ..Scenario::default() };
+    let canary = Share::from_millipercent(share).expect("the share is valid");
+    let users = Population::new(&scenario, random);
+    let arm = Arm { volume: 1.0 - lost, ..Arm::default() };
+    let crowd: Crowd = users.at(&scenario, canary, arm, 1.0);
+    let (mut activity, mut requests) = (Activity::new(), 0.0);
+    let mut levels = [Levels::new(FALLS); LEVELS.len()];
+    for half_minute in 1..=scenario.seconds / HALF_MINUTE {
+        for _ in 0..poisson(random, crowd.rate * HALF_MINUTE as f64) {
+            let (user, _) = crowd.request(random);
+            requests += f64::from(u8::from(user.bucket.is_in(canary)));
+            activity.now[user.bucket.number() as usize] = true;
+        }
+        for (levels, arrivals) in levels.iter_mut().zip(activity.end(share)) {
+            levels.observe(arrivals);
+        }
+        let threshold = (LEVELS.len() as f64 / ALPHA).ln();
+        if levels.iter().any(|levels| levels.mixture() >= threshold) {
+            return Some((half_minute * HALF_MINUTE, requests));
+        }
+    }
+    None
+}
+
+pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
+    let cell = |(share, lost): (u32, f64)| {
+        let what = format!("w = {} %, {:.0} % lost", share / 1000, lost * 100.0);
+        let part = if lost == 0.0 { 200 } else { 67 };
+        let runs = bench.repeat(&what, bench.part(part), |random| detect(share, lost, random));
+        let within = |seconds: u64| {
+            let seen = |run: &Option<(u64, f64)>| run.is_some_and(|(time, _)| time <= seconds);
+            let seen: Vec<bool> = runs.iter().map(seen).collect();
+            Figure::share(format!("{what}: seen within {seconds} s"), &seen)
+        };
+        if lost == 0.0 {
+            return vec![within(1800).at_most(ALPHA)];
+        }
+        let requests: Vec<f64> = runs.iter().flatten().map(|(_, requests)| *requests).collect();
+        vec![within(600), within(1800), Figure::mean(format!("{what}: canary requests"), &requests)]
+    };
+    let losses = [0.0, 0.1, 0.3, 0.5];
+    let cells = losses.into_iter().flat_map(|lost| [1000, 5000, 25_000].map(|share| (share, lost)));
+    cells.flat_map(cell).collect()
+}
