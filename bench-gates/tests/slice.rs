@@ -59,6 +59,13 @@ fn users_that_always_fail_do_not_abort_a_healthy_canary() {
 }
 
 #[test]
+fn a_mixture_of_alternatives_needs_fewer_requests() {
+    let few = Bench { runs: 20, ..BENCH };
+    let table = Table::named("proposal-mixture").expect("a table has the name");
+    assert_expected((table.measure)(&few));
+}
+
+#[test]
 fn clients_that_choose_their_ids_steer_a_gate() {
     assert_expected(table("chosen-ids"));
 }

@@ -54,11 +54,10 @@ impl Activity {
 }
 
 /// The seconds and the canary requests until the test sees that traffic is lost.
-fn detect(share: u32, lost: f64, random: &mut Random) -> Option<(u64, f64)> {
+fn detect(share: u32, arm: Arm, random: &mut Random) -> Option<(u64, f64)> {
     let scenario = Scenario { seconds: 1800, ..Scenario::default() };
     let canary = Share::from_millipercent(share).expect("the share is valid");
     let users = Population::new(&scenario, random);
-    let arm = Arm { volume: 1.0 - lost, ..Arm::default() };
     let crowd: Crowd = users.at(&scenario, canary, arm, 1.0);
     let (mut activity, mut requests) = (Activity::new(), 0.0);
     let mut levels = [Levels::new(FALLS); LEVELS.len()];
@@ -79,23 +78,54 @@ fn detect(share: u32, lost: f64, random: &mut Random) -> Option<(u64, f64)> {
     None
 }
 
+/// What is lost of the canary's traffic, in per cent: requests of every user, or users.
+#[derive(Clone, Copy)]
+enum Loss {
+    Nothing,
+    Requests(u32),
+    Users(u32),
+}
+
+impl Loss {
+    fn arm(self) -> Arm {
+        match self {
+            Loss::Nothing => Arm::default(),
+            Loss::Requests(lost) => Arm { volume: 1.0 - f64::from(lost) / 100.0, ..Arm::default() },
+            Loss::Users(lost) => Arm { lost_users: f64::from(lost) / 100.0, ..Arm::default() },
+        }
+    }
+}
+
 pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
-    let cell = |(share, lost): (u32, f64)| {
-        let what = format!("w = {} %, {:.0} % lost", share / 1000, lost * 100.0);
-        let part = if lost == 0.0 { 200 } else { 67 };
-        let runs = bench.repeat(&what, bench.part(part), |random| detect(share, lost, random));
+    let cell = |(loss, share): (Loss, u32)| {
+        let (part, lost) = match loss {
+            Loss::Nothing => (200, "healthy".to_owned()),
+            Loss::Requests(lost) => (67, format!("{lost} % of requests lost")),
+            Loss::Users(lost) => (67, format!("{lost} % of users lost")),
+        };
+        let what = format!("w = {} %, {lost}", share / 1000);
+        let arm = loss.arm();
+        let runs = bench.repeat(&what, bench.part(part), |random| detect(share, arm, random));
         let within = |seconds: u64| {
             let seen = |run: &Option<(u64, f64)>| run.is_some_and(|(time, _)| time <= seconds);
             let seen: Vec<bool> = runs.iter().map(seen).collect();
-            Figure::share(format!("{what}: seen within {seconds} s"), &seen)
+            Figure::share(format!("{what}: seen in {seconds} s"), &seen)
         };
-        if lost == 0.0 {
+        if matches!(loss, Loss::Nothing) {
             return vec![within(1800).at_most(ALPHA)];
         }
         let requests: Vec<f64> = runs.iter().flatten().map(|(_, requests)| *requests).collect();
-        vec![within(600), within(1800), Figure::mean(format!("{what}: canary requests"), &requests)]
+        let mut figures = vec![within(600), within(1800)];
+        if !requests.is_empty() {
+            figures.push(Figure::mean(format!("{what}: canary requests"), &requests));
+        }
+        figures
     };
-    let losses = [0.0, 0.1, 0.3, 0.5];
-    let cells = losses.into_iter().flat_map(|lost| [1000, 5000, 25_000].map(|share| (share, lost)));
+    let losses =
+        [10, 30, 50].into_iter().flat_map(|lost| [Loss::Requests(lost), Loss::Users(lost)]);
+    let cells = [Loss::Nothing]
+        .into_iter()
+        .chain(losses)
+        .flat_map(|loss| [1000, 5000, 25_000].map(|share| (loss, share)));
     cells.flat_map(cell).collect()
 }

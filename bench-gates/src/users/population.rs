@@ -79,7 +79,7 @@ impl Population {
         for (asker, weight) in askers.iter_mut().zip(&mut weights) {
             let differs = scenario.cohort.is_none() || asker.cohorts != 0;
             if asker.bucket.is_in(share) && differs {
-                *weight *= arm.volume;
+                *weight *= if arm.loses(asker.bucket) { 0.0 } else { arm.volume };
                 // A user converts as often in a day, however often its client asks.
                 asker.conversion /= arm.volume.max(1.0) as f32;
                 asker.failure = (asker.failure * arm.failures as f32).min(1.0);
@@ -94,6 +94,13 @@ impl Population {
         let rate = scenario.rate * total(&weights) / total(&self.weights);
         let noise = scenario.habits.latency.map(|latency| latency.noise());
         Crowd { askers, table: AliasTable::new(&weights), rate, noise }
+    }
+}
+
+impl Arm {
+    /// Whether the users of a bucket are lost. The lost buckets are spread over all of them.
+    fn loses(self, bucket: Bucket) -> bool {
+        f64::from(bucket.number() % 100) < self.lost_users * 100.0
     }
 }
 

@@ -47,7 +47,7 @@ impl Scenario {
         seconds: 600,
         look: 5,
         habits: Habits { broken: 0.0, failure: 0.0, latency: None, conversion: None },
-        canary: Arm { volume: 1.0, failures: 1.0, slowness: 1.0 },
+        canary: Arm { volume: 1.0, lost_users: 0.0, failures: 1.0, slowness: 1.0 },
         fault_after: 0,
         successes_before: 1.0,
         tenant: None,
@@ -99,6 +99,8 @@ pub(crate) struct Conversion {
 pub(crate) struct Arm {
     /// How many requests of a user arrive for each one that would at the baseline.
     pub(crate) volume: f64,
+    /// The part of the users of whom no request arrives.
+    pub(crate) lost_users: f64,
     /// How many times the baseline's the failure rate is.
     pub(crate) failures: f64,
     /// How many times the baseline's the latency is.
@@ -107,7 +109,7 @@ pub(crate) struct Arm {
 
 impl Default for Arm {
     fn default() -> Arm {
-        Arm { volume: 1.0, failures: 1.0, slowness: 1.0 }
+        Arm { volume: 1.0, lost_users: 0.0, failures: 1.0, slowness: 1.0 }
     }
 }
 
