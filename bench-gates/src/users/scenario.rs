@@ -153,8 +153,6 @@ pub(crate) struct GateSpec {
     pub(crate) latency: bool,
     /// Whether KPI events are compared.
     pub(crate) kpi: bool,
-    /// The smallest number of requests a minute.
-    pub(crate) min_rate: u64,
     /// Whether a step waits while the baseline fails often.
     pub(crate) waits_for_baseline: bool,
     /// The share of a shadow's responses that may differ, in per cent.
@@ -168,7 +166,6 @@ impl GateSpec {
         unit: "bucket",
         latency: false,
         kpi: false,
-        min_rate: 100,
         waits_for_baseline: true,
         max_divergence: None,
     };
@@ -230,10 +227,8 @@ impl Ramp {
 
 impl GateSpec {
     fn json(self, has_cohort: bool) -> String {
-        let GateSpec { alpha, unit, min_rate, .. } = self;
-        let mut fields = vec![format!(
-            r#""alpha": {alpha}, "minRate": {min_rate}, "errors": {{ "unit": "{unit}" }}"#
-        )];
+        let GateSpec { alpha, unit, .. } = self;
+        let mut fields = vec![format!(r#""alpha": {alpha}, "errors": {{ "unit": "{unit}" }}"#)];
         if !self.waits_for_baseline {
             fields.push(r#""maxBaselineErrorRate": 100"#.to_owned());
         }
