@@ -20,9 +20,9 @@ pub struct Bench {
 }
 
 impl Bench {
-    /// A fraction of `runs` in thousandths, at least 20.
+    /// A fraction of `runs` in thousandths, at least 20 or all of them.
     pub(crate) fn part(&self, per_mille: u64) -> u64 {
-        (self.runs * per_mille / 1000).max(20)
+        (self.runs * per_mille / 1000).max(self.runs.min(20))
     }
 
     /// Runs an experiment `runs` times, on all processors. Run n of a name always gets the same random

@@ -14,6 +14,8 @@ pub enum Source {
     Magnitude,
     /// A formula.
     Formula,
+    /// A figure of this bench before a change that may only improve it.
+    Before,
 }
 
 /// An interval; both ends are inclusive.
@@ -106,6 +108,13 @@ impl Figure {
         self.within(0.0, bound + chance, Source::Bound)
     }
 
+    /// Expects a mean that is not above an earlier one with its standard error, by three standard errors of
+    /// both.
+    pub(crate) fn not_above(self, (before, error): (f64, f64)) -> Figure {
+        let slack = 3.0 * self.error.hypot(error);
+        self.within(0.0, before + slack, Source::Before)
+    }
+
     /// Expects a number within an interval.
     pub(crate) fn within(self, low: f64, high: f64, source: Source) -> Figure {
         let low = low.max(0.0);
@@ -161,6 +170,7 @@ impl fmt::Display for Source {
             Source::Design => "design",
             Source::Magnitude => "magnitude",
             Source::Formula => "formula",
+            Source::Before => "before",
         })
     }
 }

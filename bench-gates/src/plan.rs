@@ -16,7 +16,7 @@ const CELLS: [(u32, u32, u32, f64); 5] = [
 ];
 
 /// The number of canary requests that a gate needs, according to the planner.
-pub fn table() -> Vec<Figure> {
+pub(crate) fn table() -> Vec<Figure> {
     let threshold = compiled(bare()).thresholds().errors;
     let needed = |share: u32, rate: u32, ratio: u32| {
         let share = Share::from_millipercent(share)?;
