@@ -77,11 +77,14 @@ fn aborted(random: &mut Random, ratio: f64) -> (bool, bool) {
             canary: good(poisson(random, population.canary)),
             baseline: good(poisson(random, population.baseline)),
         };
+        let mut at_risk = requests;
         let mut failed = previous.clone();
         for user in &population.broken {
             let errors = poisson(random, user.requests);
-            if errors > 0 {
-                failed.insert(user.bucket);
+            if errors > 0 && failed.insert(user.bucket) {
+                let arm = if user.in_canary { &mut at_risk.canary } else { &mut at_risk.baseline };
+                arm.exposures += 1;
+                arm.events += 1;
             }
             let arm = if user.in_canary { &mut requests.canary } else { &mut requests.baseline };
             arm.exposures += errors;
@@ -89,7 +92,7 @@ fn aborted(random: &mut Random, ratio: f64) -> (bool, bool) {
         }
         let buckets = failed.first_errors(&previous, share);
         previous = failed;
-        let observation = Observation { requests, buckets, ..Observation::default() };
+        let observation = Observation { requests, buckets, at_risk, ..Observation::default() };
         by_request.observe(&mut requests_stage, &observation);
         by_bucket.observe(&mut bucket_stage, &observation);
         aborted.0 |= by_request.judge(&requests_stage).verdict == Verdict::Abort;

@@ -198,7 +198,7 @@ fn an_abort_sends_all_units_to_the_baseline_and_disables_the_flag() {
     assert_eq!(host.latch().abort.expect("aborted").epoch, 0);
     assert_eq!(host.run(MINUTE, 50, WELL, WELL), 0, "nobody gets the canary");
     let [only] = host.records().try_into().expect("one record");
-    assert!(only.starts_with("steps[0] abort: ") && only.contains("errors, "), "{only}");
+    assert!(only.starts_with("steps[0] abort: ") && only.contains("errors by bucket, "), "{only}");
     host.assert_records_replay();
 
     let active_latches = host.latches.for_plan(&host.plan).expect("known");
@@ -310,7 +310,10 @@ fn a_late_fault_a_slow_canary_and_a_failing_cohort_abort() {
     host.run(30 * MINUTE, 50, WELL, WELL);
     host.run(5 * MINUTE, 50, WELL, Arm { errors: 60_000, ..WELL });
     let records = host.records();
-    assert!(records.iter().any(|line| line.contains("abort: late errors, ")), "{records:?}");
+    assert!(
+        records.iter().any(|line| line.contains("abort: late errors by bucket, ")),
+        "{records:?}"
+    );
 
     let mut slow = Host::new(r#"{"latency": {"tolerate": 19}}"#, late, "");
     slow.run(2 * MINUTE, 50, WELL, Arm { micros: 40_000, ..WELL });

@@ -144,7 +144,7 @@ export async function gates() {
     assert.match(latch.abort.reason, /^errors, /);
     const [audit] = status.gates.object.audits;
     assert.deepEqual([audit.verdict, audit.rollout, audit.epoch], ["abort", "web", 1]);
-    assert(log().includes('{"audit":1,'), "the record is in the log");
+    assert(log().includes('{"audit":2,'), "the record is in the log");
     assert.deepEqual(JSON.parse(await store.get("latches")).latches, status.latches);
 
     // The record replays to the same verdict under its spec.

@@ -9,7 +9,7 @@ use super::nats::Nats;
 use super::process::{ALTERNATIVES, Grid, Test};
 use super::ratio::Ratio;
 use super::settings::{GateSettings, GateSettingsError, InferenceUnit, LatencySettings};
-use super::stage::{Observation, StageEvidence};
+use super::stage::{ErrorEvidence, Observation, StageEvidence};
 
 const MILLION: u128 = 1_000_000;
 
@@ -68,7 +68,7 @@ impl Gate {
         Ok(Gate {
             thresholds,
             rises: Grid::rises(settings.tolerated),
-            falls: Grid::falls(settings.kpi.unwrap_or(Ratio::ONE)),
+            falls: Grid::falls(settings.kpi.unwrap_or_default().tolerated),
             slower: Grid::rises(Ratio::ONE),
             promotion: Test::new(Ratio::ONE, settings.excluded),
             settings,
@@ -100,23 +100,27 @@ impl Gate {
     }
 
     fn observe_errors(&self, stage: &mut StageEvidence, observation: &Observation<'_>) {
-        let added = match self.settings.unit {
-            InferenceUnit::Bucket => observation.buckets,
-            InferenceUnit::Request => observation.requests,
-        };
-        let mut errors = stage.errors.merge(added);
-        if self.settings.unit == InferenceUnit::Bucket {
-            // The buckets that have not failed are a state, not a sum.
-            errors.canary.exposures = added.canary.exposures;
-            errors.baseline.exposures = added.baseline.exposures;
+        let requests = observation.requests;
+        if self.settings.unit == InferenceUnit::Request {
+            return self.compare_errors(&mut stage.errors, requests, requests);
         }
-        stage.errors = errors;
+        self.compare_errors(&mut stage.errors, observation.buckets, requests);
+        // The buckets that have not failed are a state, not a sum.
+        let Counters { canary, baseline } = &mut stage.errors.counters;
+        canary.exposures = observation.buckets.canary.exposures;
+        baseline.exposures = observation.buckets.baseline.exposures;
+        self.compare_errors(&mut stage.confirming, observation.at_risk, requests);
+    }
+
+    /// Adds exposures and errors to the evidence of one comparison.
+    fn compare_errors(&self, evidence: &mut ErrorEvidence, added: Counters, requests: Counters) {
+        evidence.counters = evidence.counters.merge(added);
         let increments: [Nats; ALTERNATIVES] = self.rises.increments(added);
-        stage.error_levels.add(increments);
-        for (detector, increment) in stage.late.iter_mut().zip(increments) {
-            detector.add(increment, observation.requests);
+        evidence.levels.add(increments);
+        for (detector, increment) in evidence.late.iter_mut().zip(increments) {
+            detector.add(increment, requests);
         }
-        stage.promotion = stage.promotion.plus(self.promotion.increment(added));
+        evidence.promotion = evidence.promotion.plus(self.promotion.increment(added));
     }
 
     fn observe_latency(

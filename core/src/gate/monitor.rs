@@ -218,10 +218,12 @@ fn evaluate_group(
         let (now, before) = (now.latency.get(arm), before.latency.get(arm));
         now.zip(before).map(|(now, before)| now.since(before)).unwrap_or_default()
     });
+    let [buckets, at_risk] = now.first_errors(before, share);
     let observation = ObservationRecord {
         elapsed_ms,
         requests: now.requests.since(before.requests),
-        buckets: now.errors.first_errors(&before.errors, share),
+        buckets,
+        at_risk,
         kpi: now.kpi_counters().since(before.kpi_counters()),
         latency,
     };

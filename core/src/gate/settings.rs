@@ -14,6 +14,36 @@ pub enum InferenceUnit {
     Request,
 }
 
+impl InferenceUnit {
+    /// The unit's name in specs and audit records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            InferenceUnit::Bucket => "bucket",
+            InferenceUnit::Request => "request",
+        }
+    }
+
+    /// The unit with this name.
+    pub fn from_name(name: &str) -> Option<InferenceUnit> {
+        [InferenceUnit::Bucket, InferenceUnit::Request]
+            .into_iter()
+            .find(|unit| unit.as_str() == name)
+    }
+}
+
+/// The settings of the comparison of KPI events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KpiSettings {
+    /// The tolerated ratio of the canary's rate of KPI events to the baseline's: above 0.05, at most 1.
+    pub tolerated: Ratio,
+}
+
+impl Default for KpiSettings {
+    fn default() -> KpiSettings {
+        KpiSettings { tolerated: Ratio::ONE }
+    }
+}
+
 /// The settings of the latency comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencySettings {
@@ -21,6 +51,12 @@ pub struct LatencySettings {
     pub tolerance: u8,
     /// The edges at which the arms are compared.
     pub edges: [Edge; EDGES],
+}
+
+impl Default for LatencySettings {
+    fn default() -> LatencySettings {
+        LatencySettings { tolerance: 0, edges: Edge::DEFAULT }
+    }
 }
 
 /// The settings of a gate. The defaults suit a service with much traffic.
@@ -37,9 +73,8 @@ pub struct GateSettings {
     pub tolerated: Ratio,
     /// The latency comparison; `None` compares no latency.
     pub latency: Option<LatencySettings>,
-    /// The tolerated ratio of the canary's rate of KPI events to the baseline's: above 0.05, at most 1;
-    /// `None` compares no KPI.
-    pub kpi: Option<Ratio>,
+    /// The comparison of KPI events; `None` compares none.
+    pub kpi: Option<KpiSettings>,
     /// The smallest difference of error rates that aborts, in 0.001 % of requests: 0 to 100,000.
     pub min_difference: u32,
     /// The smallest ratio of error rates that aborts.
@@ -99,11 +134,16 @@ impl fmt::Display for GateSettingsError {
 impl core::error::Error for GateSettingsError {}
 
 impl GateSettings {
+    /// The smallest difference (0.001 %) and ratio (thousandths) of the error rates that abort.
+    pub(super) fn smallest_effect(&self) -> (u32, u32) {
+        (self.min_difference, self.min_ratio.thousandths())
+    }
+
     /// One error for each setting outside its range.
     pub(super) fn errors(&self) -> impl Iterator<Item = GateSettingsError> {
         let alpha = |ppm: u32| (1..=500_000).contains(&ppm);
         let thousandths = |ratio: Ratio| u64::from(ratio.thousandths());
-        let kpi = self.kpi.unwrap_or(Ratio::ONE);
+        let kpi = self.kpi.unwrap_or_default().tolerated;
         let tolerance = self.latency.map_or(0, |latency| latency.tolerance);
         let late = self.late_fault_errors;
         let alphas = "from 1 to 500000 (in millionths)";
@@ -118,7 +158,7 @@ impl GateSettings {
                 "from 1000 to 100000 thousandths",
             ),
             (
-                "kpi",
+                "kpi.tolerated",
                 thousandths(kpi),
                 (51..=1000).contains(&kpi.thousandths()),
                 "from 51 to 1000 thousandths",

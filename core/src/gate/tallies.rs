@@ -8,6 +8,7 @@ use super::latency::LatencyCounts;
 use super::outcome::{Exposure, Outcome, StageId};
 use super::wire::{Wire, wire};
 use crate::plan::Trial;
+use crate::value::share::Share;
 
 /// The tally of one group of units: all units, or a cohort.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -20,9 +21,12 @@ pub struct GroupTally {
     pub latency: [LatencyCounts; 2],
     /// The buckets that have had an error.
     pub errors: BucketSet,
+    /// The requests of the canary and of the baseline whose bucket had not failed before, each bucket's first
+    /// failing request among them.
+    pub at_risk: [u64; 2],
 }
 
-wire!(GroupTally { requests, kpi, latency, errors });
+wire!(GroupTally { requests, kpi, latency, errors, at_risk });
 
 /// The tallies of one stage of a trial. Adding two is a union of the buckets and a sum of the rest, so each
 /// worker must add its outcomes exactly once.
@@ -54,16 +58,31 @@ impl Tallies {
     /// Counts the outcome of an exposure in each of its groups, unless it does not count
     /// ([`Exposure::counts`]).
     pub fn record(&mut self, trial: &Trial, exposure: &Exposure, outcome: &Outcome) {
+        self.record_after(None, trial, exposure, outcome);
+    }
+
+    /// [`Tallies::record`] for tallies that continue `previous` ones of the same stage, to which they will be
+    /// added: buckets that have failed there are no longer at risk. Previous tallies of another stage are
+    /// ignored.
+    pub fn record_after(
+        &mut self,
+        previous: Option<&Tallies>,
+        trial: &Trial,
+        exposure: &Exposure,
+        outcome: &Outcome,
+    ) {
         if !exposure.counts {
             return;
         }
+        let previous = previous.filter(|previous| previous.stage == self.stage);
         let (error, kpi) = (trial.is_error(outcome), trial.is_kpi(exposure, outcome));
         for (index, group) in self.groups.iter_mut().enumerate() {
             let cohort = index.checked_sub(1).and_then(|bit| u32::try_from(bit).ok());
             let inside =
                 cohort.is_none_or(|bit| exposure.cohorts.checked_shr(bit).unwrap_or(0) & 1 == 1);
             if inside {
-                group.record(exposure, outcome, error, kpi);
+                let previous = previous.and_then(|previous| previous.groups.get(index));
+                group.record(previous, exposure, outcome, error, kpi);
             }
         }
     }
@@ -109,7 +128,18 @@ impl Tallies {
 }
 
 impl GroupTally {
-    fn record(&mut self, exposure: &Exposure, outcome: &Outcome, error: bool, kpi: bool) {
+    fn record(
+        &mut self,
+        previous: Option<&GroupTally>,
+        exposure: &Exposure,
+        outcome: &Outcome,
+        error: bool,
+        kpi: bool,
+    ) {
+        let has_failed = |group: &GroupTally| group.errors.contains(exposure.bucket);
+        if !has_failed(self) && !previous.is_some_and(has_failed) {
+            count(&mut self.at_risk, exposure.canary, true);
+        }
         let requests = &mut self.requests;
         let tally = if exposure.canary { &mut requests.canary } else { &mut requests.baseline };
         tally.exposures = tally.exposures.saturating_add(1);
@@ -122,20 +152,29 @@ impl GroupTally {
         if let Some(micros) = outcome.micros {
             latency.record(micros);
         }
-        let [canary, baseline] = &mut self.kpi;
-        let events = if exposure.canary { canary } else { baseline };
-        *events = events.saturating_add(kpi.into());
+        count(&mut self.kpi, exposure.canary, kpi);
     }
 
     fn add(&mut self, other: &GroupTally) {
         self.requests = self.requests.merge(other.requests);
-        for (events, more) in self.kpi.iter_mut().zip(other.kpi) {
-            *events = events.saturating_add(more);
-        }
+        add_counts(&mut self.kpi, other.kpi);
+        add_counts(&mut self.at_risk, other.at_risk);
         for (counts, more) in self.latency.iter_mut().zip(&other.latency) {
             counts.merge(more);
         }
         self.errors.merge(&other.errors);
+    }
+
+    /// The growth since a previous reading, if the canary has the buckets below `share`: buckets without an
+    /// error and their first errors, then requests of such buckets and the same first errors.
+    pub(super) fn first_errors(&self, previous: &GroupTally, share: Share) -> [Counters; 2] {
+        let buckets = self.errors.first_errors(&previous.errors, share);
+        let mut at_risk = buckets;
+        let tallies = [&mut at_risk.canary, &mut at_risk.baseline];
+        for ((tally, now), before) in tallies.into_iter().zip(self.at_risk).zip(previous.at_risk) {
+            tally.exposures = now.saturating_sub(before);
+        }
+        [buckets, at_risk]
     }
 
     /// Requests, and those with a KPI event.
@@ -146,5 +185,17 @@ impl GroupTally {
             canary: tally(self.requests.canary, canary),
             baseline: tally(self.requests.baseline, baseline),
         }
+    }
+}
+
+/// Counts an event of an arm, if there was one.
+fn count([canary, baseline]: &mut [u64; 2], is_canary: bool, event: bool) {
+    let arm = if is_canary { canary } else { baseline };
+    *arm = arm.saturating_add(event.into());
+}
+
+fn add_counts(counts: &mut [u64; 2], more: [u64; 2]) {
+    for (count, more) in counts.iter_mut().zip(more) {
+        *count = count.saturating_add(more);
     }
 }

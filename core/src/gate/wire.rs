@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::parse::gates::MAX_COHORTS;
 
 /// The version of the layout, the first byte of a document.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The greatest number of a trial's groups: all units, and each cohort.
 const MAX_GROUPS: usize = MAX_COHORTS.saturating_add(1);
@@ -214,8 +214,8 @@ impl<'b> Reader<'b> {
 mod tests {
     use super::*;
     use crate::gate::{
-        ChangeDetector, Counters, EdgeEvidence, GridLevels, GroupTally, Monitor, Nats,
-        StageEvidence, StageId, Tallies, Tally, TrafficWindow,
+        ChangeDetector, Counters, EdgeEvidence, ErrorEvidence, GridLevels, GroupTally, Monitor,
+        Nats, StageEvidence, StageId, Tallies, Tally, TrafficWindow,
     };
     use crate::hash::Bucket;
     use alloc::vec;
@@ -231,7 +231,12 @@ mod tests {
     }
 
     fn group() -> GroupTally {
-        let mut group = GroupTally { requests: counters(1), kpi: [5, 6], ..GroupTally::default() };
+        let mut group = GroupTally {
+            requests: counters(1),
+            kpi: [5, 6],
+            at_risk: [10, 11],
+            ..GroupTally::default()
+        };
         group.latency[0].record(8_000);
         group.latency[1].record(65_000_000);
         group.errors.insert(Bucket::from_number(0).unwrap());
@@ -245,7 +250,7 @@ mod tests {
     }
 
     /// The bytes of [`tallies`] behind the version.
-    const TALLIES: [u8; 24] = [
+    const TALLIES: [u8; 26] = [
         0xac, 0x02, 2, 7, // the stage: epoch 300 in two bytes, step, fingerprint
         8, 9, // the shadow
         1, // one group
@@ -254,11 +259,12 @@ mod tests {
         1, 24, 1, // the canary's latency: one bin, at 24, with 1
         1, 127, 1, // the baseline's
         2, 0, 1, 1, 2, // the buckets: two words, the first with bit 0, the third with bit 1
+        10, 11, // the requests at risk
     ];
 
     #[test]
     fn the_layout_of_tallies_does_not_change() {
-        assert_eq!(tallies().to_bytes(), [&[1], &TALLIES[..]].concat());
+        assert_eq!(tallies().to_bytes(), [&[2], &TALLIES[..]].concat());
         assert_eq!(Tallies::from_bytes(&tallies().to_bytes()), Some(tallies()));
     }
 
@@ -267,19 +273,24 @@ mod tests {
         let nats = |raw: i64| Nats::from_raw(raw);
         let levels = |first: i64| GridLevels([0, 1, 2, 3, 4].map(|n| nats(first + n)));
         let window = |first: u64| TrafficWindow { elapsed_ms: first, requests: first + 1 };
+        let errors = |first: u64| {
+            let (counters, promotion) = (counters(first), nats(-1));
+            let mut errors = ErrorEvidence { counters, promotion, ..ErrorEvidence::default() };
+            errors.levels = levels(18);
+            errors.late[0] = ChangeDetector { level: nats(30), since: self::counters(31) };
+            errors
+        };
         let mut evidence = StageEvidence {
             elapsed_ms: 1,
             minute: window(2),
             since_minute: window(4),
             requests: counters(6),
-            errors: counters(10),
             kpi: counters(14),
-            error_levels: levels(18),
-            promotion: nats(-1),
             kpi_levels: levels(24),
             ..StageEvidence::default()
         };
-        evidence.late[0] = ChangeDetector { level: nats(30), since: counters(31) };
+        evidence.errors = errors(10);
+        evidence.confirming = errors(50);
         evidence.latency[15] = EdgeEvidence { counters: counters(35), levels: levels(39) };
         let monitor = Monitor {
             stage: StageId { epoch: 1, step: 2, fingerprint: 3 },
@@ -288,16 +299,20 @@ mod tests {
             groups: vec![evidence],
             shadow: levels(44),
         };
-        let mut expected = vec![1, 1, 2, 3, 0x80, 1];
+        let mut expected = vec![2, 1, 2, 3, 0x80, 1];
         expected.extend(TALLIES);
-        // One group: time, windows, requests, errors and KPI events.
+        // One group: time, windows and requests.
         expected.push(1);
-        expected.extend(1..=17_u8);
-        // Levels are signed: twice the magnitude.
-        expected.extend([36, 38, 40, 42, 44]);
-        expected.extend([60, 31, 32, 33, 34]);
-        expected.extend([0; 4 * 5]);
-        expected.push(3);
+        expected.extend(1..=9_u8);
+        for first in [10, 50] {
+            expected.extend(first..first + 4);
+            // Levels are signed: twice the magnitude.
+            expected.extend([36, 38, 40, 42, 44]);
+            expected.extend([60, 31, 32, 33, 34]);
+            expected.extend([0; 4 * 5]);
+            expected.push(3);
+        }
+        expected.extend(14..=17_u8);
         expected.extend([48, 50, 52, 54, 56]);
         expected.extend([0; 15 * 9]);
         expected.extend([35, 36, 37, 38, 78, 80, 82, 84, 86]);

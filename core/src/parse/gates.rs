@@ -8,7 +8,7 @@ use super::node::{Node, canonical_number};
 use super::progress::duration;
 use super::reader::{Object, decimal, keyword, list, share, string, strings, whole};
 use crate::error::{ErrorKind, Errors, Path, quoted};
-use crate::gate::{Edge, GateSettings, InferenceUnit, LatencySettings, Ratio};
+use crate::gate::{Edge, GateSettings, InferenceUnit, KpiSettings, LatencySettings, Ratio};
 use crate::spec::{AbortPolicy, CountedUnits, Gates, KpiEvent, Statuses};
 use crate::value::share::Share;
 
@@ -76,7 +76,7 @@ fn gates(node: &Node, path: &Path<'_>, errors: &mut Errors) -> Option<Gates> {
     }
     let kpi = object.get("kpi").and_then(|node| {
         let (event, tolerated) = kpi(node, &path.key("kpi"), errors)?;
-        settings.kpi = Some(tolerated);
+        settings.kpi = Some(KpiSettings { tolerated });
         Some(event)
     });
     if let Some(node) = object.get("promotion") {

@@ -148,12 +148,12 @@ pub(crate) fn guarded(random: &mut Random) -> Guarded {
 pub(crate) fn add_outcomes(random: &mut Random, tallies: &mut Tallies) {
     let add = |random: &mut Random, to: &mut u64| *to = to.saturating_add(number(random));
     for group in &mut tallies.groups {
-        let GroupTally { requests, kpi, latency, errors } = group;
+        let GroupTally { requests, kpi, latency, errors, at_risk } = group;
         for tally in [&mut requests.canary, &mut requests.baseline] {
             add(random, &mut tally.exposures);
             add(random, &mut tally.events);
         }
-        kpi.iter_mut().for_each(|events| add(random, events));
+        kpi.iter_mut().chain(at_risk).for_each(|count| add(random, count));
         for counts in latency {
             let mut more = [0_u32; LATENCY_COUNTS];
             for _ in 0..random.below(3) {
