@@ -289,8 +289,8 @@ fn a_cohort_with_little_traffic_does_not_hold_the_step() {
 
 #[test]
 fn alpha_is_divided_among_the_steps() {
-    let two = r#"[{"share": 20, "hold": "5m"}, {"share": 100}]"#;
-    let bars: Vec<String> = [two, STEPS]
+    let one = r#"[{"share": 20, "hold": "5m"}, {"share": 100}]"#;
+    let bars: Vec<String> = [one, STEPS]
         .into_iter()
         .map(|steps| {
             let mut host = Host::new("{}", steps, "");
@@ -299,8 +299,22 @@ fn alpha_is_divided_among_the_steps() {
             only.rsplit_once(" of ").expect("a threshold").1.to_owned()
         })
         .collect();
-    // ln(5·S/0.01), rounded down.
-    assert_eq!(bars, ["6.90 nats", "7.31 nats"]);
+    // ln(5·S/0.01), rounded down. At 100 % there is no baseline, so that step takes no part.
+    assert_eq!(bars, ["6.21 nats", "6.90 nats"]);
+}
+
+#[test]
+fn a_step_without_a_baseline_or_without_a_canary_never_aborts() {
+    let steps = r#"[{"share": 0, "hold": "5m"}, {"share": 100}]"#;
+    let mut host = Host::new(r#"{"minSamples": 1}"#, steps, r#", "unit": "user""#);
+    for (errors, canary) in [(500_000, 0), (10_000, 500_000)] {
+        host.run(5 * MINUTE, 20, Arm { errors, ..WELL }, Arm { errors: canary, ..WELL });
+        let trial = host.plan.rollouts()[0].trial().expect("gates");
+        let evidence = host.monitor.evidence(trial).next().expect("everybody");
+        let zero = serin_core::gate::Nats::ZERO;
+        assert!(evidence.levels.iter().all(|level| level.level <= zero), "{evidence:?}");
+    }
+    assert_eq!(host.latch().abort, None);
 }
 
 #[test]

@@ -141,7 +141,7 @@ export async function gates() {
     const status = await isolates.one.status();
     const [latch] = status.latches;
     assert.deepEqual([latch.rollout, latch.epoch, latch.abort.epoch], ["web", 1, 1]);
-    assert.match(latch.abort.reason, /^errors, /);
+    assert.match(latch.abort.reason, /^errors by bucket, /);
     const [audit] = status.gates.object.audits;
     assert.deepEqual([audit.verdict, audit.rollout, audit.epoch], ["abort", "web", 1]);
     assert(log().includes('{"audit":2,'), "the record is in the log");

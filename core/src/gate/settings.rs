@@ -65,7 +65,7 @@ pub struct GateSettings {
     /// The largest probability, in millionths, that the rollout aborts a canary that is no worse than
     /// tolerated: 1 to 500,000. It is divided among stages and kinds of evidence.
     pub alpha_ppm: u32,
-    /// The number of stages of the rollout: 1 to 100.
+    /// The number of stages of the rollout that have both a canary and a baseline: 1 to 100.
     pub stages: u32,
     /// The unit of inference for errors.
     pub unit: InferenceUnit,
