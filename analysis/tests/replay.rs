@@ -32,7 +32,7 @@ fn observation() -> Value {
     });
     record["look"] = json!({
         "elapsed": 1000, "requests": none, "buckets": none, "atRisk": none, "kpi": none,
-        "latency": [{}, {}],
+        "conversions": none, "latency": [{}, {}], "passed": [],
     });
     record["likelihoods"] = json!([]);
     record
@@ -126,7 +126,7 @@ fn an_error_names_the_value() {
     let message = "gate.excluded: is 0, a ratio must be above 0";
     says(&at("/gate/excluded", json!(0)), "gate.excluded", &ZeroRatio, message);
     let mut record = observation();
-    record["gate"]["latency"] = json!({ "tolerance": 0 });
+    record["gate"]["latency"] = json!({ "unit": "bucket", "tolerance": 0 });
     let edges = |edges: Value| refused(record.clone(), "/gate/latency/edges", Some(edges));
     let error = edges(json!(vec![255; serin_core::gate::EDGES]));
     says(

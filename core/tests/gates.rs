@@ -198,7 +198,7 @@ fn a_bucket_that_fails_often_counts_once() {
     let share = Share::from_millipercent(5000).unwrap();
     let (before, mut after) = (BucketSet::new(), BucketSet::new());
     after.insert(Bucket::from_number(4).unwrap());
-    let buckets = after.first_errors(&before, share);
+    let buckets = after.first_events(&before, share);
     let observation = Observation { buckets, ..requests((1000, 300), (19_000, 0)) };
     assert_eq!(judged(GateSettings::default(), &[observation]).verdict, Verdict::Continue);
     assert_eq!(judged(by_request(), &[observation]).verdict, Verdict::Abort);
@@ -210,7 +210,8 @@ fn fewer_kpi_events_abort() {
         kpi: counters((10_000, canary), (190_000, 5700)),
         ..requests((10_000, 0), (190_000, 0))
     };
-    let settings = || GateSettings { kpi: Some(KpiSettings::default()), ..by_request() };
+    let kpi = KpiSettings { unit: InferenceUnit::Request, ..KpiSettings::default() };
+    let settings = || GateSettings { kpi: Some(kpi), ..by_request() };
     assert_eq!(judged(settings(), &[observation(300)]).verdict, Verdict::Continue);
     let judgement = judged(settings(), &[observation(200)]);
     assert_eq!(judgement.verdict, Verdict::Abort);
@@ -228,7 +229,8 @@ fn a_slow_tail_aborts_and_a_slow_middle_pauses() {
         }
         counts
     };
-    let latency = LatencySettings { tolerance: 0, edges: Edge::DEFAULT };
+    let unit = InferenceUnit::Request;
+    let latency = LatencySettings { unit, tolerance: 0, edges: Edge::DEFAULT };
     let settings = || GateSettings { latency: Some(latency), ..by_request() };
     let baseline = counts(&[(10, 300), (50, 19_000), (200, 100)]);
     let judge = |canary: &LatencyCounts| {

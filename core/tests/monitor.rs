@@ -410,7 +410,10 @@ fn a_canary_with_fewer_kpi_events_is_aborted() {
     host.kpi_events = Some([300, 150]);
     host.run(10 * MINUTE, 50, WELL, WELL);
     let records = host.records();
-    assert!(records.iter().any(|line| line.contains("abort: KPI events, ")), "{records:?}");
+    assert!(
+        records.iter().any(|line| line.contains("abort: KPI events by bucket, ")),
+        "{records:?}"
+    );
     host.assert_records_replay();
 }
 

@@ -40,11 +40,12 @@ impl Random {
     }
 }
 
-/// A user.
+/// A user, with a trait from 0 to 1 that a service may depend on.
 #[derive(Clone, Copy)]
 struct User {
     bucket: Bucket,
     is_canary: bool,
+    tendency: f64,
 }
 
 /// A rollout and its users.
@@ -92,15 +93,15 @@ impl Scene {
     /// The users, each with the sum of the weights up to it.
     fn users(&self, random: &mut Random) -> Vec<(f64, User)> {
         let mut sum = 0.0;
-        let user = |_| {
+        let user = |index| {
             let weight = (1.0 - random.part()).powf(-1.0 / SHAPE);
             let bucket = u32::try_from(random.below(100_000)).unwrap();
             let is_canary = bucket < self.share * 1000;
             let bucket = Bucket::from_number(bucket).unwrap();
             sum += if is_canary { weight * self.volume } else { weight };
-            (sum, User { bucket, is_canary })
+            (sum, User { bucket, is_canary, tendency: Random(index).part() })
         };
-        (0..USERS).map(user).collect()
+        (0..USERS as u64).map(user).collect()
     }
 
     /// Runs the rollout with a service that answers each request of a user.
@@ -178,4 +179,109 @@ fn a_canary_that_fails_twice_as_often_is_not_promotable_because_its_heavy_users_
         scene.run(|user, random| fails(random.chance(if user.is_canary { 0.02 } else { 0.01 })));
     assert!(seen.has_crossed("promotion by bucket"), "{:?}", seen.crossed);
     assert!(!seen.is_promotable);
+}
+
+/// A latency of 10 ms to 1.3 s, which a user's tendency decides more than chance does.
+fn latency(user: User, slower: f64, random: &mut Random) -> Outcome {
+    let part = 0.9 * user.tendency + 0.1 * random.part();
+    let micros = Some((10_000.0 * slower * (part * 7.0).exp2()) as u64);
+    Outcome { status: 200, micros, ..Outcome::default() }
+}
+
+#[test]
+fn users_whose_requests_are_all_slow_do_not_abort_a_healthy_canary() {
+    let scene = Scene { gates: r#"{"latency": {}}"#, ..MANY };
+    let seen = scene.run(|user, random| latency(user, 1.0, random));
+    assert_eq!(seen.abort(), None);
+    let by_bucket =
+        |process: &&String| process.starts_with("latency") && process.ends_with(" by bucket");
+    assert_eq!(seen.crossed.iter().find(by_bucket), None);
+    // By request it is aborted.
+    let scene = Scene { gates: r#"{"latency": {"unit": "request"}}"#, ..MANY };
+    let seen = scene.run(|user, random| latency(user, 1.0, random));
+    assert!(
+        seen.abort().is_some_and(|reason| reason.starts_with("latency at ")),
+        "{:?}",
+        seen.crossed
+    );
+}
+
+#[test]
+fn users_who_ask_more_often_do_not_make_a_canary_slow() {
+    // Each request may be slow, whoever asks.
+    let scene = Scene { gates: r#"{"latency": {}}"#, volume: 3.0, ..MANY };
+    let any = |user: User, random: &mut Random| {
+        let tendency = random.part();
+        latency(User { tendency, ..user }, 1.0, random)
+    };
+    let seen = scene.run(any);
+    assert_eq!(seen.abort(), None);
+    assert!(
+        seen.crossed.iter().any(|process| process.starts_with("latency at ")),
+        "{:?}",
+        seen.crossed
+    );
+}
+
+#[test]
+fn a_slower_canary_is_aborted_whether_latencies_hang_together_or_not() {
+    let scene = Scene { gates: r#"{"latency": {}}"#, share: 5, ..MANY };
+    let slower = |user: User| if user.is_canary { 2.0 } else { 1.0 };
+    let sticky = scene.run(|user, random| latency(user, slower(user), random));
+    let independent = scene.run(|user, random| {
+        let tendency = random.part();
+        latency(User { tendency, ..user }, slower(user), random)
+    });
+    for seen in [sticky, independent] {
+        let reason = seen.abort().expect("aborted");
+        assert!(reason.contains(" by bucket and request, "), "{reason}");
+    }
+}
+
+const ORDERS: &str = r#"{"kpi": {"status": [201]}, "errors": {"lateFaultErrors": 0}}"#;
+const ORDERS_BY_REQUEST: &str =
+    r#"{"kpi": {"unit": "request", "status": [201]}, "errors": {"lateFaultErrors": 0}}"#;
+
+fn orders(order: bool) -> Outcome {
+    Outcome { status: if order { 201 } else { 200 }, ..Outcome::default() }
+}
+
+#[test]
+fn users_who_poll_more_often_and_order_as_much_do_not_abort_a_healthy_canary() {
+    let order = |user: User, random: &mut Random| {
+        let rate = if user.is_canary { 0.03 / 1.5 } else { 0.03 };
+        orders(random.chance(rate))
+    };
+    let scene = Scene { gates: ORDERS, volume: 1.5, ..MANY };
+    assert_eq!(scene.run(order).abort(), None);
+    // By request it is aborted.
+    let scene = Scene { gates: ORDERS_BY_REQUEST, ..scene };
+    let seen = scene.run(order);
+    assert!(
+        seen.abort().is_some_and(|reason| reason.starts_with("KPI events, ")),
+        "{:?}",
+        seen.crossed
+    );
+}
+
+#[test]
+fn users_who_order_in_every_request_do_not_abort_a_healthy_canary() {
+    let order = |user: User, random: &mut Random| orders(random.chance(user.tendency.powi(8)));
+    assert_eq!(Scene { gates: ORDERS, seed: 5, ..MANY }.run(order).abort(), None);
+    let seen = Scene { gates: ORDERS_BY_REQUEST, seed: 5, ..MANY }.run(order);
+    assert!(
+        seen.abort().is_some_and(|reason| reason.starts_with("KPI events, ")),
+        "{:?}",
+        seen.crossed
+    );
+}
+
+#[test]
+fn a_canary_with_half_of_the_orders_is_aborted() {
+    let seen = Scene { gates: ORDERS, share: 5, ..MANY }.run(|user, random| {
+        let rate = if user.is_canary { 0.015 } else { 0.03 };
+        orders(random.chance(rate))
+    });
+    let reason = seen.abort().expect("aborted");
+    assert!(reason.starts_with("KPI events by bucket, "), "{reason}");
 }

@@ -194,7 +194,7 @@ export async function gates() {
   await check("an unreachable or slow canary is aborted", async () => {
     const slow = { errors: {}, latency: { tolerate: 50 } };
     for (const [gates, harm, cause] of [
-      [{}, (canary) => canary.close(), /^errors, /],
+      [{}, (canary) => canary.close(), /^errors by bucket, /],
       [slow, (canary) => { canary.delay = 40; }, /^latency at /],
     ]) {
       const { isolates, canary } = await world({ names: ["one"] }, gated({ gates }));

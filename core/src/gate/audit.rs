@@ -7,14 +7,14 @@ use alloc::string::{String, ToString};
 use super::counters::{Counters, Tally};
 use super::current_stage::CurrentStage;
 use super::divergence::Divergence;
-use super::latency::LatencyCounts;
+use super::latency::{EDGES, LatencyCounts};
 use super::level::{Level, Process};
 use super::nats::Nats;
 use super::process::GridLevels;
 use super::record::{RECORD_VERSION, RecordFields, RecordPart};
 use super::record_writer::write_part;
 use super::settings::GateSettings;
-use super::stage::{Observation, StageEvidence, TrafficWindow};
+use super::stage::{FirstPassed, Observation, StageEvidence, TrafficWindow};
 use super::verdict::{Cause, Evidence, Judgement, Verdict};
 use crate::json::{self, ObjectWriter};
 use crate::plan::{Plan, Rollout};
@@ -96,23 +96,27 @@ pub struct ObservationRecord {
     pub at_risk: Counters,
     /// Requests, and those with a KPI event.
     pub kpi: Counters,
+    /// Buckets without a KPI event before, and those that had their first one.
+    pub conversions: Counters,
     /// The latencies of the canary and of the baseline.
     pub latency: [LatencyCounts; 2],
+    /// The first passages of each latency edge.
+    pub passed: [FirstPassed; EDGES],
 }
 
 impl ObservationRecord {
     /// The record as an observation, for [`Gate::observe`](super::Gate::observe).
     pub fn as_observation(&self) -> Observation<'_> {
-        let ObservationRecord { elapsed_ms, requests, buckets, at_risk, kpi, latency } = self;
-        let [canary, baseline] = latency;
-        let latency = Some([canary, baseline]);
+        let [canary, baseline] = &self.latency;
         Observation {
-            elapsed_ms: *elapsed_ms,
-            requests: *requests,
-            buckets: *buckets,
-            at_risk: *at_risk,
-            latency,
-            kpi: *kpi,
+            elapsed_ms: self.elapsed_ms,
+            requests: self.requests,
+            buckets: self.buckets,
+            at_risk: self.at_risk,
+            latency: Some([canary, baseline]),
+            passed: Some(&self.passed),
+            kpi: self.kpi,
+            conversions: self.conversions,
         }
     }
 }
@@ -247,7 +251,9 @@ impl RecordPart for ObservationRecord {
         fields.counters("buckets", &mut self.buckets)?;
         fields.counters("atRisk", &mut self.at_risk)?;
         fields.counters("kpi", &mut self.kpi)?;
-        fields.histograms("latency", &mut self.latency)
+        fields.counters("conversions", &mut self.conversions)?;
+        fields.histograms("latency", &mut self.latency)?;
+        fields.parts("passed", &mut self.passed)
     }
 }
 

@@ -14,6 +14,7 @@ use super::verdict::Cause;
 pub(super) enum Effect {
     Abort,
     Pause,
+    Promote,
     /// The difference of the rates is too small to act on.
     None,
 }
@@ -36,15 +37,23 @@ pub(super) struct Crossing {
 impl Crossing {
     /// The cause of the verdict that follows.
     pub(super) fn cause(&self) -> Cause {
-        match self.confirming {
-            Some(confirming) => Cause::Confirmed(self.level, confirming),
-            None => Cause::Crossed(self.level),
+        match (self.unconfirmed(), self.confirming) {
+            (Some(cause), _) => cause,
+            (None, _) if self.effect == Effect::None => Cause::EffectTooSmall(self.level),
+            (None, Some(confirming)) => Cause::Confirmed(self.level, confirming),
+            (None, None) => Cause::Crossed(self.level),
         }
+    }
+
+    /// The cause if the confirming test does not agree.
+    pub(super) fn unconfirmed(&self) -> Option<Cause> {
+        let confirming = self.confirming.filter(|level| !level.crossed())?;
+        Some(Cause::Unconfirmed(self.level, confirming))
     }
 
     /// Whether the confirming test agrees, if there is one.
     pub(super) fn is_confirmed(&self) -> bool {
-        self.confirming.is_none_or(|level| level.crossed())
+        self.unconfirmed().is_none()
     }
 }
 
@@ -88,7 +97,7 @@ impl Gate {
     /// The crossing of the test for promotion, if it has crossed.
     pub(super) fn promotion(&self, stage: &StageEvidence) -> Option<Crossing> {
         let (level, confirming) = self.promotion_levels(stage);
-        level.crossed().then_some(Crossing { level, effect: Effect::None, confirming })
+        level.crossed().then_some(Crossing { level, effect: Effect::Promote, confirming })
     }
 
     /// The levels of the test for promotion and of the one that confirms it.
@@ -125,8 +134,10 @@ impl Gate {
     }
 
     fn kpi_comparison(&self, stage: &StageEvidence) -> Option<Comparison> {
-        self.settings.kpi?;
-        let process = Process::Kpi(CountedBy::Request);
+        let process = Process::Kpi(match self.settings.kpi?.unit {
+            InferenceUnit::Request => CountedBy::Request,
+            InferenceUnit::Bucket => CountedBy::Bucket,
+        });
         let levels = grid(process, &self.falls, stage.kpi_levels, self.thresholds.kpi);
         Some(Comparison { levels: levels.map(|level| (level, Effect::Abort)), confirming: None })
     }
@@ -135,13 +146,21 @@ impl Gate {
         &'a self,
         stage: &'a StageEvidence,
     ) -> impl Iterator<Item = Comparison> + 'a {
-        let edges = self.settings.latency.map(|latency| latency.edges);
+        let settings = self.settings.latency;
+        let is_confirmed = settings.is_some_and(|latency| latency.unit == InferenceUnit::Bucket);
+        let edges = settings.map(|latency| latency.edges);
         let edges = edges.into_iter().flatten().zip(&stage.latency);
         edges.map(move |(edge, evidence)| {
-            let process = Process::Latency(edge, CountedBy::Request);
-            let levels = grid(process, &self.slower, evidence.levels, self.thresholds.latency);
+            let levels = |by, levels| {
+                grid(Process::Latency(edge, by), &self.slower, levels, self.thresholds.latency)
+            };
+            let by = if is_confirmed { CountedBy::Bucket } else { CountedBy::Request };
             let effect = latency_effect(evidence);
-            Comparison { levels: levels.map(|level| (level, effect)), confirming: None }
+            Comparison {
+                levels: levels(by, evidence.levels).map(|level| (level, effect)),
+                confirming: is_confirmed
+                    .then(|| levels(CountedBy::BucketAndRequest, evidence.confirming)),
+            }
         })
     }
 

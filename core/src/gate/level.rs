@@ -67,7 +67,8 @@ impl Process {
             Process::Errors(_) => Some(Process::Errors(by)),
             Process::LateErrors(_) => Some(Process::LateErrors(by)),
             Process::Promotion(_) => Some(Process::Promotion(by)),
-            Process::Kpi(_) | Process::Latency(..) => None,
+            Process::Latency(edge, _) => Some(Process::Latency(edge, by)),
+            Process::Kpi(_) => None,
         }
     }
 

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! GateSettings ──Gate::new──▶ Gate                                   once per rollout
-//! outcomes ──▶ Counters, BucketSet, LatencyCounts ──▶ Observation ──observe──▶ StageEvidence ──judge──▶ Judgement
+//! outcomes ──▶ Counters, BucketSet, BucketEdges, LatencyCounts ──▶ Observation ──observe──▶ StageEvidence ──judge──▶ Judgement
 //! Judgement::Abort ──▶ Latch                                     until a higher epoch
 //! ```
 //!
@@ -30,6 +30,7 @@
 //! ```
 
 mod audit;
+mod bucket_edges;
 mod bucket_set;
 mod comparison;
 mod compiled;
@@ -55,6 +56,7 @@ mod verdict;
 mod wire;
 
 pub use audit::{Audit, Evaluation, ObservationRecord, ShadowEvaluation};
+pub use bucket_edges::BucketEdges;
 pub use bucket_set::BucketSet;
 pub use compiled::{Gate, Thresholds};
 pub use counters::{Counters, Tally};
@@ -72,6 +74,8 @@ pub use process::{ALTERNATIVES, ChangeDetector, Grid, GridLevels, Test};
 pub use ratio::Ratio;
 pub use record::{RECORD_VERSION, RecordFields, RecordPart};
 pub use settings::{GateSettings, GateSettingsError, InferenceUnit, KpiSettings, LatencySettings};
-pub use stage::{EdgeEvidence, ErrorEvidence, Observation, StageEvidence, TrafficWindow};
-pub use tallies::{GroupTally, Tallies};
+pub use stage::{
+    EdgeEvidence, ErrorEvidence, FirstPassed, Observation, StageEvidence, TrafficWindow,
+};
+pub use tallies::{GroupTally, SlowTally, Tallies};
 pub use verdict::{Cause, Evidence, Judgement, Verdict};

@@ -225,7 +225,9 @@ fn evaluate_group(
         buckets,
         at_risk,
         kpi: now.kpi_counters().since(before.kpi_counters()),
+        conversions: now.first_conversions(before, share),
         latency,
+        passed: now.first_passed(before, share),
     };
     let previous = stage.clone();
     trial.gate().observe(stage, &observation.as_observation());

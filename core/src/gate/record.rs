@@ -9,7 +9,7 @@ use super::nats::Nats;
 use super::process::{ChangeDetector, GridLevels};
 use super::ratio::Ratio;
 use super::settings::{GateSettings, InferenceUnit, KpiSettings, LatencySettings};
-use super::stage::{EdgeEvidence, ErrorEvidence, StageEvidence, TrafficWindow};
+use super::stage::{EdgeEvidence, ErrorEvidence, FirstPassed, StageEvidence, TrafficWindow};
 use crate::value::share::Share;
 
 /// The version of the fields, which every record has as `audit`.
@@ -159,12 +159,14 @@ impl RecordPart for GateSettings {
 
 impl RecordPart for KpiSettings {
     fn fields<F: RecordFields>(&mut self, fields: &mut F) -> Result<(), F::Error> {
+        fields.unit("unit", &mut self.unit)?;
         fields.ratio("tolerated", &mut self.tolerated)
     }
 }
 
 impl RecordPart for LatencySettings {
     fn fields<F: RecordFields>(&mut self, fields: &mut F) -> Result<(), F::Error> {
+        fields.unit("unit", &mut self.unit)?;
         let mut tolerance = self.tolerance.into();
         fields.number("tolerance", &mut tolerance)?;
         self.tolerance = u8::try_from(tolerance).unwrap_or(u8::MAX);
@@ -212,6 +214,14 @@ impl RecordPart for TrafficWindow {
 impl RecordPart for EdgeEvidence {
     fn fields<F: RecordFields>(&mut self, fields: &mut F) -> Result<(), F::Error> {
         fields.counters("counters", &mut self.counters)?;
-        fields.levels("levels", &mut self.levels)
+        fields.levels("levels", &mut self.levels)?;
+        fields.levels("confirming", &mut self.confirming)
+    }
+}
+
+impl RecordPart for FirstPassed {
+    fn fields<F: RecordFields>(&mut self, fields: &mut F) -> Result<(), F::Error> {
+        fields.counters("buckets", &mut self.buckets)?;
+        fields.counters("atRisk", &mut self.at_risk)
     }
 }

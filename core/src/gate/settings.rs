@@ -5,12 +5,12 @@ use core::fmt;
 use super::latency::{EDGES, Edge};
 use super::ratio::Ratio;
 
-/// The unit of inference: what the test counts as one independent error.
+/// The unit of inference: what a test counts as one independent event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InferenceUnit {
-    /// A bucket's first error in a stage. Valid where the requests of one user fail together.
+    /// A bucket's first event in a stage. Valid where the events of one user hang together.
     Bucket,
-    /// Each request. Valid only where requests fail independently of each other.
+    /// Each request. Valid only where the events of requests are independent of each other.
     Request,
 }
 
@@ -34,28 +34,32 @@ impl InferenceUnit {
 /// The settings of the comparison of KPI events.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct KpiSettings {
+    /// The unit of inference.
+    pub unit: InferenceUnit,
     /// The tolerated ratio of the canary's rate of KPI events to the baseline's: above 0.05, at most 1.
     pub tolerated: Ratio,
 }
 
 impl Default for KpiSettings {
     fn default() -> KpiSettings {
-        KpiSettings { tolerated: Ratio::ONE }
+        KpiSettings { unit: InferenceUnit::Bucket, tolerated: Ratio::ONE }
     }
 }
 
 /// The settings of the latency comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencySettings {
+    /// The unit of inference.
+    pub unit: InferenceUnit,
     /// How much slower the canary may be, in steps of 2^(1/8): 1 is 9 %, 2 is 19 %, 5 is 54 %. At most 64.
     pub tolerance: u8,
-    /// The edges at which the arms are compared.
+    /// The edges at which the arms are compared, in ascending order.
     pub edges: [Edge; EDGES],
 }
 
 impl Default for LatencySettings {
     fn default() -> LatencySettings {
-        LatencySettings { tolerance: 0, edges: Edge::DEFAULT }
+        LatencySettings { unit: InferenceUnit::Bucket, tolerance: 0, edges: Edge::DEFAULT }
     }
 }
 
@@ -148,7 +152,9 @@ impl GateSettings {
         let late = self.late_fault_errors;
         let alphas = "from 1 to 500000 (in millionths)";
         let shares = "from 0 to 100000 (in 0.001 %)";
-        let checks: [(&str, u64, bool, &str); 9] = [
+        let edges = self.latency.map_or(Edge::DEFAULT, |latency| latency.edges);
+        let first = edges.first().map_or(0, |edge| edge.number().into());
+        let checks: [(&str, u64, bool, &str); 10] = [
             ("alpha_ppm", self.alpha_ppm.into(), alpha(self.alpha_ppm), alphas),
             ("stages", self.stages.into(), (1..=100).contains(&self.stages), "from 1 to 100"),
             (
@@ -164,6 +170,7 @@ impl GateSettings {
                 "from 51 to 1000 thousandths",
             ),
             ("latency.tolerance", tolerance.into(), tolerance <= 64, "from 0 to 64 counts"),
+            ("latency.edges", first, edges.is_sorted(), "the first of edges in ascending order"),
             ("min_difference", self.min_difference.into(), self.min_difference <= 100_000, shares),
             (
                 "max_baseline_errors",

@@ -26,8 +26,23 @@ pub struct Observation<'a> {
     pub at_risk: Counters,
     /// The latencies of the canary and of the baseline.
     pub latency: Option<[&'a LatencyCounts; 2]>,
+    /// The first passages of each latency edge. A gate that compares latency by request does not read it.
+    pub passed: Option<&'a [FirstPassed; EDGES]>,
     /// Requests, and those with a KPI event.
     pub kpi: Counters,
+    /// Buckets without a KPI event before in this stage, and those that had their first one. A gate that
+    /// compares KPI events by request does not read it.
+    pub conversions: Counters,
+}
+
+/// The buckets that passed a latency edge for the first time in a stage. The canary's edge is raised by the
+/// tolerance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstPassed {
+    /// Buckets that had not passed the edge before, and those that passed it.
+    pub buckets: Counters,
+    /// Requests of buckets that had not passed the edge before, and the same buckets that passed it.
+    pub at_risk: Counters,
 }
 
 /// The evidence of one comparison of error rates.
@@ -51,11 +66,14 @@ wire!(ErrorEvidence { counters, levels, late, promotion });
 pub struct EdgeEvidence {
     /// Requests, and those that took at least as long as the edge.
     pub counters: Counters,
-    /// The levels of the alternatives.
+    /// The levels of the alternatives, in the gate's unit of inference.
     pub levels: GridLevels,
+    /// The levels of first passages, per request of the buckets that had not passed the edge. They have to
+    /// agree before a crossing has an effect. Zero if the unit of inference is the request.
+    pub confirming: GridLevels,
 }
 
-wire!(EdgeEvidence { counters, levels });
+wire!(EdgeEvidence { counters, levels, confirming });
 
 /// The number of requests in a time window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -93,7 +111,8 @@ pub struct StageEvidence {
     /// First errors of buckets, per request of the buckets without one. It has to agree with `errors` before an
     /// abort and before a promotion. Empty if the unit of inference is the request.
     pub confirming: ErrorEvidence,
-    /// Requests, and those with a KPI event.
+    /// KPI events in the gate's unit of inference. Exposures are requests, or the buckets that had no KPI event
+    /// before the latest observation.
     pub kpi: Counters,
     /// The evidence that the canary's rate of KPI events is lower.
     pub kpi_levels: GridLevels,

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::fmt;
 
-use super::comparison::{Crossing, Effect};
+use super::comparison::Effect;
 use super::compiled::Gate;
 use super::counters::Counters;
 use super::level::Level;
@@ -84,10 +84,19 @@ pub struct Evidence {
     pub requests: Counters,
     /// Errors in the gate's unit of inference: exposures and those with an error.
     pub errors: Counters,
-    /// Requests, and those with a KPI event.
+    /// KPI events in the gate's unit of inference: exposures and those with an event.
     pub kpi: Counters,
     /// The levels of all e-processes: errors first, promotion last.
     pub levels: Vec<Level>,
+}
+
+/// The causes of what a gate's comparisons ask for.
+#[derive(Default)]
+struct Findings {
+    abort: Option<Cause>,
+    pause: Option<Cause>,
+    too_small: Option<Cause>,
+    unconfirmed: Option<Cause>,
 }
 
 impl Gate {
@@ -96,21 +105,9 @@ impl Gate {
         let judgement = |verdict, cause| Judgement { verdict, cause };
         let (requests, settings) = (stage.requests, self.settings());
         let enough = requests.canary.exposures >= settings.min_samples;
-        let (mut pausing, mut undecided) = (None, None);
-        for crossing in self.comparisons(stage).flat_map(|test| test.crossings()) {
-            if !enough {
-                break;
-            }
-            let Crossing { level, effect, confirming } = crossing;
-            match effect {
-                _ if !crossing.is_confirmed() => {
-                    undecided =
-                        undecided.or(confirming.map(|best| Cause::Unconfirmed(level, best)));
-                }
-                Effect::Abort => return judgement(Verdict::Abort, crossing.cause()),
-                Effect::Pause => pausing = pausing.or(Some(crossing.cause())),
-                Effect::None => undecided = undecided.or(Some(Cause::EffectTooSmall(level))),
-            }
+        let found = if enough { self.findings(stage) } else { Findings::default() };
+        if let Some(cause) = found.abort {
+            return judgement(Verdict::Abort, cause);
         }
         // Checked after the aborts: neither little traffic nor a failing baseline may keep a canary that is
         // worse from being aborted.
@@ -123,14 +120,36 @@ impl Gate {
         if requests.baseline.is_above(settings.max_baseline_errors) {
             return judgement(Verdict::Pause, Cause::BaselineUnwell);
         }
-        match (pausing, undecided, self.promotion(stage)) {
-            (Some(cause), ..) => judgement(Verdict::Pause, cause),
-            (None, Some(cause), _) => judgement(Verdict::Continue, cause),
-            (None, None, Some(promotion)) if promotion.is_confirmed() => {
-                judgement(Verdict::Promotable, promotion.cause())
-            }
-            _ => judgement(Verdict::Continue, Cause::Collecting),
+        if let Some(cause) = found.pause {
+            return judgement(Verdict::Pause, cause);
         }
+        let promotion = self.promotion(stage);
+        let confirmed = promotion.as_ref().filter(|promotion| promotion.is_confirmed());
+        match (found.too_small, confirmed) {
+            (Some(cause), _) => judgement(Verdict::Continue, cause),
+            (None, Some(promotion)) => judgement(Verdict::Promotable, promotion.cause()),
+            // What is not confirmed is no evidence. It is only told.
+            (None, None) => {
+                let unconfirmed = promotion.and_then(|promotion| promotion.unconfirmed());
+                let cause = found.unconfirmed.or(unconfirmed).unwrap_or(Cause::Collecting);
+                judgement(Verdict::Continue, cause)
+            }
+        }
+    }
+
+    /// The first crossing with each effect.
+    fn findings(&self, stage: &StageEvidence) -> Findings {
+        let mut found = Findings::default();
+        for crossing in self.comparisons(stage).flat_map(|test| test.crossings()) {
+            let slot = match crossing.effect {
+                _ if !crossing.is_confirmed() => &mut found.unconfirmed,
+                Effect::Abort => &mut found.abort,
+                Effect::Pause => &mut found.pause,
+                Effect::Promote | Effect::None => &mut found.too_small,
+            };
+            *slot = slot.or_else(|| Some(crossing.cause()));
+        }
+        found
     }
 
     /// Judges a stage's evidence and returns it with the judgement.
