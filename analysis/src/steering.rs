@@ -8,7 +8,7 @@ use serin_core::gate::{Counters, Gate, Observation, StageEvidence, Tally, Verdic
 
 /// The number of ids after which the search ends.
 const MAX_IDS: u64 = 100_000;
-/// The requests of both arms before the first chosen id: enough for a verdict.
+/// The requests of both arms before each chosen id: enough for a verdict.
 const REQUESTS: u64 = 1_000_000;
 const BUCKETS: u64 = 100_000;
 
@@ -54,6 +54,7 @@ fn ids_until(
         &Observation {
             requests: counters((our_requests, ours), (their_requests, theirs)),
             buckets: counters((canary, ours), (baseline, theirs)),
+            at_risk: counters((our_requests, ours), (their_requests, theirs)),
             ..Observation::default()
         },
     );
@@ -70,6 +71,7 @@ fn ids_until(
             &Observation {
                 requests: counters(ours, theirs),
                 buckets: counters((canary, ours.1), (baseline, theirs.1)),
+                at_risk: counters((our_requests, ours.1), (their_requests, theirs.1)),
                 ..Observation::default()
             },
         );

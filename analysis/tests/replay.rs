@@ -8,7 +8,7 @@ use serin_core::gate::Verdict;
 /// The record of a rollout without traffic.
 fn low_traffic() -> Value {
     json!({
-        "audit": 1, "at": 60_000, "rollout": "shop", "epoch": 0, "step": 1, "digest": "0011223344556677",
+        "audit": 2, "at": 60_000, "rollout": "shop", "epoch": 0, "step": 1, "digest": "0011223344556677",
         "verdict": "pause", "reason": "0 requests in 60000 ms",
         "gate": {
             "unit": "bucket", "alpha": 10_000, "stages": 2, "tolerated": 1000, "minDifference": 0,
@@ -24,14 +24,15 @@ fn observation() -> Value {
     let mut record = low_traffic();
     let (none, zero) = ([0; 4], [0; 5]);
     let late = vec![json!({ "level": 0, "since": none }); 5];
+    let errors = json!({ "counters": none, "levels": zero, "late": late, "promotion": 0 });
     record["quiet"].take();
     record["before"] = json!({
-        "elapsed": 0, "minute": [0, 0], "sinceMinute": [0, 0], "requests": none, "errors": none,
-        "kpi": none, "errorLevels": zero, "late": late, "promotion": 0, "kpiLevels": zero,
-        "latency": [],
+        "elapsed": 0, "minute": [0, 0], "sinceMinute": [0, 0], "requests": none,
+        "errors": errors, "confirming": errors, "kpi": none, "kpiLevels": zero, "latency": [],
     });
     record["look"] = json!({
-        "elapsed": 1000, "requests": none, "buckets": none, "kpi": none, "latency": [{}, {}],
+        "elapsed": 1000, "requests": none, "buckets": none, "atRisk": none, "kpi": none,
+        "conversions": none, "latency": [{}, {}], "passed": [],
     });
     record["likelihoods"] = json!([]);
     record
@@ -42,7 +43,7 @@ fn shadow() -> Value {
     let mut record = low_traffic();
     let zero = [0; 5];
     record["shadow"] = json!({
-        "tolerated": 1000, "threshold": 0, "compared": [10, 1], "before": zero, "after": zero,
+        "tolerated": 1000, "stages": 2, "threshold": 0, "compared": [10, 1], "before": zero, "after": zero,
     });
     record
 }
@@ -91,15 +92,15 @@ fn an_error_names_the_object_and_the_field() {
     let error = at("/look/kpi", Some(json!([1, 2, 3])));
     says(&error, "look.kpi", &kind, "look.kpi: is not 4 whole numbers");
     let kind = NotWholeNumbers { expected: 5 };
-    let error = at("/before/errorLevels", Some(json!([0, 0, 0, 0, "0"])));
-    says(&error, "before.errorLevels", &kind, "before.errorLevels: is not 5 whole numbers");
+    let error = at("/before/errors/levels", Some(json!([0, 0, 0, 0, "0"])));
+    says(&error, "before.errors.levels", &kind, "before.errors.levels: is not 5 whole numbers");
     let kind = Type { given: "a number", expected: "an object" };
     says(&at("/gate", Some(json!(7))), "gate", &kind, "gate is a number, must be an object");
     let error = at("/likelihoods", Some(json!([7])));
     says(&error, "likelihoods[0]", &kind, "likelihoods[0] is a number, must be an object");
     let kind = Type { given: "null", expected: "a list" };
-    let error = at("/before/late", Some(Value::Null));
-    says(&error, "before.late", &kind, "late is null, must be a list");
+    let error = at("/before/errors/late", Some(Value::Null));
+    says(&error, "before.errors.late", &kind, "late is null, must be a list");
     let kind = Type { given: "a list", expected: "a text" };
     let error = at("/rollout", Some(json!([])));
     says(&error, "rollout", &kind, "rollout is a list, must be a text");
@@ -108,29 +109,37 @@ fn an_error_names_the_object_and_the_field() {
 #[test]
 fn an_error_names_the_value() {
     use ReplayErrorKind::{
-        Edge, InferenceUnit, LatencyCount, Settings, Share, Syntax, Type, Version, ZeroRatio,
+        Edge, InferenceUnit, LatencyCount, Length, Settings, Share, Syntax, Type, Version,
+        ZeroRatio,
     };
     let at = |pointer, value| refused(observation(), pointer, Some(value));
-    let error = at("/audit", json!(2));
-    let message = "audit: only audit records of version 1 can be replayed";
-    says(&error, "audit", &Version { given: 2 }, message);
+    let error = at("/audit", json!(1));
+    let message = "audit: an audit record of version 1, written by an earlier Serin; this one reads version 2";
+    says(&error, "audit", &Version { given: 1 }, message);
+    let error = at("/audit", json!(3));
+    let message =
+        "audit: an audit record of version 3, written by another Serin; this one reads version 2";
+    says(&error, "audit", &Version { given: 3 }, message);
     let kind = InferenceUnit { given: "user".into() };
     let message = "gate.unit: user is not bucket or request";
     says(&at("/gate/unit", json!("user")), "gate.unit", &kind, message);
     let message = "gate.excluded: is 0, a ratio must be above 0";
     says(&at("/gate/excluded", json!(0)), "gate.excluded", &ZeroRatio, message);
     let mut record = observation();
-    record["gate"]["tolerance"] = json!(0);
-    let edges = |edges: Value| refused(record.clone(), "/gate/edges", Some(edges));
+    record["gate"]["latency"] = json!({ "unit": "bucket", "tolerance": 0 });
+    let edges = |edges: Value| refused(record.clone(), "/gate/latency/edges", Some(edges));
     let error = edges(json!(vec![255; serin_core::gate::EDGES]));
     says(
         &error,
-        "gate.edges",
+        "gate.latency.edges",
         &Edge { given: 255 },
-        "gate.edges: 255 is not the number of an edge",
+        "gate.latency.edges: 255 is not the number of an edge",
     );
+    let error = edges(json!([24]));
+    let kind = Length { given: 1, expected: serin_core::gate::EDGES };
+    says(&error, "gate.latency.edges", &kind, "gate.latency.edges: has 1 items, must have 16");
     let bins = serin_core::gate::LATENCY_COUNTS;
-    let error = at("/look/latency", json!([{ "x": 1 }]));
+    let error = at("/look/latency", json!([{ "x": 1 }, {}]));
     let message = format!("look.latency.x: is not a count of one of {bins} bins");
     says(&error, "look.latency.x", &LatencyCount { bins }, &message);
     let error = at("/gate/stages", json!(0));

@@ -79,7 +79,7 @@ pub(crate) fn promotion(bench: &Bench) -> Vec<Figure> {
         let mut stage = StageEvidence::default();
         for _ in 0..batches {
             gate.observe(&mut stage, &observation(traffic.until_events(random, step)));
-            if stage.promotion >= threshold {
+            if stage.errors.promotion >= threshold {
                 return Some(stage.requests.canary.exposures as f64);
             }
         }

@@ -3,7 +3,9 @@
 use crate::bench::{Bench, MAX_BATCHES, Random};
 use crate::figure::Figure;
 use crate::traffic::{Traffic, bare, compiled};
-use serin_core::gate::{Counters, Gate, GateSettings, Observation, Ratio, StageEvidence};
+use serin_core::gate::{
+    Counters, Gate, GateSettings, InferenceUnit, KpiSettings, Observation, StageEvidence,
+};
 
 fn until_crossed(gate: &Gate, traffic: Traffic, random: &mut Random, step: u64) -> f64 {
     let mut stage = StageEvidence::default();
@@ -20,7 +22,8 @@ fn until_crossed(gate: &Gate, traffic: Traffic, random: &mut Random, step: u64) 
 
 pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
     // Twice α, because the gate divides its α between errors and KPI events.
-    let settings = GateSettings { kpi: Some(Ratio::ONE), alpha_ppm: 20_000, ..bare() };
+    let kpi = KpiSettings { unit: InferenceUnit::Request, ..KpiSettings::default() };
+    let settings = GateSettings { kpi: Some(kpi), alpha_ppm: 20_000, ..bare() };
     let gate = compiled(settings);
     let cell = |(ratio, step, design): (f64, u64, f64)| {
         let what = format!("canary requests to see −{:.0} %", (1.0 - ratio) * 100.0);

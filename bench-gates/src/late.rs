@@ -27,7 +27,7 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
         let mut false_alarm = false;
         for _ in 0..HEALTHY_ERRORS {
             gate.observe(&mut stage, &observation(healthy.until_events(random, 1)));
-            false_alarm |= stage.late.iter().any(|detector| detector.level >= late);
+            false_alarm |= stage.errors.late.iter().any(|detector| detector.level >= late);
         }
         let start = stage.requests.canary.exposures;
         let (mut detector, mut plain) = (None, 0.0);
@@ -35,10 +35,10 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
             gate.observe(&mut stage, &observation(broken.until_events(random, 1)));
             let since = (stage.requests.canary.exposures - start) as f64;
             plain = since;
-            if stage.late.iter().any(|detector| detector.level >= late) {
+            if stage.errors.late.iter().any(|detector| detector.level >= late) {
                 detector.get_or_insert(since);
             }
-            if stage.error_levels.0.iter().any(|level| *level >= thresholds.errors) {
+            if stage.errors.levels.0.iter().any(|level| *level >= thresholds.errors) {
                 break;
             }
         }

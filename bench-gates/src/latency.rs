@@ -6,7 +6,8 @@ use crate::traffic::{bare, compiled, sample};
 use rand::RngExt;
 use rand_distr::LogNormal;
 use serin_core::gate::{
-    Edge, Gate, GateSettings, LatencyCounts, LatencySettings, Observation, StageEvidence,
+    Edge, Gate, GateSettings, InferenceUnit, LatencyCounts, LatencySettings, Observation,
+    StageEvidence,
 };
 
 const SHARE: f64 = 0.05;
@@ -14,7 +15,8 @@ const SHARE: f64 = 0.05;
 /// A gate with the design's threshold for latency, ln(80/0.01). Its α is doubled, because a gate divides
 /// it between errors and latency.
 fn gate(tolerance: u8) -> Gate {
-    let latency = Some(LatencySettings { tolerance, edges: Edge::DEFAULT });
+    let unit = InferenceUnit::Request;
+    let latency = Some(LatencySettings { unit, tolerance, edges: Edge::DEFAULT });
     compiled(GateSettings { latency, alpha_ppm: 20_000, ..bare() })
 }
 

@@ -54,11 +54,14 @@ fn is_aborted(random: &mut Random, limit: Limit, networks: usize, ratio: f64) ->
         counted[network][arm] += 1;
         let events = [u64::from(arm == 0), u64::from(arm == 1)];
         let tally = |exposures: f64, events| Tally { exposures: exposures as u64, events };
+        // Few buckets have failed, so nearly all requests are of others.
+        let requests = Counters {
+            canary: Tally { exposures: our_requests, events: events[0] },
+            baseline: Tally { exposures: REQUESTS_PER_ERROR - our_requests, events: events[1] },
+        };
         let observation = Observation {
-            requests: Counters {
-                canary: Tally { exposures: our_requests, events: events[0] },
-                baseline: Tally { exposures: REQUESTS_PER_ERROR - our_requests, events: events[1] },
-            },
+            requests,
+            at_risk: requests,
             buckets: Counters {
                 canary: tally(ours, events[0]),
                 baseline: tally(theirs, events[1]),

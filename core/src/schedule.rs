@@ -128,6 +128,15 @@ impl Schedule {
         steps.len()
     }
 
+    /// The number of stages that have both a canary and a baseline, at least 1. In the others no test can
+    /// cross: all exposures are of one arm, so no event speaks for a ratio.
+    pub(crate) fn compared_stages(&self) -> usize {
+        let Schedule::Steps { steps, .. } = self else { return 1 };
+        let is_compared =
+            |step: &&ScheduledStep| step.share > Share::ZERO && step.share < Share::ALL;
+        steps.iter().filter(is_compared).count().max(1)
+    }
+
     /// Whether the share depends on the time.
     pub(crate) fn needs_time(&self) -> bool {
         matches!(self, Schedule::Steps { .. })
@@ -176,6 +185,20 @@ mod tests {
             assert_eq!(at(&schedule, ms), percent, "at {ms}");
         }
         assert_eq!(schedule.at(None, None).share, Share::ZERO);
+    }
+
+    #[test]
+    fn only_steps_with_both_arms_are_compared() {
+        let count = |steps: &[(u32, Hold)]| {
+            let schedule = schedule(0, steps);
+            (schedule.stages(), schedule.compared_stages())
+        };
+        let hold = Hold::For(10);
+        assert_eq!(count(&[(0, hold), (1, hold), (25, hold), (100, Hold::Last)]), (4, 2));
+        assert_eq!(count(&[(0, hold), (100, Hold::Last)]), (2, 1));
+        // Time does not reach what follows a manual hold.
+        assert_eq!(count(&[(1, Hold::Manual), (25, hold), (100, Hold::Last)]), (1, 1));
+        assert_eq!(Schedule::Fixed(Share::ALL).compared_stages(), 1);
     }
 
     #[test]

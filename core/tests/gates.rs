@@ -2,8 +2,9 @@
 
 use proptest::prelude::*;
 use serin_core::gate::{
-    BucketSet, Cause, Counters, Edge, Gate, GateSettings, InferenceUnit, Judgement, LatencyCounts,
-    LatencySettings, Observation, Process, Ratio, StageEvidence, Tally, Verdict,
+    BucketSet, Cause, CountedBy, Counters, Edge, Gate, GateSettings, InferenceUnit, Judgement,
+    KpiSettings, LatencyCounts, LatencySettings, Observation, Process, Ratio, StageEvidence, Tally,
+    Verdict,
 };
 use serin_core::{Bucket, Share};
 
@@ -111,6 +112,58 @@ fn an_effect_below_the_minimum_does_not_abort() {
 }
 
 #[test]
+fn the_default_guard_does_not_hold_an_abort_back() {
+    // A few clients of the baseline fail all the time, so that more of its requests fail. But far more of the
+    // canary's users have had an error.
+    let first_errors = (50, 40);
+    let observation = Observation {
+        buckets: counters((25_000, first_errors.0), (75_000, first_errors.1)),
+        at_risk: counters((5000, first_errors.0), (15_000, first_errors.1)),
+        ..requests((5000, 50), (15_000, 600))
+    };
+    let text = "abort: errors by bucket, 1.5 times: 9.67 of 6.21 nats; \
+                errors by bucket and request, 1.5 times: 9.67 of 6.21 nats";
+    says(GateSettings::default(), &[observation], text);
+    for guarded in [
+        GateSettings { min_difference: 1, ..GateSettings::default() },
+        GateSettings {
+            min_ratio: Ratio::from_thousandths(1001).unwrap(),
+            ..GateSettings::default()
+        },
+    ] {
+        assert!(matches!(judged(guarded, &[observation]).cause, Cause::EffectTooSmall(_)));
+    }
+}
+
+#[test]
+fn an_abort_and_a_promotion_by_bucket_have_to_be_confirmed_by_request() {
+    let observation = |buckets: Counters, [canary, baseline]: [u64; 2]| {
+        let mut at_risk = buckets;
+        (at_risk.canary.exposures, at_risk.baseline.exposures) = (canary, baseline);
+        Observation { buckets, at_risk, ..requests((canary, 0), (baseline, 0)) }
+    };
+    // Twice as many of the canary's buckets fail, because they make twice the requests.
+    let more = counters((25_000, 100), (75_000, 150));
+    says(
+        GateSettings::default(),
+        &[observation(more, [10_000, 15_000])],
+        "continue: errors by bucket, 1.5 times: 11.10 of 6.21 nats, \
+         but errors by bucket and request, 1.5 times: -5.03 of 6.21 nats",
+    );
+    let abort = judged(GateSettings::default(), &[observation(more, [5000, 15_000])]);
+    assert_eq!(abort.verdict, Verdict::Abort);
+    // As many of its buckets fail, because they make half of the requests.
+    let alike = counters((25_000, 100), (75_000, 300));
+    assert_eq!(
+        judged(GateSettings::default(), &[observation(alike, [2500, 15_000])]).verdict,
+        Verdict::Continue
+    );
+    let promotable = judged(GateSettings::default(), &[observation(alike, [5000, 15_000])]);
+    assert_eq!(promotable.verdict, Verdict::Promotable);
+    assert!(matches!(promotable.cause, Cause::Confirmed(..)));
+}
+
+#[test]
 fn a_canary_at_the_tolerated_ratio_is_not_aborted() {
     let twice = requests((5000, 100), (95_000, 950));
     assert_eq!(judged(by_request(), &[twice]).verdict, Verdict::Abort);
@@ -128,7 +181,10 @@ fn the_change_detector_aborts_a_late_fault() {
     observations.extend([requests((1000, 50), (19_000, 190)); 2]);
     let judgement = judged(by_request(), &observations);
     let Cause::Crossed(level) = judgement.cause else { panic!("{judgement}") };
-    assert_eq!((judgement.verdict, level.process), (Verdict::Abort, Process::LateErrors));
+    assert_eq!(
+        (judgement.verdict, level.process),
+        (Verdict::Abort, Process::LateErrors(CountedBy::Request))
+    );
     // The guard compares the requests since the detector restarted, not those of the whole stage.
     let guarded =
         GateSettings { min_ratio: Ratio::from_thousandths(4000).unwrap(), ..by_request() };
@@ -142,7 +198,7 @@ fn a_bucket_that_fails_often_counts_once() {
     let share = Share::from_millipercent(5000).unwrap();
     let (before, mut after) = (BucketSet::new(), BucketSet::new());
     after.insert(Bucket::from_number(4).unwrap());
-    let buckets = after.first_errors(&before, share);
+    let buckets = after.first_events(&before, share);
     let observation = Observation { buckets, ..requests((1000, 300), (19_000, 0)) };
     assert_eq!(judged(GateSettings::default(), &[observation]).verdict, Verdict::Continue);
     assert_eq!(judged(by_request(), &[observation]).verdict, Verdict::Abort);
@@ -154,7 +210,8 @@ fn fewer_kpi_events_abort() {
         kpi: counters((10_000, canary), (190_000, 5700)),
         ..requests((10_000, 0), (190_000, 0))
     };
-    let settings = || GateSettings { kpi: Some(Ratio::ONE), ..by_request() };
+    let kpi = KpiSettings { unit: InferenceUnit::Request, ..KpiSettings::default() };
+    let settings = || GateSettings { kpi: Some(kpi), ..by_request() };
     assert_eq!(judged(settings(), &[observation(300)]).verdict, Verdict::Continue);
     let judgement = judged(settings(), &[observation(200)]);
     assert_eq!(judgement.verdict, Verdict::Abort);
@@ -172,7 +229,8 @@ fn a_slow_tail_aborts_and_a_slow_middle_pauses() {
         }
         counts
     };
-    let latency = LatencySettings { tolerance: 0, edges: Edge::DEFAULT };
+    let unit = InferenceUnit::Request;
+    let latency = LatencySettings { unit, tolerance: 0, edges: Edge::DEFAULT };
     let settings = || GateSettings { latency: Some(latency), ..by_request() };
     let baseline = counts(&[(10, 300), (50, 19_000), (200, 100)]);
     let judge = |canary: &LatencyCounts| {
@@ -227,7 +285,7 @@ proptest! {
 
     #[test]
     fn any_counters_can_be_observed(a: u64, b: u64, c: u64, d: u64, elapsed_ms: u64) {
-        let gate = Gate::new(GateSettings { kpi: Some(Ratio::ONE), ..by_request() }).unwrap();
+        let gate = Gate::new(GateSettings { kpi: Some(KpiSettings::default()), ..by_request() }).unwrap();
         let mut stage = StageEvidence::default();
         let seen = counters((a, b), (c, d));
         for _ in 0..3 {

@@ -198,7 +198,7 @@ fn an_abort_sends_all_units_to_the_baseline_and_disables_the_flag() {
     assert_eq!(host.latch().abort.expect("aborted").epoch, 0);
     assert_eq!(host.run(MINUTE, 50, WELL, WELL), 0, "nobody gets the canary");
     let [only] = host.records().try_into().expect("one record");
-    assert!(only.starts_with("steps[0] abort: ") && only.contains("errors, "), "{only}");
+    assert!(only.starts_with("steps[0] abort: ") && only.contains("errors by bucket, "), "{only}");
     host.assert_records_replay();
 
     let active_latches = host.latches.for_plan(&host.plan).expect("known");
@@ -289,8 +289,8 @@ fn a_cohort_with_little_traffic_does_not_hold_the_step() {
 
 #[test]
 fn alpha_is_divided_among_the_steps() {
-    let two = r#"[{"share": 20, "hold": "5m"}, {"share": 100}]"#;
-    let bars: Vec<String> = [two, STEPS]
+    let one = r#"[{"share": 20, "hold": "5m"}, {"share": 100}]"#;
+    let bars: Vec<String> = [one, STEPS]
         .into_iter()
         .map(|steps| {
             let mut host = Host::new("{}", steps, "");
@@ -299,8 +299,22 @@ fn alpha_is_divided_among_the_steps() {
             only.rsplit_once(" of ").expect("a threshold").1.to_owned()
         })
         .collect();
-    // ln(5·S/0.01), rounded down.
-    assert_eq!(bars, ["6.90 nats", "7.31 nats"]);
+    // ln(5·S/0.01), rounded down. At 100 % there is no baseline, so that step takes no part.
+    assert_eq!(bars, ["6.21 nats", "6.90 nats"]);
+}
+
+#[test]
+fn a_step_without_a_baseline_or_without_a_canary_never_aborts() {
+    let steps = r#"[{"share": 0, "hold": "5m"}, {"share": 100}]"#;
+    let mut host = Host::new(r#"{"minSamples": 1}"#, steps, r#", "unit": "user""#);
+    for (errors, canary) in [(500_000, 0), (10_000, 500_000)] {
+        host.run(5 * MINUTE, 20, Arm { errors, ..WELL }, Arm { errors: canary, ..WELL });
+        let trial = host.plan.rollouts()[0].trial().expect("gates");
+        let evidence = host.monitor.evidence(trial).next().expect("everybody");
+        let zero = serin_core::gate::Nats::ZERO;
+        assert!(evidence.levels.iter().all(|level| level.level <= zero), "{evidence:?}");
+    }
+    assert_eq!(host.latch().abort, None);
 }
 
 #[test]
@@ -310,7 +324,10 @@ fn a_late_fault_a_slow_canary_and_a_failing_cohort_abort() {
     host.run(30 * MINUTE, 50, WELL, WELL);
     host.run(5 * MINUTE, 50, WELL, Arm { errors: 60_000, ..WELL });
     let records = host.records();
-    assert!(records.iter().any(|line| line.contains("abort: late errors, ")), "{records:?}");
+    assert!(
+        records.iter().any(|line| line.contains("abort: late errors by bucket, ")),
+        "{records:?}"
+    );
 
     let mut slow = Host::new(r#"{"latency": {"tolerate": 19}}"#, late, "");
     slow.run(2 * MINUTE, 50, WELL, Arm { micros: 40_000, ..WELL });
@@ -393,7 +410,10 @@ fn a_canary_with_fewer_kpi_events_is_aborted() {
     host.kpi_events = Some([300, 150]);
     host.run(10 * MINUTE, 50, WELL, WELL);
     let records = host.records();
-    assert!(records.iter().any(|line| line.contains("abort: KPI events, ")), "{records:?}");
+    assert!(
+        records.iter().any(|line| line.contains("abort: KPI events by bucket, ")),
+        "{records:?}"
+    );
     host.assert_records_replay();
 }
 

@@ -76,7 +76,8 @@ impl ActivePlan {
         let digest = self.plan.digest().to_owned();
         let mut batch = OutcomeBatch { digest, ..OutcomeBatch::default() };
         for (rollout, counters) in self.plan.rollouts().iter().zip(&self.rollouts) {
-            let tallies = counters.tallies.take().take().filter(|tallies| !tallies.is_empty());
+            let Ok(mut buffer) = counters.tallies.try_borrow_mut() else { continue };
+            let tallies = buffer.take().filter(|tallies| !tallies.is_empty());
             batch.tallies.extend(tallies.map(|tallies| (rollout.name().to_owned(), tallies)));
         }
         batch

@@ -87,7 +87,7 @@ impl TrialCounts {
         // A stage's metrics exist from its beginning.
         self.metrics_of(current);
         let Ok(mut buffer) = self.buffer.try_borrow_mut() else { return };
-        self.open_stage(judge, current, trial);
+        self.open_stage(&mut buffer, judge, current, trial);
         if compared.exposures > 0 {
             let shadow = Tallies { shadow: compared, ..Tallies::new(current, trial) };
             if buffer.stage() == Some(current) {
@@ -119,15 +119,23 @@ impl TrialCounts {
     }
 
     /// Makes a stage the one of the shared tallies when it begins, so that draining configs know it.
-    fn open_stage(&self, judge: &Judge<SharedData>, current: StageId, trial: &Trial) {
+    fn open_stage(
+        &self,
+        buffer: &mut TallyBuffer,
+        judge: &Judge<SharedData>,
+        current: StageId,
+        trial: &Trial,
+    ) {
         if self.opened.replace(Some(current)) == Some(current) {
             return;
         }
-        let stored = judge.tallies(&self.rollout).map(|tallies| tallies.stage);
-        if stored != Some(current)
-            && judge.add(&self.rollout, &Tallies::new(current, trial), current).is_err()
-        {
-            self.opened.set(None);
+        match judge.tallies(&self.rollout).filter(|stored| stored.stage == current) {
+            Some(stored) => buffer.set_known(stored),
+            None => {
+                if judge.add(&self.rollout, &Tallies::new(current, trial), current).is_err() {
+                    self.opened.set(None);
+                }
+            }
         }
     }
 
@@ -135,10 +143,15 @@ impl TrialCounts {
         let Some(tallies) = buffer.take() else { return };
         if tallies.stage != current {
             self.drop_tallies(&tallies);
-        } else if judge.add(&self.rollout, &tallies, current).is_err() {
-            // The next tick tries again.
-            let _ = buffer.add(tallies);
-            return;
+        } else {
+            match judge.add(&self.rollout, &tallies, current) {
+                Ok(sum) => sum.into_iter().for_each(|sum| buffer.set_known(sum)),
+                Err(_) => {
+                    // The next tick tries again.
+                    let _ = buffer.add(tallies);
+                    return;
+                }
+            }
         }
         self.count(&tallies);
     }

@@ -117,7 +117,7 @@ impl Drill {
         }
         // The cohort's errors count for the whole rollout too, so either comparison may abort first.
         let reason = self.first_run(2)["abort"]["reason"].as_str().unwrap_or_default();
-        if reason.contains("errors, ") { Ok(()) } else { Err(reason.to_owned()) }
+        if reason.contains("errors by bucket, ") { Ok(()) } else { Err(reason.to_owned()) }
     }
 
     fn records_replay(&self) -> Result<(), String> {

@@ -423,7 +423,7 @@ fn is_aborted(envoy: &Envoy) -> bool {
 fn logged_audit_record(envoy: &Envoy) -> Result<Value, String> {
     let found = envoy::poll(|| {
         let log = envoy.whole_log();
-        let line = log.lines().find_map(|line| line.find("{\"audit\":1").map(|at| &line[at..]))?;
+        let line = log.lines().find_map(|line| line.find("{\"audit\":2").map(|at| &line[at..]))?;
         serde_json::from_str(line).ok()
     });
     let audit: Value = found.ok_or_else(|| format!("no audit record in\n{}", envoy.log()))?;

@@ -141,10 +141,10 @@ export async function gates() {
     const status = await isolates.one.status();
     const [latch] = status.latches;
     assert.deepEqual([latch.rollout, latch.epoch, latch.abort.epoch], ["web", 1, 1]);
-    assert.match(latch.abort.reason, /^errors, /);
+    assert.match(latch.abort.reason, /^errors by bucket, /);
     const [audit] = status.gates.object.audits;
     assert.deepEqual([audit.verdict, audit.rollout, audit.epoch], ["abort", "web", 1]);
-    assert(log().includes('{"audit":1,'), "the record is in the log");
+    assert(log().includes('{"audit":2,'), "the record is in the log");
     assert.deepEqual(JSON.parse(await store.get("latches")).latches, status.latches);
 
     // The record replays to the same verdict under its spec.
@@ -194,7 +194,7 @@ export async function gates() {
   await check("an unreachable or slow canary is aborted", async () => {
     const slow = { errors: {}, latency: { tolerate: 50 } };
     for (const [gates, harm, cause] of [
-      [{}, (canary) => canary.close(), /^errors, /],
+      [{}, (canary) => canary.close(), /^errors by bucket, /],
       [slow, (canary) => { canary.delay = 40; }, /^latency at /],
     ]) {
       const { isolates, canary } = await world({ names: ["one"] }, gated({ gates }));

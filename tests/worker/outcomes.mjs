@@ -86,7 +86,7 @@ export async function outcomes() {
     canary.isDone = true;
     await sending;
     await steady.stop();
-    assert.match(status.latches[0].abort.reason, /^errors, /);
+    assert.match(status.latches[0].abort.reason, /^errors by bucket, /);
     return `${sent} uploads`;
   });
 
@@ -126,7 +126,7 @@ export async function outcomes() {
     const answers = await Promise.all(waiting);
     await steady.stop();
     assert.deepEqual(answers.filter(({ status }) => status !== 200), [], "a request was harmed");
-    assert.match(status.latches[0].abort.reason, /^errors, /);
+    assert.match(status.latches[0].abort.reason, /^errors by bucket, /);
     await pause(2_500);
     const { canary: counted } = (await one.status()).gates.object.watched.web;
     assert(counted.requests <= canary.asked, "a request was counted twice");
@@ -152,7 +152,7 @@ export async function outcomes() {
     canary.body = "reset";
     const status = await aborted(one);
     await steady.stop();
-    assert.match(status.latches[0].abort.reason, /^errors, /);
+    assert.match(status.latches[0].abort.reason, /^errors by bucket, /);
     return `${status.counters.bodiesBroken} broken bodies; ${status.latches[0].abort.reason}`;
   });
 

@@ -118,7 +118,7 @@ impl Rates<'_> {
             Metric::Errors => (self.traffic.errors, settings.tolerated, thresholds.errors),
             Metric::SlowTail => (Rate::from_ppm(50_000)?, Ratio::ONE, thresholds.latency),
             Metric::SlowestTail => (Rate::from_ppm(10_000)?, Ratio::ONE, thresholds.latency),
-            Metric::Kpi => (self.traffic.kpi, settings.kpi?, thresholds.kpi),
+            Metric::Kpi => (self.traffic.kpi, settings.kpi?.tolerated, thresholds.kpi),
         };
         let worse = if metric == Metric::Kpi { ratio < tolerated } else { ratio > tolerated };
         if !worse || (metric == Metric::Errors && !self.acts_on(ratio)) {

@@ -2,7 +2,7 @@
 
 use std::fmt;
 
-use serin_core::gate::GateSettingsError;
+use serin_core::gate::{GateSettingsError, RECORD_VERSION};
 
 /// The error of an audit record that cannot be replayed: the first mistake in it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,7 +23,7 @@ pub enum ReplayErrorKind {
         /// The message of the JSON parser.
         message: String,
     },
-    /// The record's version is not 1.
+    /// The record has another version than [`RECORD_VERSION`](serin_core::gate::RECORD_VERSION).
     Version {
         /// The record's version.
         given: u64,
@@ -46,6 +46,13 @@ pub enum ReplayErrorKind {
     },
     /// A list does not have the expected number of whole numbers.
     NotWholeNumbers {
+        /// The number of items that it must have.
+        expected: usize,
+    },
+    /// A list does not have the expected number of items.
+    Length {
+        /// The number of items.
+        given: usize,
         /// The number of items that it must have.
         expected: usize,
     },
@@ -107,8 +114,13 @@ impl fmt::Display for ReplayError {
         let field = self.field.as_deref().unwrap_or_default();
         match &self.kind {
             ReplayErrorKind::Syntax { message } => write!(f, "not a JSON document: {message}"),
-            ReplayErrorKind::Version { .. } => {
-                write!(f, "{field}: only audit records of version 1 can be replayed")
+            ReplayErrorKind::Version { given } => {
+                let writer = if *given < RECORD_VERSION { "an earlier" } else { "another" };
+                write!(
+                    f,
+                    "{field}: an audit record of version {given}, written by {writer} Serin; this one reads \
+                     version {RECORD_VERSION}"
+                )
             }
             ReplayErrorKind::Missing => write!(f, "{object} has no field {field}"),
             ReplayErrorKind::Type { given, expected } => {
@@ -119,6 +131,9 @@ impl fmt::Display for ReplayError {
             ReplayErrorKind::TooLarge { .. } => write!(f, "{object}.{field}: is too large"),
             ReplayErrorKind::NotWholeNumbers { expected } => {
                 write!(f, "{object}.{field}: is not {expected} whole numbers")
+            }
+            ReplayErrorKind::Length { given, expected } => {
+                write!(f, "{object}.{field}: has {given} items, must have {expected}")
             }
             ReplayErrorKind::InferenceUnit { given } => {
                 write!(f, "{object}.{field}: {given} is not bucket or request")

@@ -7,12 +7,13 @@ mod error;
 mod record;
 
 use serin_core::gate::{
-    Cause, Divergence, Evidence, Gate, GateSettings, Judgement, Nats, Tally, TrafficWindow, Verdict,
+    Cause, Divergence, Evidence, Gate, GateSettings, Judgement, Nats, ObservationRecord,
+    RECORD_VERSION, ShadowEvaluation, StageEvidence, TrafficWindow, Verdict,
 };
 use serin_core::json::Node;
 
 pub use error::{ReplayError, ReplayErrorKind};
-use record::{Record, levels, numbers, observation, settings, share, stage};
+use record::Record;
 
 /// The result of replaying an audit record.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -46,21 +47,20 @@ pub fn replay(json: &str) -> Result<Replay, ReplayError> {
         ReplayError::in_object("", ReplayErrorKind::Syntax { message })
     })?;
     let record = Record::open(&node, "")?;
-    let version = record.number("audit")?;
-    if version != 1 {
+    let version = record.whole("audit")?;
+    if version != RECORD_VERSION {
         return Err(record.error("audit", ReplayErrorKind::Version { given: version }));
     }
-    let settings = settings(&record.object("gate")?)?;
+    let settings: GateSettings = record.read("gate")?;
     let mut differences = Vec::new();
     let (judgement, group) = if record.has("look") {
         (observed(&record, &settings, &mut differences)?, record.text("cohort").ok())
     } else if record.has("shadow") {
-        (shadowed(&record.object("shadow")?, &settings, &mut differences)?, None)
-    } else {
-        let quiet = record.object("quiet")?;
-        let (requests, elapsed_ms) = (quiet.number("requests")?, quiet.number("elapsed")?);
-        let judgement = settings.judge_low_traffic(TrafficWindow { elapsed_ms, requests });
+        let judgement = shadowed(&record.read("shadow")?, &settings, &mut differences);
         (judgement, None)
+    } else {
+        let window: TrafficWindow = record.read("quiet")?;
+        (settings.judge_low_traffic(window), None)
     };
     let verdict = judgement.verdict.as_str();
     let reason = match group {
@@ -75,9 +75,9 @@ pub fn replay(json: &str) -> Result<Replay, ReplayError> {
     }
     Ok(Replay {
         rollout: record.text("rollout")?.to_owned(),
-        epoch: record.number("epoch")?,
-        step: record.number("step")?,
-        at: record.number("at")?,
+        epoch: record.whole("epoch")?,
+        step: record.whole("step")?,
+        at: record.whole("at")?,
         digest: record.text("digest")?.to_owned(),
         settings,
         judgement,
@@ -92,8 +92,8 @@ fn observed(
 ) -> Result<Judgement, ReplayError> {
     let gate = Gate::new(settings.clone())
         .map_err(|mistakes| ReplayError::in_object("gate", ReplayErrorKind::Settings(mistakes)))?;
-    let mut stage = stage(&record.object("before")?)?;
-    let observation = observation(&record.object("look")?)?;
+    let mut stage: StageEvidence = record.read("before")?;
+    let observation: ObservationRecord = record.read("look")?;
     gate.observe(&mut stage, &observation.as_observation());
     let evidence = gate.evidence(&stage);
     likelihoods(record, &evidence, differences)?;
@@ -131,26 +131,21 @@ fn likelihoods(
 }
 
 fn shadowed(
-    record: &Record<'_>,
+    record: &ShadowEvaluation,
     settings: &GateSettings,
     differences: &mut Vec<String>,
-) -> Result<Judgement, ReplayError> {
-    let given = record.number("tolerated")?;
-    let wrong = || record.error("tolerated", ReplayErrorKind::Share { given });
-    let tolerated = share(given).ok_or_else(wrong)?;
-    let test = Divergence::new(tolerated, settings.alpha_ppm, settings.stages);
-    let mut levels = levels(record, "before")?;
-    let [exposures, events] = numbers(record, "compared")?;
-    test.observe(&mut levels, Tally { exposures, events });
-    let recorded = record::levels(record, "after")?;
-    if recorded != levels {
+) -> Judgement {
+    let test = Divergence::new(record.tolerated, settings.alpha_ppm, record.stages);
+    let mut levels = record.before;
+    test.observe(&mut levels, record.compared);
+    if record.after != levels {
         differences.push("shadow.after: the record says other likelihoods than replaying".into());
     }
-    if Nats::from_raw(record.signed("threshold")?) != test.threshold() {
+    if record.threshold != test.threshold() {
         differences.push("shadow.threshold: is not that of its settings".into());
     }
-    Ok(match test.crossed(&levels) {
+    match test.crossed(&levels) {
         Some(_) => Judgement { verdict: Verdict::Abort, cause: Cause::ShadowDiffers },
         None => Judgement { verdict: Verdict::Continue, cause: Cause::Collecting },
-    })
+    }
 }

@@ -2,152 +2,133 @@
 
 use serin_core::Share;
 use serin_core::gate::{
-    ALTERNATIVES, ChangeDetector, Counters, EDGES, Edge, EdgeEvidence, GateSettings, GridLevels,
-    InferenceUnit, LATENCY_COUNTS, LatencyCounts, LatencySettings, Nats, ObservationRecord, Ratio,
-    StageEvidence, Tally, TrafficWindow,
+    ALTERNATIVES, Edge, GridLevels, InferenceUnit, LATENCY_COUNTS, LatencyCounts, Nats, Ratio,
+    RecordFields, RecordPart,
 };
 use serin_core::json::{Members, Node};
 
 use super::error::{ReplayError, ReplayErrorKind};
 
-/// The gate's settings.
-pub(super) fn settings(record: &Record<'_>) -> Result<GateSettings, ReplayError> {
-    let unit = match record.text("unit")? {
-        "bucket" => InferenceUnit::Bucket,
-        "request" => InferenceUnit::Request,
-        other => {
-            let kind = ReplayErrorKind::InferenceUnit { given: other.into() };
-            return Err(record.error("unit", kind));
-        }
-    };
-    let ratio = |field: &str| {
-        let ratio = Ratio::from_thousandths(record.small(field)?);
-        ratio.ok_or_else(|| record.error(field, ReplayErrorKind::ZeroRatio))
-    };
-    let latency = match record.has("tolerance") {
-        true => Some(latency_settings(record)?),
-        false => None,
-    };
-    Ok(GateSettings {
-        alpha_ppm: record.small("alpha")?,
-        stages: record.small("stages")?,
-        unit,
-        tolerated: ratio("tolerated")?,
-        latency,
-        kpi: if record.has("kpi") { Some(ratio("kpi")?) } else { None },
-        min_difference: record.small("minDifference")?,
-        min_ratio: ratio("minRatio")?,
-        min_samples: record.number("minSamples")?,
-        min_per_minute: record.number("minRate")?,
-        max_baseline_errors: record.small("maxBaselineErrorRate")?,
-        late_fault_errors: record.number("lateFaultErrors")?,
-        excluded: ratio("excluded")?,
-        promotion_alpha_ppm: record.small("promotionAlpha")?,
-    })
-}
+impl RecordFields for Record<'_> {
+    type Error = ReplayError;
 
-fn latency_settings(record: &Record<'_>) -> Result<LatencySettings, ReplayError> {
-    let tolerance = u8::try_from(record.number("tolerance")?).unwrap_or(u8::MAX);
-    let numbers: [u64; EDGES] = numbers(record, "edges")?;
-    let mut edges = Edge::DEFAULT;
-    for (edge, number) in edges.iter_mut().zip(numbers) {
-        let known = u8::try_from(number).ok().and_then(Edge::new);
-        let wrong = || record.error("edges", ReplayErrorKind::Edge { given: number });
-        *edge = known.ok_or_else(wrong)?;
+    fn number(&mut self, name: &'static str, value: &mut u64) -> Result<(), ReplayError> {
+        *value = self.whole(name)?;
+        Ok(())
     }
-    Ok(LatencySettings { tolerance, edges })
-}
 
-/// The evidence before the observation.
-pub(super) fn stage(record: &Record<'_>) -> Result<StageEvidence, ReplayError> {
-    let mut stage = StageEvidence {
-        elapsed_ms: record.number("elapsed")?,
-        minute: window(record, "minute")?,
-        since_minute: window(record, "sinceMinute")?,
-        requests: counters(record, "requests")?,
-        errors: counters(record, "errors")?,
-        kpi: counters(record, "kpi")?,
-        error_levels: levels(record, "errorLevels")?,
-        promotion: Nats::from_raw(record.signed("promotion")?),
-        kpi_levels: levels(record, "kpiLevels")?,
-        ..StageEvidence::default()
-    };
-    for (slot, node) in stage.late.iter_mut().zip(record.list("late")?) {
-        let item = Record::open(node, "before.late")?;
-        let level = Nats::from_raw(item.signed("level")?);
-        *slot = ChangeDetector { level, since: counters(&item, "since")? };
+    fn small(&mut self, name: &'static str, value: &mut u32) -> Result<(), ReplayError> {
+        let given = self.whole(name)?;
+        let wrong = |_| self.error(name, ReplayErrorKind::TooLarge { given });
+        *value = u32::try_from(given).map_err(wrong)?;
+        Ok(())
     }
-    for (slot, node) in stage.latency.iter_mut().zip(record.list("latency")?) {
-        let item = Record::open(node, "before.latency")?;
-        let counters = counters(&item, "counters")?;
-        *slot = EdgeEvidence { counters, levels: levels(&item, "levels")? };
+
+    fn ratio(&mut self, name: &'static str, value: &mut Ratio) -> Result<(), ReplayError> {
+        let mut thousandths = 0;
+        self.small(name, &mut thousandths)?;
+        let ratio = Ratio::from_thousandths(thousandths);
+        *value = ratio.ok_or_else(|| self.error(name, ReplayErrorKind::ZeroRatio))?;
+        Ok(())
     }
-    Ok(stage)
-}
 
-/// The observation.
-pub(super) fn observation(record: &Record<'_>) -> Result<ObservationRecord, ReplayError> {
-    let mut latency = [LatencyCounts::default(), LatencyCounts::default()];
-    for (slot, node) in latency.iter_mut().zip(record.list("latency")?) {
-        let item = Record::open(node, "look.latency")?;
-        let mut counts = [0_u32; LATENCY_COUNTS];
-        for (bin, node) in item.fields {
-            let slot = bin.parse().ok().and_then(|bin: usize| counts.get_mut(bin));
-            let count = number(node).and_then(|count| u32::try_from(count).ok());
-            let kind = ReplayErrorKind::LatencyCount { bins: LATENCY_COUNTS };
-            let wrong = || item.error(bin, kind);
-            let (slot, count) = slot.zip(count).ok_or_else(wrong)?;
-            *slot = count;
-        }
-        *slot = LatencyCounts::from_counts(counts);
+    fn share(&mut self, name: &'static str, value: &mut Share) -> Result<(), ReplayError> {
+        let given = self.whole(name)?;
+        let share = u32::try_from(given).ok().and_then(Share::from_millipercent);
+        *value = share.ok_or_else(|| self.error(name, ReplayErrorKind::Share { given }))?;
+        Ok(())
     }
-    Ok(ObservationRecord {
-        elapsed_ms: record.number("elapsed")?,
-        requests: counters(record, "requests")?,
-        buckets: counters(record, "buckets")?,
-        kpi: counters(record, "kpi")?,
-        latency,
-    })
-}
 
-fn window(record: &Record<'_>, field: &str) -> Result<TrafficWindow, ReplayError> {
-    let [elapsed_ms, requests] = numbers(record, field)?;
-    Ok(TrafficWindow { elapsed_ms, requests })
-}
+    fn unit(&mut self, name: &'static str, value: &mut InferenceUnit) -> Result<(), ReplayError> {
+        let given = self.text(name)?;
+        let kind = ReplayErrorKind::InferenceUnit { given: given.into() };
+        *value = InferenceUnit::from_name(given).ok_or_else(|| self.error(name, kind))?;
+        Ok(())
+    }
 
-fn counters(record: &Record<'_>, field: &str) -> Result<Counters, ReplayError> {
-    let [canary, canary_events, baseline, baseline_events] = numbers(record, field)?;
-    Ok(Counters {
-        canary: Tally { exposures: canary, events: canary_events },
-        baseline: Tally { exposures: baseline, events: baseline_events },
-    })
-}
+    fn level(&mut self, name: &'static str, value: &mut Nats) -> Result<(), ReplayError> {
+        *value = Nats::from_raw(self.signed(name)?);
+        Ok(())
+    }
 
-pub(super) fn levels(record: &Record<'_>, field: &str) -> Result<GridLevels, ReplayError> {
-    let list = record.list(field)?;
-    let mut levels = GridLevels::default();
-    let read = list.iter().filter_map(signed).collect::<Vec<i64>>();
-    if read.len() != ALTERNATIVES || list.len() != ALTERNATIVES {
+    fn levels(&mut self, name: &'static str, value: &mut GridLevels) -> Result<(), ReplayError> {
         let kind = ReplayErrorKind::NotWholeNumbers { expected: ALTERNATIVES };
-        return Err(record.error(field, kind));
+        let list = self.list(name)?;
+        let read: Option<Vec<i64>> = list.iter().map(signed).collect();
+        let read = read.and_then(|read| <[i64; ALTERNATIVES]>::try_from(read).ok());
+        let read = read.ok_or_else(|| self.error(name, kind))?;
+        *value = GridLevels(read.map(Nats::from_raw));
+        Ok(())
     }
-    for (level, raw) in levels.0.iter_mut().zip(read) {
-        *level = Nats::from_raw(raw);
+
+    fn numbers<const N: usize>(
+        &mut self,
+        name: &'static str,
+        value: &mut [u64; N],
+    ) -> Result<(), ReplayError> {
+        let read: Option<Vec<u64>> = self.list(name)?.iter().map(number).collect();
+        let read = read.and_then(|read| <[u64; N]>::try_from(read).ok());
+        let wrong = || self.error(name, ReplayErrorKind::NotWholeNumbers { expected: N });
+        *value = read.ok_or_else(wrong)?;
+        Ok(())
     }
-    Ok(levels)
-}
 
-pub(super) fn numbers<const N: usize>(
-    record: &Record<'_>,
-    field: &str,
-) -> Result<[u64; N], ReplayError> {
-    let read: Vec<u64> = record.list(field)?.iter().filter_map(number).collect();
-    let wrong = |_| record.error(field, ReplayErrorKind::NotWholeNumbers { expected: N });
-    <[u64; N]>::try_from(read).map_err(wrong)
-}
+    fn edges(&mut self, name: &'static str, value: &mut [Edge]) -> Result<(), ReplayError> {
+        let items = self.items(name, value.len())?;
+        for (edge, node) in value.iter_mut().zip(items) {
+            let given = number(node).unwrap_or(u64::MAX);
+            let known = u8::try_from(given).ok().and_then(Edge::new);
+            let wrong = || self.error(name, ReplayErrorKind::Edge { given });
+            *edge = known.ok_or_else(wrong)?;
+        }
+        Ok(())
+    }
 
-pub(super) fn share(millipercent: u64) -> Option<Share> {
-    Share::from_millipercent(u32::try_from(millipercent).ok()?)
+    fn histograms(
+        &mut self,
+        name: &'static str,
+        value: &mut [LatencyCounts],
+    ) -> Result<(), ReplayError> {
+        let items = self.items(name, value.len())?;
+        for (counts, node) in value.iter_mut().zip(items) {
+            *counts = self.child(node, name)?.histogram()?;
+        }
+        Ok(())
+    }
+
+    fn part(&mut self, name: &'static str, value: &mut impl RecordPart) -> Result<(), ReplayError> {
+        value.fields(&mut self.object(name)?)
+    }
+
+    fn optional<T: RecordPart + Default>(
+        &mut self,
+        name: &'static str,
+        value: &mut Option<T>,
+    ) -> Result<(), ReplayError> {
+        *value = None;
+        if self.has(name) {
+            let mut part = T::default();
+            self.part(name, &mut part)?;
+            *value = Some(part);
+        }
+        Ok(())
+    }
+
+    fn parts<T: RecordPart + Default + PartialEq>(
+        &mut self,
+        name: &'static str,
+        value: &mut [T],
+    ) -> Result<(), ReplayError> {
+        if self.list(name)?.is_empty() {
+            value.iter_mut().for_each(|part| *part = T::default());
+            return Ok(());
+        }
+        let items = self.items(name, value.len())?;
+        for (part, node) in value.iter_mut().zip(items) {
+            part.fields(&mut self.child(node, name)?)?;
+        }
+        Ok(())
+    }
 }
 
 fn number(node: &Node<'_>) -> Option<u64> {
@@ -161,13 +142,13 @@ fn signed(node: &Node<'_>) -> Option<i64> {
 /// An object of the record with its path, which is empty for the record itself.
 pub(super) struct Record<'n> {
     fields: &'n Members<'n>,
-    path: &'n str,
+    path: String,
 }
 
 impl<'n> Record<'n> {
-    pub(super) fn open(node: &'n Node<'n>, path: &'n str) -> Result<Record<'n>, ReplayError> {
+    pub(super) fn open(node: &'n Node<'n>, path: &str) -> Result<Record<'n>, ReplayError> {
         match node {
-            Node::Object(fields) => Ok(Record { fields, path }),
+            Node::Object(fields) => Ok(Record { fields, path: path.into() }),
             other => {
                 let kind = ReplayErrorKind::Type { given: other.kind(), expected: "an object" };
                 Err(ReplayError::in_object(path, kind))
@@ -175,9 +156,19 @@ impl<'n> Record<'n> {
         }
     }
 
+    /// Reads a part in a field.
+    pub(super) fn read<T: RecordPart + Default>(
+        &self,
+        field: &'static str,
+    ) -> Result<T, ReplayError> {
+        let mut part = T::default();
+        part.fields(&mut self.object(field)?)?;
+        Ok(part)
+    }
+
     /// A mistake in one of its fields.
     pub(super) fn error(&self, field: &str, kind: ReplayErrorKind) -> ReplayError {
-        ReplayError::new(self.path, field, kind)
+        ReplayError::new(&self.path, field, kind)
     }
 
     fn wrong_type(&self, field: &str, given: &Node<'_>, expected: &'static str) -> ReplayError {
@@ -192,8 +183,15 @@ impl<'n> Record<'n> {
         self.fields.get(field).ok_or_else(|| self.error(field, ReplayErrorKind::Missing))
     }
 
-    pub(super) fn object(&self, field: &'n str) -> Result<Record<'n>, ReplayError> {
-        Record::open(self.get(field)?, field)
+    fn object(&self, field: &str) -> Result<Record<'n>, ReplayError> {
+        self.child(self.get(field)?, field)
+    }
+
+    /// An object in one of its fields.
+    fn child(&self, node: &'n Node<'n>, field: &str) -> Result<Record<'n>, ReplayError> {
+        let path =
+            if self.path.is_empty() { field.into() } else { format!("{}.{field}", self.path) };
+        Record::open(node, &path)
     }
 
     pub(super) fn list(&self, field: &str) -> Result<&'n [Node<'n>], ReplayError> {
@@ -203,6 +201,29 @@ impl<'n> Record<'n> {
         }
     }
 
+    /// A list of an expected number of items.
+    fn items(&self, field: &str, expected: usize) -> Result<&'n [Node<'n>], ReplayError> {
+        let items = self.list(field)?;
+        if items.len() == expected {
+            return Ok(items);
+        }
+        let given = items.len();
+        Err(self.error(field, ReplayErrorKind::Length { given, expected }))
+    }
+
+    /// The bins of a histogram, by their positions.
+    fn histogram(&self) -> Result<LatencyCounts, ReplayError> {
+        let mut counts = [0_u32; LATENCY_COUNTS];
+        for (bin, node) in self.fields {
+            let slot = bin.parse().ok().and_then(|bin: usize| counts.get_mut(bin));
+            let count = number(node).and_then(|count| u32::try_from(count).ok());
+            let kind = ReplayErrorKind::LatencyCount { bins: LATENCY_COUNTS };
+            let (slot, count) = slot.zip(count).ok_or_else(|| self.error(bin, kind))?;
+            *slot = count;
+        }
+        Ok(LatencyCounts::from_counts(counts))
+    }
+
     pub(super) fn text(&self, field: &str) -> Result<&'n str, ReplayError> {
         match self.get(field)? {
             Node::String(text) => Ok(text),
@@ -210,15 +231,9 @@ impl<'n> Record<'n> {
         }
     }
 
-    pub(super) fn number(&self, field: &str) -> Result<u64, ReplayError> {
+    pub(super) fn whole(&self, field: &str) -> Result<u64, ReplayError> {
         let wrong = || self.error(field, ReplayErrorKind::NotWhole);
         number(self.get(field)?).ok_or_else(wrong)
-    }
-
-    fn small(&self, field: &str) -> Result<u32, ReplayError> {
-        let given = self.number(field)?;
-        let wrong = |_| self.error(field, ReplayErrorKind::TooLarge { given });
-        u32::try_from(given).map_err(wrong)
     }
 
     pub(super) fn signed(&self, field: &str) -> Result<i64, ReplayError> {

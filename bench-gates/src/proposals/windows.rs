@@ -32,7 +32,7 @@ impl FirstErrors {
     }
 
     fn evaluate(&mut self, share: Share) {
-        self.levels.observe(self.now.first_errors(&self.before, share));
+        self.levels.observe(self.now.first_events(&self.before, share));
         self.before.merge(&self.now);
     }
 }

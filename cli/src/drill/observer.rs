@@ -3,7 +3,7 @@
 use super::proxy::Proxy;
 use super::subject::Subject;
 use super::timeline::Likelihoods;
-use serin_core::gate::{Evidence, Monitor, Process};
+use serin_core::gate::{CountedBy, Evidence, Level, Monitor, Process};
 use serin_core::plan::Trial;
 
 /// The observer of one rollout. It judges nothing itself.
@@ -41,11 +41,21 @@ fn likelihoods(monitor: &Monitor, trial: &Trial) -> Likelihoods {
 
 #[allow(clippy::cast_precision_loss)]
 fn of_group(evidence: &Evidence) -> Likelihoods {
+    let highest = |process: Process| {
+        let levels = evidence.levels.iter().filter(|level| level.process == process);
+        let part = |level: &Level| level.level.raw() as f64 / level.threshold.raw().max(1) as f64;
+        levels.map(part).fold(0.0, f64::max)
+    };
     let mut found = Likelihoods::default();
-    for level in &evidence.levels {
-        let part = level.level.raw() as f64 / level.threshold.raw().max(1) as f64;
-        match level.process {
-            Process::Promotion => found.promotion = part.max(0.0),
+    for process in evidence.levels.iter().map(|level| level.process) {
+        if process.counted_by() == CountedBy::BucketAndRequest {
+            continue;
+        }
+        // A test that has to be confirmed is as far as the less likely of the two.
+        let confirming = process.confirming().map_or(f64::INFINITY, highest);
+        let part = highest(process).min(confirming);
+        match process {
+            Process::Promotion(_) => found.promotion = part,
             _ => found.against = found.against.max(part),
         }
     }

@@ -49,8 +49,9 @@ fn replay(arguments: &[&str], input: &str) -> (i32, String, String) {
 }
 
 /// 200·(ln 1.5 − ln 1.005) of ln(5·4·3/0.005): five alternatives, four steps, three kinds of evidence, α
-/// halved for the cohort.
-const REASON: &str = "errors, 1.5 times: 80.09 of 9.39 nats";
+/// halved for the cohort. Of 2,000 requests at risk, 200 are the canary's: 200·(ln 1.5 − ln 1.05).
+const REASON: &str = "errors by bucket, 1.5 times: 80.09 of 9.39 nats; \
+                      errors by bucket and request, 1.5 times: 71.33 of 9.39 nats";
 
 #[test]
 fn records_agree_with_their_replay() {
@@ -86,7 +87,7 @@ fn records_are_found_in_any_order_and_number() {
     let sorted = sorted.to_string();
     assert!(!sorted.contains("{\"audit\":"), "{sorted}");
     // A line of JSON without a record, a line with two, and a record in another key order.
-    let other = "{\"some\":[{\"n\":1,\"audit\":1}],\"digest\":\"\"}";
+    let other = "{\"some\":[{\"n\":1,\"audit\":2}],\"digest\":\"\"}";
     let log = format!("{other}\n{quiet}{abort}\nlog: {sorted}\n");
     let (code, out, err) = replay(&[], &log);
     assert_eq!((code, err.as_str()), (0, ""), "{out}");
@@ -110,7 +111,7 @@ fn every_change_of_a_record_is_a_difference() {
     let [_, abort] = records();
     for (from, to, why) in [
         ("\"abort\"", "\"continue\"", "verdict: the record says continue, replaying abort"),
-        ("80.09", "80.10", "reason: the record says errors, 1.5 times: 80.10 of"),
+        ("80.09", "80.10", "reason: the record says errors by bucket, 1.5 times: 80.10 of"),
         ("\"threshold\":61", "\"threshold\":60", "likelihoods[0].threshold: the record says 6"),
         ("\"buckets\":[1000,200,", "\"buckets\":[1000,20,", "likelihoods[0].level: the record"),
     ] {
@@ -142,7 +143,7 @@ fn unreadable_records_exit_with_two() {
     let (code, out, err) = replay(&[], &format!("{}\n{abort}", &abort[..abort.len() / 2]));
     assert_eq!((code, err.as_str()), (2, "error: line 1: the record is truncated\n"), "{out}");
     assert!(out.ends_with("2 records: 1 the same, 0 different, 1 unreadable\n"), "{out}");
-    let (code, _, err) = replay(&[], "{\"audit\":1}");
+    let (code, _, err) = replay(&[], "{\"audit\":2}");
     assert_eq!(code, 2);
     assert!(err.contains("line 1: the record has no field gate"), "{err}");
     let (code, _, err) = replay(&["shop.yaml"], "");

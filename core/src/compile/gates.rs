@@ -150,13 +150,16 @@ fn gate_and_divergence(
     path: &Path<'_>,
     errors: &mut Errors,
 ) -> Option<(Gate, Option<Divergence>)> {
-    let stages = u32::try_from(schedule.stages()).unwrap_or(u32::MAX).max(1);
+    let number = |stages: usize| u32::try_from(stages).unwrap_or(u32::MAX);
+    let stages = number(schedule.compared_stages());
     let parts = gates.cohorts.len().saturating_add(1);
     let parts = parts.saturating_add(usize::from(gates.max_divergence.is_some()));
     let parts = u32::try_from(parts).unwrap_or(u32::MAX);
     let alpha_ppm = gates.settings.alpha_ppm.checked_div(parts).unwrap_or(0).max(1);
     let settings = GateSettings { alpha_ppm, stages, ..gates.settings.clone() };
     let divergence = gates.max_divergence;
+    // A shadow is compared in every stage: it needs no canary and no baseline.
+    let stages = number(schedule.stages());
     let divergence = divergence.map(|share| Divergence::new(share, alpha_ppm, stages));
     match Gate::new(settings) {
         Ok(gate) => Some((gate, divergence)),

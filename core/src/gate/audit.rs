@@ -7,12 +7,15 @@ use alloc::string::{String, ToString};
 use super::counters::{Counters, Tally};
 use super::current_stage::CurrentStage;
 use super::divergence::Divergence;
-use super::latency::LatencyCounts;
+use super::latency::{EDGES, LatencyCounts};
+use super::level::{Level, Process};
 use super::nats::Nats;
 use super::process::GridLevels;
-use super::settings::{GateSettings, InferenceUnit};
-use super::stage::{Observation, StageEvidence, TrafficWindow};
-use super::verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};
+use super::record::{RECORD_VERSION, RecordFields, RecordPart};
+use super::record_writer::write_part;
+use super::settings::GateSettings;
+use super::stage::{FirstPassed, Observation, StageEvidence, TrafficWindow};
+use super::verdict::{Cause, Evidence, Judgement, Verdict};
 use crate::json::{self, ObjectWriter};
 use crate::plan::{Plan, Rollout};
 use crate::value::share::Share;
@@ -63,11 +66,13 @@ pub struct Evaluation {
 }
 
 /// One evaluation of a shadow: how often its answers differed from those that clients received.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct ShadowEvaluation {
     /// The share of answers that may differ.
     pub tolerated: Share,
+    /// The number of stages that α is divided among.
+    pub stages: u32,
     /// The level that aborts.
     pub threshold: Nats,
     /// The levels before this evaluation.
@@ -87,24 +92,31 @@ pub struct ObservationRecord {
     pub requests: Counters,
     /// Buckets that had not failed before, and those that failed for the first time.
     pub buckets: Counters,
+    /// Requests of buckets that had not failed before, and their first failing requests.
+    pub at_risk: Counters,
     /// Requests, and those with a KPI event.
     pub kpi: Counters,
+    /// Buckets without a KPI event before, and those that had their first one.
+    pub conversions: Counters,
     /// The latencies of the canary and of the baseline.
     pub latency: [LatencyCounts; 2],
+    /// The first passages of each latency edge.
+    pub passed: [FirstPassed; EDGES],
 }
 
 impl ObservationRecord {
     /// The record as an observation, for [`Gate::observe`](super::Gate::observe).
     pub fn as_observation(&self) -> Observation<'_> {
-        let ObservationRecord { elapsed_ms, requests, buckets, kpi, latency: [canary, baseline] } =
-            self;
-        let latency = Some([canary, baseline]);
+        let [canary, baseline] = &self.latency;
         Observation {
-            elapsed_ms: *elapsed_ms,
-            requests: *requests,
-            buckets: *buckets,
-            latency,
-            kpi: *kpi,
+            elapsed_ms: self.elapsed_ms,
+            requests: self.requests,
+            buckets: self.buckets,
+            at_risk: self.at_risk,
+            latency: Some([canary, baseline]),
+            passed: Some(&self.passed),
+            kpi: self.kpi,
+            conversions: self.conversions,
         }
     }
 }
@@ -130,10 +142,17 @@ impl Evaluation {
         compared: Tally,
         after: GridLevels,
     ) -> Evaluation {
-        let (tolerated, threshold) = (test.tolerated(), test.threshold());
+        let (tolerated, stages, threshold) = (test.tolerated(), test.stages(), test.threshold());
         Evaluation {
             judgement: Judgement { verdict: Verdict::Abort, cause: Cause::ShadowDiffers },
-            shadow: Some(ShadowEvaluation { tolerated, threshold, before, compared, after }),
+            shadow: Some(ShadowEvaluation {
+                tolerated,
+                stages,
+                threshold,
+                before,
+                compared,
+                after,
+            }),
             ..Evaluation::empty()
         }
     }
@@ -179,7 +198,7 @@ impl Audit {
     /// Adds the members of [`Audit::to_json`] to an object.
     pub fn write(&self, object: &mut ObjectWriter<'_>) {
         let evaluation = &self.evaluation;
-        object.number("audit", 1_u64);
+        object.number("audit", RECORD_VERSION);
         object.number("at", self.at);
         object.string("rollout", &self.rollout);
         object.number("epoch", self.epoch);
@@ -192,10 +211,10 @@ impl Audit {
         object.string("reason", &evaluation.reason());
         object.number("revision", self.revision);
         object.string("digest", &self.digest);
-        object.object("gate", |object| self.settings.write(object));
+        object.object("gate", |object| write_part(&self.settings, object));
         if let Some(observation) = &evaluation.observation {
-            object.object("before", |object| evaluation.previous.write_json(object));
-            object.object("look", |object| observation.write(object));
+            object.object("before", |object| write_part(&evaluation.previous, object));
+            object.object("look", |object| write_part(observation, object));
         }
         if let Some(evidence) = &evaluation.evidence {
             object.list("likelihoods", |list| {
@@ -203,122 +222,50 @@ impl Audit {
             });
         }
         if let Some(shadow) = &evaluation.shadow {
-            object.object("shadow", |object| shadow.write(object));
+            object.object("shadow", |object| write_part(shadow, object));
         }
         if let Some(window) = evaluation.low_traffic {
-            object.object("quiet", |object| {
-                object.number("requests", window.requests);
-                object.number("elapsed", window.elapsed_ms);
-            });
+            object.object("quiet", |object| write_part(&window, object));
         }
     }
 }
 
-impl ShadowEvaluation {
-    fn write(&self, object: &mut ObjectWriter<'_>) {
-        object.number("tolerated", self.tolerated.millipercent());
-        object.signed("threshold", self.threshold.raw());
-        object.numbers("compared", [self.compared.exposures, self.compared.events]);
-        levels(object, "before", &self.before);
-        levels(object, "after", &self.after);
+impl RecordPart for ShadowEvaluation {
+    fn fields<F: RecordFields>(&mut self, fields: &mut F) -> Result<(), F::Error> {
+        fields.share("tolerated", &mut self.tolerated)?;
+        fields.small("stages", &mut self.stages)?;
+        fields.level("threshold", &mut self.threshold)?;
+        let mut compared = [self.compared.exposures, self.compared.events];
+        fields.numbers("compared", &mut compared)?;
+        let [exposures, events] = compared;
+        self.compared = Tally { exposures, events };
+        fields.levels("before", &mut self.before)?;
+        fields.levels("after", &mut self.after)
     }
 }
 
-impl ObservationRecord {
-    fn write(&self, object: &mut ObjectWriter<'_>) {
-        object.number("elapsed", self.elapsed_ms);
-        counters(object, "requests", self.requests);
-        counters(object, "buckets", self.buckets);
-        counters(object, "kpi", self.kpi);
-        object.list("latency", |list| {
-            self.latency.iter().for_each(|counts| list.object(|object| latency(object, counts)));
-        });
-    }
-}
-
-impl GateSettings {
-    fn write(&self, object: &mut ObjectWriter<'_>) {
-        let unit = match self.unit {
-            InferenceUnit::Bucket => "bucket",
-            InferenceUnit::Request => "request",
-        };
-        object.string("unit", unit);
-        object.number("alpha", self.alpha_ppm);
-        object.number("stages", self.stages);
-        object.number("tolerated", self.tolerated.thousandths());
-        object.number("minDifference", self.min_difference);
-        object.number("minRatio", self.min_ratio.thousandths());
-        object.number("minSamples", self.min_samples);
-        object.number("minRate", self.min_per_minute);
-        object.number("maxBaselineErrorRate", self.max_baseline_errors);
-        object.number("lateFaultErrors", self.late_fault_errors);
-        object.number("excluded", self.excluded.thousandths());
-        object.number("promotionAlpha", self.promotion_alpha_ppm);
-        if let Some(kpi) = self.kpi {
-            object.number("kpi", kpi.thousandths());
-        }
-        if let Some(latency) = &self.latency {
-            object.number("tolerance", latency.tolerance);
-            object.numbers("edges", latency.edges.iter().map(|edge| edge.number().into()));
-        }
-    }
-}
-
-impl StageEvidence {
-    fn write_json(&self, object: &mut ObjectWriter<'_>) {
-        object.number("elapsed", self.elapsed_ms);
-        for (name, window) in [("minute", self.minute), ("sinceMinute", self.since_minute)] {
-            object.numbers(name, [window.elapsed_ms, window.requests]);
-        }
-        counters(object, "requests", self.requests);
-        counters(object, "errors", self.errors);
-        counters(object, "kpi", self.kpi);
-        levels(object, "errorLevels", &self.error_levels);
-        object.list("late", |list| {
-            for detector in &self.late {
-                list.object(|object| {
-                    object.signed("level", detector.level.raw());
-                    counters(object, "since", detector.since);
-                });
-            }
-        });
-        object.signed("promotion", self.promotion.raw());
-        levels(object, "kpiLevels", &self.kpi_levels);
-        object.list("latency", |list| {
-            for edge in self.latency.iter().filter(|edge| edge.counters.exposures() > 0) {
-                list.object(|object| {
-                    levels(object, "levels", &edge.levels);
-                    counters(object, "counters", edge.counters);
-                });
-            }
-        });
+impl RecordPart for ObservationRecord {
+    fn fields<F: RecordFields>(&mut self, fields: &mut F) -> Result<(), F::Error> {
+        fields.number("elapsed", &mut self.elapsed_ms)?;
+        fields.counters("requests", &mut self.requests)?;
+        fields.counters("buckets", &mut self.buckets)?;
+        fields.counters("atRisk", &mut self.at_risk)?;
+        fields.counters("kpi", &mut self.kpi)?;
+        fields.counters("conversions", &mut self.conversions)?;
+        fields.histograms("latency", &mut self.latency)?;
+        fields.parts("passed", &mut self.passed)
     }
 }
 
 impl Level {
     fn write(&self, object: &mut ObjectWriter<'_>) {
         object.string("process", self.process.as_str());
-        if let Process::Latency(edge) = self.process {
+        object.string("by", self.process.counted_by().as_str());
+        if let Process::Latency(edge, _) = self.process {
             object.number("edge", edge.number());
         }
         object.number("ratio", self.alternative.thousandths());
         object.signed("level", self.level.raw());
         object.signed("threshold", self.threshold.raw());
     }
-}
-
-/// Writes the counts that are not 0, with their positions as keys.
-fn latency(object: &mut ObjectWriter<'_>, counts: &LatencyCounts) {
-    for (index, count) in counts.counts().iter().enumerate().filter(|(_, count)| **count > 0) {
-        object.number(&index.to_string(), *count);
-    }
-}
-
-fn counters(object: &mut ObjectWriter<'_>, name: &str, counters: Counters) {
-    let Counters { canary, baseline } = counters;
-    object.numbers(name, [canary.exposures, canary.events, baseline.exposures, baseline.events]);
-}
-
-fn levels(object: &mut ObjectWriter<'_>, name: &str, levels: &GridLevels) {
-    object.list(name, |list| levels.0.iter().for_each(|level| list.signed(level.raw())));
 }

@@ -1,4 +1,4 @@
-//! A set of buckets: those that have had an error in a stage.
+//! A set of buckets: those that have had an error, or a KPI event, in a stage.
 //!
 //! The requests of one user fail together. A test that took them for independent would abort healthy
 //! canaries, so a bucket counts once in a stage, however often it fails.
@@ -22,15 +22,12 @@ pub struct BucketSet {
 
 impl Wire for BucketSet {
     fn write(&self, out: &mut Bytes) {
-        out.sparse(self.words().iter().copied());
+        out.words(self.words());
     }
 
     fn read(reader: &mut Reader<'_>) -> Option<BucketSet> {
-        let mut words = BucketSet::new().words().to_vec();
-        reader.sparse(words.len(), |index, value| {
-            *words.get_mut(index)? = value;
-            Some(())
-        })?;
+        let mut words = [0; WORDS];
+        reader.words(&mut words)?;
         Some(BucketSet::from_words(&words))
     }
 }
@@ -60,6 +57,18 @@ impl BucketSet {
     /// The set as 1,563 words: bucket 64·i + j is bit j of word i.
     pub fn words(&self) -> &[u64] {
         &self.words
+    }
+
+    pub(super) fn words_mut(&mut self) -> &mut [u64] {
+        &mut self.words
+    }
+
+    /// Adds or removes a bucket.
+    pub(super) fn set(&mut self, bucket: Bucket, is_inside: bool) {
+        let (index, bit) = position(bucket);
+        if let Some(word) = self.words.get_mut(index) {
+            if is_inside { *word |= bit } else { *word &= !bit }
+        }
     }
 
     /// Adds a bucket; returns whether it is new.
@@ -102,10 +111,9 @@ impl BucketSet {
         self.words.iter().enumerate().map(count).fold(0, u64::saturating_add)
     }
 
-    /// The buckets that have failed for the first time since a `previous` set, for a canary that has the
-    /// buckets below `share`. Exposures are the buckets that had not failed before, events those of them
-    /// that have failed now.
-    pub fn first_errors(&self, previous: &BucketSet, share: Share) -> Counters {
+    /// The buckets that have had their first event since a `previous` set, for a canary that has the buckets
+    /// below `share`. Exposures are the buckets that had none before, events those of them that have one now.
+    pub fn first_events(&self, previous: &BucketSet, share: Share) -> Counters {
         let (before, before_all) = (previous.below(share), previous.len());
         let (after, after_all) = (self.below(share), self.len());
         let canary = Tally {
@@ -172,9 +180,9 @@ mod tests {
     }
 
     #[test]
-    fn first_errors_count_buckets_without_a_previous_error() {
+    fn first_events_count_buckets_without_a_previous_event() {
         let (before, after) = (set(&[10, 70_000]), set(&[10, 11, 70_000, 70_001, 70_002]));
-        let first = after.first_errors(&before, share(5000));
+        let first = after.first_events(&before, share(5000));
         assert_eq!(first.canary, Tally { exposures: 4999, events: 1 });
         assert_eq!(first.baseline, Tally { exposures: 94_999, events: 2 });
     }

@@ -3,13 +3,15 @@
 use alloc::vec::Vec;
 
 use super::counters::Counters;
-use super::latency::exceedances;
+use super::latency::{edges_passed, exceedances};
 use super::ln::ln;
 use super::nats::Nats;
 use super::process::{ALTERNATIVES, Grid, Test};
 use super::ratio::Ratio;
-use super::settings::{GateSettings, GateSettingsError, InferenceUnit, LatencySettings};
-use super::stage::{Observation, StageEvidence};
+use super::settings::{
+    GateSettings, GateSettingsError, InferenceUnit, KpiSettings, LatencySettings,
+};
+use super::stage::{ErrorEvidence, FirstPassed, Observation, StageEvidence};
 
 const MILLION: u128 = 1_000_000;
 
@@ -68,7 +70,7 @@ impl Gate {
         Ok(Gate {
             thresholds,
             rises: Grid::rises(settings.tolerated),
-            falls: Grid::falls(settings.kpi.unwrap_or(Ratio::ONE)),
+            falls: Grid::falls(settings.kpi.unwrap_or_default().tolerated),
             slower: Grid::rises(Ratio::ONE),
             promotion: Test::new(Ratio::ONE, settings.excluded),
             settings,
@@ -90,48 +92,86 @@ impl Gate {
         stage.count_traffic(observation.elapsed_ms, observation.requests.exposures());
         stage.requests = stage.requests.merge(observation.requests);
         self.observe_errors(stage, observation);
-        if self.settings.kpi.is_some() {
-            stage.kpi = stage.kpi.merge(observation.kpi);
-            stage.kpi_levels.add(self.falls.increments(observation.kpi));
+        if let Some(settings) = &self.settings.kpi {
+            self.observe_kpi(stage, settings, observation);
         }
-        if let (Some(settings), Some(counts)) = (&self.settings.latency, observation.latency) {
-            self.observe_latency(stage, settings, counts);
+        if let Some(settings) = &self.settings.latency {
+            self.observe_latency(stage, settings, observation);
         }
     }
 
-    fn observe_errors(&self, stage: &mut StageEvidence, observation: &Observation<'_>) {
-        let added = match self.settings.unit {
-            InferenceUnit::Bucket => observation.buckets,
-            InferenceUnit::Request => observation.requests,
+    /// The number of edges that a request of an arm has passed if it took `micros` µs: the canary's edges are
+    /// raised by the tolerance. 0 if the gate does not compare latency.
+    pub fn edges_passed(&self, is_canary: bool, micros: u64) -> u8 {
+        let Some(latency) = &self.settings.latency else { return 0 };
+        edges_passed(&latency.edges, if is_canary { latency.tolerance } else { 0 }, micros)
+    }
+
+    fn observe_kpi(
+        &self,
+        stage: &mut StageEvidence,
+        settings: &KpiSettings,
+        observation: &Observation<'_>,
+    ) {
+        let added = match settings.unit {
+            InferenceUnit::Request => observation.kpi,
+            InferenceUnit::Bucket => observation.conversions,
         };
-        let mut errors = stage.errors.merge(added);
-        if self.settings.unit == InferenceUnit::Bucket {
-            // The buckets that have not failed are a state, not a sum.
-            errors.canary.exposures = added.canary.exposures;
-            errors.baseline.exposures = added.baseline.exposures;
+        stage.kpi = stage.kpi.merge(added);
+        if settings.unit == InferenceUnit::Bucket {
+            stage.kpi.set_exposures(added);
         }
-        stage.errors = errors;
+        stage.kpi_levels.add(self.falls.increments(added));
+    }
+
+    fn observe_errors(&self, stage: &mut StageEvidence, observation: &Observation<'_>) {
+        let requests = observation.requests;
+        if self.settings.unit == InferenceUnit::Request {
+            return self.compare_errors(&mut stage.errors, requests, requests);
+        }
+        self.compare_errors(&mut stage.errors, observation.buckets, requests);
+        stage.errors.counters.set_exposures(observation.buckets);
+        self.compare_errors(&mut stage.confirming, observation.at_risk, requests);
+    }
+
+    /// Adds exposures and errors to the evidence of one comparison.
+    fn compare_errors(&self, evidence: &mut ErrorEvidence, added: Counters, requests: Counters) {
+        evidence.counters = evidence.counters.merge(added);
         let increments: [Nats; ALTERNATIVES] = self.rises.increments(added);
-        stage.error_levels.add(increments);
-        for (detector, increment) in stage.late.iter_mut().zip(increments) {
-            detector.add(increment, observation.requests);
+        evidence.levels.add(increments);
+        for (detector, increment) in evidence.late.iter_mut().zip(increments) {
+            detector.add(increment, requests);
         }
-        stage.promotion = stage.promotion.plus(self.promotion.increment(added));
+        evidence.promotion = evidence.promotion.plus(self.promotion.increment(added));
     }
 
     fn observe_latency(
         &self,
         stage: &mut StageEvidence,
         settings: &LatencySettings,
-        [canary, baseline]: [&super::LatencyCounts; 2],
+        observation: &Observation<'_>,
     ) {
-        let mut tests = None;
-        for (evidence, edge) in stage.latency.iter_mut().zip(settings.edges) {
-            let exceeding: Counters = exceedances(canary, baseline, edge, settings.tolerance);
-            // The exposures are the same at all edges, so their logarithms are computed once.
-            let tests = tests.get_or_insert_with(|| self.slower.at_exposures(exceeding));
-            evidence.counters = evidence.counters.merge(exceeding);
-            evidence.levels.add(tests.map(|test| test.increment(exceeding)));
+        let by_request = settings.unit == InferenceUnit::Request;
+        if let Some([canary, baseline]) = observation.latency {
+            let mut tests = None;
+            for (evidence, edge) in stage.latency.iter_mut().zip(settings.edges) {
+                let exceeding: Counters = exceedances(canary, baseline, edge, settings.tolerance);
+                evidence.counters = evidence.counters.merge(exceeding);
+                if by_request {
+                    // The exposures are the same at all edges, so their logarithms are computed once.
+                    let tests = tests.get_or_insert_with(|| self.slower.at_exposures(exceeding));
+                    evidence.levels.add(tests.map(|test| test.increment(exceeding)));
+                }
+            }
+        }
+        let passed = observation.passed.filter(|_| !by_request);
+        for (evidence, passed) in stage.latency.iter_mut().zip(passed.into_iter().flatten()) {
+            let FirstPassed { buckets, at_risk } = *passed;
+            // Without events nothing is added, and logarithms are dear.
+            if buckets.canary.events > 0 || buckets.baseline.events > 0 {
+                evidence.levels.add(self.slower.increments(buckets));
+                evidence.confirming.add(self.slower.increments(at_risk));
+            }
         }
     }
 }

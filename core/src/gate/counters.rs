@@ -71,6 +71,12 @@ impl Counters {
         }
     }
 
+    /// Takes the exposures of other counters. Buckets without an event are a state, not a sum.
+    pub(super) fn set_exposures(&mut self, other: Counters) {
+        self.canary.exposures = other.canary.exposures;
+        self.baseline.exposures = other.baseline.exposures;
+    }
+
     /// The exposures of both arms.
     pub fn exposures(self) -> u64 {
         self.canary.exposures.saturating_add(self.baseline.exposures)

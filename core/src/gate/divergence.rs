@@ -18,6 +18,7 @@ const WHOLE: u128 = 100_000_000;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Divergence {
     tolerated: Share,
+    stages: u32,
     threshold: Nats,
     /// For each alternative, the increments by an answer that differs and by one that agrees: lower bounds.
     steps: [(i128, i128); ALTERNATIVES],
@@ -37,12 +38,17 @@ impl Divergence {
             (gain, agreeing(risen).low.saturating_sub(agreeing(null).high))
         });
         let tests = u128::try_from(ALTERNATIVES).unwrap_or(u128::MAX).saturating_mul(stages.into());
-        Divergence { tolerated, threshold: threshold(tests, alpha_ppm), steps }
+        Divergence { tolerated, stages, threshold: threshold(tests, alpha_ppm), steps }
     }
 
     /// The share of answers that may differ.
     pub fn tolerated(&self) -> Share {
         self.tolerated
+    }
+
+    /// The number of stages that α is divided among.
+    pub fn stages(&self) -> u32 {
+        self.stages
     }
 
     /// The level that aborts.

@@ -128,6 +128,14 @@ impl LatencyCounts {
     }
 }
 
+/// The number of edges, in ascending order and raised by `tolerance` bins, that a request of `micros` µs is at or
+/// above.
+pub(super) fn edges_passed(edges: &[Edge; EDGES], tolerance: u8, micros: u64) -> u8 {
+    let bin = bin(micros);
+    let passed = edges.iter().take_while(|edge| edge.first_bin(tolerance) <= bin).count();
+    u8::try_from(passed).unwrap_or(u8::MAX)
+}
+
 /// The requests of both arms, and those at or above an edge. The canary's edge is raised by the tolerance.
 pub(super) fn exceedances(
     canary: &LatencyCounts,
@@ -184,6 +192,15 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn passed_edges_agree_with_the_histogram(micros in 0_u64..80_000_000, tolerance in 0_u8..64) {
+            let mut counts = LatencyCounts::default();
+            counts.record(micros);
+            let beyond = Edge::DEFAULT.map(|edge| counts.tally(edge.first_bin(tolerance)).events);
+            let passed = edges_passed(&Edge::DEFAULT, tolerance, micros);
+            prop_assert_eq!(u64::from(passed), beyond.iter().sum::<u64>());
+        }
+
         #[test]
         fn a_request_lies_between_its_edges(micros in 0_u64..80_000_000) {
             let bin = u8::try_from(bin(micros)).unwrap();

@@ -6,7 +6,7 @@
 //!
 //! ```text
 //! GateSettings ──Gate::new──▶ Gate                                   once per rollout
-//! outcomes ──▶ Counters, BucketSet, LatencyCounts ──▶ Observation ──observe──▶ StageEvidence ──judge──▶ Judgement
+//! outcomes ──▶ Counters, BucketSet, BucketEdges, LatencyCounts ──▶ Observation ──observe──▶ StageEvidence ──judge──▶ Judgement
 //! Judgement::Abort ──▶ Latch                                     until a higher epoch
 //! ```
 //!
@@ -30,7 +30,9 @@
 //! ```
 
 mod audit;
+mod bucket_edges;
 mod bucket_set;
+mod comparison;
 mod compiled;
 mod counters;
 mod current_stage;
@@ -38,12 +40,15 @@ mod divergence;
 mod latch;
 mod latches;
 mod latency;
+mod level;
 mod ln;
 mod monitor;
 mod nats;
 mod outcome;
 mod process;
 mod ratio;
+mod record;
+mod record_writer;
 mod settings;
 mod stage;
 mod tallies;
@@ -51,6 +56,7 @@ mod verdict;
 mod wire;
 
 pub use audit::{Audit, Evaluation, ObservationRecord, ShadowEvaluation};
+pub use bucket_edges::BucketEdges;
 pub use bucket_set::BucketSet;
 pub use compiled::{Gate, Thresholds};
 pub use counters::{Counters, Tally};
@@ -59,13 +65,17 @@ pub use divergence::Divergence;
 pub use latch::{Abort, Latch};
 pub use latches::{ActiveLatches, Latches};
 pub use latency::{EDGES, Edge, LATENCY_COUNTS, LatencyCounts};
+pub use level::{CountedBy, Level, Process};
 pub use ln::ln_estimate;
 pub use monitor::Monitor;
 pub use nats::Nats;
 pub use outcome::{Exposure, Outcome, StageId};
 pub use process::{ALTERNATIVES, ChangeDetector, Grid, GridLevels, Test};
 pub use ratio::Ratio;
-pub use settings::{GateSettings, GateSettingsError, InferenceUnit, LatencySettings};
-pub use stage::{EdgeEvidence, Observation, StageEvidence, TrafficWindow};
-pub use tallies::{GroupTally, Tallies};
-pub use verdict::{Cause, Evidence, Judgement, Level, Process, Verdict};
+pub use record::{RECORD_VERSION, RecordFields, RecordPart};
+pub use settings::{GateSettings, GateSettingsError, InferenceUnit, KpiSettings, LatencySettings};
+pub use stage::{
+    EdgeEvidence, ErrorEvidence, FirstPassed, Observation, StageEvidence, TrafficWindow,
+};
+pub use tallies::{GroupTally, SlowTally, Tallies};
+pub use verdict::{Cause, Evidence, Judgement, Verdict};

@@ -218,12 +218,16 @@ fn evaluate_group(
         let (now, before) = (now.latency.get(arm), before.latency.get(arm));
         now.zip(before).map(|(now, before)| now.since(before)).unwrap_or_default()
     });
+    let [buckets, at_risk] = now.first_errors(before, share);
     let observation = ObservationRecord {
         elapsed_ms,
         requests: now.requests.since(before.requests),
-        buckets: now.errors.first_errors(&before.errors, share),
+        buckets,
+        at_risk,
         kpi: now.kpi_counters().since(before.kpi_counters()),
+        conversions: now.first_conversions(before, share),
         latency,
+        passed: now.first_passed(before, share),
     };
     let previous = stage.clone();
     trial.gate().observe(stage, &observation.as_observation());

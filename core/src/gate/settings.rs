@@ -5,22 +5,62 @@ use core::fmt;
 use super::latency::{EDGES, Edge};
 use super::ratio::Ratio;
 
-/// The unit of inference: what the test counts as one independent error.
+/// The unit of inference: what a test counts as one independent event.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum InferenceUnit {
-    /// A bucket's first error in a stage. Valid where the requests of one user fail together.
+    /// A bucket's first event in a stage. Valid where the events of one user hang together.
     Bucket,
-    /// Each request. Valid only where requests fail independently of each other.
+    /// Each request. Valid only where the events of requests are independent of each other.
     Request,
+}
+
+impl InferenceUnit {
+    /// The unit's name in specs and audit records.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            InferenceUnit::Bucket => "bucket",
+            InferenceUnit::Request => "request",
+        }
+    }
+
+    /// The unit with this name.
+    pub fn from_name(name: &str) -> Option<InferenceUnit> {
+        [InferenceUnit::Bucket, InferenceUnit::Request]
+            .into_iter()
+            .find(|unit| unit.as_str() == name)
+    }
+}
+
+/// The settings of the comparison of KPI events.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct KpiSettings {
+    /// The unit of inference.
+    pub unit: InferenceUnit,
+    /// The tolerated ratio of the canary's rate of KPI events to the baseline's: above 0.05, at most 1.
+    pub tolerated: Ratio,
+}
+
+impl Default for KpiSettings {
+    fn default() -> KpiSettings {
+        KpiSettings { unit: InferenceUnit::Bucket, tolerated: Ratio::ONE }
+    }
 }
 
 /// The settings of the latency comparison.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct LatencySettings {
+    /// The unit of inference.
+    pub unit: InferenceUnit,
     /// How much slower the canary may be, in steps of 2^(1/8): 1 is 9 %, 2 is 19 %, 5 is 54 %. At most 64.
     pub tolerance: u8,
-    /// The edges at which the arms are compared.
+    /// The edges at which the arms are compared, in ascending order.
     pub edges: [Edge; EDGES],
+}
+
+impl Default for LatencySettings {
+    fn default() -> LatencySettings {
+        LatencySettings { unit: InferenceUnit::Bucket, tolerance: 0, edges: Edge::DEFAULT }
+    }
 }
 
 /// The settings of a gate. The defaults suit a service with much traffic.
@@ -29,7 +69,7 @@ pub struct GateSettings {
     /// The largest probability, in millionths, that the rollout aborts a canary that is no worse than
     /// tolerated: 1 to 500,000. It is divided among stages and kinds of evidence.
     pub alpha_ppm: u32,
-    /// The number of stages of the rollout: 1 to 100.
+    /// The number of stages of the rollout that have both a canary and a baseline: 1 to 100.
     pub stages: u32,
     /// The unit of inference for errors.
     pub unit: InferenceUnit,
@@ -37,9 +77,8 @@ pub struct GateSettings {
     pub tolerated: Ratio,
     /// The latency comparison; `None` compares no latency.
     pub latency: Option<LatencySettings>,
-    /// The tolerated ratio of the canary's rate of KPI events to the baseline's: above 0.05, at most 1;
-    /// `None` compares no KPI.
-    pub kpi: Option<Ratio>,
+    /// The comparison of KPI events; `None` compares none.
+    pub kpi: Option<KpiSettings>,
     /// The smallest difference of error rates that aborts, in 0.001 % of requests: 0 to 100,000.
     pub min_difference: u32,
     /// The smallest ratio of error rates that aborts.
@@ -99,16 +138,23 @@ impl fmt::Display for GateSettingsError {
 impl core::error::Error for GateSettingsError {}
 
 impl GateSettings {
+    /// The smallest difference (0.001 %) and ratio (thousandths) of the error rates that abort.
+    pub(super) fn smallest_effect(&self) -> (u32, u32) {
+        (self.min_difference, self.min_ratio.thousandths())
+    }
+
     /// One error for each setting outside its range.
     pub(super) fn errors(&self) -> impl Iterator<Item = GateSettingsError> {
         let alpha = |ppm: u32| (1..=500_000).contains(&ppm);
         let thousandths = |ratio: Ratio| u64::from(ratio.thousandths());
-        let kpi = self.kpi.unwrap_or(Ratio::ONE);
+        let kpi = self.kpi.unwrap_or_default().tolerated;
         let tolerance = self.latency.map_or(0, |latency| latency.tolerance);
         let late = self.late_fault_errors;
         let alphas = "from 1 to 500000 (in millionths)";
         let shares = "from 0 to 100000 (in 0.001 %)";
-        let checks: [(&str, u64, bool, &str); 9] = [
+        let edges = self.latency.map_or(Edge::DEFAULT, |latency| latency.edges);
+        let first = edges.first().map_or(0, |edge| edge.number().into());
+        let checks: [(&str, u64, bool, &str); 10] = [
             ("alpha_ppm", self.alpha_ppm.into(), alpha(self.alpha_ppm), alphas),
             ("stages", self.stages.into(), (1..=100).contains(&self.stages), "from 1 to 100"),
             (
@@ -118,12 +164,13 @@ impl GateSettings {
                 "from 1000 to 100000 thousandths",
             ),
             (
-                "kpi",
+                "kpi.tolerated",
                 thousandths(kpi),
                 (51..=1000).contains(&kpi.thousandths()),
                 "from 51 to 1000 thousandths",
             ),
             ("latency.tolerance", tolerance.into(), tolerance <= 64, "from 0 to 64 counts"),
+            ("latency.edges", first, edges.is_sorted(), "the first of edges in ascending order"),
             ("min_difference", self.min_difference.into(), self.min_difference <= 100_000, shares),
             (
                 "max_baseline_errors",

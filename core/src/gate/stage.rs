@@ -18,25 +18,62 @@ pub struct Observation<'a> {
     /// Requests, and those that failed.
     pub requests: Counters,
     /// Buckets that had not failed before in this stage, and those that failed for the first time: see
-    /// [`BucketSet::first_errors`](super::BucketSet::first_errors). A gate whose unit of inference is the
+    /// [`BucketSet::first_events`](super::BucketSet::first_events). A gate whose unit of inference is the
     /// request does not read it.
     pub buckets: Counters,
+    /// Requests of buckets that had not failed before in this stage, each bucket's first failing request among
+    /// them, and those first failing requests: see [`GroupTally::at_risk`](super::GroupTally::at_risk).
+    pub at_risk: Counters,
     /// The latencies of the canary and of the baseline.
     pub latency: Option<[&'a LatencyCounts; 2]>,
+    /// The first passages of each latency edge. A gate that compares latency by request does not read it.
+    pub passed: Option<&'a [FirstPassed; EDGES]>,
     /// Requests, and those with a KPI event.
     pub kpi: Counters,
+    /// Buckets without a KPI event before in this stage, and those that had their first one. A gate that
+    /// compares KPI events by request does not read it.
+    pub conversions: Counters,
 }
+
+/// The buckets that passed a latency edge for the first time in a stage. The canary's edge is raised by the
+/// tolerance.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct FirstPassed {
+    /// Buckets that had not passed the edge before, and those that passed it.
+    pub buckets: Counters,
+    /// Requests of buckets that had not passed the edge before, and the same buckets that passed it.
+    pub at_risk: Counters,
+}
+
+/// The evidence of one comparison of error rates.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ErrorEvidence {
+    /// What was compared. Exposures are requests, or the buckets that had not failed before the latest
+    /// observation.
+    pub counters: Counters,
+    /// The evidence that the canary's rate is higher.
+    pub levels: GridLevels,
+    /// The evidence that the canary's rate has risen during the stage.
+    pub late: [ChangeDetector; ALTERNATIVES],
+    /// The evidence that the canary's rate is below what promotion excludes.
+    pub promotion: Nats,
+}
+
+wire!(ErrorEvidence { counters, levels, late, promotion });
 
 /// The evidence at one latency edge.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct EdgeEvidence {
     /// Requests, and those that took at least as long as the edge.
     pub counters: Counters,
-    /// The levels of the alternatives.
+    /// The levels of the alternatives, in the gate's unit of inference.
     pub levels: GridLevels,
+    /// The levels of first passages, per request of the buckets that had not passed the edge. They have to
+    /// agree before a crossing has an effect. Zero if the unit of inference is the request.
+    pub confirming: GridLevels,
 }
 
-wire!(EdgeEvidence { counters, levels });
+wire!(EdgeEvidence { counters, levels, confirming });
 
 /// The number of requests in a time window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -69,17 +106,14 @@ pub struct StageEvidence {
     pub since_minute: TrafficWindow,
     /// Requests, and those that failed.
     pub requests: Counters,
-    /// Errors in the gate's unit of inference. Exposures are requests, or the buckets that had not failed
+    /// Errors in the gate's unit of inference.
+    pub errors: ErrorEvidence,
+    /// First errors of buckets, per request of the buckets without one. It has to agree with `errors` before an
+    /// abort and before a promotion. Empty if the unit of inference is the request.
+    pub confirming: ErrorEvidence,
+    /// KPI events in the gate's unit of inference. Exposures are requests, or the buckets that had no KPI event
     /// before the latest observation.
-    pub errors: Counters,
-    /// Requests, and those with a KPI event.
     pub kpi: Counters,
-    /// The evidence that the canary's error rate is higher.
-    pub error_levels: GridLevels,
-    /// The evidence that the canary's error rate has risen during the stage.
-    pub late: [ChangeDetector; ALTERNATIVES],
-    /// The evidence that the canary's error rate is below what promotion excludes.
-    pub promotion: Nats,
     /// The evidence that the canary's rate of KPI events is lower.
     pub kpi_levels: GridLevels,
     /// The evidence that the canary is slower, at each edge.
@@ -92,10 +126,8 @@ wire!(StageEvidence {
     since_minute,
     requests,
     errors,
+    confirming,
     kpi,
-    error_levels,
-    late,
-    promotion,
     kpi_levels,
     latency,
 });

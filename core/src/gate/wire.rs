@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 use crate::parse::gates::MAX_COHORTS;
 
 /// The version of the layout, the first byte of a document.
-const VERSION: u8 = 1;
+const VERSION: u8 = 2;
 
 /// The greatest number of a trial's groups: all units, and each cohort.
 const MAX_GROUPS: usize = MAX_COHORTS.saturating_add(1);
@@ -87,6 +87,21 @@ impl<T: Wire + Default, const N: usize> Wire for [T; N] {
     }
 }
 
+/// A value that may be absent: a count of 0 or 1.
+impl<T: Wire> Wire for Option<T> {
+    fn write(&self, out: &mut Bytes) {
+        out.count(usize::from(self.is_some()));
+        self.iter().for_each(|value| value.write(out));
+    }
+
+    fn read(reader: &mut Reader<'_>) -> Option<Option<T>> {
+        match reader.count(1)? {
+            0 => Some(None),
+            _ => T::read(reader).map(Some),
+        }
+    }
+}
+
 /// The groups of a trial.
 impl<T: Wire> Wire for Vec<T> {
     fn write(&self, out: &mut Bytes) {
@@ -144,6 +159,41 @@ impl Bytes {
             self.number(number);
             next = index.saturating_add(1);
         }
+    }
+}
+
+impl Bytes {
+    /// Writes words: the list of those that are not zero, or where that is not longer, one more than their
+    /// number, and then all of them with 8 bytes each.
+    pub(super) fn words(&mut self, words: &[u64]) {
+        let start = self.0.len();
+        self.sparse(words.iter().copied());
+        let dense = words.len().saturating_mul(8).saturating_add(2);
+        if self.0.len().saturating_sub(start) >= dense {
+            self.0.truncate(start);
+            self.count(words.len().saturating_add(1));
+            self.0.extend(words.iter().flat_map(|word| word.to_le_bytes()));
+        }
+    }
+}
+
+impl Reader<'_> {
+    /// Reads the words that [`Bytes::words`] has written.
+    pub(super) fn words(&mut self, words: &mut [u64]) -> Option<()> {
+        let mut sparse = Reader(self.0);
+        if sparse.count(words.len().saturating_add(1))? <= words.len() {
+            return self.sparse(words.len(), |index, value| {
+                *words.get_mut(index)? = value;
+                Some(())
+            });
+        }
+        for word in words {
+            let (bytes, rest) = sparse.0.split_first_chunk()?;
+            *word = u64::from_le_bytes(*bytes);
+            sparse.0 = rest;
+        }
+        self.0 = sparse.0;
+        Some(())
     }
 }
 
@@ -214,8 +264,8 @@ impl<'b> Reader<'b> {
 mod tests {
     use super::*;
     use crate::gate::{
-        ChangeDetector, Counters, EdgeEvidence, GridLevels, GroupTally, Monitor, Nats,
-        StageEvidence, StageId, Tallies, Tally, TrafficWindow,
+        BucketSet, ChangeDetector, Counters, EdgeEvidence, ErrorEvidence, GridLevels, GroupTally,
+        Monitor, Nats, SlowTally, StageEvidence, StageId, Tallies, Tally, TrafficWindow,
     };
     use crate::hash::Bucket;
     use alloc::vec;
@@ -231,11 +281,21 @@ mod tests {
     }
 
     fn group() -> GroupTally {
-        let mut group = GroupTally { requests: counters(1), kpi: [5, 6], ..GroupTally::default() };
+        let mut group = GroupTally {
+            requests: counters(1),
+            kpi: [5, 6],
+            at_risk: [10, 11],
+            ..GroupTally::default()
+        };
         group.latency[0].record(8_000);
         group.latency[1].record(65_000_000);
         group.errors.insert(Bucket::from_number(0).unwrap());
         group.errors.insert(Bucket::from_number(129).unwrap());
+        group.converted = Some(BucketSet::new());
+        let mut slow = SlowTally::default();
+        slow.edges.record(Bucket::from_number(1).unwrap(), 16);
+        slow.requests[1][16] = 12;
+        group.slow = Some(slow);
         group
     }
 
@@ -245,20 +305,27 @@ mod tests {
     }
 
     /// The bytes of [`tallies`] behind the version.
-    const TALLIES: [u8; 24] = [
+    const TALLIES: [u8; 70] = [
         0xac, 0x02, 2, 7, // the stage: epoch 300 in two bytes, step, fingerprint
         8, 9, // the shadow
         1, // one group
         1, 2, 3, 4, // its requests
         5, 6, // its KPI events
+        1, 0, // the buckets with a KPI event: counted, none
         1, 24, 1, // the canary's latency: one bin, at 24, with 1
         1, 127, 1, // the baseline's
+        1, 0, 0, 0, 0, 1, 0,
+        2, // the edges of the buckets: the highest of five digits has bit 1
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0,
+        0, // the canary's requests by passed edges
+        0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 12, // the baseline's
         2, 0, 1, 1, 2, // the buckets: two words, the first with bit 0, the third with bit 1
+        10, 11, // the requests at risk
     ];
 
     #[test]
     fn the_layout_of_tallies_does_not_change() {
-        assert_eq!(tallies().to_bytes(), [&[1], &TALLIES[..]].concat());
+        assert_eq!(tallies().to_bytes(), [&[2], &TALLIES[..]].concat());
         assert_eq!(Tallies::from_bytes(&tallies().to_bytes()), Some(tallies()));
     }
 
@@ -267,20 +334,26 @@ mod tests {
         let nats = |raw: i64| Nats::from_raw(raw);
         let levels = |first: i64| GridLevels([0, 1, 2, 3, 4].map(|n| nats(first + n)));
         let window = |first: u64| TrafficWindow { elapsed_ms: first, requests: first + 1 };
+        let errors = |first: u64| {
+            let (counters, promotion) = (counters(first), nats(-1));
+            let mut errors = ErrorEvidence { counters, promotion, ..ErrorEvidence::default() };
+            errors.levels = levels(18);
+            errors.late[0] = ChangeDetector { level: nats(30), since: self::counters(31) };
+            errors
+        };
         let mut evidence = StageEvidence {
             elapsed_ms: 1,
             minute: window(2),
             since_minute: window(4),
             requests: counters(6),
-            errors: counters(10),
             kpi: counters(14),
-            error_levels: levels(18),
-            promotion: nats(-1),
             kpi_levels: levels(24),
             ..StageEvidence::default()
         };
-        evidence.late[0] = ChangeDetector { level: nats(30), since: counters(31) };
-        evidence.latency[15] = EdgeEvidence { counters: counters(35), levels: levels(39) };
+        evidence.errors = errors(10);
+        evidence.confirming = errors(50);
+        evidence.latency[15] =
+            EdgeEvidence { counters: counters(35), levels: levels(39), confirming: levels(18) };
         let monitor = Monitor {
             stage: StageId { epoch: 1, step: 2, fingerprint: 3 },
             evaluated_at: 128,
@@ -288,22 +361,46 @@ mod tests {
             groups: vec![evidence],
             shadow: levels(44),
         };
-        let mut expected = vec![1, 1, 2, 3, 0x80, 1];
+        let mut expected = vec![2, 1, 2, 3, 0x80, 1];
         expected.extend(TALLIES);
-        // One group: time, windows, requests, errors and KPI events.
+        // One group: time, windows and requests.
         expected.push(1);
-        expected.extend(1..=17_u8);
-        // Levels are signed: twice the magnitude.
-        expected.extend([36, 38, 40, 42, 44]);
-        expected.extend([60, 31, 32, 33, 34]);
-        expected.extend([0; 4 * 5]);
-        expected.push(3);
+        expected.extend(1..=9_u8);
+        for first in [10, 50] {
+            expected.extend(first..first + 4);
+            // Levels are signed: twice the magnitude.
+            expected.extend([36, 38, 40, 42, 44]);
+            expected.extend([60, 31, 32, 33, 34]);
+            expected.extend([0; 4 * 5]);
+            expected.push(3);
+        }
+        expected.extend(14..=17_u8);
         expected.extend([48, 50, 52, 54, 56]);
-        expected.extend([0; 15 * 9]);
+        expected.extend([0; 15 * 14]);
         expected.extend([35, 36, 37, 38, 78, 80, 82, 84, 86]);
+        expected.extend([36, 38, 40, 42, 44]);
         expected.extend([88, 90, 92, 94, 96]);
         assert_eq!(monitor.to_bytes(), expected);
         assert_eq!(Monitor::from_bytes(&expected), Some(monitor));
+    }
+
+    #[test]
+    fn words_take_no_more_than_eight_bytes_each() {
+        let dense: Vec<u64> = (0..1563).map(|word| u64::MAX - word).collect();
+        let mut sparse = vec![0; 1563];
+        sparse[700] = 1 << 63;
+        for (words, length) in [(dense, 1 + 2 + 1563 * 8), (sparse, 1 + 1 + 2 + 10)] {
+            let mut out = Bytes::default();
+            out.words(&words);
+            assert_eq!(out.0.len(), length);
+            let mut read = vec![0; 1563];
+            let mut reader = Reader::new(&out.0);
+            reader.words(&mut read).unwrap();
+            assert!(reader.is_at_end());
+            assert_eq!(read, words);
+            let truncated = &out.0[..length - 1];
+            assert_eq!(Reader::new(truncated).words(&mut read), None);
+        }
     }
 
     proptest! {

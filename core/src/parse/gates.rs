@@ -8,7 +8,7 @@ use super::node::{Node, canonical_number};
 use super::progress::duration;
 use super::reader::{Object, decimal, keyword, list, share, string, strings, whole};
 use crate::error::{ErrorKind, Errors, Path, quoted};
-use crate::gate::{Edge, GateSettings, InferenceUnit, LatencySettings, Ratio};
+use crate::gate::{Edge, GateSettings, InferenceUnit, KpiSettings, LatencySettings, Ratio};
 use crate::spec::{AbortPolicy, CountedUnits, Gates, KpiEvent, Statuses};
 use crate::value::share::Share;
 
@@ -75,8 +75,8 @@ fn gates(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Gates>
         settings.latency = latency(node, &path.key("latency"), errors);
     }
     let kpi = object.get("kpi").and_then(|node| {
-        let (event, tolerated) = kpi(node, &path.key("kpi"), errors)?;
-        settings.kpi = Some(tolerated);
+        let (event, compared) = kpi(node, &path.key("kpi"), errors)?;
+        settings.kpi = Some(compared);
         Some(event)
     });
     if let Some(node) = object.get("promotion") {
@@ -120,17 +120,13 @@ fn error_gate(
 ) -> (Statuses, u64) {
     const FIELDS: [&str; 7] =
         ["unit", "status", "timeout", "tolerate", "minDifference", "minRatio", "lateFaultErrors"];
-    const UNITS: [(&str, InferenceUnit); 2] =
-        [("bucket", InferenceUnit::Bucket), ("request", InferenceUnit::Request)];
     let default = (Statuses::SERVER_ERRORS, DEFAULT_TIMEOUT_MS);
     let Some(node) = gates.get("errors") else { return default };
     let here = path.key("errors");
     let Some(object) = Object::open(node, &here, &FIELDS, errors) else { return default };
     let timeout_ms = timeout(&object, &here, errors).unwrap_or(DEFAULT_TIMEOUT_MS);
     let reader = Reader { object: &object, path: &here };
-    if let Some(node) = object.get("unit") {
-        settings.unit = keyword(node, &UNITS, &here.key("unit"), errors).unwrap_or(settings.unit);
-    }
+    settings.unit = unit(&object, &here, errors);
     reader.ratio("tolerate", (1000, 100_000), &mut settings.tolerated, errors);
     reader.ratio("minRatio", (1000, 100_000), &mut settings.min_ratio, errors);
     reader.share("minDifference", &mut settings.min_difference, errors);
@@ -145,6 +141,15 @@ fn error_gate(
     // Promotion excludes a rate above the tolerated one.
     settings.excluded = settings.excluded.max(settings.tolerated.times(2000));
     (statuses(&object, &here, Statuses::SERVER_ERRORS, errors), timeout_ms)
+}
+
+/// Reads `unit`, which is the bucket if it is left out.
+fn unit(object: &Object<'_>, path: &Path<'_>, errors: &mut Errors) -> InferenceUnit {
+    const UNITS: [(&str, InferenceUnit); 2] =
+        [("bucket", InferenceUnit::Bucket), ("request", InferenceUnit::Request)];
+    let node = object.get("unit");
+    let unit = node.and_then(|node| keyword(node, &UNITS, &path.key("unit"), errors));
+    unit.unwrap_or(InferenceUnit::Bucket)
 }
 
 /// Reads `timeout`, in ms.
@@ -170,7 +175,8 @@ fn promotion(node: &Node<'_>, path: &Path<'_>, settings: &mut GateSettings, erro
 
 /// Reads `latency`: the tolerated slowdown in per cent, rounded down to whole steps of 2^(1/8).
 fn latency(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<LatencySettings> {
-    let object = Object::open(node, path, &["tolerate"], errors)?;
+    let object = Object::open(node, path, &["unit", "tolerate"], errors)?;
+    let unit = unit(&object, path, errors);
     let mut tolerance = 0;
     if let Some(node) = object.get("tolerate") {
         let here = path.key("tolerate");
@@ -188,7 +194,7 @@ fn latency(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<Late
         };
         tolerance = counts;
     }
-    Some(LatencySettings { tolerance, edges: Edge::DEFAULT })
+    Some(LatencySettings { unit, tolerance, edges: Edge::DEFAULT })
 }
 
 /// The largest n with 2^(n/8) at most `ratio`, which is in units of 0.001 %; at most 16.
@@ -198,8 +204,8 @@ fn counts_within(ratio: u32) -> u8 {
     (1..=16).take_while(covers).last().unwrap_or(0)
 }
 
-fn kpi(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, Ratio)> {
-    let known = ["methods", "paths", "status", "header", "tolerate"];
+fn kpi(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEvent, KpiSettings)> {
+    let known = ["unit", "methods", "paths", "status", "header", "tolerate"];
     let object = Object::open(node, path, &known, errors)?;
     let methods = object.get("methods");
     let methods = methods.map(|node| matches::methods(node, &path.key("methods"), errors));
@@ -225,11 +231,12 @@ fn kpi(node: &Node<'_>, path: &Path<'_>, errors: &mut Errors) -> Option<(KpiEven
         let message = "needs methods, paths, status or header, which define the KPI event";
         errors.add(path, ErrorKind::Missing, &message);
     }
+    let unit = unit(&object, path, errors);
     let mut tolerated = Ratio::ONE;
     Reader { object: &object, path }.ratio("tolerate", (51, 1000), &mut tolerated, errors);
     let status = statuses(&object, path, Statuses::SUCCESSES, errors);
     let (methods, paths) = (methods.unwrap_or_default(), paths.unwrap_or_default());
-    Some((KpiEvent { methods, paths, status, header }, tolerated))
+    Some((KpiEvent { methods, paths, status, header }, KpiSettings { unit, tolerated }))
 }
 
 /// Reads the share of responses that may differ. 0 and 100 % are refused: no rate of them can be

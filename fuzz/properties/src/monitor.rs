@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 use serin_analysis::replay::replay;
 use serin_conformance::random::{Random, START};
 use serin_core::gate::{
-    Audit, BucketSet, GroupTally, LATENCY_COUNTS, Latch, LatencyCounts, Monitor, StageId, Tallies,
-    Verdict,
+    Audit, BucketSet, GroupTally, LATENCY_COUNTS, Latch, LatencyCounts, Monitor, SlowTally,
+    StageId, Tallies, Verdict,
 };
 use serin_core::plan::{Rollout, RolloutId, Trial};
 use serin_core::{Bucket, Plan};
@@ -115,6 +115,7 @@ pub(crate) fn guarded(random: &mut Random) -> Guarded {
         json!({}),
         json!({"cohorts": ["beta"], "latency": {"tolerate": 19}, "minSamples": 1, "minRate": 0}),
         json!({"errors": {"unit": "request", "lateFaultErrors": 0}, "kpi": {"methods": ["GET"]}}),
+        json!({"kpi": {"unit": "request", "methods": ["GET"]}, "latency": {"unit": "request"}}),
         json!({"shadow": {"maxDivergence": 2}, "promotion": {"exclude": 1.5, "alpha": 50}}),
         json!({"alpha": 50, "errors": {"minDifference": 100, "minRatio": 100, "tolerate": 100}}),
     ];
@@ -148,12 +149,12 @@ pub(crate) fn guarded(random: &mut Random) -> Guarded {
 pub(crate) fn add_outcomes(random: &mut Random, tallies: &mut Tallies) {
     let add = |random: &mut Random, to: &mut u64| *to = to.saturating_add(number(random));
     for group in &mut tallies.groups {
-        let GroupTally { requests, kpi, latency, errors } = group;
+        let GroupTally { requests, kpi, converted, latency, slow, errors, at_risk } = group;
         for tally in [&mut requests.canary, &mut requests.baseline] {
             add(random, &mut tally.exposures);
             add(random, &mut tally.events);
         }
-        kpi.iter_mut().for_each(|events| add(random, events));
+        kpi.iter_mut().chain(at_risk).for_each(|count| add(random, count));
         for counts in latency {
             let mut more = [0_u32; LATENCY_COUNTS];
             for _ in 0..random.below(3) {
@@ -163,12 +164,27 @@ pub(crate) fn add_outcomes(random: &mut Random, tallies: &mut Tallies) {
             counts.merge(&LatencyCounts::from_counts(more));
         }
         add_failed_buckets(random, errors);
+        converted.iter_mut().for_each(|converted| add_failed_buckets(random, converted));
+        slow.iter_mut().for_each(|slow| add_slow_buckets(random, slow));
     }
     add(random, &mut tallies.shadow.exposures);
     add(random, &mut tallies.shadow.events);
 }
 
-/// Adds a range of buckets with errors.
+/// Adds a range of buckets that have passed some edges, and requests at risk of passing them.
+fn add_slow_buckets(random: &mut Random, slow: &mut SlowTally) {
+    let (first, count) = (random.below(100_000), [0, 1, 50][random.below(3)]);
+    let passed = u8::try_from(random.below(17)).unwrap_or_default();
+    for number in first..first + count {
+        if let Some(bucket) = u32::try_from(number).ok().and_then(Bucket::from_number) {
+            slow.edges.record(bucket, passed);
+        }
+    }
+    let counts = slow.requests.iter_mut().flatten();
+    counts.for_each(|count| *count = count.saturating_add(number(random)));
+}
+
+/// Adds a range of buckets with events.
 fn add_failed_buckets(random: &mut Random, errors: &mut BucketSet) {
     let (first, count) = (random.below(100_000), [0, 1, 50, 3000][random.below(4)]);
     for number in first..first + count {
