@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use fastrand::Rng;
-use serin_core::gate::{Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
+use serin_core::gate::{Audit, Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::{Bucket, Plan};
 use serin_history::Broken;
@@ -276,13 +276,7 @@ impl<'l> Fleet<'l> {
         let audits =
             Judge::new(&self.store).take_batch(plan, &batch, &Latches::default(), self.now);
         let audits = audits.expect("one owner has no conflicts").audits;
-        for audit in &audits {
-            if audit.evaluation.judgement.verdict == Verdict::Abort {
-                let reason = audit.evaluation.reason();
-                check("a healthy canary is not aborted", self.fails, reason)?;
-                self.aborted = self.aborted.max(Some(audit.epoch));
-            }
-        }
+        self.take_over(&audits)?;
         let verdicts: Vec<_> =
             audits.iter().map(|audit| audit.evaluation.judgement.to_string()).collect();
         self.note(format_args!(
@@ -303,9 +297,22 @@ impl<'l> Fleet<'l> {
             });
         }
         let audits = Judge::new(&self.store).wake(plan, &others, self.now);
-        audits.expect("one owner has no conflicts");
+        // Outcomes that no batch has had evaluated may abort now.
+        self.take_over(&audits.expect("one owner has no conflicts"))?;
         self.note(format_args!("the judge wakes, learns {}", others.to_json()));
         self.check(&before)
+    }
+
+    /// Notes the aborts among what the judge has decided.
+    fn take_over(&mut self, audits: &[Audit]) -> Checked {
+        for audit in audits {
+            if audit.evaluation.judgement.verdict == Verdict::Abort {
+                let reason = audit.evaluation.reason();
+                check("a healthy canary is not aborted", self.fails, reason)?;
+                self.aborted = self.aborted.max(Some(audit.epoch));
+            }
+        }
+        Ok(())
     }
 
     fn document(&self) -> LatchDocument {

@@ -24,6 +24,8 @@ use vms::VmModel;
 
 /// How many histories `cargo test` runs; `cargo xtask test` runs more.
 const DEFAULT_HISTORIES: u64 = 200;
+/// A history that failed among a million: outcomes that no batch had had evaluated aborted at the judge's alarm.
+const ABORT_AT_ALARM: u64 = 72_551;
 /// How many actions a history has before the fleet calms down.
 const ACTIONS: usize = 40;
 
@@ -58,6 +60,12 @@ impl Model for JudgeModel {
 #[test]
 fn every_history_of_a_fleet_keeps_the_invariants() {
     check(&JudgeModel);
+}
+
+#[test]
+fn an_abort_at_the_alarm_is_known() {
+    let selection = Selection { first: ABORT_AT_ALARM, count: 1, is_shown: false };
+    assert_eq!(history::check(&JudgeModel, selection), Ok(None));
 }
 
 #[test]
