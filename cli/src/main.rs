@@ -54,6 +54,7 @@ mod replay_audit;
 #[cfg(feature = "tools")]
 mod schema;
 mod serve;
+#[cfg(feature = "tools")]
 mod sizes;
 mod spec_file;
 mod style;

@@ -7,7 +7,7 @@ use crate::proxy::runtime::{self, default_workers, stop};
 use crate::proxy::{Proxy, Settings, Table, Upstream};
 use crate::{filter, id_keys, input, override_keys, proxy, spec_file, style};
 use clap::Args;
-use serin_host_sim::LogLine;
+use serin_host_sim::{LogLine, Module};
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -75,7 +75,8 @@ pub(crate) fn run(args: ServeArgs) -> Result<(), Failure> {
     let wasm = filter::bytes(args.filter.as_deref())?;
     let workers = args.workers.map_or_else(default_workers, usize::from);
     let clusters = clusters(&args);
-    let mut builder = runtime::plugin(&wasm, spec.json.clone(), workers)?.on_log(log);
+    let module = Module::compile(wasm).map_err(|error| filter::unusable(&error))?;
+    let mut builder = runtime::plugin(&module, spec.json.clone(), workers).on_log(log);
     // The filter refuses wrong keys by itself, and requests continue.
     if let Some(keys) = override_keys::text() {
         builder = builder.env_var(override_keys::KEYS, &keys);

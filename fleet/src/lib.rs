@@ -13,12 +13,20 @@
 //! | [`yaml`] | read and write YAML |
 //!
 //! The functions are pure: they read no files, call no hosts and print nothing.
+//!
+//! Without the feature `tools`, which is on by default, there are [`lines`] and the reader of [`yaml`] alone.
 
+#[cfg(feature = "tools")]
 pub mod compare;
+#[cfg(feature = "tools")]
 pub mod diff;
+#[cfg(feature = "tools")]
 pub mod drift;
+#[cfg(feature = "tools")]
 pub mod export;
+#[cfg(feature = "tools")]
 pub mod import;
 pub mod lines;
+#[cfg(feature = "tools")]
 pub mod package;
 pub mod yaml;

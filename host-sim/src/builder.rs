@@ -14,6 +14,7 @@ use crate::status::{LogLevel, Status};
 use crate::value::Value;
 use crate::worker::{Worker, WorkerCell};
 use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 use std::sync::{Arc, Mutex};
 
 pub(crate) enum Source {
@@ -48,6 +49,25 @@ pub struct PluginBuilder {
     foreign: BTreeMap<String, ForeignFunction>,
     env_vars: Vec<(String, String)>,
     properties: Value,
+}
+
+impl fmt::Debug for PluginBuilder {
+    /// The settings that have a text. Bytes and environment variables may hold secrets, and closures print nothing.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("PluginBuilder")
+            .field("name", &self.name)
+            .field("root_id", &self.root_id)
+            .field("vm_id", &self.vm_id)
+            .field("workers", &self.workers)
+            .field("like_envoy", &self.like_envoy)
+            .field("count_fuel", &self.count_fuel)
+            .field("limits", &self.limits)
+            .field("entropy", &self.entropy)
+            .field("log_level", &self.log_level)
+            .field("fail_policy", &self.fail_policy)
+            .field("clusters", &self.clusters)
+            .finish_non_exhaustive()
+    }
 }
 
 impl PluginBuilder {

@@ -25,6 +25,10 @@ pub trait Clock: Send + Sync {
 
 /// The system's clock.
 #[derive(Clone, Copy, Debug, Default)]
+#[expect(
+    clippy::exhaustive_structs,
+    reason = "callers write `SystemClock`, and it has nothing to set"
+)]
 pub struct SystemClock;
 
 impl Clock for SystemClock {

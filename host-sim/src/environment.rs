@@ -31,6 +31,7 @@ pub enum FailPolicy {
     FailOpen,
     /// As `FailClosed`, but the next stream after the back-off starts a new VM. The back-off doubles
     /// with every failure that follows another, up to 32 times the base.
+    #[non_exhaustive]
     FailReload {
         /// The time before the first restart. Envoy's default is a second.
         base: Duration,
@@ -40,7 +41,12 @@ pub enum FailPolicy {
 impl FailPolicy {
     /// Envoy's default for reloading.
     pub fn reload() -> Self {
-        Self::FailReload { base: Duration::from_secs(1) }
+        Self::reload_after(Duration::from_secs(1))
+    }
+
+    /// Reloading with this time before the first restart.
+    pub fn reload_after(base: Duration) -> Self {
+        Self::FailReload { base }
     }
 }
 

@@ -71,6 +71,10 @@
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
+#![warn(missing_debug_implementations)]
+// What is public can gain a field or a variant in any release.
+#![warn(clippy::exhaustive_enums, clippy::exhaustive_structs)]
+
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
 mod readme {}

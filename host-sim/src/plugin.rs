@@ -12,6 +12,7 @@ use crate::stats::Stats;
 use crate::stream::Stream;
 use crate::stream_info::StreamInfo;
 use crate::worker::{Worker, WorkerCell};
+use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Duration;
@@ -23,6 +24,17 @@ const MAX_EVENTS: usize = 10_000;
 #[derive(Clone)]
 pub struct Plugin {
     inner: Arc<Inner>,
+}
+
+impl fmt::Debug for Plugin {
+    /// What never changes, so that printing waits for no callback.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Plugin")
+            .field("name", &self.inner.env.name)
+            .field("module", &self.inner.module)
+            .field("workers", &self.inner.workers.len())
+            .finish_non_exhaustive()
+    }
 }
 
 pub(crate) struct Inner {

@@ -4,6 +4,7 @@ use crate::metrics::MetricStore;
 use crate::status::Status;
 use crate::worker::WorkerCell;
 use std::collections::{HashMap, VecDeque};
+use std::fmt;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
@@ -50,6 +51,13 @@ pub(crate) struct QueueReady {
     pub(crate) worker: u64,
     pub(crate) root: u32,
     pub(crate) token: u32,
+}
+
+impl fmt::Debug for Shared {
+    /// Which process it is: its address, by which two handles can be compared.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Shared").field(&Arc::as_ptr(&self.0)).finish()
+    }
 }
 
 impl Shared {

@@ -38,6 +38,7 @@ pub enum Status {
 /// How important a log line is (`proxy_log_level_t`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
+#[non_exhaustive]
 pub enum LogLevel {
     /// The finest steps.
     Trace = 0,

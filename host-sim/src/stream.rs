@@ -10,6 +10,7 @@ use crate::shared::lock;
 use crate::stats::Stats;
 use crate::stream_info::StreamInfo;
 use crate::value::Value;
+use std::fmt;
 use std::sync::Arc;
 
 /// One request and its response on their way through a guest.
@@ -21,6 +22,17 @@ pub struct Stream {
     id: u32,
     finished: Option<Box<StreamContext>>,
     over: bool,
+}
+
+impl fmt::Debug for Stream {
+    /// What the driver knows, so that printing waits for no callback.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Stream")
+            .field("id", &self.id)
+            .field("worker", &self.worker)
+            .field("over", &self.over)
+            .finish_non_exhaustive()
+    }
 }
 
 impl Stream {

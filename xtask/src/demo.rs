@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::time::Instant;
 
-/// What happens before the demo starts. With an empty target folder it took 3 min 22 s, and 363 s of CPU time.
+/// What happens before the demo starts. `time cargo xtask demo` with an empty target folder showed 377 s of CPU time
+/// on 2 cores that other builds kept busy. Two thirds of it is wasmtime with its dependencies.
 const INTRODUCTION: &str = "\
 demo: builds the filter, and a serin command with nothing but `demo` and `serve`, lightly optimised;
       this takes about 4 minutes on 2 idle cores the first time, and under a minute afterwards";

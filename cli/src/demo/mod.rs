@@ -14,6 +14,7 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serin_core::{Decision, Facts, Plan, Recorder, decide, decide_with};
+use serin_host_sim::Module;
 use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -77,6 +78,8 @@ pub(crate) struct DemoArgs {
 
 pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
     let wasm = filter::bytes(args.filter.as_deref())?;
+    // For a thousand requests, optimisation takes longer than it saves.
+    let module = Module::compile_unoptimised(wasm).map_err(|error| filter::unusable(&error))?;
     let spec = spec_file::parse(Path::new("demo/spec.yaml"), SPEC.as_bytes())?;
     runtime::threads()?.block_on(async {
         let trouble = |error: std::io::Error| Failure::trouble(format!("the demo: {error}"));
@@ -85,7 +88,8 @@ pub(crate) fn run(args: &DemoArgs) -> Result<(), Failure> {
         let named = [format!("shop-v1=http://{v1}"), format!("shop-v2=http://{v2}")];
         let named: Vec<_> = named.iter().flat_map(|arm| arms::parse(arm)).collect();
         let table = arms::table(&spec.plan, &named, None).map_err(Failure::trouble)?;
-        let plugin = runtime::plugin(&wasm, spec.json.clone(), runtime::default_workers())?.build();
+        let workers = runtime::default_workers();
+        let plugin = runtime::plugin(&module, spec.json.clone(), workers).build();
         let plugin = plugin.map_err(|error| filter::unusable(&error))?;
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.map_err(trouble)?;
         let address = listener.local_addr().map_err(trouble)?;

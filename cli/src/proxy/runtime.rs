@@ -1,7 +1,7 @@
 //! The proxy's surroundings: the filter's plugin, the threads, and the signal to stop.
 
 use crate::failure::Failure;
-use crate::filter::{self, PLUGIN};
+use crate::filter::PLUGIN;
 use serin_host_sim::{Entropy, FailPolicy, LogLevel, Module, Plugin, PluginBuilder, SystemClock};
 use serin_judge::KnownLatches;
 
@@ -9,10 +9,8 @@ use serin_judge::KnownLatches;
 const MAX_WORKERS: usize = 8;
 
 /// The filter's plugin with real time and real randomness, restarted when it fails.
-pub(crate) fn plugin(wasm: &[u8], json: Vec<u8>, workers: usize) -> Result<PluginBuilder, Failure> {
-    let module = Module::compile(wasm);
-    let module = module.map_err(|error| filter::unusable(&error))?;
-    Ok(Plugin::of_module(&module)
+pub(crate) fn plugin(module: &Module, json: Vec<u8>, workers: usize) -> PluginBuilder {
+    Plugin::of_module(module)
         .configuration(json)
         .name(PLUGIN)
         .root_id(PLUGIN)
@@ -21,7 +19,7 @@ pub(crate) fn plugin(wasm: &[u8], json: Vec<u8>, workers: usize) -> Result<Plugi
         .clock(SystemClock)
         .entropy(Entropy::System)
         .fail_policy(FailPolicy::reload())
-        .log_level(LogLevel::Info))
+        .log_level(LogLevel::Info)
 }
 
 /// The latches that the filter's VMs know; `None` if the spec has no gates and there is no latch source.

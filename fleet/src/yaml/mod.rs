@@ -8,13 +8,17 @@ pub use error::Error;
 pub use read::{DuplicateKeys, read};
 pub use scalar::{OldType, Scalar, old_type, resolve};
 
+#[cfg(feature = "tools")]
 pub(crate) use read::bytes;
 
+#[cfg(feature = "tools")]
 use serde_json::Value;
+#[cfg(feature = "tools")]
 use serde_saphyr::SerializerOptions;
 
 /// The document in block style. Keys are sorted and strings of several lines are block scalars. Strings that
 /// some version of YAML reads as another type are quoted (`on`, `1e3`, `2026-11-21`). Ends in a line break.
+#[cfg(feature = "tools")]
 pub fn document(value: &Value) -> String {
     let mut options = SerializerOptions::default();
     options.folded_wrap_chars = usize::MAX;
@@ -23,11 +27,12 @@ pub fn document(value: &Value) -> String {
 }
 
 /// The lines as comments, each after `# `.
+#[cfg(feature = "tools")]
 pub fn comment(lines: &[String]) -> String {
     lines.iter().map(|line| format!("# {line}\n")).collect()
 }
 
-#[cfg(test)]
+#[cfg(all(test, feature = "tools"))]
 mod tests {
     use super::*;
     use serde_json::json;

@@ -1,8 +1,8 @@
 //! Guests that are broken or mean harm. The host says what happened and lives on.
 
-use crate::guest::{GET, builder, on_request, one_request, plugin, said};
+use crate::guest::{GET, builder, on_request, one_request, plugin, said, wasm};
 use serin_host_sim::{
-    Action, ErrorKind, FailPolicy, Limits, PluginBuilder, StreamInfo, VirtualClock,
+    Action, ErrorKind, FailPolicy, Limits, Module, Plugin, PluginBuilder, StreamInfo, VirtualClock,
 };
 use std::time::{Duration, Instant};
 
@@ -53,6 +53,16 @@ fn every_way_to_fail_has_its_error() {
 }
 
 #[test]
+fn a_deadline_ends_a_guest_that_was_compiled_without_optimisation() {
+    let module = Module::compile_unoptimised(wasm(&on_request(LOOP))).unwrap();
+    let limits = small().call_deadline(Duration::from_millis(20));
+    let plugin = Plugin::of_module(&module).limits(limits).build().unwrap();
+    plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
+    let failure = plugin.failure().unwrap();
+    assert!(matches!(failure.kind(), ErrorKind::Deadline { millis: 20, .. }), "{failure}");
+}
+
+#[test]
 fn endless_recursion_is_a_trap() {
     let plugin = plugin(&format!("(func $f (call $f)) {}", on_request("(call $f)")));
     plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
@@ -71,7 +81,7 @@ fn a_recursive_allocator_is_a_trap() {
           (func (export "proxy_on_request_headers") (param i32 i32 i32) (result i32)
             (call $pairs (i32.const 0) (i32.const 0) (i32.const 4))))"#,
     );
-    let plugin = serin_host_sim::Plugin::builder(wasm.unwrap()).build().unwrap();
+    let plugin = Plugin::builder(wasm.unwrap()).build().unwrap();
     plugin.stream(StreamInfo::new()).send_request_headers(GET, true);
     let error = plugin.failure().unwrap().to_string();
     assert!(error.contains("needs the allocator"), "{error}");
@@ -137,7 +147,7 @@ fn an_allocator_that_lies_is_answered() {
                 (drop (call $log (i32.const 2) (i32.const 0) (i32.const 1)))
                 (i32.const 0)))"#
         ));
-        let plugin = serin_host_sim::Plugin::builder(wasm.unwrap()).build().unwrap();
+        let plugin = Plugin::builder(wasm.unwrap()).build().unwrap();
         assert_eq!(one_request(&plugin), ["6"], "{pointer}");
     }
 }
@@ -179,7 +189,7 @@ fn logs_are_bounded() {
 }
 
 /// Traps on requests whose path is two bytes long.
-fn trapping(policy: FailPolicy, clock: &VirtualClock) -> serin_host_sim::Plugin {
+fn trapping(policy: FailPolicy, clock: &VirtualClock) -> Plugin {
     evil(&on_request(
         r#"(drop (call $get (i32.const 0) @":path" (i32.const 16) (i32.const 20)))
            (if (i32.eq (i32.load (i32.const 20)) (i32.const 2)) (then unreachable))

@@ -2,6 +2,7 @@
 
 use crate::guest::{GET, builder, host_said, plugin, said, wasm_of};
 use serin_host_sim::{Module, Plugin, StreamInfo};
+use std::sync::{Arc, OnceLock};
 
 /// Says the name of every callback and the context it is for.
 fn tracing(done: &str) -> String {
@@ -177,6 +178,48 @@ fn all_three_abis_are_taken_and_no_other() {
     assert_eq!(words(&plugin), "4");
     let error = Module::compile(wasm_of("proxy_abi_version_9", "")).err().unwrap();
     assert!(error.to_string().contains("proxy_abi_version_0_2_1"), "{error}");
+}
+
+#[test]
+fn optimisation_changes_no_callback() {
+    let wasm = wasm_of("proxy_abi_version_0_2_1", &tracing("(i32.const 1)"));
+    let run = |module: Result<Module, _>| {
+        let plugin = Plugin::of_module(&module.unwrap()).build().unwrap();
+        let mut stream = plugin.stream(StreamInfo::new());
+        stream.send_request_headers(GET, true);
+        stream.send_response_headers([(":status", "200")], true);
+        stream.finish();
+        words(&plugin)
+    };
+    let optimised = run(Module::compile(&wasm));
+    assert!(optimised.ends_with("log 2 done 2 delete 2"), "{optimised}");
+    assert_eq!(run(Module::compile_unoptimised(&wasm)), optimised);
+}
+
+#[test]
+fn debug_output_has_no_secret_and_waits_for_no_callback() {
+    let printed = Arc::new(OnceLock::<Plugin>::new());
+    let inside = Arc::clone(&printed);
+    let builder = builder(&tracing("(i32.const 1)"))
+        .configuration("a key")
+        .env_var("KEY", "a secret")
+        .on_log(move |_| {
+            // The worker that logs is locked here.
+            if let Some(plugin) = inside.get() {
+                assert_ne!(format!("{plugin:?}"), format!("{:?}", plugin.shared()));
+            }
+        });
+    let text = format!("{builder:?}");
+    assert!(
+        text.contains("\"test\"") && !text.contains("secret") && !text.contains("key"),
+        "{text}"
+    );
+    let plugin = builder.build().unwrap();
+    assert!(printed.set(plugin.clone()).is_ok());
+    let mut stream = plugin.stream(StreamInfo::new());
+    stream.send_request_headers(GET, true);
+    assert!(format!("{stream:?}").starts_with("Stream { id: 2, worker: 0"), "{stream:?}");
+    assert!(format!("{plugin:?}").contains("abi: V0_2_1"), "{plugin:?}");
 }
 
 #[test]
