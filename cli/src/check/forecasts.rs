@@ -31,8 +31,8 @@ pub(super) fn rendered(found: &[RolloutForecast]) -> String {
     if !found.is_empty() {
         text.push_str(
             "The numbers of requests are means: 19 of 20 runs need less than 2.3 times as many. By default \
-             only\nthe first error of a bucket counts in a step: if few users cause most errors, more \
-             requests are needed.\n\n",
+             only\na bucket's first error, slow request or KPI event counts in a step: if few users cause most \
+             of them,\nmore requests are needed.\n\n",
         );
     }
     text
