@@ -101,7 +101,7 @@ pub const TABLES: &[Table] = &[
     ),
     Table::new(
         "proposal-windows",
-        "proposal: a fresh set of buckets each hour, w = 5 %, errors 1 %",
+        "proposal: fresh sets of buckets, w = 5 %, errors 1 %",
         proposals::windows::table,
     ),
     Table::new(

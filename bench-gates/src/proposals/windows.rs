@@ -1,7 +1,8 @@
-//! A fresh set of buckets each hour: a bucket that failed hours ago tells of a new fault again.
+//! Fresh sets of buckets: a bucket that failed hours ago tells of a new fault again.
 //!
-//! Each window is a test of its own, so ln(windows) is added to the threshold. A union of tests needs no
-//! independence.
+//! Each window is a test of its own, so the windows divide α. A union of tests needs no independence. When a
+//! window ends must not depend on which arm failed: the time does not, and neither does the number of buckets
+//! of both arms that have failed.
 
 use crate::bench::{Bench, Random};
 use crate::figure::{Figure, Source};
@@ -14,8 +15,12 @@ use serin_core::gate::BucketSet;
 
 const HOUR: u64 = 3600;
 const ALPHA: f64 = 0.01;
-/// The windows that the threshold pays for: a day and an hour.
-const WINDOWS: f64 = 25.0;
+/// The hourly windows among which α is divided: those of a day and an hour.
+const HOURS: f64 = 25.0;
+/// The buckets of both arms that may have failed until a window ends that is measured by use.
+const USED: u64 = 20_000;
+/// The rules: one set for the whole stage, one for each hour, one until a fifth of the buckets has failed.
+const RULES: [&str; 3] = ["one set", "hourly", "by use"];
 /// The canary's share in 0.001 %.
 const SHARE: u32 = 5000;
 
@@ -37,13 +42,13 @@ impl FirstErrors {
     }
 }
 
-/// The canary requests after the fault until a rule aborts; `None` without an abort.
+/// What each rule has found.
 #[derive(Clone, Copy, Default)]
 struct Detected {
-    whole: Option<f64>,
-    windows: Option<f64>,
-    /// Whether a rule aborted before the fault.
-    falsely: [bool; 2],
+    /// The canary requests after the fault until the abort.
+    requests: [Option<f64>; RULES.len()],
+    /// Whether there was an abort before the fault.
+    falsely: [bool; RULES.len()],
     /// All canary requests after the fault.
     all: f64,
 }
@@ -51,42 +56,46 @@ struct Detected {
 fn run(scenario: &Scenario, random: &mut Random) -> Detected {
     let share = Share::from_millipercent(SHARE).expect("the share is valid");
     let users = Population::new(scenario, random);
-    let healthy = users.at(scenario, share, Arm::default(), scenario.successes_before);
-    let (mut whole, mut window) = (FirstErrors::new(), FirstErrors::new());
+    let mut crowd: Crowd = users.at(scenario, share, Arm::default(), scenario.successes_before);
+    let mut sets = RULES.map(|_| FirstErrors::new());
+    let mut used_windows = 1.0;
     let mut detected = Detected::default();
-    let mut crowd: Crowd = healthy;
     let mut elapsed = 0;
-    while elapsed < scenario.seconds && (detected.whole.is_none() || detected.windows.is_none()) {
+    while elapsed < scenario.seconds && detected.requests.iter().any(Option::is_none) {
         let is_faulty = elapsed >= scenario.fault_after;
         if elapsed == scenario.fault_after {
             crowd = users.at(scenario, share, scenario.canary, 1.0);
         }
+        let [_, hourly, by_use] = &mut sets;
         if elapsed % HOUR == 0 {
-            window = FirstErrors::new();
+            *hourly = FirstErrors::new();
+        }
+        if by_use.now.len() >= USED {
+            *by_use = FirstErrors::new();
+            used_windows += 1.0;
         }
         for _ in 0..poisson(random, crowd.rate * scenario.look as f64) {
             let (user, outcome) = crowd.request(random);
             detected.all += f64::from(u8::from(is_faulty && user.bucket.is_in(share)));
             if outcome.status == 503 {
-                whole.now.insert(user.bucket);
-                window.now.insert(user.bucket);
+                for set in &mut sets {
+                    set.now.insert(user.bucket);
+                }
             }
         }
         elapsed += scenario.look;
-        whole.evaluate(share);
-        window.evaluate(share);
-        let tests = ALTERNATIVES as f64 / ALPHA;
-        let aborts = [
-            whole.levels.highest() >= tests.ln(),
-            window.levels.highest() >= (tests * WINDOWS).ln(),
-        ];
-        for (falsely, aborts) in detected.falsely.iter_mut().zip(aborts) {
-            *falsely |= aborts && !is_faulty;
-        }
-        for (found, aborts) in [&mut detected.whole, &mut detected.windows].into_iter().zip(aborts)
-        {
-            if is_faulty && aborts {
-                found.get_or_insert(detected.all);
+        // The n-th window by use has α / (n·(n + 1)): together they have α, however many there are.
+        let windows = [1.0, HOURS, used_windows * (used_windows + 1.0)];
+        for (rule, (set, windows)) in sets.iter_mut().zip(windows).enumerate() {
+            set.evaluate(share);
+            let threshold = (ALTERNATIVES as f64 * windows / ALPHA).ln();
+            if set.levels.highest() < threshold {
+                continue;
+            }
+            if is_faulty {
+                detected.requests[rule].get_or_insert(detected.all);
+            } else {
+                detected.falsely[rule] = true;
             }
         }
     }
@@ -122,16 +131,19 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
     ];
     let cell = |(what, scenario): (&str, Scenario)| {
         let runs = bench.repeat(what, bench.part(10), |random| run(&scenario, random));
-        let figures = |rule: &str, found: fn(&Detected) -> Option<f64>| {
+        let figures = |(rule, name): (usize, &&str)| {
+            let found = |run: &Detected| run.requests[rule];
             let seen: Vec<bool> = runs.iter().map(|run| found(run).is_some()).collect();
             let requests: Vec<f64> = runs.iter().map(|run| found(run).unwrap_or(run.all)).collect();
-            let what = format!("{what}, {rule}");
-            [Figure::share(format!("{what}: seen"), &seen), Figure::mean(what, &requests)]
+            let what = format!("{what}, {name}");
+            let seen = Figure::share(format!("{what}: seen"), &seen);
+            let seen = match *name {
+                "by use" => seen.within(0.95, 1.0, Source::Formula),
+                _ => seen,
+            };
+            [seen, Figure::mean(what, &requests)]
         };
-        let [whole, whole_requests] = figures("one set", |run| run.whole);
-        let [windows, windows_requests] = figures("windows", |run| run.windows);
-        let windows = windows.within(0.95, 1.0, Source::Formula);
-        [whole, whole_requests, windows, windows_requests]
+        RULES.iter().enumerate().flat_map(figures).collect::<Vec<Figure>>()
     };
     let healthy = Scenario {
         habits: Habits { broken: 0.005, ..Habits::default() },
@@ -142,10 +154,9 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
         ..Scenario::default()
     };
     let healthy = bench.repeat("windows healthy", bench.part(67), |random| run(&healthy, random));
-    let falsely = |n: usize| healthy.iter().map(|run| run.falsely[n]).collect::<Vec<bool>>();
-    let nulls = [
-        Figure::share("0.5 % always fail, 25 h, aborted: one set", &falsely(0)).at_most(ALPHA),
-        Figure::share("0.5 % always fail, 25 h, aborted: windows", &falsely(1)).at_most(ALPHA),
-    ];
+    let nulls = RULES.iter().enumerate().map(|(rule, name)| {
+        let falsely: Vec<bool> = healthy.iter().map(|run| run.falsely[rule]).collect();
+        Figure::share(format!("0.5 % always fail, 25 h, aborted: {name}"), &falsely).at_most(ALPHA)
+    });
     cells.into_iter().flat_map(cell).chain(nulls).collect()
 }
