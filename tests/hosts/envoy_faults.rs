@@ -447,7 +447,7 @@ fn growth_by_pushes() -> Result<(), String> {
     let with_gates = spec(1, json!({"share": 50}));
     let mut without = with_gates.clone();
     without["rollouts"]["shop"].as_object_mut().and_then(|rollout| rollout.remove("gates"));
-    let (envoy, _) = shop.open(&with_gates)?;
+    let (envoy, _) = shop.open(&without)?;
     let mut growth = |spec: &Value| {
         push(&mut shop, &envoy, spec, WARM_UP)?;
         let before = allocated(&envoy)?;
