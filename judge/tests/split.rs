@@ -76,10 +76,10 @@ fn first_events_do_not_depend_on_the_workers_that_count_them() {
                 assert_eq!(slow.edges, alone_slow.edges);
                 // What a worker does not know yet it counts as still at risk.
                 let requests = [group.requests.canary.exposures, group.requests.baseline.exposures];
-                for arm in 0..2 {
-                    let at_risk = alone.at_risk[arm]..=requests[arm];
-                    assert!(at_risk.contains(&group.at_risk[arm]), "{seed}: {group:?}");
-                    assert_eq!(slow.requests[arm].iter().sum::<u64>(), requests[arm]);
+                let counts = group.at_risk.iter().zip(alone.at_risk).zip(&slow.requests);
+                for (((at_risk, least), by_edges), requests) in counts.zip(requests) {
+                    assert!((least..=requests).contains(at_risk), "{seed}: {group:?}");
+                    assert_eq!(by_edges.iter().sum::<u64>(), requests);
                 }
             }
         }
