@@ -23,7 +23,7 @@ pub enum ReplayErrorKind {
         /// The message of the JSON parser.
         message: String,
     },
-    /// The record has another version than [`RECORD_VERSION`](serin_core::gate::RECORD_VERSION).
+    /// The record has another version than [`RECORD_VERSION`].
     Version {
         /// The record's version.
         given: u64,
