@@ -28,7 +28,7 @@ fn observation() -> Value {
     record["quiet"].take();
     record["before"] = json!({
         "elapsed": 0, "minute": [0, 0], "sinceMinute": [0, 0], "requests": none,
-        "errors": errors, "confirming": errors, "kpi": none, "kpiLevels": zero, "latency": [],
+        "errors": errors, "confirming": errors, "recent": none, "kpi": none, "kpiLevels": zero, "latency": [],
     });
     record["look"] = json!({
         "elapsed": 1000, "requests": none, "buckets": none, "atRisk": none, "kpi": none,

@@ -163,6 +163,27 @@ fn an_abort_and_a_promotion_by_bucket_have_to_be_confirmed_by_request() {
     assert!(matches!(promotable.cause, Cause::Confirmed(..)));
 }
 
+/// A canary that never responds: its requests count when their timeout is over, after the baseline's.
+#[test]
+fn errors_that_are_known_late_are_compared_with_the_requests_of_their_time() {
+    let arrive = |elapsed_ms, buckets: Counters, [canary, baseline]: [u64; 2]| {
+        let mut at_risk = buckets;
+        (at_risk.canary.exposures, at_risk.baseline.exposures) = (canary, baseline);
+        let requests = requests((canary, buckets.canary.events), (baseline, 0));
+        Observation { elapsed_ms, buckets, at_risk, ..requests }
+    };
+    let none = counters((25_000, 0), (75_000, 0));
+    let silent = |after_ms| {
+        let timeouts = counters((25_000, 100), (75_000, 0));
+        [arrive(1000, none, [0, 300]), arrive(after_ms, timeouts, [100, 0])]
+    };
+    let abort = judged(GateSettings::default(), &silent(30_000));
+    assert_eq!(abort.verdict, Verdict::Abort, "{abort}");
+    // After a minute without requests of the baseline there is nothing to compare with.
+    let alone = judged(GateSettings::default(), &silent(60_000));
+    assert!(matches!(alone.cause, Cause::Unconfirmed(..)), "{alone}");
+}
+
 #[test]
 fn a_canary_at_the_tolerated_ratio_is_not_aborted() {
     let twice = requests((5000, 100), (95_000, 950));

@@ -107,11 +107,12 @@ fn likelihoods(
     differences: &mut Vec<String>,
 ) -> Result<(), ReplayError> {
     let recorded = record.list("likelihoods")?;
-    if recorded.len() != evidence.levels.len() {
-        let (recorded, replayed) = (recorded.len(), evidence.levels.len());
+    let levels = evidence.recorded_levels().count();
+    if recorded.len() != levels {
+        let (recorded, replayed) = (recorded.len(), levels);
         differences.push(format!("likelihoods: {recorded} recorded, {replayed} replayed"));
     }
-    for (index, (node, level)) in recorded.iter().zip(&evidence.levels).enumerate() {
+    for (index, (node, level)) in recorded.iter().zip(evidence.recorded_levels()).enumerate() {
         let place = format!("likelihoods[{index}]");
         let item = Record::open(node, &place)?;
         let pairs = [("level", level.level), ("threshold", level.threshold)];

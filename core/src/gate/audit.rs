@@ -218,7 +218,9 @@ impl Audit {
         }
         if let Some(evidence) = &evaluation.evidence {
             object.list("likelihoods", |list| {
-                evidence.levels.iter().for_each(|level| list.object(|object| level.write(object)));
+                evidence
+                    .recorded_levels()
+                    .for_each(|level| list.object(|object| level.write(object)));
             });
         }
         if let Some(shadow) = &evaluation.shadow {
@@ -254,6 +256,24 @@ impl RecordPart for ObservationRecord {
         fields.counters("conversions", &mut self.conversions)?;
         fields.histograms("latency", &mut self.latency)?;
         fields.parts("passed", &mut self.passed)
+    }
+}
+
+impl Evidence {
+    /// The levels that a record has: of the alternatives at a latency edge only the first of the highest. A
+    /// replay gives the others, and hosts and collectors cut lines of 16 KiB.
+    pub fn recorded_levels(&self) -> impl Iterator<Item = &Level> {
+        self.levels.iter().filter(|level| self.is_recorded(level))
+    }
+
+    fn is_recorded(&self, level: &Level) -> bool {
+        if !matches!(level.process, Process::Latency(..)) {
+            return true;
+        }
+        let same = || self.levels.iter().filter(|other| other.process == level.process);
+        let highest = same().map(|other| other.level).max();
+        let first = same().find(|other| Some(other.level) == highest);
+        first == Some(level)
     }
 }
 

@@ -127,16 +127,19 @@ impl Gate {
     fn observe_errors(&self, stage: &mut StageEvidence, observation: &Observation<'_>) {
         let requests = observation.requests;
         if self.settings.unit == InferenceUnit::Request {
+            stage.errors.counters = stage.errors.counters.merge(requests);
             return self.compare_errors(&mut stage.errors, requests, requests);
         }
-        self.compare_errors(&mut stage.errors, observation.buckets, requests);
+        stage.errors.counters = stage.errors.counters.merge(observation.buckets);
         stage.errors.counters.set_exposures(observation.buckets);
-        self.compare_errors(&mut stage.confirming, observation.at_risk, requests);
+        self.compare_errors(&mut stage.errors, observation.buckets, requests);
+        stage.confirming.counters = stage.confirming.counters.merge(observation.at_risk);
+        let compared = stage.compare_with_recent(observation.elapsed_ms, observation.at_risk);
+        self.compare_errors(&mut stage.confirming, compared, requests);
     }
 
-    /// Adds exposures and errors to the evidence of one comparison.
+    /// Adds exposures and errors to the levels of one comparison.
     fn compare_errors(&self, evidence: &mut ErrorEvidence, added: Counters, requests: Counters) {
-        evidence.counters = evidence.counters.merge(added);
         let increments: [Nats; ALTERNATIVES] = self.rises.increments(added);
         evidence.levels.add(increments);
         for (detector, increment) in evidence.late.iter_mut().zip(increments) {

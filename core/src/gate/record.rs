@@ -182,6 +182,7 @@ impl RecordPart for StageEvidence {
         fields.counters("requests", &mut self.requests)?;
         fields.part("errors", &mut self.errors)?;
         fields.part("confirming", &mut self.confirming)?;
+        fields.counters("recent", &mut self.recent)?;
         fields.counters("kpi", &mut self.kpi)?;
         fields.levels("kpiLevels", &mut self.kpi_levels)?;
         fields.parts("latency", &mut self.latency)

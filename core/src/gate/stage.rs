@@ -1,6 +1,6 @@
 //! The evidence of one stage, and the observations that it is made of.
 
-use super::counters::Counters;
+use super::counters::{Counters, Tally};
 use super::latency::{EDGES, LatencyCounts};
 use super::nats::Nats;
 use super::process::{ALTERNATIVES, ChangeDetector, GridLevels};
@@ -75,6 +75,13 @@ pub struct EdgeEvidence {
 
 wire!(EdgeEvidence { counters, levels, confirming });
 
+/// What is left of a number after a time: nothing after a minute.
+fn faded(number: u64, elapsed_ms: u64) -> u64 {
+    let left = MINUTE_MS.saturating_sub(elapsed_ms);
+    let scaled = u128::from(number).saturating_mul(left.into());
+    scaled.checked_div(MINUTE_MS.into()).and_then(|left| u64::try_from(left).ok()).unwrap_or(0)
+}
+
 /// The number of requests in a time window.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TrafficWindow {
@@ -108,9 +115,12 @@ pub struct StageEvidence {
     pub requests: Counters,
     /// Errors in the gate's unit of inference.
     pub errors: ErrorEvidence,
-    /// First errors of buckets, per request of the buckets without one. It has to agree with `errors` before an
+    /// First errors of buckets, per request of the buckets without one. Its counters are sums. It has to agree with `errors` before an
     /// abort and before a promotion. Empty if the unit of inference is the request.
     pub confirming: ErrorEvidence,
+    /// The requests of about the last minute that `confirming` compares errors with, see
+    /// [`StageEvidence::compare_with_recent`].
+    pub recent: Counters,
     /// KPI events in the gate's unit of inference. Exposures are requests, or the buckets that had no KPI event
     /// before the latest observation.
     pub kpi: Counters,
@@ -127,12 +137,31 @@ wire!(StageEvidence {
     requests,
     errors,
     confirming,
+    recent,
     kpi,
     kpi_levels,
     latency,
 });
 
 impl StageEvidence {
+    /// The errors of an observation with the exposures of about the last minute, this observation's included.
+    /// Exposures fade by as much of a minute as has passed. A request that never gets a response is known to
+    /// have failed only after a timeout, when the baseline's requests of its time have long been observed.
+    pub(super) fn compare_with_recent(&mut self, elapsed_ms: u64, at_risk: Counters) -> Counters {
+        let fade = |recent: Tally, added: Tally| Tally {
+            exposures: faded(recent.exposures, elapsed_ms).saturating_add(added.exposures),
+            events: 0,
+        };
+        self.recent = Counters {
+            canary: fade(self.recent.canary, at_risk.canary),
+            baseline: fade(self.recent.baseline, at_risk.baseline),
+        };
+        let mut compared = self.recent;
+        compared.canary.events = at_risk.canary.events;
+        compared.baseline.events = at_risk.baseline.events;
+        compared
+    }
+
     /// Adds the time and the requests of an observation to the windows. Traffic is judged by the latest
     /// minute: with an average since the stage began, a step could end long after its traffic has stopped,
     /// or be held long after a night with little traffic.

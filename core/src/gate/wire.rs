@@ -346,6 +346,7 @@ mod tests {
             minute: window(2),
             since_minute: window(4),
             requests: counters(6),
+            recent: counters(54),
             kpi: counters(14),
             kpi_levels: levels(24),
             ..StageEvidence::default()
@@ -374,6 +375,7 @@ mod tests {
             expected.extend([0; 4 * 5]);
             expected.push(3);
         }
+        expected.extend(54..=57_u8);
         expected.extend(14..=17_u8);
         expected.extend([48, 50, 52, 54, 56]);
         expected.extend([0; 15 * 14]);
