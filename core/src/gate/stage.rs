@@ -118,8 +118,8 @@ pub struct StageEvidence {
     /// First errors of buckets, per request of the buckets without one. Its counters are sums. It has to agree with `errors` before an
     /// abort and before a promotion. Empty if the unit of inference is the request.
     pub confirming: ErrorEvidence,
-    /// The requests of about the last minute that `confirming` compares errors with, see
-    /// [`StageEvidence::compare_with_recent`].
+    /// The requests of about the last minute that `confirming` compares errors with, faded by the time since:
+    /// exposures alone, no events.
     pub recent: Counters,
     /// KPI events in the gate's unit of inference. Exposures are requests, or the buckets that had no KPI event
     /// before the latest observation.
