@@ -115,8 +115,8 @@ pub struct StageEvidence {
     pub requests: Counters,
     /// Errors in the gate's unit of inference.
     pub errors: ErrorEvidence,
-    /// First errors of buckets, per request of the buckets without one. Its counters are sums. It has to agree with `errors` before an
-    /// abort and before a promotion. Empty if the unit of inference is the request.
+    /// First errors of buckets, per request of the buckets without one; its counters are sums. It has to agree
+    /// with `errors` before an abort and before a promotion. Empty if the unit of inference is the request.
     pub confirming: ErrorEvidence,
     /// The requests of about the last minute that `confirming` compares errors with, faded by the time since:
     /// exposures alone, no events.
