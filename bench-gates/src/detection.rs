@@ -149,30 +149,13 @@ pub(crate) fn chronic(bench: &Bench) -> Vec<Figure> {
 pub(crate) fn long_stages(bench: &Bench) -> Vec<Figure> {
     const HOUR: u64 = 3600;
     let busy = |hours: u64, failures: f64| Scenario {
-        users: 100_000,
-        shape: 2.0,
-        rate: 10_000.0,
-        habits: Habits { failure: 0.01, ..Habits::default() },
         gate: GateSpec { waits_for_baseline: false, ..GateSpec::default() },
-        canary: Arm { failures, ..Arm::default() },
-        fault_after: hours * HOUR,
-        successes_before: 0.02,
-        seconds: hours * HOUR + 600,
-        ..Scenario::default()
-    };
-    let usual = Scenario {
-        habits: Habits { failure: 0.01, ..Habits::default() },
-        canary: Arm { failures: 5.0, ..Arm::default() },
-        fault_after: 24 * HOUR,
-        successes_before: 0.1,
-        seconds: 25 * HOUR,
-        look: 30,
-        ..Scenario::default()
+        ..Scenario::busy(hours * HOUR, failures)
     };
     let cells = [
         ("10,000 requests/s: all fail after 8 h, within 10 min", busy(8, 100.0)),
         ("10,000 requests/s: 5× after 2 h, within 10 min", busy(2, 5.0)),
-        ("200 requests/s: 5× after 24 h, within 1 h", usual),
+        ("200 requests/s: 5× after 24 h, within 1 h", Scenario::after_a_day()),
     ];
     let cell = |(what, scenario): (&str, Scenario)| {
         let [requests, aborted] = detection(bench, 4, what, scenario);

@@ -112,9 +112,8 @@ pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
         Figure::share("false aborts by request", &healthy.0).within(0.05, 1.0, Source::Magnitude),
         Figure::share("false aborts by bucket", &healthy.1).at_most(0.01),
         Figure::share("twice as many broken users: by request", &broken.0),
-        // 100 ± 10 broken users against 50 ± 7: the level at θ = 2 ends at 8.5 ± 4.1 by bucket, if all of them
-        // send requests, and the threshold is 6.21. A few users make so many requests that the arms' shares of
-        // them differ by more than that of the buckets, so the level by bucket and request varies more.
+        // By bucket the level at θ = 2 ends at 8.5 ± 4.1, with 100 ± 10 broken users against 50 ± 7, and the
+        // threshold is 6.21. By bucket and request it varies more, because a few users make most requests.
         Figure::share("twice as many broken users: by bucket", &broken.1).within(
             0.15,
             0.7,

@@ -103,31 +103,11 @@ fn run(scenario: &Scenario, random: &mut Random) -> Detected {
 }
 
 pub(crate) fn table(bench: &Bench) -> Vec<Figure> {
-    let busy = |fault_after: u64, failures: f64| Scenario {
-        users: 100_000,
-        shape: 2.0,
-        rate: 10_000.0,
-        habits: Habits { failure: 0.01, ..Habits::default() },
-        canary: Arm { failures, ..Arm::default() },
-        fault_after,
-        successes_before: 0.02,
-        seconds: fault_after + 600,
-        ..Scenario::default()
-    };
-    let usual = Scenario {
-        habits: Habits { failure: 0.01, ..Habits::default() },
-        canary: Arm { failures: 5.0, ..Arm::default() },
-        fault_after: 24 * HOUR,
-        successes_before: 0.1,
-        seconds: 25 * HOUR,
-        look: 30,
-        ..Scenario::default()
-    };
     let cells = [
-        ("10,000/s: all fail after 8 h", busy(8 * HOUR, 100.0)),
-        ("10,000/s: 5× after 2 h", busy(2 * HOUR, 5.0)),
-        ("10,000/s: 5× after 2 h 45 min", busy(2 * HOUR + 2700, 5.0)),
-        ("200/s: 5× after 24 h", usual),
+        ("10,000/s: all fail after 8 h", Scenario::busy(8 * HOUR, 100.0)),
+        ("10,000/s: 5× after 2 h", Scenario::busy(2 * HOUR, 5.0)),
+        ("10,000/s: 5× after 2 h 45 min", Scenario::busy(2 * HOUR + 2700, 5.0)),
+        ("200/s: 5× after 24 h", Scenario::after_a_day()),
     ];
     let cell = |(what, scenario): (&str, Scenario)| {
         let runs = bench.repeat(what, bench.part(10), |random| run(&scenario, random));

@@ -57,6 +57,36 @@ impl Scenario {
         epoch: 0,
         salt: "shop",
     };
+
+    /// A busy site with 10,000 requests a second, whose canary fails this many times as often after so many
+    /// seconds, until 10 minutes after that.
+    pub(crate) fn busy(fault_after: u64, failures: f64) -> Scenario {
+        Scenario {
+            users: 100_000,
+            shape: 2.0,
+            rate: 10_000.0,
+            habits: Habits { failure: 0.01, ..Habits::default() },
+            canary: Arm { failures, ..Arm::default() },
+            fault_after,
+            successes_before: 0.02,
+            seconds: fault_after + 600,
+            ..Scenario::DEFAULT
+        }
+    }
+
+    /// The usual site, whose canary fails five times as often after a day, until an hour after that.
+    pub(crate) fn after_a_day() -> Scenario {
+        const HOUR: u64 = 3600;
+        Scenario {
+            habits: Habits { failure: 0.01, ..Habits::default() },
+            canary: Arm { failures: 5.0, ..Arm::default() },
+            fault_after: 24 * HOUR,
+            successes_before: 0.1,
+            seconds: 25 * HOUR,
+            look: 30,
+            ..Scenario::DEFAULT
+        }
+    }
 }
 
 impl Default for Scenario {

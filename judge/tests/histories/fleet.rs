@@ -4,7 +4,9 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use fastrand::Rng;
-use serin_core::gate::{Audit, Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict};
+use serin_core::gate::{
+    Audit, CurrentStage, Exposure, Latch, Latches, Outcome, StageId, Tallies, Verdict,
+};
 use serin_core::plan::{Rollout, RolloutId};
 use serin_core::{Bucket, Plan};
 use serin_history::Broken;
@@ -220,17 +222,7 @@ impl<'l> Fleet<'l> {
         };
         let plan = *plan;
         for _ in 0..BURST {
-            let bucket = Bucket::from_number(random.u32(0..100_000)).expect("a bucket");
-            let canary = bucket.is_in(current.share);
-            let exposure = Exposure {
-                rollout: RolloutId::from_index(0),
-                stage: current.stage,
-                canary,
-                bucket,
-                cohorts: 0,
-                kpi: false,
-                counts: true,
-            };
+            let exposure = random_exposure(random, &current);
             if random.u32(0..10) == 0 {
                 self.workers[worker].in_flight.push((plan, exposure));
             } else {
@@ -388,4 +380,18 @@ impl<'l> Fleet<'l> {
 
 fn rollout(plan: &Plan) -> Option<(RolloutId, &Rollout)> {
     plan.rollouts().first().map(|rollout| (RolloutId::from_index(0), rollout))
+}
+
+/// The exposure of a request of a random user in a stage.
+pub(crate) fn random_exposure(random: &mut Rng, current: &CurrentStage) -> Exposure {
+    let bucket = Bucket::from_number(random.u32(0..100_000)).expect("a bucket");
+    Exposure {
+        rollout: RolloutId::from_index(0),
+        stage: current.stage,
+        canary: bucket.is_in(current.share),
+        bucket,
+        cohorts: 0,
+        kpi: false,
+        counts: true,
+    }
 }

@@ -6,13 +6,12 @@ use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
 use fastrand::Rng;
-use serin_core::gate::{CurrentStage, Exposure, Latches, Outcome, Verdict};
-use serin_core::plan::RolloutId;
-use serin_core::{Bucket, Plan};
+use serin_core::Plan;
+use serin_core::gate::{CurrentStage, Latches, Outcome, Verdict};
 use serin_history::{Broken, History, Model};
 use serin_judge::{Conflict, Judge, Lease, Store, TallyBuffer};
 
-use crate::fleet::{Checked, check};
+use crate::fleet::{Checked, check, random_exposure};
 use crate::shared_memory::SharedMemory;
 use crate::spec::Spec;
 
@@ -418,18 +417,8 @@ impl Process {
         let mut vms = self.vms.borrow_mut();
         let Some(vm) = &mut vms[vm] else { return };
         for _ in 0..BURST {
-            let bucket = Bucket::from_number(random.u32(0..100_000)).expect("a bucket");
-            let canary = bucket.is_in(current.share);
-            let exposure = Exposure {
-                rollout: RolloutId::from_index(0),
-                stage: current.stage,
-                canary,
-                bucket,
-                cohorts: 0,
-                kpi: false,
-                counts: true,
-            };
-            let fails = self.fails && canary && random.bool();
+            let exposure = random_exposure(random, &current);
+            let fails = self.fails && exposure.canary && random.bool();
             let outcome = Outcome { status: if fails { 503 } else { 200 }, ..Outcome::default() };
             // What is displaced is of an earlier epoch.
             let _ = vm.buffer.record(trial, &exposure, &outcome);
