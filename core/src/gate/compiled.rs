@@ -11,7 +11,7 @@ use super::ratio::Ratio;
 use super::settings::{
     GateSettings, GateSettingsError, InferenceUnit, KpiSettings, LatencySettings,
 };
-use super::stage::{ErrorEvidence, FirstPassed, Observation, StageEvidence};
+use super::stage::{ErrorEvidence, FirstPassed, Observation, StageEvidence, among_recent};
 
 const MILLION: u128 = 1_000_000;
 
@@ -134,7 +134,8 @@ impl Gate {
         stage.errors.counters.set_exposures(observation.buckets);
         self.compare_errors(&mut stage.errors, observation.buckets, requests);
         stage.confirming.counters = stage.confirming.counters.merge(observation.at_risk);
-        let compared = stage.compare_with_recent(observation.elapsed_ms, observation.at_risk);
+        let (recent, elapsed_ms) = (&mut stage.recent, observation.elapsed_ms);
+        let compared = among_recent(recent, elapsed_ms, observation.at_risk);
         self.compare_errors(&mut stage.confirming, compared, requests);
     }
 
@@ -170,10 +171,12 @@ impl Gate {
         let passed = observation.passed.filter(|_| !by_request);
         for (evidence, passed) in stage.latency.iter_mut().zip(passed.into_iter().flatten()) {
             let FirstPassed { buckets, at_risk } = *passed;
+            let elapsed_ms = observation.elapsed_ms;
+            let compared = among_recent(&mut evidence.recent, elapsed_ms, at_risk);
             // Without events nothing is added, and logarithms are dear.
             if buckets.canary.events > 0 || buckets.baseline.events > 0 {
                 evidence.levels.add(self.slower.increments(buckets));
-                evidence.confirming.add(self.slower.increments(at_risk));
+                evidence.confirming.add(self.slower.increments(compared));
             }
         }
     }

@@ -216,7 +216,8 @@ impl RecordPart for EdgeEvidence {
     fn fields<F: RecordFields>(&mut self, fields: &mut F) -> Result<(), F::Error> {
         fields.counters("counters", &mut self.counters)?;
         fields.levels("levels", &mut self.levels)?;
-        fields.levels("confirming", &mut self.confirming)
+        fields.levels("confirming", &mut self.confirming)?;
+        fields.counters("recent", &mut self.recent)
     }
 }
 

@@ -71,9 +71,12 @@ pub struct EdgeEvidence {
     /// The levels of first passages, per request of the buckets that had not passed the edge. They have to
     /// agree before a crossing has an effect. Zero if the unit of inference is the request.
     pub confirming: GridLevels,
+    /// The requests of about the last minute that `confirming` compares first passages with, as
+    /// [`StageEvidence::recent`].
+    pub recent: Counters,
 }
 
-wire!(EdgeEvidence { counters, levels, confirming });
+wire!(EdgeEvidence { counters, levels, confirming, recent });
 
 /// What is left of a number after a time: nothing after a minute.
 fn faded(number: u64, elapsed_ms: u64) -> u64 {
@@ -143,25 +146,25 @@ wire!(StageEvidence {
     latency,
 });
 
-impl StageEvidence {
-    /// The errors of an observation with the exposures of about the last minute, this observation's included.
-    /// Exposures fade by as much of a minute as has passed. A request that never gets a response is known to
-    /// have failed only after a timeout, when the baseline's requests of its time have long been observed.
-    pub(super) fn compare_with_recent(&mut self, elapsed_ms: u64, at_risk: Counters) -> Counters {
-        let fade = |recent: Tally, added: Tally| Tally {
-            exposures: faded(recent.exposures, elapsed_ms).saturating_add(added.exposures),
-            events: 0,
-        };
-        self.recent = Counters {
-            canary: fade(self.recent.canary, at_risk.canary),
-            baseline: fade(self.recent.baseline, at_risk.baseline),
-        };
-        let mut compared = self.recent;
-        compared.canary.events = at_risk.canary.events;
-        compared.baseline.events = at_risk.baseline.events;
-        compared
-    }
+/// Adds the requests of an observation to those of about the last minute, which fade by as much of a minute as
+/// has passed, and returns the observation's events among them. A request that never gets a response, or a slow
+/// one, is known to be so when the baseline's requests of its time have long been observed.
+pub(super) fn among_recent(recent: &mut Counters, elapsed_ms: u64, added: Counters) -> Counters {
+    let fade = |recent: Tally, added: Tally| Tally {
+        exposures: faded(recent.exposures, elapsed_ms).saturating_add(added.exposures),
+        events: 0,
+    };
+    *recent = Counters {
+        canary: fade(recent.canary, added.canary),
+        baseline: fade(recent.baseline, added.baseline),
+    };
+    let mut compared = *recent;
+    compared.canary.events = added.canary.events;
+    compared.baseline.events = added.baseline.events;
+    compared
+}
 
+impl StageEvidence {
     /// Adds the time and the requests of an observation to the windows. Traffic is judged by the latest
     /// minute: with an average since the stage began, a step could end long after its traffic has stopped,
     /// or be held long after a night with little traffic.

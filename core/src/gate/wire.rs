@@ -353,8 +353,12 @@ mod tests {
         };
         evidence.errors = errors(10);
         evidence.confirming = errors(50);
-        evidence.latency[15] =
-            EdgeEvidence { counters: counters(35), levels: levels(39), confirming: levels(18) };
+        evidence.latency[15] = EdgeEvidence {
+            counters: counters(35),
+            levels: levels(39),
+            confirming: levels(18),
+            recent: counters(58),
+        };
         let monitor = Monitor {
             stage: StageId { epoch: 1, step: 2, fingerprint: 3 },
             evaluated_at: 128,
@@ -378,9 +382,10 @@ mod tests {
         expected.extend(54..=57_u8);
         expected.extend(14..=17_u8);
         expected.extend([48, 50, 52, 54, 56]);
-        expected.extend([0; 15 * 14]);
+        expected.extend([0; 15 * 18]);
         expected.extend([35, 36, 37, 38, 78, 80, 82, 84, 86]);
         expected.extend([36, 38, 40, 42, 44]);
+        expected.extend(58..=61_u8);
         expected.extend([88, 90, 92, 94, 96]);
         assert_eq!(monitor.to_bytes(), expected);
         assert_eq!(Monitor::from_bytes(&expected), Some(monitor));
